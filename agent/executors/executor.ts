@@ -1,0 +1,77 @@
+import type { AttemptKey } from '../protocol/study.ts';
+
+/**
+ * Runs attempts somewhere. Every call is idempotent: names are deterministic, starting is create-or-adopt, and
+ * `list` finds everything that carries our mark, also what an agent before this one started.
+ * One conformance suite (`test/contract/executor.ts`) holds every implementation to this.
+ */
+export interface Executor extends AsyncDisposable {
+  readonly name: string;
+  /** Makes ready what all attempts of a study share (the extracted snapshot). Called again after a restart of the agent. */
+  prepare(study: PreparedStudy): Promise<void>;
+  /** Starts the attempt, or adopts it when it is there already. Resolves when it runs; rejects with an HpoError of kind infrastructure. */
+  start(attempt: AttemptStart): Promise<void>;
+  /** Asks the whole process tree of an attempt to end, and kills it after the grace. Resolves at once; `ended` follows. No-op when it is not there. */
+  stop(key: AttemptKey, graceMs: number): Promise<void>;
+  /** Everything that runs or has ended and not been cleaned up. */
+  list(): Promise<readonly AttemptListing[]>;
+  /** Lets go of everything that belongs to the study; its attempts are killed first. The attempt folders stay unless `removeFiles`. */
+  cleanup(studyId: string, options: { readonly removeFiles: boolean }): Promise<void>;
+  capacity(): Promise<Capacity>;
+}
+
+export interface ExecutorListener {
+  /** The process runs. Repeated calls for one key are allowed. */
+  started(key: AttemptKey, info: { readonly pid: number | null }): void;
+  /** New bytes of output exist; a hint to read, never the truth. */
+  output(key: AttemptKey): void;
+  /** Exactly once per key and agent life, after all output is readable. */
+  ended(key: AttemptKey, ending: Ending): void;
+}
+
+export interface PreparedStudy {
+  readonly studyId: string;
+  /** Hash of the code snapshot. */
+  readonly snapshot: string;
+}
+
+export interface AttemptStart {
+  readonly key: AttemptKey;
+  readonly snapshot: string;
+  /** Argument vector; the first element is the program. Paths inside the snapshot are relative to the work folder, which is the current directory. */
+  readonly command: readonly string[];
+  /** Added to the agent's own environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Files of the snapshot with the trial's values spliced in; paths are relative to the root. */
+  readonly files: readonly { readonly path: string; readonly content: string }[];
+  /** Folder relative to the work folder that is kept over the attempts of a trial, besides HPO_CHECKPOINT_DIR; null for none. */
+  readonly checkpointDir: string | null;
+  readonly timeoutMs: number | null;
+  readonly graceMs: number;
+}
+
+export interface AttemptListing {
+  readonly key: AttemptKey;
+  readonly state: 'running' | 'ended';
+}
+
+export interface Ending {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** Ended by the shim because the deadline passed. */
+  readonly isTimeout: boolean;
+  /** Killed for memory by the kernel or the runtime. */
+  readonly isOutOfMemory: boolean;
+  /** The process vanished without a record of its end (a reboot, a kill of the shim). */
+  readonly isLost: boolean;
+}
+
+export interface Capacity {
+  readonly cpus: number;
+}
+
+/** Where an attempt's files are; shared by local and Docker. */
+export interface AttemptFiles {
+  /** Folder with out.log, metrics.jsonl, start.json, exit.json. */
+  attemptDir(key: AttemptKey): string;
+}

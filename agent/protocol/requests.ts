@@ -1,0 +1,122 @@
+import type { JournalEntry } from './events.ts';
+import type { Diagnostic, ScriptSpec } from './space.ts';
+import type { BestTrial, EnvironmentChoice, ExecutorName, SamplerName, SchedulerName, StudyEndReason, StudySpec, StudyState } from './study.ts';
+import type { StudyView, TrialCounts } from './view.ts';
+
+/** Raised by one whenever a request, an answer or an event changes its meaning. */
+export const protocolVersion = 1;
+
+/** What the user chose on top of the annotations; every field is optional and wins over the script. */
+export interface TuneRequest {
+  /** Absolute path of the script or hpo.yml. */
+  readonly script: string;
+  readonly trials?: number;
+  readonly parallel?: number;
+  readonly seed?: number;
+  readonly sampler?: SamplerName;
+  readonly scheduler?: SchedulerName;
+  readonly executor?: ExecutorName;
+  /** Words of `--budget`, as in `@hpo.budget`: `hours=1`, `minutes=10`, `trials=30`, `resource=500`. */
+  readonly budget?: Readonly<Record<string, string>>;
+  /** Chosen by the user for a script that annotates none (rule 7). */
+  readonly objective?: { readonly metric: string; readonly direction: 'min' | 'max' };
+  /** Interpreter and the words for why (a setting, or the environment chosen in the editor). */
+  readonly interpreter?: { readonly path: string; readonly reason: string };
+  /** `auto` makes an environment from the script's manifest where the chosen interpreter lacks packages. */
+  readonly env?: 'auto' | 'current';
+  /** Stops an attempt after this long. */
+  readonly trialTimeoutMs?: number;
+}
+
+/** Everything there is to know before a start; nothing has been started or written. */
+export interface Preflight {
+  readonly spec: ScriptSpec;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly environment: EnvironmentChoice | null;
+  /** Requirements of the manifest that the interpreter lacks. */
+  readonly missingPackages: readonly string[];
+  /** The manifest that asked for them, relative to the root; null when there is none. */
+  readonly manifest: string | null;
+  readonly snapshot: { readonly files: number; readonly bytes: number };
+  readonly plan: StudyPlan;
+  /** What has to be answered before a start, in order. Empty: it can start. */
+  readonly questions: readonly PreflightQuestion[];
+}
+
+export type PreflightQuestion =
+  /** No objective is annotated; the candidates are metric names found in the script, likeliest first. */
+  | { readonly type: 'objective'; readonly candidates: readonly { readonly metric: string; readonly direction: 'min' | 'max' | null }[] }
+  /** No interpreter, or one that lacks packages: make an environment? */
+  | { readonly type: 'environment'; readonly message: string };
+
+/** What will run, computed without running: rungs are null without a fidelity. */
+export interface StudyPlan {
+  readonly sampler: SamplerName;
+  readonly scheduler: SchedulerName;
+  readonly trials: number | null;
+  readonly parallel: number;
+  readonly rungs: readonly { readonly resource: number; readonly trials: number }[] | null;
+  /** Total resource if every rung fills; null without a fidelity or an end. */
+  readonly totalResource: number | null;
+  /** The same trials, each at full resource. */
+  readonly fullResource: number | null;
+}
+
+export interface StudySummary {
+  readonly studyId: string;
+  readonly name: string;
+  readonly script: string | null;
+  readonly root: string;
+  readonly state: StudyState;
+  readonly message: string;
+  readonly endReason: StudyEndReason | null;
+  readonly trials: TrialCounts;
+  readonly best: BestTrial | null;
+  readonly budget: StudySpec['budget'];
+  readonly executor: ExecutorName;
+  readonly createdAt: number;
+  readonly endedAt: number | null;
+}
+
+export interface AgentStatus {
+  readonly pid: number;
+  readonly version: string;
+  readonly socket: string;
+  readonly home: string;
+  readonly studies: number;
+}
+
+/** The one map of requests: both ends derive their types from it. */
+export interface Requests {
+  'hello': { params: { protocolVersion: number; client: string; version: string }; result: { protocolVersion: number; version: string; pid: number } };
+  'agent/status': { params: Record<string, never>; result: AgentStatus };
+  /** Ends the agent; running attempts go on and are adopted by the next agent. */
+  'agent/stop': { params: Record<string, never>; result: Record<string, never> };
+  'study/preflight': { params: TuneRequest; result: Preflight };
+  'study/create': { params: TuneRequest; result: { studyId: string } };
+  'study/list': { params: Record<string, never>; result: { studies: readonly StudySummary[] } };
+  'study/view': { params: { studyId: string }; result: StudyView };
+  /**
+   * Entries of one study (or of all: null) with seq > from arrive as `events` notifications, first the past, then the
+   * present, without a gap. Ends with the connection or `study/unsubscribe`.
+   */
+  'study/subscribe': { params: { studyId: string | null; from: number }; result: { subscription: number } };
+  'study/unsubscribe': { params: { subscription: number }; result: Record<string, never> };
+  'study/command': { params: { studyId: string; command: StudyCommand }; result: Record<string, never> };
+  /** Bytes of an attempt's output from `offset`, at most 1 MiB; `ended` when nothing more will come. The latest attempt when `attempt` is absent. */
+  'trial/log': { params: { studyId: string; trial: number; attempt?: number; offset: number }; result: { text: string; nextOffset: number; ended: boolean } };
+}
+
+export type StudyCommand =
+  | { readonly type: 'pause' }
+  | { readonly type: 'resume' }
+  | { readonly type: 'stop' }
+  | { readonly type: 'delete' }
+  | { readonly type: 'scale'; readonly parallel: number }
+  | { readonly type: 'stopTrial'; readonly trial: number };
+
+export type RequestName = keyof Requests;
+
+export interface Notifications {
+  'events': { readonly subscription: number; readonly entries: readonly JournalEntry[] };
+}

@@ -1,0 +1,118 @@
+import type { Fidelity, MetricSource, Objective, Params, SearchSpace } from './space.ts';
+
+export type SamplerName = 'auto' | 'random' | 'grid' | 'qmc' | 'tpe' | 'gp' | 'evolution' | 'cmaes';
+export type SchedulerName =
+  | 'auto' | 'none' | 'median' | 'sha' | 'hyperband' | 'asha-stop' | 'asha-promote' | 'async-hyperband' | 'pbt';
+export type ExecutorName = 'local' | 'docker' | 'kubernetes';
+
+export interface SearchSettings {
+  readonly sampler: SamplerName;
+  readonly scheduler: SchedulerName;
+  readonly seed: number;
+  /** Most trials that run at once. */
+  readonly parallel: number;
+  /** Lowest value of the optimism that a pending trial is given: see `core/samplers/tpe`. */
+  readonly liar: 'min' | 'mean' | 'max';
+}
+
+/** Null means unlimited. */
+export interface Budget {
+  readonly trials: number | null;
+  readonly wallTimeMs: number | null;
+  /** Sum over all attempts of the resource consumed, in units of the fidelity. */
+  readonly resource: number | null;
+}
+
+export interface TrialLimits {
+  /** An attempt is ended after this long; null means never. */
+  readonly timeoutMs: number | null;
+  /** Time between asking an attempt to end and killing it. */
+  readonly graceMs: number;
+  /** Bytes of output after which an attempt is ended. */
+  readonly outputBytes: number;
+  readonly cpus: number;
+}
+
+/** Everything that a study is, fixed when it starts. */
+export interface StudySpec {
+  readonly name: string;
+  /** Absolute path of the project root on the machine of the agent. */
+  readonly root: string;
+  /** Script relative to the root; null for an hpo.yml study that only has a command. */
+  readonly script: string | null;
+  /** The argument vector; the element `{script}` stands for the spliced script. */
+  readonly command: readonly string[];
+  readonly space: SearchSpace;
+  readonly objectives: readonly Objective[];
+  readonly constraints: readonly string[];
+  readonly fidelity: Fidelity | null;
+  readonly metrics: readonly MetricSource[];
+  readonly search: SearchSettings;
+  readonly budget: Budget;
+  readonly limits: TrialLimits;
+  readonly checkpoint: { readonly dir: string } | null;
+  readonly executor: ExecutorName;
+  readonly environment: EnvironmentChoice;
+  /** Hash of the code snapshot. */
+  readonly snapshot: string;
+  readonly spaceHash: string;
+}
+
+/** The interpreter that runs the trials and why it was chosen; shown to the user, never guessed silently. */
+export interface EnvironmentChoice {
+  readonly interpreter: string;
+  readonly version: string;
+  /** `setting`, `editor`, `project .venv`, `uv`, `conda`, `PATH`, `made from requirements.txt` … */
+  readonly reason: string;
+}
+
+export type StudyState = 'running' | 'paused' | 'stopping' | 'ended';
+
+export type StudyEndReason = 'budget' | 'goal' | 'exhausted' | 'stopped' | 'failed';
+
+/**
+ * ```
+ *                    ┌──────────────┐ promoted / resumed
+ *                    ▼              │
+ *  waiting ──────► running ──────► paused
+ *     │               │              │
+ *     └─► cancelled ◄─┼──────────────┤
+ *                     ▼              ▼
+ *        complete · pruned · failed · infeasible   (pruned also from paused, when the study ends)
+ * ```
+ * A running trial whose attempt was preempted goes back to `waiting`.
+ */
+export type TrialState =
+  | 'waiting' | 'running' | 'paused' | 'complete' | 'pruned' | 'failed' | 'infeasible' | 'cancelled';
+
+export const endedTrialStates = ['complete', 'pruned', 'failed', 'infeasible', 'cancelled'] as const satisfies readonly TrialState[];
+
+/** Why an attempt did not deliver. Preempted and infrastructure are never the trial's failure. */
+export type FailureKind =
+  | 'userError' | 'badMetric' | 'outOfMemory' | 'timeout' | 'preempted' | 'infrastructure' | 'cancelled';
+
+export interface Failure {
+  readonly kind: FailureKind;
+  /** Stable, documented code such as `HPO-3001`. */
+  readonly code: string;
+  /** What, why and what next. */
+  readonly message: string;
+}
+
+/** A metric's value; the three that JSON lacks are named. */
+export type MetricValue = number | 'nan' | 'inf' | '-inf';
+export type MetricValues = Readonly<Record<string, MetricValue>>;
+
+export interface AttemptKey {
+  readonly studyId: string;
+  /** Trial number, from 0. */
+  readonly trial: number;
+  /** Attempt number within the trial, from 1. */
+  readonly attempt: number;
+}
+
+export interface BestTrial {
+  readonly number: number;
+  readonly params: Params;
+  readonly values: MetricValues;
+}

@@ -1,0 +1,214 @@
+import type { JournalEntry } from './events.ts';
+import type { Params } from './space.ts';
+import type { BestTrial, Failure, MetricValue, MetricValues, StudyEndReason, StudySpec, StudyState, TrialState } from './study.ts';
+import type { TrialOrigin } from './events.ts';
+
+/**
+ * A study as anyone sees it: the fold of its events. The agent, the command line, the tree and the panel all use
+ * this one fold, so a view that reconnects cannot differ from one that never left.
+ */
+export interface StudyView {
+  readonly studyId: string;
+  spec: StudySpec;
+  state: StudyState;
+  /** Why it is paused, stopping or ended, for people; empty while it simply runs. */
+  message: string;
+  endReason: StudyEndReason | null;
+  parallel: number;
+  createdAt: number;
+  endedAt: number | null;
+  /** Index = trial number. */
+  trials: TrialView[];
+  /** Number of the best complete trial of a study with one objective, else null. */
+  incumbent: number | null;
+  deleted: boolean;
+  /** Sequence number of the last event folded. */
+  seq: number;
+}
+
+export interface TrialView {
+  readonly number: number;
+  readonly params: Params;
+  readonly origin: TrialOrigin;
+  readonly reason: string;
+  state: TrialState;
+  /** Resource that the current or last attempt is to reach; null without a fidelity. */
+  target: number | null;
+  /** Highest resource reached. */
+  resource: number;
+  /** Final values; empty until the trial ended. */
+  values: MetricValues;
+  /** Reports of the objectives and other metrics in order of arrival. */
+  curve: CurvePoint[];
+  attempts: AttemptView[];
+  failure: Failure | null;
+  createdAt: number;
+  startedAt: number | null;
+  endedAt: number | null;
+}
+
+export interface CurvePoint {
+  readonly step: number;
+  readonly values: MetricValues;
+}
+
+export interface AttemptView {
+  readonly attempt: number;
+  readonly slot: number;
+  readonly target: number | null;
+  state: 'requested' | 'started' | 'stopping' | 'ended';
+  pid: number | null;
+  stopReason: string | null;
+  exitCode: number | null;
+  startedAt: number | null;
+  endedAt: number | null;
+}
+
+/** `trialId` as printed by the command line: unique over all studies. */
+export function trialId(studyId: string, number: number): string {
+  return `${studyId}/${number}`;
+}
+
+/** Starts a view from a study's first event; throws a TypeError when the entry is not `studyCreated`. */
+export function createView(entry: JournalEntry): StudyView {
+  if (entry.event.type !== 'studyCreated') throw new TypeError(`a study begins with studyCreated, not ${entry.event.type}`);
+  const { spec, at } = entry.event;
+  return {
+    studyId: entry.studyId, spec, state: 'running', message: '', endReason: null, parallel: spec.search.parallel,
+    createdAt: at, endedAt: null, trials: [], incumbent: null, deleted: false, seq: entry.seq,
+  };
+}
+
+/** Folds one event into the view, in place. Events must come in order and belong to the view's study. */
+export function foldView(view: StudyView, entry: JournalEntry): void {
+  const event = entry.event;
+  view.seq = entry.seq;
+  switch (event.type) {
+    case 'studyCreated': return;
+    case 'studyPaused': view.state = 'paused'; view.message = event.reason; return;
+    case 'studyResumed': view.state = 'running'; view.message = ''; view.endReason = null; view.endedAt = null; return;
+    case 'studyScaled': view.parallel = event.parallel; return;
+    case 'studyStopRequested': view.state = 'stopping'; view.message = event.message; view.endReason = event.reason; return;
+    case 'studyEnded': view.state = 'ended'; view.message = event.message; view.endReason = event.reason; view.endedAt = event.at; return;
+    case 'studyDeleted': view.deleted = true; return;
+    case 'trialCreated':
+      view.trials[event.number] = {
+        number: event.number, params: event.params, origin: event.origin, reason: event.reason, state: 'waiting',
+        target: event.target, resource: 0, values: {}, curve: [], attempts: [], failure: null,
+        createdAt: event.at, startedAt: null, endedAt: null,
+      };
+      return;
+    default: foldTrial(view, trialAt(view, event.number), event); return;
+  }
+}
+
+type TrialEvent = Extract<JournalEntry['event'], { number: number }>;
+
+function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent, { type: 'trialCreated' }>): void {
+  switch (event.type) {
+    case 'trialPromoted': trial.target = event.target; trial.state = 'waiting'; return;
+    case 'attemptRequested':
+      trial.state = 'running';
+      trial.target = event.target;
+      trial.attempts.push({
+        attempt: event.attempt, slot: event.slot, target: event.target, state: 'requested', pid: null,
+        stopReason: null, exitCode: null, startedAt: null, endedAt: null,
+      });
+      return;
+    case 'attemptStarted': {
+      const attempt = attemptAt(trial, event.attempt);
+      attempt.state = 'started';
+      attempt.pid = event.pid;
+      attempt.startedAt = event.at;
+      trial.startedAt ??= event.at;
+      return;
+    }
+    case 'metricReported': {
+      trial.curve.push({ step: event.step, values: event.values });
+      trial.resource = Math.max(trial.resource, event.step);
+      return;
+    }
+    case 'attemptStopRequested': {
+      const attempt = attemptAt(trial, event.attempt);
+      attempt.state = 'stopping';
+      attempt.stopReason = event.why;
+      return;
+    }
+    case 'attemptEnded': {
+      const attempt = attemptAt(trial, event.attempt);
+      attempt.state = 'ended';
+      attempt.exitCode = event.exitCode;
+      attempt.endedAt = event.at;
+      // The trial's own state follows by trialEnded or trialPaused; an attempt that only has to be repeated waits again.
+      trial.state = 'waiting';
+      return;
+    }
+    case 'trialPaused': trial.state = 'paused'; trial.resource = Math.max(trial.resource, event.resource); return;
+    case 'trialEnded':
+      trial.state = event.state;
+      trial.values = event.values;
+      trial.failure = event.failure;
+      trial.endedAt = event.at;
+      if (isBetter(view, trial)) view.incumbent = trial.number;
+      return;
+    default: return unreachable(event);
+  }
+}
+
+function trialAt(view: StudyView, number: number): TrialView {
+  const trial = view.trials[number];
+  if (trial === undefined) throw new RangeError(`study ${view.studyId} has no trial ${number}`);
+  return trial;
+}
+
+function attemptAt(trial: TrialView, attempt: number): AttemptView {
+  const found = trial.attempts[attempt - 1];
+  if (found === undefined) throw new RangeError(`trial ${trial.number} has no attempt ${attempt}`);
+  return found;
+}
+
+/** Only complete trials compete: a pruned one never saw the full resource. */
+function isBetter(view: StudyView, trial: TrialView): boolean {
+  const [objective, ...others] = view.spec.objectives;
+  if (objective === undefined || others.length > 0 || trial.state !== 'complete') return false;
+  const value = metricNumber(trial.values[objective.metric]);
+  if (Number.isNaN(value)) return false;
+  if (view.incumbent === null) return true;
+  const best = metricNumber(view.trials[view.incumbent]?.values[objective.metric]);
+  return objective.direction === 'min' ? value < best : value > best;
+}
+
+/** The number behind a reported value; undefined and "nan" give NaN. */
+export function metricNumber(value: MetricValue | undefined): number {
+  if (typeof value === 'number') return value;
+  if (value === 'inf') return Infinity;
+  if (value === '-inf') return -Infinity;
+  return NaN;
+}
+
+/** The reverse of `metricNumber`: NaN and the infinities get their names, so JSON keeps them. */
+export function metricValue(value: number): MetricValue {
+  if (Number.isNaN(value)) return 'nan';
+  if (value === Infinity) return 'inf';
+  if (value === -Infinity) return '-inf';
+  return value;
+}
+
+export function bestTrial(view: StudyView): BestTrial | null {
+  if (view.incumbent === null) return null;
+  const trial = trialAt(view, view.incumbent);
+  return { number: trial.number, params: trial.params, values: trial.values };
+}
+
+export type TrialCounts = Record<TrialState, number>;
+
+export function countTrials(view: StudyView): TrialCounts {
+  const counts: TrialCounts = { waiting: 0, running: 0, paused: 0, complete: 0, pruned: 0, failed: 0, infeasible: 0, cancelled: 0 };
+  for (const trial of view.trials) counts[trial.state]++;
+  return counts;
+}
+
+/** Ends an exhaustive switch; reaching it is a bug in this program. */
+export function unreachable(value: never): never {
+  throw new TypeError(`unhandled case: ${JSON.stringify(value)}`);
+}

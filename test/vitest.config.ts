@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+/** One project a kind of test; `vitest --project unit` runs one of them. */
+const project = (name: string, timeoutMs: number) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout: timeoutMs,
+    hookTimeout: timeoutMs,
+  },
+});
+
+export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  test: {
+    projects: [project('unit', 20_000), project('contract', 60_000), project('simulation', 180_000), project('integration', 180_000)],
+  },
+});
