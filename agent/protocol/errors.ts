@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 /**
  * An error that people read: `message` says what and why, with the value seen; `next` says what to do.
  * Codes are stable and documented in `media/errors.md`; the first digit after `HPO-` is the part of the product:
@@ -19,9 +21,10 @@ export class HpoError extends Error {
 }
 
 /** How an HpoError travels over the socket. */
-export interface WireError {
-  readonly code: string;
-  readonly message: string;
-  readonly next: string;
-  readonly exitCode: 1 | 2 | 3 | 4;
-}
+export const wireErrorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  next: z.string(),
+  exitCode: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]),
+});
+export type WireError = z.infer<typeof wireErrorSchema>;

@@ -36,7 +36,13 @@ export type StudyEvent =
       readonly slot: number;
       readonly target: number | null;
     }
-  | { readonly type: 'attemptStarted'; readonly at: number; readonly number: number; readonly attempt: number; readonly pid: number | null }
+  | {
+      readonly type: 'attemptStarted';
+      readonly at: number;
+      readonly number: number;
+      readonly attempt: number;
+      readonly pid: number | null;
+    }
   | {
       readonly type: 'metricReported';
       readonly at: number;
@@ -47,7 +53,14 @@ export type StudyEvent =
       /** Where reading goes on after a restart of the agent. */
       readonly cursor: OutputCursor;
     }
-  | { readonly type: 'attemptStopRequested'; readonly at: number; readonly number: number; readonly attempt: number; readonly why: StopReason; readonly message: string }
+  | {
+      readonly type: 'attemptStopRequested';
+      readonly at: number;
+      readonly number: number;
+      readonly attempt: number;
+      readonly why: StopReason;
+      readonly message: string;
+    }
   | {
       readonly type: 'attemptEnded';
       readonly at: number;

@@ -1,6 +1,15 @@
 import type { JournalEntry } from './events.ts';
 import type { Diagnostic, ScriptSpec } from './space.ts';
-import type { BestTrial, EnvironmentChoice, ExecutorName, SamplerName, SchedulerName, StudyEndReason, StudySpec, StudyState } from './study.ts';
+import type {
+  BestTrial,
+  EnvironmentChoice,
+  ExecutorName,
+  SamplerName,
+  SchedulerName,
+  StudyEndReason,
+  StudySpec,
+  StudyState,
+} from './study.ts';
 import type { StudyView, TrialCounts } from './view.ts';
 
 /** Raised by one whenever a request, an answer or an event changes its meaning. */
@@ -45,7 +54,10 @@ export interface Preflight {
 
 export type PreflightQuestion =
   /** No objective is annotated; the candidates are metric names found in the script, likeliest first. */
-  | { readonly type: 'objective'; readonly candidates: readonly { readonly metric: string; readonly direction: 'min' | 'max' | null }[] }
+  | {
+      readonly type: 'objective';
+      readonly candidates: readonly { readonly metric: string; readonly direction: 'min' | 'max' | null }[];
+    }
   /** No interpreter, or one that lacks packages: make an environment? */
   | { readonly type: 'environment'; readonly message: string };
 
@@ -88,7 +100,11 @@ export interface AgentStatus {
 
 /** The one map of requests: both ends derive their types from it. */
 export interface Requests {
-  'hello': { params: { protocolVersion: number; client: string; version: string }; result: { protocolVersion: number; version: string; pid: number } };
+  /** First on every connection. `token` is in the discovery file, which only its owner can read. */
+  hello: {
+    params: { protocolVersion: number; client: string; version: string; token: string };
+    result: { protocolVersion: number; version: string; pid: number };
+  };
   'agent/status': { params: Record<string, never>; result: AgentStatus };
   /** Ends the agent; running attempts go on and are adopted by the next agent. */
   'agent/stop': { params: Record<string, never>; result: Record<string, never> };
@@ -104,7 +120,10 @@ export interface Requests {
   'study/unsubscribe': { params: { subscription: number }; result: Record<string, never> };
   'study/command': { params: { studyId: string; command: StudyCommand }; result: Record<string, never> };
   /** Bytes of an attempt's output from `offset`, at most 1 MiB; `ended` when nothing more will come. The latest attempt when `attempt` is absent. */
-  'trial/log': { params: { studyId: string; trial: number; attempt?: number; offset: number }; result: { text: string; nextOffset: number; ended: boolean } };
+  'trial/log': {
+    params: { studyId: string; trial: number; attempt?: number; offset: number };
+    result: { text: string; nextOffset: number; ended: boolean };
+  };
 }
 
 export type StudyCommand =
@@ -118,5 +137,7 @@ export type StudyCommand =
 export type RequestName = keyof Requests;
 
 export interface Notifications {
-  'events': { readonly subscription: number; readonly entries: readonly JournalEntry[] };
+  /** What a long request is doing (making an environment, taking the snapshot), for people. */
+  progress: { readonly message: string };
+  events: { readonly subscription: number; readonly entries: readonly JournalEntry[] };
 }

@@ -2,7 +2,15 @@ import type { Fidelity, MetricSource, Objective, Params, SearchSpace } from './s
 
 export type SamplerName = 'auto' | 'random' | 'grid' | 'qmc' | 'tpe' | 'gp' | 'evolution' | 'cmaes';
 export type SchedulerName =
-  | 'auto' | 'none' | 'median' | 'sha' | 'hyperband' | 'asha-stop' | 'asha-promote' | 'async-hyperband' | 'pbt';
+  | 'auto'
+  | 'none'
+  | 'median'
+  | 'sha'
+  | 'hyperband'
+  | 'asha-stop'
+  | 'asha-promote'
+  | 'async-hyperband'
+  | 'pbt';
 export type ExecutorName = 'local' | 'docker' | 'kubernetes';
 
 export interface SearchSettings {
@@ -82,14 +90,18 @@ export type StudyEndReason = 'budget' | 'goal' | 'exhausted' | 'stopped' | 'fail
  * ```
  * A running trial whose attempt was preempted goes back to `waiting`.
  */
-export type TrialState =
-  | 'waiting' | 'running' | 'paused' | 'complete' | 'pruned' | 'failed' | 'infeasible' | 'cancelled';
+export type TrialState = 'waiting' | 'running' | 'paused' | 'complete' | 'pruned' | 'failed' | 'infeasible' | 'cancelled';
 
-export const endedTrialStates = ['complete', 'pruned', 'failed', 'infeasible', 'cancelled'] as const satisfies readonly TrialState[];
+export const endedTrialStates = [
+  'complete',
+  'pruned',
+  'failed',
+  'infeasible',
+  'cancelled',
+] as const satisfies readonly TrialState[];
 
 /** Why an attempt did not deliver. Preempted and infrastructure are never the trial's failure. */
-export type FailureKind =
-  | 'userError' | 'badMetric' | 'outOfMemory' | 'timeout' | 'preempted' | 'infrastructure' | 'cancelled';
+export type FailureKind = 'userError' | 'badMetric' | 'outOfMemory' | 'timeout' | 'preempted' | 'infrastructure' | 'cancelled';
 
 export interface Failure {
   readonly kind: FailureKind;

@@ -1,6 +1,15 @@
 import type { JournalEntry } from './events.ts';
 import type { Params } from './space.ts';
-import type { BestTrial, Failure, MetricValue, MetricValues, StudyEndReason, StudySpec, StudyState, TrialState } from './study.ts';
+import type {
+  BestTrial,
+  Failure,
+  MetricValue,
+  MetricValues,
+  StudyEndReason,
+  StudySpec,
+  StudyState,
+  TrialState,
+} from './study.ts';
 import type { TrialOrigin } from './events.ts';
 
 /**
@@ -74,8 +83,18 @@ export function createView(entry: JournalEntry): StudyView {
   if (entry.event.type !== 'studyCreated') throw new TypeError(`a study begins with studyCreated, not ${entry.event.type}`);
   const { spec, at } = entry.event;
   return {
-    studyId: entry.studyId, spec, state: 'running', message: '', endReason: null, parallel: spec.search.parallel,
-    createdAt: at, endedAt: null, trials: [], incumbent: null, deleted: false, seq: entry.seq,
+    studyId: entry.studyId,
+    spec,
+    state: 'running',
+    message: '',
+    endReason: null,
+    parallel: spec.search.parallel,
+    createdAt: at,
+    endedAt: null,
+    trials: [],
+    incumbent: null,
+    deleted: false,
+    seq: entry.seq,
   };
 }
 
@@ -84,21 +103,56 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
   const event = entry.event;
   view.seq = entry.seq;
   switch (event.type) {
-    case 'studyCreated': return;
-    case 'studyPaused': view.state = 'paused'; view.message = event.reason; return;
-    case 'studyResumed': view.state = 'running'; view.message = ''; view.endReason = null; view.endedAt = null; return;
-    case 'studyScaled': view.parallel = event.parallel; return;
-    case 'studyStopRequested': view.state = 'stopping'; view.message = event.message; view.endReason = event.reason; return;
-    case 'studyEnded': view.state = 'ended'; view.message = event.message; view.endReason = event.reason; view.endedAt = event.at; return;
-    case 'studyDeleted': view.deleted = true; return;
+    case 'studyCreated':
+      return;
+    case 'studyPaused':
+      view.state = 'paused';
+      view.message = event.reason;
+      return;
+    case 'studyResumed':
+      view.state = 'running';
+      view.message = '';
+      view.endReason = null;
+      view.endedAt = null;
+      return;
+    case 'studyScaled':
+      view.parallel = event.parallel;
+      return;
+    case 'studyStopRequested':
+      view.state = 'stopping';
+      view.message = event.message;
+      view.endReason = event.reason;
+      return;
+    case 'studyEnded':
+      view.state = 'ended';
+      view.message = event.message;
+      view.endReason = event.reason;
+      view.endedAt = event.at;
+      return;
+    case 'studyDeleted':
+      view.deleted = true;
+      return;
     case 'trialCreated':
       view.trials[event.number] = {
-        number: event.number, params: event.params, origin: event.origin, reason: event.reason, state: 'waiting',
-        target: event.target, resource: 0, values: {}, curve: [], attempts: [], failure: null,
-        createdAt: event.at, startedAt: null, endedAt: null,
+        number: event.number,
+        params: event.params,
+        origin: event.origin,
+        reason: event.reason,
+        state: 'waiting',
+        target: event.target,
+        resource: 0,
+        values: {},
+        curve: [],
+        attempts: [],
+        failure: null,
+        createdAt: event.at,
+        startedAt: null,
+        endedAt: null,
       };
       return;
-    default: foldTrial(view, trialAt(view, event.number), event); return;
+    default:
+      foldTrial(view, trialAt(view, event.number), event);
+      return;
   }
 }
 
@@ -106,13 +160,23 @@ type TrialEvent = Extract<JournalEntry['event'], { number: number }>;
 
 function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent, { type: 'trialCreated' }>): void {
   switch (event.type) {
-    case 'trialPromoted': trial.target = event.target; trial.state = 'waiting'; return;
+    case 'trialPromoted':
+      trial.target = event.target;
+      trial.state = 'waiting';
+      return;
     case 'attemptRequested':
       trial.state = 'running';
       trial.target = event.target;
       trial.attempts.push({
-        attempt: event.attempt, slot: event.slot, target: event.target, state: 'requested', pid: null,
-        stopReason: null, exitCode: null, startedAt: null, endedAt: null,
+        attempt: event.attempt,
+        slot: event.slot,
+        target: event.target,
+        state: 'requested',
+        pid: null,
+        stopReason: null,
+        exitCode: null,
+        startedAt: null,
+        endedAt: null,
       });
       return;
     case 'attemptStarted': {
@@ -143,7 +207,10 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
       trial.state = 'waiting';
       return;
     }
-    case 'trialPaused': trial.state = 'paused'; trial.resource = Math.max(trial.resource, event.resource); return;
+    case 'trialPaused':
+      trial.state = 'paused';
+      trial.resource = Math.max(trial.resource, event.resource);
+      return;
     case 'trialEnded':
       trial.state = event.state;
       trial.values = event.values;
@@ -151,7 +218,8 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
       trial.endedAt = event.at;
       if (isBetter(view, trial)) view.incumbent = trial.number;
       return;
-    default: return unreachable(event);
+    default:
+      return unreachable(event);
   }
 }
 
@@ -203,7 +271,16 @@ export function bestTrial(view: StudyView): BestTrial | null {
 export type TrialCounts = Record<TrialState, number>;
 
 export function countTrials(view: StudyView): TrialCounts {
-  const counts: TrialCounts = { waiting: 0, running: 0, paused: 0, complete: 0, pruned: 0, failed: 0, infeasible: 0, cancelled: 0 };
+  const counts: TrialCounts = {
+    waiting: 0,
+    running: 0,
+    paused: 0,
+    complete: 0,
+    pruned: 0,
+    failed: 0,
+    infeasible: 0,
+    cancelled: 0,
+  };
   for (const trial of view.trials) counts[trial.state]++;
   return counts;
 }

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import envPaths from 'env-paths';
+import { z } from 'zod';
+
+/** Folder of the agent's state: `HPO_HOME`, else the platform's data folder. */
+export function defaultHome(env: NodeJS.ProcessEnv = process.env): string {
+  return env['HPO_HOME'] ?? envPaths('hpo', { suffix: '' }).data;
+}
+
+/** Folder for what can be made again (environments), outside of the state. */
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  return env['HPO_CACHE'] ?? envPaths('hpo', { suffix: '' }).cache;
+}
+
+/** Where a running agent says how it is reached; readable by its owner only. */
+export function discoveryFile(home: string): string {
+  return join(home, 'run', 'agent.json');
+}
+
+export const discoverySchema = z.object({ pid: z.number(), version: z.string(), socket: z.string(), token: z.string() });
+export type Discovery = z.infer<typeof discoverySchema>;
+
+/** Longest path of a Unix socket that every platform takes (macOS: 104 bytes with the terminator). */
+const maxSocketPathBytes = 100;
+
+/**
+ * The agent's socket. One name per home, so that agents of several homes live side by side in XDG_RUNTIME_DIR.
+ * On Windows the pipe's name is unguessable instead, as pipes have no folder to protect them.
+ */
+export function socketPath(home: string, token: string, env: NodeJS.ProcessEnv = process.env): string {
+  if (process.platform === 'win32') return `\\\\.\\pipe\\hpo-${token}`;
+  const name = `${createHash('sha256').update(home).digest('hex').slice(0, 12)}.sock`;
+  const runtime = env['XDG_RUNTIME_DIR'];
+  const candidates = [
+    ...(runtime === undefined ? [] : [join(runtime, 'hpo', name)]),
+    join(home, 'run', name),
+    join(tmpdir(), `hpo-${userInfo().uid}`, name),
+    join('/tmp', `hpo-${userInfo().uid}`, name),
+  ];
+  const fitting = candidates.find((path) => Buffer.byteLength(path) <= maxSocketPathBytes);
+  return fitting ?? join(homedir(), '.hpo', name);
+}
