@@ -1,19 +1,51 @@
+import type { Executor, ExecutorListener } from '../executors/executor.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
+import type { AttemptKey, ExecutorName } from '../protocol/study.ts';
 
 /** The journal as the driver needs it. Implemented by `store/journal.ts`. */
 export interface Journal {
   /**
    * Appends all events in one durable transaction (and updates the derived tables in it), or throws and appends none.
-   * Events of one call may belong to several studies; order is kept.
+   * Events of one call may belong to several studies; order is kept, and sequence numbers follow each other without a gap.
    */
   append(events: readonly { readonly studyId: string; readonly event: StudyEvent }[]): readonly JournalEntry[];
   /** Entries with seq > from in order; of one study, or of all when studyId is null. */
   read(studyId: string | null, from: number): Iterable<JournalEntry>;
   /** Ids of all studies that are not deleted, oldest first. */
   studies(): readonly string[];
+  /** Sequence number of the last entry; 0 when there is none. */
+  lastSeq(): number;
 }
 
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+}
+
+/** What the attempts wrote, wherever they run. */
+export interface AttemptOutput {
+  /** At most `maxBytes` bytes from `offset`; empty at the end of what is there, and for a file that is not there. */
+  read(key: AttemptKey, stream: 'out' | 'metrics', offset: number, maxBytes: number): Promise<Uint8Array>;
+  /** Bytes written so far. */
+  size(key: AttemptKey, stream: 'out' | 'metrics'): Promise<number>;
+}
+
+/** The stored code of a study. */
+export interface SnapshotReader {
+  readText(hash: string, path: string): Promise<string>;
+}
+
+export interface Log {
+  info(message: string, data?: Readonly<Record<string, unknown>>): void;
+  error(message: string, data?: Readonly<Record<string, unknown>>): void;
+}
+
+export interface DriverPorts {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly output: AttemptOutput;
+  readonly snapshots: SnapshotReader;
+  readonly log: Log;
+  /** The executors, made once with the driver as their listener. */
+  readonly executors: (listener: ExecutorListener) => ReadonlyMap<ExecutorName, Executor>;
 }

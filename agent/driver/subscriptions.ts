@@ -1,0 +1,70 @@
+import type { JournalEntry } from '../protocol/events.ts';
+import type { Journal } from './ports.ts';
+
+/** Entries of the past that are sent at once; between two chunks the agent does other work. */
+const chunkEntries = 1_000;
+
+interface Subscription {
+  readonly studyId: string | null;
+  readonly onEntries: (entries: readonly JournalEntry[]) => void;
+  /** Last sequence number sent. */
+  cursor: number;
+  /** False while the past is still being sent. */
+  isLive: boolean;
+  isDisposed: boolean;
+}
+
+/** Readers of the journal with a cursor each: a client that was away is the same case as a new one. */
+export class Subscriptions implements Disposable {
+  readonly #journal: Journal;
+  readonly #all = new Set<Subscription>();
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  add(studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => void): Disposable {
+    const subscription: Subscription = { studyId, onEntries, cursor: from, isLive: false, isDisposed: false };
+    this.#all.add(subscription);
+    setImmediate(() => this.#catchUp(subscription));
+    return {
+      [Symbol.dispose]: () => {
+        subscription.isDisposed = true;
+        this.#all.delete(subscription);
+      },
+    };
+  }
+
+  /** Entries that were just appended. */
+  publish(entries: readonly JournalEntry[]): void {
+    if (entries.length === 0) return;
+    for (const subscription of this.#all) {
+      if (!subscription.isLive) continue;
+      const wanted = subscription.studyId === null ? entries : entries.filter((entry) => entry.studyId === subscription.studyId);
+      if (wanted.length > 0) subscription.onEntries(wanted);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const subscription of this.#all) subscription.isDisposed = true;
+    this.#all.clear();
+  }
+
+  /** Appending and publishing happen in one go, so a reader that found nothing more in the journal misses nothing by going live. */
+  #catchUp(subscription: Subscription): void {
+    if (subscription.isDisposed) return;
+    const chunk: JournalEntry[] = [];
+    for (const entry of this.#journal.read(subscription.studyId, subscription.cursor)) {
+      chunk.push(entry);
+      if (chunk.length === chunkEntries) break;
+    }
+    const last = chunk.at(-1);
+    if (last === undefined) {
+      subscription.isLive = true;
+      return;
+    }
+    subscription.cursor = last.seq;
+    subscription.onEntries(chunk);
+    setImmediate(() => this.#catchUp(subscription));
+  }
+}

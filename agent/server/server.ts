@@ -1,0 +1,183 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import {
+  createMessageConnection,
+  type CancellationToken,
+  ErrorCodes,
+  type MessageConnection,
+  ResponseError,
+  SocketMessageReader,
+  SocketMessageWriter,
+} from 'vscode-jsonrpc/node';
+import { decodeParams, requestNames } from '../protocol/decoders.ts';
+import { HpoError, type WireError } from '../protocol/errors.ts';
+import type { JournalEntry } from '../protocol/events.ts';
+import { protocolVersion, type RequestName, type Requests } from '../protocol/requests.ts';
+
+/** What the server asks of the agent behind it. */
+export interface Service {
+  readonly version: string;
+  handle<N extends ServedRequest>(name: N, params: Requests[N]['params'], context: RequestContext): Promise<Requests[N]['result']>;
+  subscribe(studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => void): Disposable;
+}
+
+/** Requests that concern the connection are answered by the server itself. */
+export type ServedRequest = Exclude<RequestName, 'hello' | 'study/subscribe' | 'study/unsubscribe'>;
+
+export interface RequestContext {
+  readonly signal: AbortSignal;
+  readonly progress: (message: string) => void;
+}
+
+export interface ServerOptions {
+  readonly socket: string;
+  readonly token: string;
+  readonly service: Service;
+  readonly log: { error(message: string, data?: Readonly<Record<string, unknown>>): void };
+}
+
+/** Answers clients on a Unix socket (folder 0700, socket 0600) or a named pipe. No TCP port is ever opened. */
+export class AgentServer implements AsyncDisposable {
+  readonly #options: ServerOptions;
+  readonly #server: Server;
+  readonly #connections = new Set<Connection>();
+  /** When the last client left; null while there is one. */
+  #quietSince: number | null = Date.now();
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  async listen(): Promise<void> {
+    const { socket } = this.#options;
+    if (process.platform !== 'win32') prepareSocketFolder(socket);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once('error', reject);
+    this.#server.listen(socket, resolve);
+    await promise;
+    if (process.platform !== 'win32') chmodSync(socket, 0o600);
+  }
+
+  get quietSince(): number | null {
+    return this.#quietSince;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    for (const connection of this.#connections) connection[Symbol.dispose]();
+    await promise;
+  }
+
+  #accept(socket: Socket): void {
+    const connection = new Connection(socket, this.#options, () => {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#quietSince = Date.now();
+    });
+    this.#connections.add(connection);
+    this.#quietSince = null;
+  }
+}
+
+/** The folder must be ours alone: whoever can put a socket there could pose as the agent. */
+function prepareSocketFolder(socket: string): void {
+  const folder = dirname(socket);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid } = lstatSync(folder);
+  if (uid !== process.getuid?.()) {
+    throw new HpoError('HPO-5006', `the folder ${folder} belongs to another user (uid ${uid})`, 'set HPO_HOME to a folder of your own');
+  }
+  chmodSync(folder, 0o700);
+  // Only the holder of the journal's lock gets here, so a socket that lies there is a dead agent's.
+  rmSync(socket, { force: true });
+}
+
+class Connection implements Disposable {
+  readonly #rpc: MessageConnection;
+  readonly #socket: Socket;
+  readonly #options: ServerOptions;
+  readonly #subscriptions = new Map<number, Disposable>();
+  #nextSubscription = 1;
+  #isGreeted = false;
+
+  constructor(socket: Socket, options: ServerOptions, onClose: () => void) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#rpc = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => {
+      for (const subscription of this.#subscriptions.values()) subscription[Symbol.dispose]();
+      this.#rpc.dispose();
+      onClose();
+    });
+    for (const name of requestNames) {
+      this.#rpc.onRequest(name, (params: unknown, token: CancellationToken) => this.#answer(name, params, token));
+    }
+    this.#rpc.listen();
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.end();
+    this.#socket.destroySoon();
+  }
+
+  async #answer(name: RequestName, params: unknown, token: CancellationToken): Promise<unknown> {
+    try {
+      return await this.#route(name, params, token);
+    } catch (error) {
+      return new ResponseError(ErrorCodes.InternalError, error instanceof Error ? error.message : String(error), this.#wireError(name, error));
+    }
+  }
+
+  async #route(name: RequestName, params: unknown, token: CancellationToken): Promise<unknown> {
+    if (name === 'hello') return this.#greet(decodeParams('hello', params));
+    if (!this.#isGreeted) throw new HpoError('HPO-5005', `${name} came before hello`, 'say hello first');
+    if (name === 'study/subscribe') return this.#subscribe(decodeParams('study/subscribe', params));
+    if (name === 'study/unsubscribe') return this.#unsubscribe(decodeParams('study/unsubscribe', params));
+    const abort = new AbortController();
+    token.onCancellationRequested(() => abort.abort());
+    return await this.#options.service.handle(name, decodeParams(name, params), {
+      signal: abort.signal,
+      progress: (message) => this.#notify('progress', { message }),
+    });
+  }
+
+  #greet(params: Requests['hello']['params']): Requests['hello']['result'] {
+    if (!isSameToken(params.token, this.#options.token)) throw new HpoError('HPO-5007', 'the token is not this agent’s', 'connect again');
+    this.#isGreeted = true;
+    return { protocolVersion, version: this.#options.service.version, pid: process.pid };
+  }
+
+  #subscribe({ studyId, from }: Requests['study/subscribe']['params']): Requests['study/subscribe']['result'] {
+    const subscription = this.#nextSubscription++;
+    const send = (entries: readonly JournalEntry[]): void => this.#notify('events', { subscription, entries });
+    this.#subscriptions.set(subscription, this.#options.service.subscribe(studyId, from, send));
+    return { subscription };
+  }
+
+  #unsubscribe({ subscription }: Requests['study/unsubscribe']['params']): Requests['study/unsubscribe']['result'] {
+    this.#subscriptions.get(subscription)?.[Symbol.dispose]();
+    this.#subscriptions.delete(subscription);
+    return {};
+  }
+
+  #notify(method: string, params: unknown): void {
+    if (this.#socket.destroyed) return;
+    // A client that went away is noticed by its socket's close.
+    this.#rpc.sendNotification(method, params).catch(() => this.#socket.destroy());
+  }
+
+  #wireError(name: RequestName, error: unknown): WireError {
+    if (error instanceof HpoError) return { code: error.code, message: error.message, next: error.next, exitCode: error.exitCode };
+    this.#options.log.error('a request failed', { name, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    return { code: 'HPO-9001', message: error instanceof Error ? error.message : String(error), next: 'report this fault with the agent.log', exitCode: 1 };
+  }
+}
+
+function isSameToken(given: string, expected: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}
