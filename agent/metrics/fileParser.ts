@@ -1,0 +1,133 @@
+import { HpoError } from '../protocol/errors.ts';
+import type { MetricSource } from '../protocol/space.ts';
+import type { MetricValue, MetricValues } from '../protocol/study.ts';
+import { LineSplitter, lineHas } from './lineSplitter.ts';
+import { refuseTensorboard } from './metricParser.ts';
+import type { MetricParser, MetricRecord } from './metricParser.ts';
+import { flatten, parseLoosely, parseValue } from './scanValues.ts';
+import { StepReader } from './steps.ts';
+
+/**
+ * Reads the file at HPO_METRICS_FILE: one JSON object a line, such as `{"step": 3, "val_loss": 0.2}`. Without `step` (or
+ * `epoch`, `iteration` …) the lines are counted. A line that is no object is passed over.
+ */
+export function createMetricsFileParser(options: { readonly startsAtZero?: boolean | undefined } = {}): MetricParser {
+  return new RowParser(jsonRow, options.startsAtZero);
+}
+
+/**
+ * Reads the file of an annotated source, written line by line: JSON lines, or CSV with a header. Records hold that metric alone.
+ * @throws HpoError HPO-3102 for a source that is no such file.
+ */
+export function createFileMetricParser(
+  source: MetricSource,
+  options: { readonly startsAtZero?: boolean | undefined } = {},
+): MetricParser {
+  refuseTensorboard(source);
+  if (source.type === 'json') return new RowParser(only(source.metric, jsonRow), options.startsAtZero);
+  if (source.type === 'csv') return new RowParser(only(source.metric, csvRows()), options.startsAtZero);
+  throw new HpoError(
+    'HPO-3102',
+    `The metric ${source.metric} is read from ${source.type}, which is no file.`,
+    'Name a json or csv file.',
+  );
+}
+
+interface Row {
+  readonly values: MetricValues;
+  /** As `word number`, for the rules of `StepReader`; empty when the row names no step. */
+  readonly step: string;
+}
+
+type ReadRow = (line: string) => Row | null;
+
+class RowParser implements MetricParser {
+  readonly #splitter: LineSplitter;
+  readonly #steps: StepReader;
+  readonly #names = new Set<string>();
+  #count = 0;
+  #records: MetricRecord[] = [];
+
+  constructor(read: ReadRow, startsAtZero: boolean | undefined) {
+    this.#steps = new StepReader(startsAtZero);
+    this.#splitter = new LineSplitter(
+      (line, end) => {
+        const row = line === '' ? null : read(line);
+        const names = Object.keys(row?.values ?? {});
+        if (row === null || names.length === 0) return;
+        for (const name of names) this.#names.add(name);
+        const named = row.step === '' ? null : this.#steps.read(row.step, true);
+        this.#count = named ?? this.#count + 1;
+        this.#records.push({ step: this.#count, values: row.values, end });
+      },
+      { wanted: lineHas.anything },
+    );
+  }
+
+  get namesSeen(): readonly string[] {
+    return [...this.#names];
+  }
+
+  get startsAtZero(): boolean | undefined {
+    return this.#steps.startsAtZero;
+  }
+
+  get skippedLines(): number {
+    return this.#splitter.skippedLines;
+  }
+
+  push(bytes: Uint8Array): MetricRecord[] {
+    this.#splitter.push(bytes);
+    return this.#take();
+  }
+
+  end(): MetricRecord[] {
+    this.#splitter.end();
+    return this.#take();
+  }
+
+  #take(): MetricRecord[] {
+    const records = this.#records;
+    this.#records = [];
+    return records;
+  }
+}
+
+const stepNames = ['step', 'epoch', 'iteration', 'iter', 'round', 'global_step'];
+
+function jsonRow(line: string): Row | null {
+  const object = parseLoosely(line.trim());
+  if (object === null) return null;
+  const entries = new Map(Object.entries(object) as [string, unknown][]);
+  const name = stepNames.find((candidate) => typeof entries.get(candidate) === 'number');
+  return { values: flatten(object), step: name === undefined ? '' : `step ${String(entries.get(name))}` };
+}
+
+/** A reader that takes the first line for the header. */
+function csvRows(): ReadRow {
+  let header: readonly string[] | null = null;
+  return (line) => {
+    const cells = line.split(',').map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
+    if (header === null) {
+      header = cells;
+      return null;
+    }
+    const values: Record<string, MetricValue> = {};
+    let step = '';
+    for (const [index, name] of header.entries()) {
+      const cell = cells[index] ?? '';
+      const value = parseValue(cell);
+      if (stepNames.includes(name.toLowerCase())) step ||= cell === '' ? '' : `step ${cell}`;
+      else if (value !== undefined) values[name] = value;
+    }
+    return { values, step };
+  };
+}
+
+function only(metric: string, read: ReadRow): ReadRow {
+  return (line) => {
+    const row = read(line);
+    const value = row?.values[metric];
+    return row === null || value === undefined ? null : { values: { [metric]: value }, step: row.step };
+  };
+}
