@@ -1,0 +1,316 @@
+import type { Stats } from 'node:fs';
+import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
+import ignore, { type Ignore } from 'ignore';
+import { HpoError } from '../protocol/errors.ts';
+import { isBuildName, isOutputName, junkReason, secretReason } from './denyList.ts';
+import { forEachLimited } from './forEachLimited.ts';
+import { listProjectFiles } from './projectFiles.ts';
+import { checkLimits, tooManyFiles } from './snapshotLimits.ts';
+
+/** Files above this are linked to their place in the project rather than copied. */
+export const maxStoredFileBytes = 1024 * 1024;
+
+export interface SelectOptions {
+  /** Absolute path of the project root. */
+  readonly root: string;
+  /** Files that are stored whatever their size and whatever ignores them (the script, its modules), relative to the root. */
+  readonly mustHave: readonly string[];
+  /** Files and folders taken although something ignores them (`@hpo.include`), relative to the root. */
+  readonly include?: readonly string[];
+  /** Data that is linked as a whole (`@hpo.data from -> to`); an absolute `to` is for containers and means the place of `from` here. */
+  readonly data?: readonly { readonly from: string; readonly to: string }[];
+}
+
+export type SnapshotEntry =
+  | { readonly type: 'file'; readonly path: string; readonly bytes: number; readonly isExecutable: boolean }
+  /** `target` is relative to the entry's folder and stays inside the root. */
+  | { readonly type: 'symlink'; readonly path: string; readonly target: string }
+  /** Stands for the file or folder at the absolute path `target`. */
+  | { readonly type: 'link'; readonly path: string; readonly target: string }
+  /** An empty folder: each attempt writes into its own. */
+  | { readonly type: 'folder'; readonly path: string };
+
+export interface Excluded {
+  readonly path: string;
+  readonly reason: string;
+}
+
+export interface Selection {
+  /** Real path of the root. */
+  readonly root: string;
+  /** Ordered by path. */
+  readonly entries: readonly SnapshotEntry[];
+  readonly excluded: readonly Excluded[];
+}
+
+/**
+ * Decides what a snapshot of the project holds; reads names and sizes, never contents, and writes nothing.
+ * Throws an HpoError when a file that must be there is missing or denied, and when the rest is too large to copy.
+ */
+export async function selectFiles(options: SelectOptions): Promise<Selection> {
+  const root = await realpath(options.root);
+  const mustHave = new Set(await Promise.all(options.mustHave.map((path) => checkMustHave(root, path))));
+  const included = await Promise.all((options.include ?? []).map((path) => checkIncluded(root, path)));
+  const [project, leaveOut, noCopy] = await Promise.all([
+    listProjectFiles(root, (files) => {
+      throw tooManyFiles(files, root);
+    }),
+    readRules(join(root, '.hpoignore')),
+    readRules(join(root, '.dockerignore'), dockerPattern),
+  ]);
+  const data = await dataLinks(root, options.data ?? []);
+
+  const entries = new Map<string, SnapshotEntry>();
+  const excluded = new Map<string, string>();
+  const links = new Map<string, string>(data);
+  const isIncluded = (path: string): boolean => included.some((wanted) => path === wanted || path.startsWith(`${wanted}/`));
+
+  const candidates: string[] = [];
+  for (const path of new Set([...project.files, ...mustHave])) {
+    const reason = secretReason(path) ?? junkReason(path);
+    if (reason !== null && !mustHave.has(path))
+      excluded.set(
+        topmost(path, (at) => (secretReason(at) ?? junkReason(at)) !== null),
+        reason,
+      );
+    else if (mustHave.has(path)) candidates.push(path);
+    else if (covering(data, path) !== null) continue;
+    else if (isIncluded(path)) candidates.push(path);
+    else if (leaveOut.ignores(path))
+      excluded.set(
+        topmost(path, (at) => ignoresFolder(leaveOut, at)),
+        'left out by .hpoignore',
+      );
+    else if (noCopy.ignores(path))
+      links.set(
+        topmost(path, (at) => ignoresFolder(noCopy, at)),
+        '',
+      );
+    else candidates.push(path);
+  }
+  if (candidates.length > maxCandidates) throw tooManyFiles(candidates, root);
+
+  await forEachLimited(candidates, async (path) => {
+    const entry = await classify(root, path, mustHave.has(path));
+    if ('reason' in entry) excluded.set(path, entry.reason);
+    else entries.set(path, entry);
+  });
+
+  for (const entry of project.ignored) {
+    const path = entry.endsWith('/') ? entry.slice(0, -1) : entry;
+    const reason =
+      secretReason(path) ?? junkReason(path) ?? (leaveOut.ignores(entry) && !isIncluded(path) ? 'left out by .hpoignore' : null);
+    if (reason !== null) excluded.set(path, reason);
+    else if (isIncluded(path) || covering(data, path) !== null) links.set(path, links.get(path) ?? '');
+    else if (await isBuilt(root, path)) excluded.set(path, 'ignored by git and built from the sources');
+    else if (isOutputName(path)) {
+      excluded.set(path, 'ignored by git and written by programs: each trial gets its own');
+      if (entry.endsWith('/')) entries.set(path, { type: 'folder', path });
+    } else links.set(path, '');
+  }
+  for (const path of included) {
+    const isPartOfProject = entries.has(path) || project.files.some((file) => file.startsWith(`${path}/`));
+    if (!isPartOfProject && covering(links, path) === null) links.set(path, '');
+  }
+
+  await placeLinks(root, links, entries, excluded);
+  checkLimits([...entries.values()], root);
+  return {
+    root,
+    entries: [...entries.values()].sort((a, b) => compare(a.path, b.path)),
+    excluded: [...excluded].map(([path, reason]) => ({ path, reason })).sort((a, b) => compare(a.path, b.path)),
+  };
+}
+
+/** More names than this are not even looked at one by one. */
+const maxCandidates = 20_000;
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+async function checkMustHave(root: string, path: string): Promise<string> {
+  const inside = checkInside(root, path);
+  const secret = secretReason(inside);
+  if (secret !== null) {
+    throw new HpoError(
+      'HPO-2203',
+      `${inside} is needed but has a name that ${secret}`,
+      'rename the file, and keep what is secret out of it',
+    );
+  }
+  const stats = await lstat(join(root, inside)).catch(() => null);
+  if (stats === null)
+    throw new HpoError('HPO-2202', `${inside} is needed but is not in ${root}`, 'check the path', { exitCode: 3 });
+  const real = await realpath(join(root, inside)).catch(() => null);
+  if (real === null || !isInside(root, real)) {
+    throw new HpoError(
+      'HPO-2204',
+      `${inside} is a link to ${real ?? 'nothing'}, outside the project ${root}`,
+      'tune the file itself, or put a copy into the project',
+    );
+  }
+  return inside;
+}
+
+async function checkIncluded(root: string, path: string): Promise<string> {
+  const inside = checkInside(root, path);
+  if ((await lstat(join(root, inside)).catch(() => null)) === null) {
+    throw new HpoError(
+      'HPO-2202',
+      `@hpo.include names ${path}, which is not in ${root}`,
+      'correct the path, or remove it from the annotation',
+      { exitCode: 3 },
+    );
+  }
+  return inside;
+}
+
+/** The path relative to the root, with `/`; accepts absolute ones. */
+function checkInside(root: string, path: string): string {
+  const inside = relative(root, resolve(root, path)).split(sep).join('/');
+  if (inside === '' || inside === '..' || inside.startsWith('../') || isAbsolute(inside)) {
+    throw new HpoError(
+      'HPO-2204',
+      `${path} is outside the project ${root}`,
+      'move it into the project; data can be named with @hpo.data',
+    );
+  }
+  return inside;
+}
+
+function isInside(root: string, path: string): boolean {
+  return path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
+}
+
+async function readRules(file: string, translate: (line: string) => string = (line) => line): Promise<Ignore> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return ignore().add(text.split(/\r?\n/).map(translate));
+}
+
+/** Docker's patterns are anchored at the root where git's match at any depth. */
+function dockerPattern(line: string): string {
+  const pattern = line.trim();
+  if (pattern === '' || pattern.startsWith('#')) return '';
+  const isNegative = pattern.startsWith('!');
+  const body = posix.normalize(isNegative ? pattern.slice(1).trim() : pattern).replace(/^\/+/, '');
+  return `${isNegative ? '!' : ''}${body.startsWith('**') ? body : `/${body}`}`;
+}
+
+function ignoresFolder(rules: Ignore, path: string): boolean {
+  return rules.ignores(path) || rules.ignores(`${path}/`);
+}
+
+/** The highest ancestor for which the test holds, else the path itself: one line for a folder instead of one a file. */
+function topmost(path: string, test: (at: string) => boolean): string {
+  for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
+    const at = path.slice(0, end);
+    if (test(at)) return at;
+  }
+  return path;
+}
+
+/** The key that is the path or one of its ancestors. */
+function covering(places: ReadonlyMap<string, unknown>, path: string): string | null {
+  for (let at = path; at !== '.' && at !== ''; at = posix.dirname(at)) if (places.has(at)) return at;
+  return null;
+}
+
+async function classify(root: string, path: string, isNeeded: boolean): Promise<SnapshotEntry | { readonly reason: string }> {
+  const full = join(root, path);
+  // A needed file may be reached through a link inside the project; it is stored as what it holds.
+  const stats = await (isNeeded ? stat(full) : lstat(full)).catch(() => null);
+  if (stats === null) return { reason: 'tracked by git, but deleted' };
+  if (stats.isSymbolicLink()) return classifySymlink(root, path);
+  if (!stats.isFile()) return { reason: `not a file: ${kindOf(stats)}` };
+  if (stats.size > maxStoredFileBytes && !isNeeded) return { type: 'link', path, target: full };
+  return { type: 'file', path, bytes: stats.size, isExecutable: (stats.mode & 0o111) !== 0 };
+}
+
+async function classifySymlink(root: string, path: string): Promise<SnapshotEntry | { readonly reason: string }> {
+  const real = await realpath(join(root, path)).catch(() => null);
+  if (real === null) return { reason: 'a link to nothing' };
+  if (!isInside(root, real)) return { reason: `a link out of the project, to ${real}: name data outside with @hpo.data` };
+  const target = relative(root, real).split(sep).join('/');
+  const secret = target === '' ? null : secretReason(target);
+  if (secret !== null) return { reason: `a link to ${target}, which ${secret}` };
+  return { type: 'symlink', path, target: posix.relative(posix.dirname(path), target) || '.' };
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isFIFO()) return 'a named pipe';
+  if (stats.isSocket()) return 'a socket';
+  if (stats.isDirectory()) return 'a folder';
+  return 'a device';
+}
+
+async function isBuilt(root: string, path: string): Promise<boolean> {
+  if (isBuildName(path)) return true;
+  // A virtual environment has this file, whatever its name.
+  return (await lstat(join(root, path, 'pyvenv.cfg')).catch(() => null)) !== null;
+}
+
+async function dataLinks(
+  root: string,
+  data: readonly { readonly from: string; readonly to: string }[],
+): Promise<Map<string, string>> {
+  const links = new Map<string, string>();
+  for (const { from, to } of data) {
+    const source = resolve(root, from);
+    if ((await lstat(source).catch(() => null)) === null) {
+      throw new HpoError(
+        'HPO-2202',
+        `@hpo.data names ${from}, which is not at ${source}`,
+        'correct the path, or remove the annotation',
+        { exitCode: 3 },
+      );
+    }
+    if (isInside(root, source) && source !== root) links.set(checkInside(root, source), source);
+    if (!isAbsolute(to)) links.set(checkInside(root, to), source);
+  }
+  return links;
+}
+
+/** Adds the links, opening up those that would hide a stored file beneath them. */
+async function placeLinks(
+  root: string,
+  links: Map<string, string>,
+  entries: Map<string, SnapshotEntry>,
+  excluded: Map<string, string>,
+): Promise<void> {
+  const occupied = new Set<string>();
+  for (const path of entries.keys()) for (let at = posix.dirname(path); at !== '.'; at = posix.dirname(at)) occupied.add(at);
+
+  async function place(path: string, target: string): Promise<void> {
+    if (entries.has(path) && entries.get(path)?.type !== 'folder') return;
+    const reason = secretReason(path) ?? junkReason(path);
+    if (reason !== null) return void excluded.set(path, reason);
+    if (!occupied.has(path)) {
+      const real = await realpath(target).catch(() => null);
+      if (real === null) return void excluded.set(path, 'a link to nothing');
+      const secret = secretReason(isInside(root, real) ? relative(root, real).split(sep).join('/') || path : withoutRoot(real));
+      if (secret !== null) return void excluded.set(path, `a link to ${real}, which ${secret}`);
+      entries.set(path, { type: 'link', path, target });
+      return;
+    }
+    for (const name of await readdir(target)) await place(`${path}/${name}`, join(target, name));
+  }
+
+  // Outer folders first; what is inside a linked folder needs no link of its own.
+  for (const [path, target] of [...links].sort(([a], [b]) => compare(a, b))) {
+    const outer = covering(links, posix.dirname(path));
+    if (outer !== null && entries.get(outer)?.type === 'link') continue;
+    await place(path, target === '' ? join(root, path) : target);
+  }
+}
+
+/** An absolute path in the form that the rules take. */
+function withoutRoot(path: string): string {
+  return (
+    path
+      .replace(/^([A-Za-z]:)?[\\/]+/, '')
+      .split(sep)
+      .join('/') || '.root'
+  );
+}

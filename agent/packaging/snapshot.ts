@@ -1,0 +1,224 @@
+import { createHash, type Hash } from 'node:crypto';
+import { chmod, copyFile, constants, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import { HpoError } from '../protocol/errors.ts';
+import { forEachLimited } from './forEachLimited.ts';
+import { selectFiles, type Excluded, type SelectOptions, type Selection, type SnapshotEntry } from './selectFiles.ts';
+
+export interface SnapshotInfo {
+  /** Hash of what is stored and of where the links lead. */
+  readonly hash: string;
+  /** Files copied. */
+  readonly files: number;
+  /** Bytes copied. */
+  readonly bytes: number;
+  /** Files and folders that stay where they are and are linked into each attempt, relative to the root. */
+  readonly linked: readonly string[];
+  /** What was left out and why; a folder stands for everything in it. */
+  readonly excluded: readonly Excluded[];
+}
+
+/** A file with a trial's values in it; `path` is relative to the root. */
+export interface SplicedFile {
+  readonly path: string;
+  readonly content: string;
+}
+
+/**
+ * The code of studies, each version stored once under its hash:
+ * `<hash>/files/…` (read-only) and `<hash>/manifest.json`.
+ */
+export class SnapshotStore {
+  readonly #dir: string;
+  /** The few that running studies use; parsing one of 10,000 files for each attempt would cost more than the copy. */
+  readonly #layouts = new Map<string, Promise<Layout>>();
+
+  /** `dir` is made when it is first needed. */
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** What `take` would store, without reading or writing a file's content. */
+  async survey(options: SelectOptions): Promise<Omit<SnapshotInfo, 'hash'>> {
+    const selection = await selectFiles(options);
+    const files = selection.entries.filter((entry) => entry.type === 'file');
+    return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), ...listings(selection) };
+  }
+
+  /** Stores the project as it is now; storing the same again costs the reading only. See `selectFiles` for the errors. */
+  async take(options: SelectOptions): Promise<SnapshotInfo> {
+    const selection = await selectFiles(options);
+    const contents = await readContents(selection);
+    const entries = selection.entries.map((entry): ManifestEntry => {
+      if (entry.type !== 'file') return entry;
+      const content = contents.get(entry.path) ?? Buffer.alloc(0);
+      return { ...entry, bytes: content.length, sha256: sha256(content) };
+    });
+    const hash = hashEntries(entries);
+    if ((await stat(join(this.#dir, hash, 'manifest.json')).catch(() => null)) === null)
+      await this.#store(hash, entries, contents);
+    let bytes = 0;
+    for (const content of contents.values()) bytes += content.length;
+    return { hash, files: contents.size, bytes, ...listings(selection) };
+  }
+
+  /** Text of a stored file; `path` is relative to the root. */
+  async readText(hash: string, path: string): Promise<string> {
+    const { byPath } = await this.#layout(hash);
+    if (byPath.get(path)?.type !== 'file')
+      throw new HpoError('HPO-2202', `the stored code ${hash} has no file ${path}`, 'start the study again', { exitCode: 3 });
+    return readFile(join(this.#dir, hash, 'files', path), 'utf8');
+  }
+
+  /** Compares every stored file with its hash; throws an HpoError when one is damaged (a power cut, a curious user). */
+  async verify(hash: string): Promise<void> {
+    const { entries } = await this.#layout(hash);
+    const files = entries.filter((entry) => entry.type === 'file');
+    await forEachLimited(files, async ({ path, sha256: expected }) => {
+      const content = await readFile(join(this.#dir, hash, 'files', path)).catch(() => null);
+      if (content === null || sha256(content) !== expected) throw damaged(hash, path);
+    });
+  }
+
+  /**
+   * Makes the work folder of an attempt: stored files copied, links set, `splicedFiles` written in place of theirs.
+   * Replaces what is at `workDir`.
+   */
+  async materialize(hash: string, workDir: string, splicedFiles: readonly SplicedFile[]): Promise<void> {
+    const layout = await this.#layout(hash);
+    const spliced = new Map(splicedFiles.map((file) => [file.path, file]));
+    for (const path of spliced.keys()) {
+      // Anything else could lead through a link into the user's own files.
+      if (layout.byPath.get(path)?.type !== 'file')
+        throw new RangeError(`a spliced file must be stored in the snapshot: ${path}`);
+    }
+    const stored = join(this.#dir, hash, 'files');
+    await mkdir(dirname(workDir), { recursive: true });
+    await mkdir(workDir).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+      await rm(workDir, { recursive: true });
+      await mkdir(workDir);
+    });
+    for (const folder of layout.folders) await mkdir(join(workDir, folder));
+    await forEachLimited(layout.entries, async (entry) => {
+      const place = join(workDir, entry.path);
+      if (entry.type === 'folder') return;
+      if (entry.type !== 'file') return symlink(entry.target, place);
+      const file = spliced.get(entry.path);
+      const mode = entry.isExecutable ? 0o755 : 0o644;
+      if (file !== undefined) return writeFile(place, file.content, { mode });
+      await copyFile(join(stored, entry.path), place, constants.COPYFILE_FICLONE);
+      await chmod(place, mode);
+    });
+  }
+
+  #layout(hash: string): Promise<Layout> {
+    const known = this.#layouts.get(hash);
+    if (known !== undefined) return known;
+    const layout = readLayout(this.#dir, hash);
+    this.#layouts.set(hash, layout);
+    layout.catch(() => this.#layouts.delete(hash));
+    for (const oldest of this.#layouts.keys()) if (this.#layouts.size > maxLayouts) this.#layouts.delete(oldest);
+    return layout;
+  }
+
+  async #store(hash: string, entries: readonly ManifestEntry[], contents: ReadonlyMap<string, Buffer>): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    const temporary = await mkdtemp(join(this.#dir, '.taking-'));
+    try {
+      const files = join(temporary, 'files');
+      for (const folder of ['', ...foldersOf(entries)]) await mkdir(join(files, folder));
+      await forEachLimited(entries, async (entry) => {
+        const content = contents.get(entry.path);
+        if (entry.type === 'file' && content !== undefined)
+          await writeFile(join(files, entry.path), content, { mode: entry.isExecutable ? 0o555 : 0o444 });
+      });
+      await writeFile(join(temporary, 'manifest.json'), JSON.stringify({ version: 1, hash, entries }), { mode: 0o444 });
+      await rename(temporary, join(this.#dir, hash));
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true });
+      // Somebody else stored the same in the meantime.
+      if ((await readLayout(this.#dir, hash).catch(() => null)) === null) throw error;
+    }
+  }
+}
+
+const maxLayouts = 8;
+
+type ManifestEntry =
+  | Exclude<SnapshotEntry, { type: 'file' }>
+  | (Extract<SnapshotEntry, { type: 'file' }> & { readonly sha256: string });
+
+interface Layout {
+  readonly entries: readonly ManifestEntry[];
+  readonly byPath: ReadonlyMap<string, ManifestEntry>;
+  /** Every folder, outer ones first. */
+  readonly folders: readonly string[];
+}
+
+async function readLayout(dir: string, hash: string): Promise<Layout> {
+  if (!/^[0-9a-f]{64}$/.test(hash)) throw new RangeError(`not the hash of a snapshot: ${hash}`);
+  const text = await readFile(join(dir, hash, 'manifest.json'), 'utf8').catch((cause: unknown) => {
+    throw new HpoError('HPO-2205', `the stored code ${hash} is not there`, 'start the study again: it stores the code anew', {
+      cause,
+      exitCode: 3,
+    });
+  });
+  // The shape is ours: written by `#store` alone, and checked against the hash.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const { entries } = JSON.parse(text) as { entries: ManifestEntry[] };
+  if (hashEntries(entries) !== hash) throw damaged(hash, 'manifest.json');
+  return { entries, byPath: new Map(entries.map((entry) => [entry.path, entry])), folders: foldersOf(entries) };
+}
+
+function damaged(hash: string, path: string): HpoError {
+  return new HpoError(
+    'HPO-2205',
+    `the stored code ${hash} is damaged at ${path}`,
+    `delete that folder of the snapshots and start the study again`,
+  );
+}
+
+function foldersOf(entries: readonly SnapshotEntry[]): string[] {
+  const folders = new Set<string>();
+  for (const entry of entries) {
+    const innermost = entry.type === 'folder' ? entry.path : posix.dirname(entry.path);
+    for (let at = innermost; at !== '.' && !folders.has(at); at = posix.dirname(at)) folders.add(at);
+  }
+  // A parent's path is a prefix of its children's, so it sorts first.
+  return [...folders].sort();
+}
+
+async function readContents(selection: Selection): Promise<Map<string, Buffer>> {
+  const contents = new Map<string, Buffer>();
+  await forEachLimited(selection.entries, async (entry) => {
+    if (entry.type === 'file') contents.set(entry.path, await readFile(join(selection.root, entry.path)));
+  });
+  return contents;
+}
+
+function hashEntries(entries: readonly ManifestEntry[]): string {
+  const hash = createHash('sha256');
+  for (const entry of entries) {
+    addField(hash, entry.type, entry.path);
+    if (entry.type === 'file') addField(hash, entry.isExecutable ? 'x' : '-', entry.sha256);
+    else if (entry.type !== 'folder') addField(hash, entry.target);
+  }
+  return hash.digest('hex');
+}
+
+/** Lengths in front, so that no two lists of fields look alike. */
+function addField(hash: Hash, ...fields: readonly string[]): void {
+  for (const field of fields) hash.update(`${Buffer.byteLength(field)}:${field}`);
+}
+
+function sha256(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+function listings(selection: Selection): { linked: string[]; excluded: readonly Excluded[] } {
+  return {
+    linked: selection.entries.filter((entry) => entry.type === 'link').map(({ path }) => path),
+    excluded: selection.excluded,
+  };
+}

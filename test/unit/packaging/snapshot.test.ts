@@ -1,0 +1,323 @@
+import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { assert, asyncProperty, dictionary, string } from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SnapshotStore } from '../../../agent/packaging/snapshot.ts';
+import { ProjectFixture, text, tree } from './projectFixture.ts';
+
+const script = { 'train.py': 'lr = 0.1\n' };
+const options = (project: ProjectFixture, more: object = {}) => ({ root: project.root, mustHave: ['train.py'], ...more });
+
+describe.each([{ git: true }, { git: false }])('what a snapshot holds (git: $git)', ({ git }) => {
+  const cases: {
+    name: string;
+    files: Record<string, string>;
+    stored?: string[];
+    linked?: string[];
+    excluded?: string[];
+    more?: object;
+  }[] = [
+    { name: 'code, nested and hidden', files: { 'lib/a.py': 'a', '.config.yaml': 'x' }, stored: ['.config.yaml', 'lib/a.py'] },
+    {
+      name: 'secrets stay out, whatever asks for them',
+      files: {
+        '.env': 'S',
+        '.env.local': 'S',
+        'conf/.netrc': 'S',
+        'keys/ID_RSA': 'S',
+        'a.pem': 'S',
+        '.aws/credentials': 'S',
+        '.kube/config': 'S',
+        '.hpoignore': '!.env\n!*.pem\n',
+      },
+      stored: ['.hpoignore'],
+      excluded: ['.aws', '.env', '.env.local', '.kube', 'a.pem', 'conf/.netrc', 'keys/ID_RSA'],
+    },
+    { name: 'an annotation does not re-include one', files: { '.env': 'S' }, excluded: ['.env'], more: { include: ['.env'] } },
+    {
+      name: 'what tools make stays out',
+      files: { 'node_modules/x/i.js': '', '.venv/bin/python': '', 'lib/__pycache__/a.pyc': '', 'lib/a.py': '' },
+      stored: ['lib/a.py'],
+      excluded: ['.venv', 'lib/__pycache__', 'node_modules'],
+    },
+    {
+      name: '.hpoignore leaves out',
+      files: { '.hpoignore': 'notes/\n*.md\n', 'notes/a.txt': '', 'b.md': '' },
+      stored: ['.hpoignore'],
+      excluded: ['b.md', 'notes'],
+    },
+    { name: '.hpoignore does not leave out what is needed', files: { '.hpoignore': '*.py\n' }, stored: ['.hpoignore'] },
+    {
+      name: '@hpo.include wins over .hpoignore',
+      files: { '.hpoignore': '*.yaml\n', 'a.yaml': '', 'b.yaml': '' },
+      stored: ['.hpoignore', 'a.yaml'],
+      excluded: ['b.yaml'],
+      more: { include: ['a.yaml'] },
+    },
+    {
+      name: '.dockerignore: not copied, linked; its patterns are anchored',
+      files: { '.dockerignore': '# c\nraw\n**/*.csv\n', 'raw/a': '', 'sub/raw/a': '', 'sub/t.csv': '' },
+      stored: ['.dockerignore', 'sub/raw/a'],
+      linked: ['raw', 'sub/t.csv'],
+    },
+    {
+      name: 'ignored by git: linked',
+      files: { '.gitignore': 'data/\n*.npy\n', 'data/x/a.txt': 'a', 'b.npy': '' },
+      stored: ['.gitignore'],
+      linked: ['b.npy', 'data'],
+    },
+    {
+      name: 'ignored output: an empty folder',
+      files: { '.gitignore': 'runs/\n', 'runs/1/log': '' },
+      stored: ['.gitignore'],
+      excluded: ['runs'],
+    },
+    {
+      name: 'an ignored virtual environment of any name',
+      files: { '.gitignore': 'myenv/\n', 'myenv/pyvenv.cfg': '' },
+      stored: ['.gitignore'],
+      excluded: ['myenv'],
+    },
+    {
+      name: 'a needed file in an ignored folder',
+      files: { '.gitignore': 'd/\n', 'd/m.py': '', 'd/x.bin': '', 'd/e/y': '' },
+      stored: ['.gitignore', 'd/m.py'],
+      linked: ['d/e', 'd/x.bin'],
+      more: { mustHave: ['train.py', 'd/m.py'] },
+    },
+    { name: 'a file above 1 MB is linked', files: { 'model.bin': 'x'.repeat(1024 * 1024 + 1) }, linked: ['model.bin'] },
+    {
+      name: '@hpo.data is linked as a whole',
+      files: { 'img/1.png': '', 'img/2.png': '' },
+      linked: ['img'],
+      more: { data: [{ from: './img', to: '/data' }] },
+    },
+    { name: 'links within the project stay links', files: { 'lib/a.py': '', 'b.py': '-> lib/a.py' }, stored: ['lib/a.py'] },
+    {
+      name: 'links out of it are refused',
+      files: { b: '-> /etc/passwd', c: '-> nowhere', d: '-> ../../x' },
+      excluded: ['b', 'c', 'd'],
+    },
+    { name: 'a link to a secret is refused', files: { '.env': 'S', b: '-> .env' }, excluded: ['.env', 'b'] },
+    {
+      name: 'odd names',
+      files: { 'a b.py': '', 'q"\'.py': '', 'n\nl.py': '', 'ü€🎉.py': '', '-x.py': '', '$(id).py': '' },
+      stored: ['$(id).py', '-x.py', 'a b.py', 'n\nl.py', 'q"\'.py', 'ü€🎉.py'],
+    },
+  ];
+  it.each(cases)('$name', async ({ files, stored = [], linked = [], excluded = [], more = {} }) => {
+    using project = new ProjectFixture({ ...script, ...files }, { git });
+    const info = await new SnapshotStore(project.storeDir).take(options(project, more));
+    expect(tree(join(project.storeDir, info.hash, 'files'))).toEqual([...stored, 'train.py'].sort());
+    expect(info.files).toBe(stored.length + 1);
+    expect(info.linked).toEqual(linked);
+    expect(info.excluded.map(({ path }) => path)).toEqual(excluded);
+    expect(await new SnapshotStore(project.storeDir).survey(options(project, more))).toEqual({
+      files: info.files,
+      bytes: info.bytes,
+      linked: info.linked,
+      excluded: info.excluded,
+    });
+  });
+});
+
+describe('git', () => {
+  it('takes what is staged, changed and new, not what is deleted', async () => {
+    using project = new ProjectFixture({ ...script, 'old.py': '', 'kept.py': '1' }, { git: true });
+    project.git('add', '.');
+    project.git('commit', '-qm', 'x');
+    project.write({ 'kept.py': '2', 'new.py': '' });
+    rmSync(join(project.root, 'old.py'));
+    const store = new SnapshotStore(project.storeDir);
+    const { hash } = await store.take(options(project));
+    expect(tree(join(project.storeDir, hash, 'files'))).toEqual(['kept.py', 'new.py', 'train.py']);
+    expect(await store.readText(hash, 'kept.py')).toBe('2');
+  });
+
+  it('goes into nested repositories and submodules', async () => {
+    using project = new ProjectFixture(
+      { ...script, 'inner/.gitignore': 'data\n', 'inner/a.py': '', 'inner/data/x': '' },
+      { git: true },
+    );
+    project.git('-C', 'inner', 'init', '-q');
+    const { hash, linked } = await new SnapshotStore(project.storeDir).take(options(project));
+    expect(tree(join(project.storeDir, hash, 'files'))).toEqual(['inner/.gitignore', 'inner/a.py', 'train.py']);
+    expect(linked).toEqual(['inner/data']);
+  });
+
+  it('never runs what a repository configures', async () => {
+    using project = new ProjectFixture(script, { git: true });
+    const trap = join(project.base, 'trap');
+    writeFileSync(trap, `#!/bin/sh\ntouch "${trap}.sprung"\n`, { mode: 0o755 });
+    project.git('config', 'core.fsmonitor', trap);
+    project.git('status');
+    expect(existsSync(`${trap}.sprung`), 'the trap works').toBe(true);
+    rmSync(`${trap}.sprung`);
+    await new SnapshotStore(project.storeDir).take(options(project));
+    expect(existsSync(`${trap}.sprung`)).toBe(false);
+  });
+
+  it('takes a subfolder of a repository as a root', async () => {
+    using project = new ProjectFixture({ 'a/train.py': '', 'b/x.py': '' }, { git: true });
+    const { hash } = await new SnapshotStore(project.storeDir).take({ root: join(project.root, 'a'), mustHave: ['train.py'] });
+    expect(tree(join(project.storeDir, hash, 'files'))).toEqual(['train.py']);
+  });
+});
+
+describe('the store', () => {
+  it('stores equal projects once, and another version beside', async () => {
+    using project = new ProjectFixture({ ...script, 'a/b.py': 'b' });
+    const store = new SnapshotStore(project.storeDir);
+    const [first, again] = await Promise.all([store.take(options(project)), store.take(options(project))]);
+    expect(again).toEqual(first);
+    project.write({ 'a/b.py': 'c' });
+    const second = await store.take(options(project));
+    expect(second.hash).not.toBe(first.hash);
+    expect(await store.readText(first.hash, 'a/b.py')).toBe('b');
+    expect(await store.readText(second.hash, 'a/b.py')).toBe('c');
+    project.write({ 'a/b.py': 'b' });
+    chmodSync(join(project.root, 'a/b.py'), 0o755);
+    const third = await store.take(options(project));
+    expect(new Set([first.hash, second.hash, third.hash]).size).toBe(3);
+    expect(existsSync(join(project.storeDir, first.hash, 'manifest.json'))).toBe(true);
+    expect(tree(project.storeDir).filter((path) => path.startsWith('.'))).toEqual([]);
+  });
+
+  it('keeps its files read-only, and notices when one was changed all the same', async () => {
+    using project = new ProjectFixture(script);
+    const store = new SnapshotStore(project.storeDir);
+    const { hash } = await store.take(options(project));
+    const file = join(project.storeDir, hash, 'files', 'train.py');
+    expect(statSync(file).mode & 0o777).toBe(0o444);
+    await store.verify(hash);
+    chmodSync(file, 0o644);
+    writeFileSync(file, 'lr = 9\n');
+    await expect(store.verify(hash)).rejects.toMatchObject({ code: 'HPO-2205', message: expect.stringContaining('train.py') });
+    await expect(store.readText('0'.repeat(64), 'train.py')).rejects.toMatchObject({ code: 'HPO-2205' });
+    await expect(store.readText('../..', 'train.py')).rejects.toThrow('not the hash');
+    await expect(store.readText(hash, '../manifest.json')).rejects.toMatchObject({ code: 'HPO-2202' });
+  });
+
+  it('makes the work folder of an attempt', async () => {
+    using project = new ProjectFixture({
+      ...script,
+      '.gitignore': 'data\nruns/\n',
+      'data/x.csv': '1',
+      'runs/old': '',
+      'run.sh': '#!/bin/sh\n',
+      'lib/a.py': 'a',
+      'alias.py': '-> lib/a.py',
+      'lib/up': '-> ../data',
+    });
+    chmodSync(join(project.root, 'run.sh'), 0o755);
+    const store = new SnapshotStore(project.storeDir);
+    const { hash } = await store.take(options(project));
+    project.write({ 'lib/a.py': 'edited while the study runs' });
+    const work = join(project.base, 'w', 'work');
+    for (const value of ['0.5', '0.7']) {
+      await store.materialize(hash, work, [{ path: 'train.py', content: `lr = ${value}\n` }]);
+      expect(tree(work)).toEqual(['.gitignore', 'alias.py', 'data', 'lib/a.py', 'lib/up', 'run.sh', 'train.py']);
+      expect(text(work, 'train.py')).toBe(`lr = ${value}\n`);
+      writeFileSync(join(work, 'lib/a.py'), 'a trial may write here');
+    }
+    expect(await store.readText(hash, 'lib/a.py')).toBe('a');
+    expect(readlinkSync(join(work, 'data'))).toBe(join(project.root, 'data'));
+    expect(text(work, 'lib/up/x.csv')).toBe('1');
+    expect(text(work, 'alias.py')).toBe('a trial may write here');
+    expect(statSync(join(work, 'run.sh')).mode & 0o100).toBe(0o100);
+    expect(lstatSync(join(work, 'runs')).isDirectory()).toBe(true);
+    await expect(store.materialize(hash, work, [{ path: 'data/x.csv', content: 'mine' }])).rejects.toThrow(RangeError);
+    await expect(store.materialize(hash, work, [{ path: '../x', content: 'mine' }])).rejects.toThrow(RangeError);
+  });
+
+  it('links data from outside where the annotation says so', async () => {
+    using project = new ProjectFixture(script);
+    mkdirSync(join(project.base, 'lake'));
+    writeFileSync(join(project.base, 'lake', 'a'), '1');
+    const store = new SnapshotStore(project.storeDir);
+    const { hash, linked } = await store.take(options(project, { data: [{ from: '../lake', to: 'input' }] }));
+    expect(linked).toEqual(['input']);
+    await store.materialize(hash, join(project.base, 'work'), []);
+    expect(text(project.base, 'work', 'input', 'a')).toBe('1');
+  });
+});
+
+describe('what is refused', () => {
+  const cases: { name: string; files?: Record<string, string>; more: object; code: string; says: string }[] = [
+    { name: 'a script that is not there', more: { mustHave: ['gone.py'] }, code: 'HPO-2202', says: 'gone.py' },
+    { name: 'a script outside the root', more: { mustHave: ['../x.py'] }, code: 'HPO-2204', says: '../x.py' },
+    {
+      name: 'a script that is a link out of the root',
+      files: { 'l.py': '-> /etc/hostname' },
+      more: { mustHave: ['l.py'] },
+      code: 'HPO-2204',
+      says: '/etc/hostname',
+    },
+    {
+      name: 'a needed file with the name of a secret',
+      files: { '.env.py': '' },
+      more: { mustHave: ['.env.py'] },
+      code: 'HPO-2203',
+      says: '.env.py',
+    },
+    { name: 'an include that is not there', more: { include: ['conf/m.yaml'] }, code: 'HPO-2202', says: 'conf/m.yaml' },
+    { name: 'data that is not there', more: { data: [{ from: 'lake', to: '/d' }] }, code: 'HPO-2202', says: 'lake' },
+  ];
+  it.each(cases)('$name', async ({ files = {}, more, code, says }) => {
+    using project = new ProjectFixture({ ...script, ...files });
+    await expect(new SnapshotStore(project.storeDir).take(options(project, more))).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(says),
+    });
+    expect(existsSync(project.storeDir)).toBe(false);
+  });
+
+  it('too many bytes: says which folder, and how to leave it out or link it', async () => {
+    using project = new ProjectFixture(script);
+    const chunk = 'x'.repeat(1000 * 1024);
+    project.write(Object.fromEntries(Array.from({ length: 104 }, (_, index) => [`raw/part-${index}.txt`, chunk])));
+    const store = new SnapshotStore(project.storeDir);
+    await expect(store.take(options(project))).rejects.toMatchObject({
+      code: 'HPO-2201',
+      message: expect.stringMatching(/102 MB \(at most 100 MB\): raw\/ 102 MB/),
+      next: 'if the script reads it, link it: # @hpo.data raw -> raw; if not, add the line "raw/" to .hpoignore',
+    });
+    expect((await store.take(options(project, { data: [{ from: 'raw', to: 'raw' }] }))).linked).toEqual(['raw']);
+  });
+
+  it('too many files', async () => {
+    using project = new ProjectFixture(script);
+    mkdirSync(join(project.root, 'img'));
+    for (let index = 0; index <= 10_000; index++) writeFileSync(join(project.root, 'img', `${index}`), '');
+    await expect(new SnapshotStore(project.storeDir).survey(options(project))).rejects.toMatchObject({
+      code: 'HPO-2201',
+      message: expect.stringContaining('img/ 10,001 files'),
+    });
+  });
+});
+
+it('any names and contents come back as they were', async () => {
+  const name = string({ minLength: 1, maxLength: 8, unit: 'grapheme' }).filter(
+    (value) => !/[/\0\\]|^\.|^~|~$|[\ud800-\udfff]/u.test(value) && value.trim() !== '',
+  );
+  await assert(
+    asyncProperty(dictionary(name, string({ unit: 'binary' }), { maxKeys: 4, noNullPrototype: true }), async (files) => {
+      using project = new ProjectFixture(
+        {
+          ...script,
+          ...Object.fromEntries(
+            Object.entries(files).map(([path, content]) => [`d/${path}`, content.startsWith('-> ') ? '' : content]),
+          ),
+        },
+        { git: false },
+      );
+      const store = new SnapshotStore(project.storeDir);
+      const { hash } = await store.take(options(project));
+      await store.materialize(hash, join(project.base, 'work'), []);
+      const paths = tree(project.root);
+      expect(tree(join(project.base, 'work'))).toEqual(paths);
+      for (const path of paths) expect(text(project.base, 'work', path)).toBe(text(project.root, path));
+    }),
+    { numRuns: 60 },
+  );
+});
