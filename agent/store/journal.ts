@@ -1,0 +1,301 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { HpoError } from '../protocol/errors.ts';
+import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
+import { eventHash, hex } from './chain.ts';
+import { Derivation } from './derive.ts';
+import { lockJournal } from './lock.ts';
+import { type ChainCheck, checkHead, lastRow, listStudies, openReadOnly, readEntries, readMeta, verifyChain } from './read.ts';
+import { rebuildDerived } from './rebuild.ts';
+import { derivedTables, derivedVersion, schemaVersion, truthTables } from './schema.ts';
+import { damaged, isBusy, isDamage, storeError } from './storeError.ts';
+
+export interface JournalOptions {
+  /**
+   * Longest time that the main file lags behind what was appended, in milliseconds; null checkpoints only when asked.
+   * Tools that read the main file without its WAL see everything that is older.
+   */
+  readonly checkpointMs?: number | null;
+}
+
+/**
+ * Opens the journal for writing, and makes it when there is none. `:memory:` gives one that is never on disk.
+ *
+ * Throws HpoError, and changes nothing, when another process writes it (HPO-6001), when the file is not a journal
+ * (HPO-6004), is damaged (HPO-6005) or of a newer version (HPO-6006), or cannot be opened or made (HPO-6003, 6007, 6008).
+ */
+export function openJournal(path: string, options: JournalOptions = {}): SqliteJournal {
+  const lock = path === ':memory:' ? null : lockJournal(path);
+  let db: DatabaseSync | null = null;
+  try {
+    db = openForWriting(path);
+    const epoch = beginEpoch(db, path);
+    return new SqliteJournal(db, path, epoch, lock, options.checkpointMs === undefined ? 250 : options.checkpointMs);
+  } catch (error) {
+    db?.close();
+    lock?.[Symbol.dispose]();
+    if (isDamage(error)) throw describeDamage(path, error);
+    throw storeError(error, path);
+  }
+}
+
+export class SqliteJournal implements Disposable {
+  readonly path: string;
+  /** Which life of the writer this is: one more at each opening, and written with every event. */
+  readonly epoch: number;
+  readonly #db: DatabaseSync;
+  readonly #lock: Disposable | null;
+  readonly #checkpointMs: number | null;
+  readonly #derivation: Derivation;
+  readonly #insert: StatementSync;
+  readonly #setHead: StatementSync;
+  #seq: number;
+  #hash: Uint8Array;
+  #failure: HpoError | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(db: DatabaseSync, path: string, epoch: number, lock: Disposable | null, checkpointMs: number | null) {
+    this.#db = db;
+    this.path = path;
+    this.epoch = epoch;
+    this.#lock = lock;
+    this.#checkpointMs = checkpointMs;
+    this.#derivation = new Derivation(db);
+    this.#insert = db.prepare('INSERT INTO hpo_event VALUES (?, ?, ?, ?, ?, ?, ?)');
+    this.#setHead = db.prepare(`UPDATE hpo_meta SET value = ? WHERE key = 'head'`);
+    ({ seq: this.#seq, hash: this.#hash } = lastRow(db));
+  }
+
+  /** Why the last append failed; null while the journal takes events. A full disk heals by itself at the next append. */
+  get failure(): HpoError | null {
+    return this.#failure;
+  }
+
+  /** Sequence number of the last event; 0 when there is none. */
+  lastSeq(): number {
+    return this.#seq;
+  }
+
+  /**
+   * Appends all events and updates the derived tables in one transaction that is on the disk when this returns; or
+   * throws and appends none. Throws HPO-6003 (disk full) and HPO-6007 (cannot be written) until the cause is gone,
+   * HPO-6002 and HPO-6005 for good; a TypeError or RangeError for events that no driver may send.
+   */
+  append(events: readonly { readonly studyId: string; readonly event: StudyEvent }[]): readonly JournalEntry[] {
+    if (events.length === 0) return [];
+    if (this.#failure !== null) this.#retry(this.#failure);
+    try {
+      const entries = this.#appendInTransaction(events);
+      this.#failure = null;
+      this.#planCheckpoint(entries);
+      return entries;
+    } catch (error) {
+      this.#derivation.forget();
+      const forPeople = storeError(error, this.path);
+      if (forPeople instanceof HpoError) this.#failure = forPeople;
+      throw forPeople;
+    }
+  }
+
+  /** Entries with seq > from that are there now, in order; of one study, or of all when studyId is null. Read in pieces. */
+  read(studyId: string | null, from: number): Iterable<JournalEntry> {
+    return readEntries(this.#db, this.path, studyId, from, this.#seq);
+  }
+
+  /** Ids of all studies that are not deleted, oldest first. */
+  studies(): readonly string[] {
+    return listStudies(this.#db);
+  }
+
+  /** Recomputes every hash; names the first event that is not what was written. */
+  verifyChain(): ChainCheck {
+    return verifyChain(this.#db);
+  }
+
+  /** Drops the derived tables and makes them again from the events. */
+  rebuild(): void {
+    this.#derivation.forget();
+    rebuildDerived(this.#db, this.path);
+  }
+
+  /**
+   * Moves everything from the WAL into the main file and empties the WAL. False when a reader was in the way or the
+   * disk is full: nothing is lost then, the WAL keeps it and the next checkpoint takes it along.
+   */
+  checkpoint(): boolean {
+    this.#cancelTimer();
+    if (this.path === ':memory:') return true;
+    try {
+      // Without a wait: a slow reader must not hold up the driver.
+      this.#db.exec('PRAGMA busy_timeout = 0');
+      return this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0;
+    } catch (error) {
+      if (storeError(error, this.path) === error) throw error;
+      return false;
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.checkpoint();
+    this.#db.close();
+    this.#lock?.[Symbol.dispose]();
+  }
+
+  #appendInTransaction(events: readonly { readonly studyId: string; readonly event: StudyEvent }[]): readonly JournalEntry[] {
+    let seq = this.#seq;
+    let prevHash = this.#hash;
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      this.#checkEpoch();
+      const entries = events.map(({ studyId, event }): JournalEntry => {
+        assertNumbers(event);
+        seq += 1;
+        const row = { seq, epoch: this.epoch, studyId, type: event.type, body: JSON.stringify(event) };
+        const hash = eventHash(prevHash, row);
+        this.#insert.run(seq, row.epoch, studyId, row.type, row.body, prevHash, hash);
+        prevHash = hash;
+        const entry = { seq, studyId, event };
+        this.#derivation.apply(entry);
+        return entry;
+      });
+      this.#setHead.run(`${seq} ${hex(prevHash)}`);
+      this.#db.exec('COMMIT');
+      this.#seq = seq;
+      this.#hash = prevHash;
+      return entries;
+    } catch (error) {
+      rollBack(this.#db);
+      throw error;
+    }
+  }
+
+  /** The lock is the guard; this is the fence behind it, should someone delete the lock's file. */
+  #checkEpoch(): void {
+    const epoch = readMeta(this.#db, 'epoch');
+    if (epoch === String(this.epoch)) return;
+    throw new HpoError(
+      'HPO-6002',
+      `The journal ${this.path} was taken over by a newer agent (epoch ${epoch}; this one has ${this.epoch}); this one writes no more.`,
+      'Nothing to do: the newer agent goes on with all studies. Close this window or command and open it again.',
+    );
+  }
+
+  #retry(failure: HpoError): void {
+    if (failure.code === 'HPO-6002' || failure.code === 'HPO-6005') throw failure;
+    ({ seq: this.#seq, hash: this.#hash } = lastRow(this.#db));
+  }
+
+  /**
+   * At most one checkpoint in `checkpointMs`, so that its two fsyncs are shared by many groups; at once when a study
+   * ends, as that is when people open the file with something else.
+   */
+  #planCheckpoint(entries: readonly JournalEntry[]): void {
+    if (this.#checkpointMs === null) return;
+    if (entries.some(({ event }) => event.type === 'studyEnded' || event.type === 'studyDeleted')) {
+      this.checkpoint();
+      return;
+    }
+    this.#timer ??= setTimeout(() => {
+      if (!this.checkpoint()) this.#planCheckpoint([]);
+    }, this.#checkpointMs).unref();
+  }
+
+  #cancelTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
+
+/** How long a write waits for another program that writes to the file. */
+const busyTimeoutMs = 2000;
+
+function openForWriting(path: string): DatabaseSync {
+  // Optuna's foreign keys are declared and, as in Optuna, not enforced: what another tool deleted must not stop an append.
+  const db = new DatabaseSync(path, { enableForeignKeyConstraints: false });
+  try {
+    db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    const tables = db.prepare(`SELECT name FROM sqlite_master WHERE type = 'table'`).all();
+    const names = tables.map((row) => String(row['name']));
+    if (names.length > 0 && !names.includes('hpo_meta')) {
+      throw new HpoError(
+        'HPO-6004',
+        `${path} is not a journal but the database of another program (it has the tables ${names.slice(0, 3).join(', ')} …). It was left as it is.`,
+        'Move it away, or set HPO_HOME to another folder.',
+      );
+    }
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    if (names.length === 0) createTables(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function createTables(db: DatabaseSync): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    db.exec(truthTables + derivedTables);
+    const insert = db.prepare('INSERT INTO hpo_meta VALUES (?, ?)');
+    insert.run('schemaVersion', String(schemaVersion));
+    insert.run('derivedVersion', String(derivedVersion));
+    insert.run('epoch', '0');
+    insert.run('head', '0 ');
+    db.exec('COMMIT');
+  } catch (error) {
+    rollBack(db);
+    throw error;
+  }
+}
+
+/** Checks that this program may write the file, and takes it over. */
+function beginEpoch(db: DatabaseSync, path: string): number {
+  const version = Number(readMeta(db, 'schemaVersion'));
+  if (version > schemaVersion) {
+    throw new HpoError(
+      'HPO-6006',
+      `The journal ${path} was written by a newer version of this program (schema ${version}; this one knows ${schemaVersion}).`,
+      'Update this program, or set HPO_HOME to another folder.',
+    );
+  }
+  const fault = checkHead(db);
+  if (fault !== null) throw damaged(path, fault);
+  if (Number(readMeta(db, 'derivedVersion')) !== derivedVersion) rebuildDerived(db, path);
+  const epoch = Number(readMeta(db, 'epoch')) + 1;
+  db.prepare(`UPDATE hpo_meta SET value = ? WHERE key = 'epoch'`).run(String(epoch));
+  return epoch;
+}
+
+function describeDamage(path: string, cause: unknown): unknown {
+  try {
+    using journal = openReadOnly(path);
+    const check = journal.verifyChain();
+    const said = cause instanceof Error ? ` (SQLite said: ${cause.message})` : '';
+    if (check.ok)
+      return damaged(path, `all ${check.events} events can still be read, the tables around them cannot${said}`, cause);
+    const rest = check.intact === 0 ? 'no event can still be read' : `events 1 to ${check.intact} can still be read`;
+    return damaged(path, `${rest}; then ${check.why}${said}`, cause);
+  } catch {
+    return storeError(cause, path);
+  }
+}
+
+function rollBack(db: DatabaseSync): void {
+  try {
+    db.exec('ROLLBACK');
+  } catch (error) {
+    // SQLite has rolled back by itself after most write errors; then there is no transaction to end.
+    if (isBusy(error)) throw error;
+  }
+}
+
+/** JSON has no NaN and would silently write null; the vocabulary names it instead. */
+function assertNumbers(event: StudyEvent): void {
+  const record = event.type === 'trialCreated' ? event.params : 'values' in event ? event.values : null;
+  if (record === null) return;
+  for (const [name, value] of Object.entries(record)) {
+    if (typeof value === 'number' && !Number.isFinite(value))
+      throw new TypeError(`${event.type} holds ${name}=${value}, which JSON cannot`);
+  }
+}

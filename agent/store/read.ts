@@ -1,0 +1,150 @@
+import { existsSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { HpoError } from '../protocol/errors.ts';
+import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
+import { type EventRow, eventHash, genesisHash, hex } from './chain.ts';
+import { damaged, isDamage, storeError } from './storeError.ts';
+
+/** A journal that is only looked at; the agent may have it open. */
+export interface JournalReader extends Disposable {
+  /** As `SqliteJournal.read`. Throws HPO-6005 at the first event that cannot be read, after those before it. */
+  read(studyId: string | null, from: number): Iterable<JournalEntry>;
+  studies(): readonly string[];
+  verifyChain(): ChainCheck;
+}
+
+export type ChainCheck =
+  | { readonly ok: true; readonly events: number }
+  /** `seq`: the first event that is not what was written; `intact`: the events before it, which are. */
+  | { readonly ok: false; readonly seq: number; readonly intact: number; readonly why: string };
+
+/** Opens a journal for reading alone, a damaged one too. Throws HPO-6008 (exit code 3) when there is none. */
+export function openReadOnly(path: string): JournalReader {
+  if (!existsSync(path)) {
+    throw new HpoError('HPO-6008', `There is no journal at ${path}.`, 'Tune a script first, or check HPO_HOME.', { exitCode: 3 });
+  }
+  let db: DatabaseSync;
+  try {
+    db = new DatabaseSync(path, { readOnly: true });
+    // Lets SQLite read the pages that a cut file still has; nothing can be written through this connection.
+    db.exec('PRAGMA busy_timeout = 2000; PRAGMA writable_schema = ON');
+  } catch (error) {
+    throw storeError(error, path);
+  }
+  return {
+    read: (studyId, from) => readEntries(db, path, studyId, from, Number.MAX_SAFE_INTEGER),
+    studies: () => listStudies(db),
+    verifyChain: () => verifyChain(db),
+    [Symbol.dispose]: () => db.close(),
+  };
+}
+
+/** Rows a piece: many enough to be fast, and no statement stays open between two pieces. */
+const pieceSize = 2000;
+
+export function* readEntries(
+  db: DatabaseSync,
+  path: string,
+  studyId: string | null,
+  from: number,
+  upTo: number,
+): Generator<JournalEntry, void, undefined> {
+  const filter = studyId === null ? '' : 'studyId = ? AND ';
+  const args = studyId === null ? [] : [studyId];
+  const sql = `SELECT seq, studyId, body FROM hpo_event WHERE ${filter}seq > ? AND seq <= ? ORDER BY seq LIMIT ${pieceSize}`;
+  let seq = from;
+  for (;;) {
+    const piece = readPiece(() => db.prepare(sql).iterate(...args, seq, upTo));
+    for (const entry of piece.entries) yield entry;
+    if (piece.error !== null)
+      throw damaged(path, `no event after ${piece.entries.at(-1)?.seq ?? seq} can be read (${piece.error.message})`, piece.error);
+    if (piece.entries.length < pieceSize) return;
+    seq = piece.entries.at(-1)?.seq ?? seq;
+  }
+}
+
+/** The rows up to the first that cannot be read. */
+function readPiece(rows: () => Iterable<Record<string, unknown>>): { entries: JournalEntry[]; error: Error | null } {
+  const entries: JournalEntry[] = [];
+  try {
+    for (const row of rows()) {
+      // Our own words, kept by the hash chain: what `append` wrote comes back.
+      const event: StudyEvent = JSON.parse(String(row['body']));
+      entries.push({ seq: Number(row['seq']), studyId: String(row['studyId']), event });
+    }
+  } catch (error) {
+    if (error instanceof Error && (isDamage(error) || error instanceof SyntaxError)) return { entries, error };
+    throw error;
+  }
+  return { entries, error: null };
+}
+
+export function listStudies(db: DatabaseSync): readonly string[] {
+  return db
+    .prepare('SELECT studyId FROM hpo_study ORDER BY createdSeq')
+    .all()
+    .map((row) => String(row['studyId']));
+}
+
+export function readMeta(db: DatabaseSync, key: string): string | null {
+  const value = db.prepare('SELECT value FROM hpo_meta WHERE key = ?').get(key)?.['value'];
+  return typeof value === 'string' ? value : null;
+}
+
+/** Where the chain goes on. */
+export function lastRow(db: DatabaseSync): { readonly seq: number; readonly hash: Uint8Array } {
+  const row = db.prepare('SELECT seq, hash FROM hpo_event ORDER BY seq DESC LIMIT 1').get();
+  if (row === undefined) return { seq: 0, hash: genesisHash };
+  return { seq: Number(row['seq']), hash: bytes(row['hash']) };
+}
+
+export function verifyChain(db: DatabaseSync): ChainCheck {
+  let seq = 0;
+  let hash = genesisHash;
+  const bad = (why: string): ChainCheck => ({ ok: false, seq: seq + 1, intact: seq, why });
+  try {
+    for (const raw of db.prepare('SELECT * FROM hpo_event ORDER BY seq').iterate()) {
+      const row = eventRow(raw);
+      if (row.seq !== seq + 1) return bad(`event ${seq + 1} is missing (the next is ${row.seq})`);
+      if (!equal(bytes(raw['prevHash']), hash)) return bad(`event ${row.seq} does not follow the one before it`);
+      const expected = eventHash(hash, row);
+      if (!equal(bytes(raw['hash']), expected)) return bad(`event ${row.seq} is not what was written`);
+      seq = row.seq;
+      hash = expected;
+    }
+    const fault = checkHead(db);
+    return fault === null ? { ok: true, events: seq } : bad(fault);
+  } catch (error) {
+    if (isDamage(error) && error instanceof Error) return bad(`event ${seq + 1} cannot be read (${error.message})`);
+    throw error;
+  }
+}
+
+/** What is wrong with the end of the chain, or null: the last event is the one that the last append wrote, and whole. */
+export function checkHead(db: DatabaseSync): string | null {
+  const head = readMeta(db, 'head');
+  const raw = db.prepare('SELECT * FROM hpo_event ORDER BY seq DESC LIMIT 1').get();
+  if (raw === undefined) return head === '0 ' ? null : `the journal is empty but its end was noted as ${head}`;
+  const row = eventRow(raw);
+  const found = eventHash(bytes(raw['prevHash']), row);
+  if (!equal(bytes(raw['hash']), found)) return `event ${row.seq} is not what was written`;
+  return head === `${row.seq} ${hex(found)}` ? null : `the last event is ${row.seq}, but the end was noted as ${head}`;
+}
+
+function eventRow(raw: Record<string, unknown>): EventRow {
+  return {
+    seq: Number(raw['seq']),
+    epoch: Number(raw['epoch']),
+    studyId: String(raw['studyId']),
+    type: String(raw['type']),
+    body: String(raw['body']),
+  };
+}
+
+function bytes(value: unknown): Uint8Array {
+  return value instanceof Uint8Array ? value : new Uint8Array(0);
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
