@@ -1,2 +1,0 @@
-// A CommonJS bundle has no import.meta; esbuild puts this in its place.
-export const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;

@@ -1,0 +1,98 @@
+// All gates and all suites, each counted; the last line is `N passed, N failed` (`, N skipped`).
+// A suite whose precondition this machine cannot meet is skipped with the reason; with CI=true that is a failure.
+// usage: npm test [-- SUITE …]
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { environment, root } from './setup.mjs';
+import { installVscodeServer, MissingPrecondition } from './vscodeServer.mjs';
+
+const isCi = process.env.CI === 'true';
+const temporary = mkdtempSync(join(tmpdir(), 'hpo-test-'));
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+/** One result each: it passes or it fails. */
+const gates = {
+  types: ['tsc', '-b'],
+  lint: ['oxlint', '--type-aware', '--deny-warnings', 'agent', 'extension', 'webview', 'test'],
+  format: ['biome', 'format', '.'],
+  'dead code': ['knip', '--config', '.knip.json'],
+  boundaries: ['node', '.ci/boundaries.mjs'],
+  build: ['node', '.ci/build.mjs'],
+  documentation: ['node', '.ci/docs.mjs', '--check'],
+};
+
+const vitest = (project, config = 'test/vitest.config.ts') => ({ project, config });
+const suites = {
+  unit: vitest('unit'),
+  contract: vitest('contract'),
+  simulation: vitest('simulation'),
+  integration: { ...vitest('integration'), needs: [browser] },
+  extension: { ...vitest('extension', 'test/extension/vitest.config.ts'), needs: [browser] },
+};
+
+const chosen = process.argv.slice(2);
+const isChosen = (name) => chosen.length === 0 || chosen.includes(name);
+for (const [name, command] of Object.entries(gates)) if (isChosen(name)) runGate(name, command);
+for (const [name, suite] of Object.entries(suites)) if (isChosen(name)) runSuite(name, suite);
+rmSync(temporary, { recursive: true, force: true });
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed > 0 ? 1 : 0;
+
+function runGate(name, [command, ...args]) {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, env: environment(), encoding: 'utf8' });
+  if (status === 0) {
+    total.passed++;
+    console.log(`ok      ${name}`);
+    return;
+  }
+  total.failed++;
+  console.log(`not ok  ${name}\n${`${stdout}${stderr}`.trimEnd().slice(-8000)}`);
+}
+
+function runSuite(name, { project, config, needs = [] }) {
+  const missing = needs.map((need) => need()).find((reason) => reason !== null);
+  if (missing !== undefined) {
+    total[isCi ? 'failed' : 'skipped']++;
+    console.log(`${isCi ? 'not ok ' : 'skipped'} ${name}: ${missing}`);
+    return;
+  }
+  const report = join(temporary, `${name}.json`);
+  const args = ['run', '--config', config, '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  console.log(`\n# ${name}`);
+  const { status } = spawnSync('vitest', args, { cwd: root, env: environment(), stdio: 'inherit' });
+  count(name, status, report);
+}
+
+/** A run that ended without a report, or that failed outside of its tests, counts as one failure. */
+function count(name, status, report) {
+  let results;
+  try {
+    results = JSON.parse(readFileSync(report, 'utf8'));
+  } catch {
+    total.failed++;
+    console.log(`not ok  ${name}: no report was written (exit code ${status})`);
+    return;
+  }
+  const { numPassedTests: passed, numFailedTests: failed, numPendingTests: pending, numTodoTests: todo } = results;
+  const skipped = pending + todo;
+  total.passed += passed;
+  total.failed += failed + (isCi ? skipped : 0);
+  total.skipped += isCi ? 0 : skipped;
+  if (passed + failed === 0 || (status !== 0 && failed === 0)) {
+    total.failed++;
+    console.log(`not ok  ${name}: ${passed + failed === 0 ? 'no test ran' : `ended with exit code ${status}`}`);
+  }
+}
+
+/** Null when the real VS Code and the browser are there, else why they cannot be. */
+function browser() {
+  try {
+    installVscodeServer((step) => console.log(`· ${step}`));
+    return null;
+  } catch (error) {
+    if (error instanceof MissingPrecondition) return error.message;
+    throw error;
+  }
+}

@@ -1,0 +1,75 @@
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createTwoFilesPatch } from 'diff';
+import { bestEdits, roundForSource } from '../core/annotations/index.ts';
+import { HpoError } from '../protocol/errors.ts';
+import type { Params } from '../protocol/space.ts';
+import type { BestTrial, StudySpec } from '../protocol/study.ts';
+import { metricNumber, type StudyView } from '../protocol/view.ts';
+import { formatMetric, formatNumber } from './format.ts';
+
+/** The best values written into the sources as they are now. */
+export interface BestChange {
+  readonly files: readonly { readonly path: string; readonly before: string; readonly after: string }[];
+  /** Parameters whose annotated literal is no longer in the source, or that have none. */
+  readonly missing: readonly string[];
+  /** Unified diff of all files; empty when the source holds the best values already. */
+  readonly patch: string;
+}
+
+export async function bestChange(spec: StudySpec, best: BestTrial): Promise<BestChange> {
+  const params = roundedParams(spec, best.params);
+  const files: BestChange['files'][number][] = [];
+  const missing = new Set(Object.keys(params));
+  for (const file of new Set(spec.space.parameters.filter(({ literal }) => literal !== null).map(({ site }) => site.file))) {
+    const before = await readFile(join(spec.root, file), 'utf8').catch((cause: unknown) => {
+      throw new HpoError('HPO-2001', `${file} is no longer in ${spec.root}`, 'put it back, or copy the values by hand: hpo best STUDY --json', { cause });
+    });
+    const { edits } = bestEdits(before, file, params);
+    for (const { name } of edits) missing.delete(name);
+    let after = before;
+    for (const { start, end, text } of edits.toSorted((a, b) => b.start - a.start)) after = after.slice(0, start) + text + after.slice(end);
+    if (after !== before) files.push({ path: file, before, after });
+  }
+  const patch = files.map(({ path, before, after }) => createTwoFilesPatch(path, path, before, after, 'now', 'best', { context: 2 })).join('');
+  return { files, missing: [...missing], patch: patch.replaceAll(/^=+\n/gm, '') };
+}
+
+/** Writes each file aside and renames it, so that no editor sees half a script. Refuses where a file changed since the diff. */
+export async function applyChange(spec: StudySpec, change: BestChange): Promise<void> {
+  for (const { path, before, after } of change.files) {
+    const target = join(spec.root, path);
+    if ((await readFile(target, 'utf8')) !== before) {
+      throw new HpoError('HPO-4020', `${path} changed while the diff was shown`, 'run the command again');
+    }
+    const { mode } = await stat(target);
+    await writeFile(`${target}.hpo-new`, after, { mode });
+    await rename(`${target}.hpo-new`, target);
+  }
+}
+
+function roundedParams(spec: StudySpec, params: Params): Params {
+  const distributions = new Map(spec.space.parameters.map(({ name, distribution }) => [name, distribution]));
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => {
+      const distribution = distributions.get(name);
+      return [name, distribution === undefined ? value : roundForSource(distribution, value)];
+    }),
+  );
+}
+
+/** What the best trial gained over the script's own values, in one sentence. */
+export function gainText(view: StudyView): string {
+  const [objective] = view.spec.objectives;
+  const best = view.incumbent === null ? undefined : view.trials[view.incumbent];
+  const baseline = view.trials.find((trial) => trial.origin === 'default');
+  if (objective === undefined || best === undefined) return 'No trial completed, so there is nothing to compare.';
+  const bestValue = metricNumber(best.values[objective.metric]);
+  const baseValue = metricNumber(baseline?.values[objective.metric]);
+  if (baseline?.state !== 'complete' || Number.isNaN(baseValue)) {
+    return `The script's own values were not evaluated to the end (trial 0 ${baseline?.state ?? 'absent'}), so the gain is unknown.`;
+  }
+  if (best.number === baseline.number) return `The script's own values are the best found: ${objective.metric} ${formatMetric(best.values[objective.metric])}.`;
+  const percent = baseValue === 0 ? '' : `, ${formatNumber((100 * Math.abs(bestValue - baseValue)) / Math.abs(baseValue), 3)} % ${bestValue < baseValue ? 'lower' : 'higher'}`;
+  return `${objective.metric} ${formatNumber(baseValue)} with the script's own values → ${formatNumber(bestValue)} with trial ${best.number}${percent}.`;
+}

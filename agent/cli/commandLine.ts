@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { styleText } from 'node:util';
+import { type AgentClient, connectAgent, defaultHome } from '../client/index.ts';
+import { HpoError } from '../protocol/errors.ts';
+import { version } from '../version.ts';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** What every command needs: the two streams, the agent, and one way to fail. */
+export class CommandLine {
+  /** 0 done, 1 the study or input failed, 2 wrong usage, 3 not found, 4 preflight failed, 130 interrupted. */
+  exitCode = 0;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly home: string;
+  #client: AgentClient | null = null;
+
+  constructor(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream, env: NodeJS.ProcessEnv) {
+    this.stdout = stdout;
+    this.stderr = stderr;
+    this.home = defaultHome(env);
+    // A reader that had enough (`hpo trials X | head`) is not an error.
+    stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  }
+
+  /** The agent; started where none runs. */
+  async agent(): Promise<AgentClient> {
+    this.#client ??= await this.#connect(true);
+    return this.#client;
+  }
+
+  /** The agent if one runs, else null. */
+  async runningAgent(): Promise<AgentClient | null> {
+    try {
+      this.#client ??= await this.#connect(false);
+      return this.#client;
+    } catch (error) {
+      if (error instanceof HpoError && error.code === 'HPO-5001') return null;
+      throw error;
+    }
+  }
+
+  /** Called when a command lost the connection and goes on with a new one. */
+  forgetAgent(): void {
+    this.#client = null;
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.[Symbol.asyncDispose]();
+  }
+
+  /** A line of the answer. */
+  print(text: string): void {
+    this.stdout.write(`${text}\n`);
+  }
+
+  printJson(value: unknown): void {
+    this.print(JSON.stringify(value));
+  }
+
+  /** A line of progress or advice. */
+  note(text: string): void {
+    this.stderr.write(`${text}\n`);
+  }
+
+  /** Colours only where a person sees them; NO_COLOR is respected. */
+  style(style: Style, text: string, stream: NodeJS.WriteStream = this.stdout): string {
+    return styleText(style, text, { stream });
+  }
+
+  /** Says what, why and what next; returns the exit code. */
+  fail(error: unknown): number {
+    if (error instanceof HpoError) {
+      this.note(`${this.style('red', 'error', this.stderr)} ${error.code}: ${error.message}`);
+      this.note(`  ${this.style('bold', 'next', this.stderr)}: ${error.next}`);
+      return error.exitCode;
+    }
+    this.note(`${this.style('red', 'error', this.stderr)} HPO-9000: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    this.note('  next: this is a fault of hpo itself; please report it with the text above');
+    return 1;
+  }
+
+  async #connect(start: boolean): Promise<AgentClient> {
+    const client = await connectAgent({ home: this.home, agentMain: agentBundle(), node: process.execPath, client: 'cli', version, start });
+    client.onProgress((message) => this.note(this.style('dim', `· ${message}`, this.stderr)));
+    return client;
+  }
+}
+
+/** `agent.cjs` lies beside the command line's own bundle. */
+function agentBundle(): string {
+  const path = join(import.meta.dirname, 'agent.cjs');
+  if (existsSync(path)) return path;
+  throw new HpoError('HPO-5008', `the agent's program is not at ${path}`, 'build it: npm run build');
+}

@@ -1,0 +1,41 @@
+import { HpoError } from '../protocol/errors.ts';
+import type { JournalEntry } from '../protocol/events.ts';
+import { createView, foldView, type StudyView } from '../protocol/view.ts';
+import type { CommandLine } from './commandLine.ts';
+
+/** Times a lost agent is started again before giving up. */
+const maxReconnects = 20;
+
+/**
+ * Follows a study to its end, over restarts of the agent: each reconnection goes on after the last entry seen.
+ * Resolves with the view at the end, or as it was when the signal aborted.
+ */
+export async function followStudy(
+  line: CommandLine,
+  studyId: string,
+  onEntry: (view: StudyView, entry: JournalEntry) => void,
+  signal: AbortSignal,
+): Promise<StudyView> {
+  let view: StudyView | null = null;
+  const ended = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => ended.resolve(), { once: true });
+  const take = (entries: readonly JournalEntry[]): void => {
+    for (const entry of entries) {
+      if (view === null) view = createView(entry);
+      else if (entry.seq > view.seq) foldView(view, entry);
+      else continue;
+      onEntry(view, entry);
+      if (entry.event.type === 'studyEnded' || entry.event.type === 'studyDeleted') ended.resolve();
+    }
+  };
+  for (let n = 0; n < maxReconnects; n++) {
+    const client = await line.agent();
+    await client.subscribe(studyId, (view as StudyView | null)?.seq ?? 0, take);
+    const outcome = await Promise.race([ended.promise.then(() => 'ended' as const), client.closed.then(() => 'lost' as const)]);
+    if (outcome === 'ended') break;
+    line.forgetAgent();
+    line.note('the agent is gone; starting another one (running trials go on)');
+  }
+  if (view === null) throw new HpoError('HPO-5002', `nothing is known of study ${studyId}`, 'look with: hpo status');
+  return view;
+}

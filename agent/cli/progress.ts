@@ -1,0 +1,92 @@
+import { bestTrial, countTrials, metricNumber, type StudyView, type TrialView } from '../protocol/view.ts';
+import type { CommandLine } from './commandLine.ts';
+import { formatDuration, formatMetric, formatParams, printable } from './format.ts';
+
+const barWidth = 24;
+const redrawMs = 100;
+
+/** Live progress on stderr: one line per finished trial, below it a bar with best so far, rate and ETA (on a terminal). */
+export class Progress implements Disposable {
+  readonly #line: CommandLine;
+  readonly #startedAt: number;
+  readonly #timer: NodeJS.Timeout | null;
+  readonly #printed = new Set<number>();
+  #view: StudyView | null = null;
+  #hasBar = false;
+
+  constructor(line: CommandLine, now: number) {
+    this.#line = line;
+    this.#startedAt = now;
+    this.#timer = line.stderr.isTTY ? setInterval(() => this.#redraw(), redrawMs) : null;
+  }
+
+  /** Shows what changed since the last call. */
+  update(view: StudyView): void {
+    this.#view = view;
+    for (const trial of view.trials) {
+      if (trial.endedAt === null || this.#printed.has(trial.number)) continue;
+      this.#printed.add(trial.number);
+      this.#clear();
+      this.#line.note(this.#trialLine(view, trial));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#clear();
+  }
+
+  #trialLine(view: StudyView, trial: TrialView): string {
+    const style = (color: Parameters<CommandLine['style']>[0], text: string): string => this.#line.style(color, text, this.#line.stderr);
+    const marks = { complete: ['green', '✓'], pruned: ['yellow', '◦'], failed: ['red', '✗'], infeasible: ['yellow', '⊘'], cancelled: ['gray', '–'] } as const;
+    const [color, mark] = trial.state in marks ? marks[trial.state as keyof typeof marks] : (['gray', ' '] as const);
+    const metrics = view.spec.objectives.map(({ metric }) => `${metric} ${formatMetric(trial.values[metric])}`).join('  ');
+    const isBest = view.incumbent === trial.number;
+    const parts = [
+      style(color, `${mark} ${String(trial.number).padStart(3)} ${trial.state.padEnd(8)}`),
+      trial.failure === null ? metrics : printable(trial.failure.message.split('\n')[0] ?? ''),
+      view.spec.fidelity === null ? '' : `at ${trial.resource} ${view.spec.fidelity.name}`,
+      trial.startedAt === null || trial.endedAt === null ? '' : formatDuration(trial.endedAt - trial.startedAt),
+      style('dim', printable(trial.origin === 'default' ? `${formatParams(trial.params)} (the script's own values)` : formatParams(trial.params))),
+    ];
+    return parts.filter((part) => part !== '').join('  ') + (isBest ? style('green', '  ← best') : '');
+  }
+
+  #redraw(): void {
+    const view = this.#view;
+    if (view === null) return;
+    this.#clear();
+    const width = Math.max(20, (this.#line.stderr.columns || 80) - 1);
+    this.#line.stderr.write(this.#bar(view, Date.now()).slice(0, width));
+    this.#hasBar = true;
+  }
+
+  #clear(): void {
+    if (!this.#hasBar) return;
+    this.#line.stderr.write('\r\u001b[2K');
+    this.#hasBar = false;
+  }
+
+  #bar(view: StudyView, now: number): string {
+    const counts = countTrials(view);
+    const total = view.spec.budget.trials;
+    const nEnded = view.trials.length - counts.running - counts.waiting - counts.paused;
+    const elapsedMs = now - this.#startedAt;
+    const share = total === null ? elapsedMs / (view.spec.budget.wallTimeMs ?? Infinity) : nEnded / total;
+    const filled = Math.round(Math.min(1, share) * barWidth);
+    const best = bestTrial(view);
+    const [objective] = view.spec.objectives;
+    const perMinute = (nEnded / Math.max(elapsedMs, 1)) * 60_000;
+    const etaMs = share > 0 ? (elapsedMs * (1 - share)) / share : null;
+    return [
+      `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`,
+      `${nEnded}/${total ?? '∞'}`,
+      `${counts.running} running`,
+      best === null || objective === undefined || Number.isNaN(metricNumber(best.values[objective.metric])) ? '' : `best ${formatMetric(best.values[objective.metric])}`,
+      `${perMinute.toFixed(1)}/min`,
+      etaMs === null || view.state !== 'running' ? view.state : `ETA ${formatDuration(etaMs)}`,
+    ]
+      .filter((part) => part !== '')
+      .join('  ');
+  }
+}

@@ -1,0 +1,50 @@
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { HpoError } from '../protocol/errors.ts';
+import type { StudyCommand } from '../protocol/requests.ts';
+import type { CommandLine } from './commandLine.ts';
+import { findStudyId } from './inspectCommands.ts';
+import { wholeNumber } from './tuneCommands.ts';
+
+export function studyCommands(program: Command, line: CommandLine): void {
+  const add = (name: 'pause' | 'resume' | 'stop', description: string, done: string): void => {
+    program
+      .command(`${name} <study...>`)
+      .description(description)
+      .action(async (studies: string[]) => {
+        for (const study of studies) await send(line, study, { type: name }, done);
+      });
+  };
+  add('pause', 'start no new trials; those with a checkpoint are stopped and go on later', 'paused');
+  add('resume', 'go on with a paused study', 'resumed');
+  add('stop', 'end the study and its running trials; results stay', 'stopping');
+  program
+    .command('scale <study> <parallel>')
+    .description('change how many trials run at once')
+    .action((study: string, parallel: string) => send(line, study, { type: 'scale', parallel: wholeNumber('scale', parallel, 1) }, `runs ${parallel} at once`));
+  program
+    .command('delete <study...>')
+    .description('delete studies with their results and logs')
+    .option('-y, --yes', 'do not ask')
+    .action(async (studies: string[], options: { readonly yes?: boolean }) => {
+      for (const study of studies) {
+        if (options.yes !== true) await confirm(`Delete ${study} with all its results?`);
+        await send(line, study, { type: 'delete' }, 'deleted');
+      }
+    });
+}
+
+async function send(line: CommandLine, study: string, command: StudyCommand, done: string): Promise<void> {
+  const client = await line.agent();
+  const { studyId } = await findStudyId(client, study);
+  await client.request('study/command', { studyId, command });
+  line.print(`${studyId} ${done}`);
+}
+
+async function confirm(question: string): Promise<void> {
+  if (!process.stdin.isTTY) throw new HpoError('HPO-4023', 'deleting needs a yes', 'add --yes', { exitCode: 2 });
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await prompt.question(`${question} [y/N] `);
+  prompt.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new HpoError('HPO-4024', 'nothing was deleted', 'answer y to delete');
+}

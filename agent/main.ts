@@ -1,0 +1,105 @@
+/** The agent: one per user and home, started on demand, never tied to a window. usage: agent.cjs --home DIR [--idle-minutes N] */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import pino, { type Logger } from 'pino';
+import { createStream } from 'rotating-file-stream';
+import { cacheFolder, defaultHome, type Discovery, discoveryFile, socketPath } from './client/home.ts';
+import { Driver } from './driver/driver.ts';
+import type { Log } from './driver/ports.ts';
+import { LocalExecutor, localOutput } from './executors/index.ts';
+import { SnapshotStore } from './packaging/index.ts';
+import { HpoError } from './protocol/errors.ts';
+import { AgentServer } from './server/server.ts';
+import { AgentService } from './service.ts';
+import { openJournal, type SqliteJournal } from './store/index.ts';
+import { version } from './version.ts';
+
+const idleCheckMs = 5_000;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { home: { type: 'string' }, 'idle-minutes': { type: 'string', default: '10' } } });
+  const home = values.home ?? defaultHome();
+  mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 });
+  const journal = openAsOnlyWriter(home);
+  if (journal === null) return;
+  const logger = openLog(home);
+  try {
+    await serve(home, Number(values['idle-minutes']) * 60_000, journal, logger);
+  } finally {
+    journal[Symbol.dispose]();
+  }
+}
+
+/** Of agents started at once, one gets the lock; the others end quietly and their clients find the one. */
+function openAsOnlyWriter(home: string): SqliteJournal | null {
+  try {
+    return openJournal(join(home, 'journal.db'));
+  } catch (error) {
+    if (error instanceof HpoError && error.code === 'HPO-6001') return null;
+    throw error;
+  }
+}
+
+async function serve(home: string, idleMs: number, journal: SqliteJournal, logger: Logger): Promise<void> {
+  const log: Log = { info: (message, data) => logger.info(data ?? {}, message), error: (message, data) => logger.error(data ?? {}, message) };
+  const token = randomBytes(24).toString('hex');
+  const socket = socketPath(home, token);
+  const snapshots = new SnapshotStore(join(home, 'snapshots'));
+  const output = localOutput(home);
+  const stop = Promise.withResolvers<string>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.resolve(signal));
+  // A client's terminal going away is no reason to end.
+  process.on('SIGHUP', () => undefined);
+
+  await using driver = new Driver({
+    journal,
+    clock: Date,
+    output,
+    snapshots,
+    log,
+    executors: (listener) => new Map([['local', new LocalExecutor({ home, snapshots, listener })]]),
+  });
+  await driver.open();
+  const service = new AgentService({
+    driver,
+    output,
+    snapshots,
+    socket,
+    home,
+    cacheDir: cacheFolder(),
+    // The answer leaves first.
+    requestStop: () => setImmediate(() => stop.resolve('asked to stop')),
+  });
+  await using server = new AgentServer({ socket, token, service, log });
+  await server.listen();
+  writeDiscovery(home, { pid: process.pid, version, socket, token });
+  log.info('the agent listens', { socket, version, pid: process.pid });
+
+  const idle = setInterval(() => {
+    const { quietSince } = server;
+    if (quietSince !== null && !driver.isBusy && Date.now() - quietSince > idleMs) stop.resolve('idle');
+  }, idleCheckMs);
+  const reason = await stop.promise;
+  clearInterval(idle);
+  log.info('the agent ends', { reason });
+  rmSync(discoveryFile(home), { force: true });
+}
+
+/** Written aside and renamed, so that no client reads half of it. */
+function writeDiscovery(home: string, discovery: Discovery): void {
+  const path = discoveryFile(home);
+  writeFileSync(`${path}.new`, JSON.stringify(discovery), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+function openLog(home: string): Logger {
+  const stream = createStream('agent.log', { path: home, size: '5M', maxFiles: 5, mode: 0o600 });
+  return pino({ base: { pid: process.pid } }, stream);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof HpoError ? `${error.code} ${error.message}\n${error.next}` : error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import { type Driver, keyText } from './driver/driver.ts';
+import type { AttemptOutput } from './driver/ports.ts';
+import { type PreflightPorts, preflight, prepareStudy } from './preflight.ts';
+import { HpoError } from './protocol/errors.ts';
+import type { JournalEntry } from './protocol/events.ts';
+import type { AgentStatus, Requests, StudySummary, TuneRequest } from './protocol/requests.ts';
+import { bestTrial, countTrials, type StudyView } from './protocol/view.ts';
+import type { RequestContext, ServedRequest, Service } from './server/server.ts';
+import { version } from './version.ts';
+
+const logChunkBytes = 1024 * 1024;
+
+export interface ServicePorts extends PreflightPorts {
+  readonly driver: Driver;
+  readonly output: AttemptOutput;
+  readonly socket: string;
+  readonly home: string;
+  /** Asks the agent to end, after the answer is on its way. */
+  readonly requestStop: () => void;
+}
+
+type Handler<N extends ServedRequest> = (params: Requests[N]['params'], context: RequestContext) => Requests[N]['result'] | Promise<Requests[N]['result']>;
+
+/** What clients may ask, over the driver. */
+export class AgentService implements Service {
+  readonly version = version;
+  readonly #ports: ServicePorts;
+  readonly #handlers: { readonly [N in ServedRequest]: Handler<N> };
+
+  constructor(ports: ServicePorts) {
+    this.#ports = ports;
+    const { driver } = ports;
+    this.#handlers = {
+      'agent/status': () => this.#status(),
+      'agent/stop': () => {
+        ports.requestStop();
+        return {};
+      },
+      'study/preflight': (request) => preflight(request, ports),
+      'study/create': (request, context) => this.#create(request, context),
+      'study/list': () => ({ studies: driver.views().map(summaryOf) }),
+      'study/view': ({ studyId }) => driver.view(studyId),
+      'study/command': async ({ studyId, command }) => {
+        await driver.command(studyId, command);
+        return {};
+      },
+      'trial/log': (params) => this.#log(params),
+    };
+  }
+
+  async handle<N extends ServedRequest>(name: N, params: Requests[N]['params'], context: RequestContext): Promise<Requests[N]['result']> {
+    return await this.#handlers[name](params, context);
+  }
+
+  subscribe(studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => void): Disposable {
+    return this.#ports.driver.subscribe(studyId, from, onEntries);
+  }
+
+  #status(): AgentStatus {
+    const { socket, home, driver } = this.#ports;
+    return { pid: process.pid, version, socket, home, studies: driver.views().length };
+  }
+
+  async #create(request: TuneRequest, context: RequestContext): Promise<{ studyId: string }> {
+    const spec = await prepareStudy(request, this.#ports, context.progress);
+    const studyId = newStudyId(spec.name);
+    await this.#ports.driver.createStudy(studyId, spec);
+    return { studyId };
+  }
+
+  async #log({ studyId, trial, attempt, offset }: Requests['trial/log']['params']): Promise<Requests['trial/log']['result']> {
+    const found = this.#ports.driver.view(studyId).trials[trial];
+    if (found === undefined) {
+      throw new HpoError('HPO-4005', `study ${studyId} has no trial ${trial}`, `list them with: hpo trials ${studyId}`, { exitCode: 3 });
+    }
+    const shown = attempt === undefined ? found.attempts.at(-1) : found.attempts[attempt - 1];
+    if (shown === undefined) {
+      if (attempt === undefined) return { text: '', nextOffset: offset, ended: found.endedAt !== null };
+      throw new HpoError('HPO-4006', `${keyText({ studyId, trial, attempt })} does not exist`, 'leave the attempt out to see the latest', { exitCode: 3 });
+    }
+    // Read before the bytes: output that comes in between is fetched by the next call.
+    const hasEnded = shown.state === 'ended';
+    const key = { studyId, trial, attempt: shown.attempt };
+    const bytes = wholeCharacters(await this.#ports.output.read(key, 'out', offset, logChunkBytes), hasEnded);
+    return {
+      text: new TextDecoder().decode(bytes),
+      nextOffset: offset + bytes.length,
+      ended: bytes.length === 0 && hasEnded && found.state !== 'running' && found.state !== 'waiting',
+    };
+  }
+}
+
+/** A page that ends inside a UTF-8 character leaves its bytes to the next page, unless nothing follows. */
+function wholeCharacters(bytes: Uint8Array, isFinal: boolean): Uint8Array {
+  for (let back = 1; back <= Math.min(3, bytes.length - 1); back++) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if (byte < 0x80) break;
+    if (byte < 0xc0) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    if (length > back && !(isFinal && bytes.length < logChunkBytes)) return bytes.subarray(0, bytes.length - back);
+    break;
+  }
+  return bytes;
+}
+
+/** Readable and unguessable enough to be unique: `train-k3f9qz`. */
+function newStudyId(name: string): string {
+  const slug = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 30) || 'study';
+  const alphabet = '23456789abcdefghjkmnpqrstuvwxyz';
+  const suffix = [...randomBytes(6)].map((byte) => alphabet[byte % alphabet.length]).join('');
+  return `${slug}-${suffix}`;
+}
+
+export function summaryOf(view: StudyView): StudySummary {
+  const { spec } = view;
+  return {
+    studyId: view.studyId,
+    name: spec.name,
+    script: spec.script,
+    root: spec.root,
+    state: view.state,
+    message: view.message,
+    endReason: view.endReason,
+    trials: countTrials(view),
+    best: bestTrial(view),
+    budget: spec.budget,
+    executor: spec.executor,
+    createdAt: view.createdAt,
+    endedAt: view.endedAt,
+  };
+}

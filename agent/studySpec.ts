@@ -1,0 +1,129 @@
+import { basename, extname } from 'node:path';
+import { HpoError } from './protocol/errors.ts';
+import type { TuneRequest } from './protocol/requests.ts';
+import type { Objective, ScriptSpec } from './protocol/space.ts';
+import type { Budget, EnvironmentChoice, SamplerName, SchedulerName, StudySpec, TrialLimits } from './protocol/study.ts';
+import { decodeName } from './protocol/decoders.ts';
+
+/** Number of trials where neither the user nor the script says one, nor a time. */
+const defaultTrials = 20;
+const defaultGraceMs = 5_000;
+const defaultOutputBytes = 256 * 1024 * 1024;
+
+export interface SpecInputs {
+  readonly request: TuneRequest;
+  readonly script: ScriptSpec;
+  /** As chosen by an hpo.yml; null for a script that its interpreter runs. */
+  readonly command: readonly string[] | null;
+  readonly root: string;
+  /** Relative to the root. */
+  readonly scriptPath: string;
+  readonly environment: EnvironmentChoice;
+  readonly snapshot: string;
+  readonly cpus: number;
+  /** Used where no seed is given; recorded, so that the study can be repeated. */
+  readonly randomSeed: number;
+}
+
+/** The user's choice wins over the script's words, those over the defaults. */
+export function buildStudySpec(inputs: SpecInputs): StudySpec {
+  const { request, script } = inputs;
+  const budget = buildBudget(request, script);
+  return {
+    name: basename(inputs.scriptPath, extname(inputs.scriptPath)),
+    root: inputs.root,
+    script: inputs.scriptPath,
+    command: inputs.command ?? [inputs.environment.interpreter, '-u', '{script}'],
+    space: script.space,
+    objectives: objectivesOf(request, script),
+    constraints: script.constraints,
+    fidelity: script.fidelity,
+    metrics: script.metrics,
+    search: {
+      sampler: request.sampler ?? nameOf('sampler', script.search['sampler'] ?? script.search['algorithm']),
+      scheduler: request.scheduler ?? nameOf('scheduler', script.search['scheduler']),
+      seed: request.seed ?? numberOf(script.search['seed']) ?? inputs.randomSeed,
+      parallel: request.parallel ?? numberOf(script.search['parallel']) ?? Math.max(1, Math.floor(inputs.cpus / 2)),
+      liar: 'max',
+    },
+    budget,
+    limits: buildLimits(request, script),
+    checkpoint: script.checkpoint?.['dir'] === undefined ? null : { dir: script.checkpoint['dir'] },
+    executor: request.executor ?? 'local',
+    environment: inputs.environment,
+    snapshot: inputs.snapshot,
+    spaceHash: script.hash,
+  };
+}
+
+/** The annotated objectives, else the one that the user was asked for; empty when there is none yet. */
+export function objectivesOf(request: TuneRequest, script: ScriptSpec): readonly Objective[] {
+  if (script.objectives.length > 0 || request.objective === undefined) return script.objectives;
+  return [{ ...request.objective, goal: null }];
+}
+
+function buildBudget(request: TuneRequest, script: ScriptSpec): Budget {
+  const words = { ...script.budget, ...request.budget };
+  const wallTimeMs = sum(unit(words['hours'], 3_600_000), unit(words['minutes'], 60_000), unit(words['seconds'], 1_000));
+  const resource = numberOf(words['resource']);
+  const trials = request.trials ?? numberOf(request.budget?.['trials']) ?? numberOf(script.search['trials']) ?? numberOf(words['trials']);
+  const isUnlimited = trials === null && wallTimeMs === null && resource === null;
+  return { trials: isUnlimited ? defaultTrials : trials, wallTimeMs, resource };
+}
+
+function buildLimits(request: TuneRequest, script: ScriptSpec): TrialLimits {
+  return {
+    timeoutMs: request.trialTimeoutMs ?? durationMs(script.search['timeout']),
+    graceMs: defaultGraceMs,
+    outputBytes: sizeBytes(script.resources['output']) ?? defaultOutputBytes,
+    cpus: numberOf(script.resources['cpus']) ?? 1,
+  };
+}
+
+function nameOf(kind: 'sampler', text: string | undefined): SamplerName;
+function nameOf(kind: 'scheduler', text: string | undefined): SchedulerName;
+function nameOf(kind: 'sampler' | 'scheduler', text: string | undefined): string {
+  return text === undefined ? 'auto' : (decodeName(kind, text) ?? 'auto');
+}
+
+function numberOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new HpoError('HPO-4012', `"${text}" is not a positive number`, 'write a number, such as trials=30', { exitCode: 2 });
+}
+
+function unit(text: string | undefined, unitMs: number): number | null {
+  const value = numberOf(text);
+  return value === null ? null : value * unitMs;
+}
+
+function sum(...parts: readonly (number | null)[]): number | null {
+  const known = parts.filter((part) => part !== null);
+  return known.length === 0 ? null : known.reduce((total, part) => total + part, 0);
+}
+
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };
+
+/** `90s`, `10m`, `2h`; a bare number is seconds. */
+export function durationMs(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const match = /^(\d+(?:\.\d+)?)(ms|s|min|m|h)?$/.exec(text.trim());
+  const unitMs = durationUnits[match?.[2] ?? 's'];
+  if (match?.[1] === undefined || unitMs === undefined) {
+    throw new HpoError('HPO-4013', `"${text}" is not a duration`, 'write it as 90s, 10m or 2h', { exitCode: 2 });
+  }
+  return Number(match[1]) * unitMs;
+}
+
+const sizeUnits: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 };
+
+function sizeBytes(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?B)?$/i.exec(text.trim());
+  const factor = sizeUnits[(match?.[2] ?? 'B').toUpperCase()];
+  if (match?.[1] === undefined || factor === undefined) {
+    throw new HpoError('HPO-4014', `"${text}" is not a size`, 'write it as 500MB or 2GB', { exitCode: 2 });
+  }
+  return Number(match[1]) * factor;
+}
