@@ -1,0 +1,4 @@
+export * from './logSumExp.ts';
+export * from './normal.ts';
+export * from './rng.ts';
+export * from './truncatedNormal.ts';

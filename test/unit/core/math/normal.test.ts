@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest';
+import { logSumExp } from '../../../../agent/core/math/logSumExp.ts';
+import { logNormalCdf, normalCdf, normalQuantile } from '../../../../agent/core/math/normal.ts';
+import { logNormalMass, truncatedNormalQuantile } from '../../../../agent/core/math/truncatedNormal.ts';
+
+// Reference values: mpmath 1.3 with 50 digits (ncdf, its logarithm, its inverse by root finding).
+
+function expectClose(actual: number, expected: number, relative: number): void {
+  expect(Math.abs(actual - expected)).toBeLessThanOrEqual(relative * Math.abs(expected));
+}
+
+describe('normalCdf', () => {
+  test.each([
+    [-37, 5.725571222524577e-300],
+    [-20, 2.7536241186062337e-89],
+    [-8, 6.220960574271784e-16],
+    [-7.1, 6.237844463331591e-13],
+    [-7, 1.279812543885835e-12],
+    [-5, 2.866515718791939e-7],
+    [-2, 0.02275013194817921],
+    [-1, 0.15865525393145705],
+    [-0.1, 0.460172162722971],
+    [0, 0.5],
+    [0.3, 0.6179114221889527],
+    [1, 0.8413447460685429],
+    [3, 0.9986501019683699],
+    [6, 0.9999999990134123],
+    [8, 0.9999999999999993],
+  ])('%d', (x, expected) => expectClose(normalCdf(x), expected, 2e-13));
+
+  test.each([
+    [-Infinity, 0],
+    [Infinity, 1],
+    [-1e300, 0],
+    [NaN, NaN],
+  ])('%d → %d', (x, expected) => expect(normalCdf(x)).toBe(expected));
+});
+
+describe('logNormalCdf', () => {
+  test.each([
+    [-10000, -50000010.12927891],
+    [-100, -5005.524208694205],
+    [-40, -804.6084420137538],
+    [-37.6, -711.4266486707762],
+    [-10, -53.23128515051247],
+    [-7.1, -28.10297152478756],
+    [-3, -6.607726221510349],
+    [-1, -1.8410216450092636],
+    [0, -Math.LN2],
+    [0.5, -0.3689464152886564],
+    [3, -0.0013508099647481938],
+    [8, -6.220960574271786e-16],
+  ])('%d', (x, expected) => expectClose(logNormalCdf(x), expected, 2e-13));
+
+  test('agrees with the naive form where that works, and goes on where it is −∞', () => {
+    for (let x = -30; x < 4; x += 0.37) expectClose(logNormalCdf(x), Math.log(normalCdf(x)), 1e-10);
+    expect(Math.log(normalCdf(-50))).toBe(-Infinity);
+    expect(logNormalCdf(-50)).toBeCloseTo(-1254.831361, 5);
+    expect(logNormalCdf(-Infinity)).toBe(-Infinity);
+  });
+});
+
+describe('normalQuantile', () => {
+  test.each([
+    [1e-300, -37.0470962993612],
+    [1e-50, -14.933337534788489],
+    [1e-16, -8.222082216130435],
+    [1e-8, -5.612001244174789],
+    [0.001, -3.0902323061678136],
+    [0.02, -2.053748910631823],
+    [0.075, -1.439531470938456],
+    [0.3, -0.5244005127080408],
+    [0.7, 0.5244005127080407],
+    [0.975, 1.9599639845400538],
+    [0.999999, 4.753424308817087],
+  ])('%d', (p, expected) => expectClose(normalQuantile(p), expected, 1e-13));
+
+  test.each([
+    [0, -Infinity],
+    [1, Infinity],
+    [0.5, 0],
+    [-0.1, NaN],
+    [1.1, NaN],
+    [NaN, NaN],
+  ])('%d → %d', (p, expected) => {
+    expect(normalQuantile(p)).toBe(expected);
+  });
+
+  test('inverts the distribution function', () => {
+    for (let x = -36; x < 5; x += 0.21) expectClose(normalQuantile(normalCdf(x)), x, 2e-10);
+  });
+});
+
+describe('logNormalMass', () => {
+  test.each([
+    [-1, 1, -0.38171514630212605],
+    [0, 1e-9, -21.642204370151084],
+    [5, 6, -15.068446096529453],
+    [-40, -39, -765.0831565643775],
+    [30, 31, -454.32124395634327],
+    [-3, 0.5, -0.37090055956203255],
+    [37, 38, -689.0305855768906],
+    [-0.001, 2, -0.7388795230768594],
+  ])('%d to %d', (from, to, expected) => expectClose(logNormalMass(from, to), expected, 1e-8));
+
+  test('is −∞ for nothing and 0 for everything', () => {
+    expect(logNormalMass(1, 1)).toBe(-Infinity);
+    expect(logNormalMass(2, 1)).toBe(-Infinity);
+    expect(logNormalMass(-Infinity, Infinity)).toBe(0);
+  });
+});
+
+describe('truncatedNormalQuantile', () => {
+  test.each([
+    [0.5, 0.1, 0, 1, 0.5, 0.5],
+    [0, 1, 0, 1, 0, 0],
+    [0, 1, 0, 1, 1, 1],
+    [0.2, 1e-12, 0, 1, 0.5, 0.2],
+    // Against scipy.stats.truncnorm.ppf.
+    [0, 1, 0, 1, 0.5, 0.4417705466865815],
+    [0, 1, 2, 3, 0.25, 2.110676270885108],
+    [5, 1, 0, 1, 0.5, 0.8409535654307172],
+  ])('mean %d, deviation %d, [%d, %d] at %d', (mean, deviation, low, high, p, expected) => {
+    expect(truncatedNormalQuantile(mean, deviation, low, high, p)).toBeCloseTo(expected, 9);
+  });
+
+  test('stays inside for every deviation', () => {
+    for (const deviation of [1e-300, 1e-12, 0.01, 1, 1e6, 1e300])
+      for (const mean of [0, 1e-9, 0.5, 1])
+        for (const p of [0, 1e-17, 0.1, 0.999, 1]) {
+          const x = truncatedNormalQuantile(mean, deviation, 0, 1, p);
+          expect(x >= 0 && x <= 1, `${mean} ${deviation} ${p} gives ${x}`).toBe(true);
+        }
+  });
+});
+
+test.each<[number[], number]>([
+  [[0, 0], Math.LN2],
+  [[1000, 1000], 1000 + Math.LN2],
+  [[-1000, -1001], -1000 + Math.log1p(Math.exp(-1))],
+  [[-Infinity, 3], 3],
+  [[-Infinity, -Infinity], -Infinity],
+  [[Infinity, 1], Infinity],
+  [[], -Infinity],
+])('logSumExp %j', (values, expected) => {
+  const sum = logSumExp(Float64Array.from(values));
+  if (Number.isFinite(expected)) expect(sum).toBeCloseTo(expected, 12);
+  else expect(sum).toBe(expected);
+});
