@@ -7,7 +7,13 @@ export type ToPage =
   /** The whole study: on opening, after a reconnect, and when another study is chosen. */
   | { readonly type: 'study'; readonly view: StudyView }
   /** What happened since; a page folds these with `foldView`. */
-  | { readonly type: 'entries'; readonly studyId: string; readonly entries: readonly JournalEntry[] }
+  | {
+      readonly type: 'entries';
+      readonly studyId: string;
+      readonly entries: readonly JournalEntry[];
+      /** `seq` of the entry before these in the study's stream. A page whose view ends earlier asks for the whole study again (`ready`). */
+      readonly after?: number;
+    }
   /** What the host waits for, or why there is nothing to show; null clears it. */
   | { readonly type: 'notice'; readonly notice: Notice | null }
   | { readonly type: 'log'; readonly trial: number; readonly text: string; readonly isEnded: boolean };

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { bestTrial, metricNumber, type StudyView } from '../protocol/view.ts';
+
+/**
+ * A study as one HTML file that opens anywhere, offline: the panel's page in read-only mode with its data inside.
+ *
+ * @param pageScript the text of `dist/webview.js`, an ES module without imports
+ * @param pageStyle the text of `media/panel.css`
+ * @returns the file's text. Its content policy admits this very script by hash and forbids every request.
+ */
+export function renderReport(view: StudyView, pageScript: string, pageStyle: string): string {
+  const script = inScript(withoutSourceMap(pageScript));
+  const policy = [
+    "default-src 'none'",
+    `script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+    "style-src 'unsafe-inline'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  return `<!doctype html>
+<html lang="en" class="report">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="hpo">
+<title>${inText(`${view.spec.name}: tuning report`)}</title>
+<link rel="icon" href="data:,">
+<style>${pageStyle.replaceAll('</', '<\\/')}</style>
+</head>
+<body>
+<noscript><p>${inText(summary(view))} The charts and the table of this report need JavaScript; nothing is loaded from anywhere.</p></noscript>
+<script type="application/json" id="hpo-study">${JSON.stringify(view).replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')}</script>
+<script type="module">${script}</script>
+</body>
+</html>
+`;
+}
+
+/** The one sentence for those who see nothing else. */
+function summary(view: StudyView): string {
+  const best = bestTrial(view);
+  const objective = view.spec.objectives[0];
+  const trials = `${view.spec.name}: ${view.trials.length} ${view.trials.length === 1 ? 'trial' : 'trials'}`;
+  if (best === null || objective === undefined) return `${trials}, no best one.`;
+  return `${trials}. Best ${objective.metric} ${metricNumber(best.values[objective.metric])} in trial ${best.number} with ${JSON.stringify(best.params)}.`;
+}
+
+function inText(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+/**
+ * Keeps a script from ending its element early: `</script` and `<!--` appear in a bundle only inside strings, templates
+ * and expressions, where a backslash before `/` or `!` changes nothing.
+ */
+function inScript(script: string): string {
+  return script.replaceAll(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '<\\!--');
+}
+
+/** The map is a file beside the bundle, which a report does not have. */
+function withoutSourceMap(script: string): string {
+  return script.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '');
+}

@@ -1,0 +1,191 @@
+import type { Objective } from '../agent/protocol/space.ts';
+import { metricNumber, type StudyView, type TrialView } from '../agent/protocol/view.ts';
+import { formatDuration, formatNumber, formatSigned } from './format.ts';
+
+/** What the numbers of a study mean. Everything here is a pure function of the view and, where it says so, of the time. */
+
+/** The objective that the panel ranks and draws by; null for a study without one. */
+export function mainObjective(view: StudyView): Objective | null {
+  return view.spec.objectives[0] ?? null;
+}
+
+export interface TrialValue {
+  readonly value: number;
+  /** False while it is the latest report of a trial that has not ended. */
+  readonly isFinal: boolean;
+}
+
+/** A trial's value of a metric: the final one, else the latest that was reported, else null. */
+export function trialValue(trial: TrialView, metric: string): TrialValue | null {
+  const final = trial.values[metric];
+  if (final !== undefined) return { value: metricNumber(final), isFinal: true };
+  const report = trial.curve.findLast((point) => point.values[metric] !== undefined);
+  return report === undefined ? null : { value: metricNumber(report.values[metric]), isFinal: false };
+}
+
+/** The trial that ran the script's own values. */
+export function baselineTrial(view: StudyView): TrialView | null {
+  return view.trials.find((trial) => trial.origin === 'default') ?? null;
+}
+
+/** The value that the script's own values reach, once that trial is complete. */
+export function baselineValue(view: StudyView, metric: string): number | null {
+  const trial = baselineTrial(view);
+  const value = trial?.state === 'complete' ? metricNumber(trial.values[metric]) : Number.NaN;
+  return Number.isFinite(value) ? value : null;
+}
+
+export interface Gain {
+  readonly baseline: number;
+  readonly value: number;
+  /** Value minus baseline. */
+  readonly change: number;
+  /** Change over |baseline|; null where the baseline is 0. */
+  readonly ratio: number | null;
+  readonly verdict: 'better' | 'equal' | 'worse';
+}
+
+/** What a trial gained over the script's own values; null until both are complete. */
+export function gainOf(view: StudyView, trial: TrialView): Gain | null {
+  const objective = mainObjective(view);
+  if (objective === null || trial.state !== 'complete') return null;
+  const baseline = baselineValue(view, objective.metric);
+  const value = metricNumber(trial.values[objective.metric]);
+  if (baseline === null || !Number.isFinite(value)) return null;
+  const change = value - baseline;
+  const isBetter = objective.direction === 'max' ? change > 0 : change < 0;
+  return {
+    baseline,
+    value,
+    change,
+    ratio: baseline === 0 ? null : change / Math.abs(baseline),
+    verdict: change === 0 ? 'equal' : isBetter ? 'better' : 'worse',
+  };
+}
+
+/** `+3.4 %`, or the difference itself where a ratio says nothing. */
+export function gainFigure(gain: Gain): string {
+  return gain.ratio === null ? formatSigned(gain.change) : `${formatSigned(gain.ratio * 100)} %`;
+}
+
+export function gainSentence(gain: Gain): string {
+  const base = formatNumber(gain.baseline);
+  if (gain.verdict === 'equal') return `equal to the script's own values (${base})`;
+  return `${gain.verdict} than ${base} with the script's own values`;
+}
+
+/** Why there is no gain to show yet, for people. */
+export function noGainReason(view: StudyView): string {
+  const baseline = baselineTrial(view);
+  if (view.spec.objectives.length > 1) return 'No single best with several objectives.';
+  if (baseline === null) return "No trial runs the script's own values.";
+  if (baseline.state === 'complete') return 'No complete trial to compare yet.';
+  const state = baseline.state === 'waiting' || baseline.state === 'running' ? `is still ${baseline.state}` : `ended ${baseline.state}`;
+  return `Trial ${baseline.number} with the script's own values ${baseline.state === 'paused' ? 'is paused' : state}.`;
+}
+
+export function isEnded(trial: TrialView): boolean {
+  return trial.endedAt !== null;
+}
+
+export interface BudgetUse {
+  readonly label: string;
+  readonly used: number;
+  readonly limit: number;
+  readonly left: string;
+}
+
+/** Every limit of the study with what is used of it at `now` (milliseconds since the epoch). */
+export function budgetUse(view: StudyView, now: number): BudgetUse[] {
+  const { trials, wallTimeMs, resource } = view.spec.budget;
+  const uses: BudgetUse[] = [];
+  if (trials !== null) {
+    const used = view.trials.filter(isEnded).length;
+    uses.push({ label: 'trials', used, limit: trials, left: `${formatNumber(Math.max(0, trials - used))} trials` });
+  }
+  if (wallTimeMs !== null) {
+    const used = elapsedMs(view, now);
+    uses.push({ label: 'time', used, limit: wallTimeMs, left: formatDuration(Math.max(0, wallTimeMs - used)) });
+  }
+  if (resource !== null) {
+    const used = view.trials.reduce((sum, trial) => sum + resourceUsed(view, trial), 0);
+    const unit = view.spec.fidelity?.name ?? 'steps';
+    uses.push({ label: unit, used, limit: resource, left: `${formatNumber(Math.max(0, resource - used))} ${unit}` });
+  }
+  return uses;
+}
+
+/** Without a checkpoint each further attempt begins again from nothing. */
+function resourceUsed(view: StudyView, trial: TrialView): number {
+  const repeated = view.spec.checkpoint === null ? trial.attempts.slice(0, -1) : [];
+  return repeated.reduce((sum, attempt) => sum + Math.min(attempt.target ?? 0, trial.resource), trial.resource);
+}
+
+export function elapsedMs(view: StudyView, now: number): number {
+  return Math.max(0, (view.endedAt ?? now) - view.createdAt);
+}
+
+/** Milliseconds until the first limit is reached at the pace so far; null when paused, ended or without any pace yet. */
+export function etaMs(view: StudyView, now: number): number | null {
+  if (view.state !== 'running') return null;
+  const elapsed = elapsedMs(view, now);
+  const estimates = budgetUse(view, now)
+    .filter((use) => use.used > 0)
+    .map((use) => (use.label === 'time' ? use.limit - use.used : (elapsed / use.used) * (use.limit - use.used)));
+  // A clock alone says when it must end, not when it will: it counts only beside a pace, or when there is no other limit.
+  const hasPace = budgetUse(view, now).some((use) => use.label !== 'time' && use.used > 0);
+  const hasOther = view.spec.budget.trials !== null || view.spec.budget.resource !== null;
+  return estimates.length === 0 || (hasOther && !hasPace) ? null : Math.max(0, Math.min(...estimates));
+}
+
+export interface BestSoFar {
+  /** Trial numbers, ascending. */
+  readonly numbers: number[];
+  /** Best complete value among the trials up to and including this one; null before the first. */
+  readonly best: (number | null)[];
+}
+
+/** The running best over trial numbers: a step function that never gets worse. */
+export function bestSoFar(view: StudyView, objective: Objective): BestSoFar {
+  const numbers: number[] = [];
+  const best: (number | null)[] = [];
+  let current: number | null = null;
+  for (const trial of view.trials) {
+    const value = trial.state === 'complete' ? metricNumber(trial.values[objective.metric]) : Number.NaN;
+    if (Number.isFinite(value) && (current === null || (objective.direction === 'max' ? value > current : value < current))) current = value;
+    numbers.push(trial.number);
+    best.push(current);
+  }
+  return { numbers, best };
+}
+
+/** Names of all metrics that were reported, the objectives first. */
+export function metricNames(view: StudyView): string[] {
+  const names = new Set(view.spec.objectives.map((objective) => objective.metric));
+  for (const trial of view.trials) {
+    const last = trial.curve.at(-1);
+    if (last !== undefined) for (const name of Object.keys(last.values)) names.add(name);
+  }
+  return [...names];
+}
+
+/** Resources at which trials are compared: min · factorⁱ below max, then max. Empty without a fidelity or a scheduler. */
+export function rungsOf(view: StudyView): number[] {
+  const { fidelity, search } = view.spec;
+  if (fidelity === null || search.scheduler === 'none' || !(fidelity.reductionFactor > 1) || !(fidelity.min > 0)) return [];
+  const rungs: number[] = [];
+  for (let rung = fidelity.min; rung < fidelity.max && rungs.length < 64; rung *= fidelity.reductionFactor) rungs.push(rung);
+  return [...rungs, fidelity.max];
+}
+
+/** Why a chart is empty and what comes next. */
+export function emptyChartReason(view: StudyView, metric: string): string {
+  if (view.trials.length === 0) {
+    if (view.state === 'ended') return 'The study ended before its first trial. The message above says why.';
+    return view.state === 'paused' ? 'The study is paused before its first trial. Resume it to begin.' : 'Waiting for the first trial: the code is being prepared.';
+  }
+  const running = view.trials.find((trial) => trial.state === 'running');
+  if (running !== undefined) return `Waiting for the first ${metric} of trial ${running.number}. It draws as soon as the script prints it.`;
+  if (view.state === 'ended') return `No trial reported ${metric}. Open the log of a trial to see what it printed.`;
+  return `Waiting for the first ${metric}: no trial runs at the moment.`;
+}

@@ -1,0 +1,117 @@
+import { html, nothing, type TemplateResult } from 'lit';
+import { countTrials, type StudyView } from '../agent/protocol/view.ts';
+import { button } from './controls.ts';
+import type { Notice, ToHost } from './contract.ts';
+import { formatDuration, formatNumber, formatParam, nothing as dash } from './format.ts';
+import { budgetUse, elapsedMs, etaMs, gainFigure, gainOf, gainSentence, mainObjective, noGainReason, trialValue } from './insight.ts';
+import { marker } from './marker.ts';
+import { trialStates } from './trialRows.ts';
+
+/** Name, state and commands of the study. */
+export function studyHeader(options: {
+  readonly view: StudyView;
+  readonly notice: Notice | null;
+  readonly isReadOnly: boolean;
+  readonly isStopAsked: boolean;
+  readonly onHost: (message: ToHost) => void;
+  readonly onStop: (isAsked: boolean) => void;
+}): TemplateResult {
+  const { view, notice, isReadOnly } = options;
+  const subtitle = [view.spec.script === view.spec.name ? null : view.spec.script, `started ${new Date(view.createdAt).toLocaleString()}`, `study ${view.studyId}`];
+  return html`
+    <header class="study-head">
+      <div class="title">
+        <h1>${view.spec.name}</h1>
+        <span class="chip study-${view.deleted ? 'ended' : view.state}">${view.deleted ? 'deleted' : view.state}</span>
+        <span class="muted subtitle">${subtitle.filter((part) => part !== null).join(' · ')}</span>
+      </div>
+      ${isReadOnly ? nothing : toolbar(options)}
+    </header>
+    ${notice === null ? nothing : html`<p class="banner ${notice.severity}" role=${notice.severity === 'error' ? 'alert' : 'status'}>${notice.text}</p>`}
+    ${view.message === '' ? nothing : html`<p class="banner ${view.endReason === 'failed' ? 'error' : 'info'}">${view.message}</p>`}
+  `;
+}
+
+function toolbar(options: Parameters<typeof studyHeader>[0]): TemplateResult {
+  const { view, onHost, onStop, isStopAsked } = options;
+  const isLive = (view.state === 'running' || view.state === 'paused') && !view.deleted;
+  if (isStopAsked && isLive) {
+    const nRunning = view.trials.filter((trial) => trial.state === 'running').length;
+    return html`<div class="toolbar confirm" role="group" aria-label="Stop the study?" @keydown=${(event: KeyboardEvent) => event.key === 'Escape' && onStop(false)}>
+      <span>Stop for good?${nRunning === 0 ? '' : ` ${nRunning} running ${nRunning === 1 ? 'trial ends' : 'trials end'} now.`}</span>
+      ${button({ id: 'confirmStop', label: 'Stop study', isPrimary: true, onClick: () => onHost({ type: 'command', command: { type: 'stop' } }) })}
+      ${button({ id: 'keepGoing', label: 'Keep going', onClick: () => onStop(false) })}
+    </div>`;
+  }
+  const hasBest = view.incumbent !== null;
+  return html`<div class="toolbar" role="group" aria-label="Study">
+    ${button({ id: 'insertBest', label: 'Insert best', isPrimary: true, isDisabled: !hasBest, title: hasBest ? 'Write the best values into the script' : 'No trial is complete yet', onClick: () => onHost({ type: 'insertBest' }) })}
+    ${isLive && view.state === 'running' ? button({ id: 'pause', label: 'Pause', title: 'No new trial starts until you resume', onClick: () => onHost({ type: 'command', command: { type: 'pause' } }) }) : nothing}
+    ${isLive && view.state === 'paused' ? button({ id: 'resume', label: 'Resume', onClick: () => onHost({ type: 'command', command: { type: 'resume' } }) }) : nothing}
+    ${isLive ? button({ id: 'stop', label: 'Stop…', title: 'End the study; results stay', onClick: () => onStop(true) }) : nothing}
+    ${button({ id: 'openSource', label: 'Open source', onClick: () => onHost({ type: 'openSource' }) })}
+  </div>`;
+}
+
+/** The figures that matter: best, gain, progress, time. */
+export function studyTiles(view: StudyView, now: number): TemplateResult {
+  const counts = countTrials(view);
+  const [trials, ...limits] = orderedBudget(view, now);
+  const eta = etaMs(view, now);
+  const ended = view.trials.filter((trial) => trial.endedAt !== null).length;
+  return html`<section class="tiles" aria-label="Summary">
+    ${bestTile(view)}
+    ${gainTile(view)}
+    <div class="tile">
+      <h2>Trials</h2>
+      <p class="figure">${formatNumber(ended)}<span class="of">${view.spec.budget.trials === null ? ' done' : ` of ${formatNumber(view.spec.budget.trials)} done`}</span></p>
+      ${trials === undefined ? nothing : progress(trials.label, trials.used, trials.limit)}
+      <p class="small">${trialStates.filter((state) => counts[state] > 0).map((state) => html`<span class="state">${marker(state)}${formatNumber(counts[state])} ${state}</span> `)}${view.trials.length === 0 ? 'none yet' : nothing}</p>
+    </div>
+    <div class="tile">
+      <h2>Time</h2>
+      <p class="figure">${formatDuration(elapsedMs(view, now))}</p>
+      <p class="small">${view.state === 'ended' ? 'in all' : eta === null ? (view.state === 'running' ? 'the first finished trial gives an estimate' : view.state) : `about ${formatDuration(eta)} to go`}</p>
+      ${view.state === 'ended' ? nothing : limits.map((use) => html`<p class="small">${use.left} of the ${use.label} budget left</p>`)}
+    </div>
+  </section>`;
+}
+
+function orderedBudget(view: StudyView, now: number) {
+  const uses = budgetUse(view, now);
+  const main = uses.find((use) => use.label === 'trials') ?? uses[0];
+  return main === undefined ? [] : [main, ...uses.filter((use) => use !== main)];
+}
+
+function bestTile(view: StudyView): TemplateResult {
+  const objective = mainObjective(view);
+  const best = view.incumbent === null ? undefined : view.trials[view.incumbent];
+  const value = best === undefined || objective === null ? null : trialValue(best, objective.metric);
+  const figure = value === null ? dash : formatNumber(value.value);
+  return html`<div class="tile wide">
+    <h2>Best <span class="of">${objective === null ? '' : `${objective.metric}, ${objective.direction}`}</span></h2>
+    <p class="figure" data-figure="best">${figure}${best === undefined ? nothing : html`<span class="of"> trial ${best.number}</span>`}</p>
+    <p class="small params">${
+      best === undefined
+        ? html`<span class="muted">${view.spec.objectives.length > 1 ? 'Several objectives have no single best.' : 'No trial is complete yet.'}</span>`
+        : Object.entries(best.params).map(([name, param]) => html`<span class="param"><span class="muted">${name}</span> ${formatParam(param)}</span> `)
+    }</p>
+  </div>`;
+}
+
+function gainTile(view: StudyView): TemplateResult {
+  const best = view.incumbent === null ? undefined : view.trials[view.incumbent];
+  const gain = best === undefined ? null : gainOf(view, best);
+  return html`<div class="tile">
+    <h2>Gain</h2>
+    <p class="figure ${gain?.verdict ?? ''}" data-figure="gain">${gain === null ? dash : gainFigure(gain)}</p>
+    <p class="small">${gain === null ? noGainReason(view) : gainSentence(gain)}</p>
+  </div>`;
+}
+
+function progress(label: string, used: number, limit: number): TemplateResult {
+  const percent = limit > 0 ? Math.min(100, (100 * used) / limit) : 0;
+  return html`<div class="progress" role="progressbar" aria-label="Used of the ${label} budget" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(percent)}>
+    <div style="width: ${percent}%"></div>
+  </div>`;
+}

@@ -1,0 +1,69 @@
+import { html, nothing, type TemplateResult } from 'lit';
+import type { Distribution } from '../agent/protocol/space.ts';
+import type { StudyView } from '../agent/protocol/view.ts';
+import { formatDuration, formatNumber, formatParam, nothing as dash } from './format.ts';
+import { rungsOf } from './insight.ts';
+
+/** What is needed to run the study again: space, seed, search and environment. */
+export function studyRecord(view: StudyView): TemplateResult {
+  const { spec } = view;
+  const best = view.incumbent === null ? undefined : view.trials[view.incumbent];
+  const facts: [string, string][] = [
+    ['Script', spec.script ?? dash],
+    ['Project', spec.root],
+    ['Command', spec.command.join(' ')],
+    ['Objective', spec.objectives.map((o) => `${o.direction} ${o.metric}${o.goal === null ? '' : `, goal ${formatNumber(o.goal)}`}`).join('; ')],
+    ['Sampler', spec.search.sampler],
+    ['Scheduler', spec.search.scheduler],
+    ['Seed', String(spec.search.seed)],
+    ['Parallel trials', String(view.parallel)],
+    ['Budget', budgetText(view)],
+    ...(spec.fidelity === null
+      ? []
+      : ([['Fidelity', `${spec.fidelity.name} ${formatNumber(spec.fidelity.min)} to ${formatNumber(spec.fidelity.max)}, factor ${formatNumber(spec.fidelity.reductionFactor)}`]] as [string, string][])),
+    ...(rungsOf(view).length === 0 ? [] : ([['Rungs', rungsOf(view).map((rung) => formatNumber(rung)).join(', ')]] as [string, string][])),
+    ['Runs on', spec.executor],
+    ['Interpreter', `${spec.environment.interpreter} (${spec.environment.version}; ${spec.environment.reason})`],
+    ['Code snapshot', spec.snapshot],
+    ['Search space', spec.spaceHash],
+  ];
+  return html`
+    <h3>Parameters</h3>
+    <div class="scroll-x"><table class="plain">
+      <thead><tr><th scope="col">Parameter</th><th scope="col" class="numeric">Best</th><th scope="col" class="numeric">Script's own</th><th scope="col">Searched in</th><th scope="col">Where</th></tr></thead>
+      <tbody>${spec.space.parameters.map((p) => html`<tr>
+        <th scope="row">${p.name}</th>
+        <td class="numeric strong">${best === undefined ? dash : p.name in best.params ? formatParam(best.params[p.name], 6) : 'not used'}</td>
+        <td class="numeric">${formatParam(p.default, 6)}</td>
+        <td>${distributionText(p.distribution)}${p.when === null ? nothing : html` <span class="muted">when ${p.when}</span>`}</td>
+        <td class="muted">${p.site.file}:${p.site.line}</td>
+      </tr>`)}</tbody>
+    </table></div>
+    ${spec.space.where.length === 0 ? nothing : html`<p>Only where ${spec.space.where.join(' and ')}.</p>`}
+    <h3>How it ran</h3>
+    <dl class="facts record">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+  `;
+}
+
+export function distributionText(distribution: Distribution): string {
+  switch (distribution.type) {
+    case 'float':
+    case 'int': {
+      const scale = distribution.log ? ', log' : distribution.revlog ? ', reversed log' : '';
+      const step = distribution.step === null ? '' : `, step ${formatNumber(distribution.step)}`;
+      return `${distribution.type} ${formatNumber(distribution.low)} to ${formatNumber(distribution.high)}${scale}${step}`;
+    }
+    case 'categorical': return `one of ${distribution.choices.map((choice) => formatParam(choice)).join(', ')}`;
+    case 'ordinal': return `${distribution.choices.map((choice) => formatParam(choice)).join(' < ')}`;
+    default: throw new TypeError(`unhandled distribution ${JSON.stringify(distribution satisfies never)}`);
+  }
+}
+
+function budgetText({ spec: { budget, fidelity } }: StudyView): string {
+  const parts = [
+    budget.trials === null ? null : `${formatNumber(budget.trials)} trials`,
+    budget.wallTimeMs === null ? null : formatDuration(budget.wallTimeMs),
+    budget.resource === null ? null : `${formatNumber(budget.resource)} ${fidelity?.name ?? 'steps'}`,
+  ].filter((part) => part !== null);
+  return parts.length === 0 ? 'until stopped' : parts.join(', ');
+}
