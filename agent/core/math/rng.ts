@@ -4,11 +4,11 @@ import { normalQuantile } from './normal.ts';
 /** A stream of random numbers. Equal seeds and keys give equal streams on every machine. */
 export interface Rng {
   /** Uniform in [0, 1), 53 random bits. */
-  next(): number;
+  readonly next: () => number;
   /** Uniform in 0 … n − 1, for n up to 2^53. */
-  int(n: number): number;
+  readonly int: (n: number) => number;
   /** Standard normal. */
-  normal(): number;
+  readonly normal: () => number;
 }
 
 /**

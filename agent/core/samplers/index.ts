@@ -1,2 +1,3 @@
+export * from './createSampler.ts';
 export * from './history.ts';
 export * from './sampler.ts';

@@ -48,6 +48,26 @@ export function fromUnit(distribution: Distribution, unit: number): ParamValue {
   return axis.step === null ? value : gridValue(axis, Math.round((value - axis.low) / axis.step));
 }
 
+/**
+ * The part of the unit interval that `fromUnit` maps to the value of a discrete distribution, [from, to]; of a continuous one
+ * a single point.
+ */
+export function unitCell(distribution: Distribution, value: ParamValue): [number, number] {
+  if (distribution.type === 'categorical' || distribution.type === 'ordinal' || !isWarped(distribution)) {
+    const count = size(distribution);
+    const middle = toUnit(distribution, value);
+    return count === Infinity ? [middle, middle] : [middle - 0.5 / count, middle + 0.5 / count];
+  }
+  const axis = axisOf(distribution);
+  if (axis.step === null || axis.count === 1)
+    return axis.step === null ? [toUnit(distribution, value), toUnit(distribution, value)] : [0, 1];
+  const [from, to] = logEdges(axis);
+  const y = distribution.revlog ? mirror(axis, Number(value)) : Number(value);
+  const below = clampUnit((Math.log(Math.max(y - axis.step / 2, Math.exp(from))) - from) / (to - from));
+  const above = clampUnit((Math.log(y + axis.step / 2) - from) / (to - from));
+  return distribution.revlog ? [1 - above, 1 - below] : [below, above];
+}
+
 /** Whether the value is one that a trial may be given: of the right kind, in range, and on the grid. */
 export function contains(distribution: Distribution, value: ParamValue): boolean {
   if (distribution.type === 'categorical' || distribution.type === 'ordinal')

@@ -1,0 +1,207 @@
+import { logNormalMass, logSqrt2Pi, logSumExp, type Rng, truncatedNormalQuantile } from '../math/index.ts';
+import { type CompiledParameter, type CompiledSpace, fromUnit, unitCell } from '../space/index.ts';
+
+/**
+ * A density over the points of a space: a mixture of product kernels on the unit cube.
+ *
+ *   p(x) = Σ_k w_k Π_d K_d(x_d | μ_kd, σ_kd),   k = 1 … K observations and, as the last kernel, the prior
+ *
+ * - continuous d: normal around the observation, cut to [0, 1];
+ * - ints, steps and ordinals: the mass of that normal over the value's cell, so values of a small range keep their neighbours;
+ * - categories: (δ + 1/K) / (1 + n/K), n the number of categories;
+ * - a parameter that is inactive in the observation but active in the point: uniform, as observation k says nothing about it.
+ *   One that is inactive in the point does not enter. So one estimator serves a space with conditions, whole groups of
+ *   parameters included.
+ *
+ * σ_kd is the larger distance to a neighbouring observation, at least 1 / min(100, K + 2): J. Bergstra et al., Algorithms for
+ * Hyper-Parameter Optimization, NeurIPS 2011, section 4.1. Product kernels: S. Falkner, A. Klein, F. Hutter, BOHB, ICML 2018.
+ */
+export class ParzenEstimator {
+  private readonly space: CompiledSpace;
+  /** Kernels, the prior included. */
+  private readonly count: number;
+  private readonly logWeights: Float64Array;
+  private readonly cumulative: Float64Array;
+  /** Parameter-major: `mu[d * count + k]`, NaN where the observation has no value. */
+  private readonly mu: Float64Array;
+  private readonly sigma: Float64Array;
+
+  /** `rows` of `unit` (row-major, one column a parameter) with their `weights`, which need not sum to 1; the prior has weight 1. */
+  constructor(space: CompiledSpace, unit: Float64Array, rows: readonly number[], weights: Float64Array) {
+    this.space = space;
+    const width = space.parameters.length;
+    const count = rows.length + 1;
+    this.count = count;
+    this.mu = new Float64Array(width * count);
+    this.sigma = new Float64Array(width * count);
+    for (const { index, size } of space.parameters) {
+      const at = index * count;
+      for (let k = 0; k < count - 1; k++) this.mu[at + k] = unit[(rows[k] ?? 0) * width + index] ?? NaN;
+      this.mu[at + count - 1] = 0.5;
+      if (size > 1) setBandwidths(this.mu.subarray(at, at + count - 1), this.sigma.subarray(at, at + count - 1));
+      this.sigma[at + count - 1] = 1;
+    }
+    this.cumulative = new Float64Array(count);
+    this.logWeights = new Float64Array(count);
+    let total = 0;
+    for (let k = 0; k < count; k++) {
+      total += k < count - 1 ? (weights[k] ?? 0) : 1;
+      this.cumulative[k] = total;
+    }
+    for (let k = 0; k < count; k++) this.logWeights[k] = Math.log((k < count - 1 ? (weights[k] ?? 0) : 1) / total);
+  }
+
+  /** Writes a draw's place in the unit cube to `target`, every parameter filled, also those that will prove inactive. */
+  sample(rng: Rng, target: Float64Array): void {
+    const { count } = this;
+    const pick = rng.next() * (this.cumulative[count - 1] ?? 0);
+    let kernel = 0;
+    while (kernel < count - 1 && (this.cumulative[kernel] ?? 0) <= pick) kernel++;
+    for (const { index, size, distribution } of this.space.parameters) {
+      const mu = this.mu[index * count + kernel] ?? NaN;
+      const u = rng.next();
+      if (Number.isNaN(mu) || size === 1) target[index] = u;
+      else if (distribution.type !== 'categorical')
+        target[index] = truncatedNormalQuantile(mu, this.sigma[index * count + kernel] ?? 1, 0, 1, u);
+      // The prior's share of a category's kernel is a uniform draw over all categories.
+      else target[index] = kernel === count - 1 || u * (1 + size / count) < size / count ? rng.next() : mu;
+    }
+  }
+
+  /** log p at `nPoints` places, rows of `points` as `CompiledSpace.encode` writes them. */
+  logDensity(points: Float64Array, nPoints: number): Float64Array {
+    const { count } = this;
+    const width = this.space.parameters.length;
+    const terms = new Float64Array(nPoints * count);
+    for (let point = 0; point < nPoints; point++) terms.set(this.logWeights, point * count);
+    for (const parameter of this.space.parameters) {
+      if (parameter.size === 1) continue;
+      const column = new Float64Array(nPoints);
+      for (let point = 0; point < nPoints; point++) column[point] = points[point * width + parameter.index] ?? NaN;
+      if (parameter.distribution.type === 'categorical') this.addCategories(parameter, column, terms);
+      else if (parameter.size === Infinity) this.addContinuous(parameter, column, terms);
+      else this.addCells(parameter, column, terms);
+    }
+    const densities = new Float64Array(nPoints);
+    for (let point = 0; point < nPoints; point++) densities[point] = logSumExp(terms, point * count, (point + 1) * count);
+    return densities;
+  }
+
+  private addContinuous(parameter: CompiledParameter, column: Float64Array, terms: Float64Array): void {
+    const { count } = this;
+    const at = parameter.index * count;
+    const inverse = new Float64Array(count);
+    const offset = new Float64Array(count);
+    for (let k = 0; k < count; k++) {
+      const mu = this.mu[at + k] ?? NaN;
+      const sigma = this.sigma[at + k] ?? 1;
+      // An inactive one: factor 1 everywhere.
+      const isMissing = Number.isNaN(mu);
+      inverse[k] = isMissing ? 0 : Math.SQRT1_2 / sigma;
+      offset[k] = isMissing ? 0 : -Math.log(sigma) - logSqrt2Pi - logNormalMass(-mu / sigma, (1 - mu) / sigma);
+    }
+    for (let point = 0; point < column.length; point++) {
+      const u = column[point] ?? NaN;
+      if (Number.isNaN(u)) continue;
+      const row = point * count;
+      for (let k = 0; k < count; k++) {
+        const scale = inverse[k] ?? 0;
+        const z = scale === 0 ? 0 : (u - (this.mu[at + k] ?? 0)) * scale;
+        terms[row + k] = (terms[row + k] ?? 0) + (offset[k] ?? 0) - z * z;
+      }
+    }
+  }
+
+  private addCells(parameter: CompiledParameter, column: Float64Array, terms: Float64Array): void {
+    const { count } = this;
+    const { distribution, size } = parameter;
+    const at = parameter.index * count;
+    const logTotal = new Float64Array(count);
+    for (let k = 0; k < count; k++) {
+      const sigma = this.sigma[at + k] ?? 1;
+      const mu = this.mu[at + k] ?? NaN;
+      logTotal[k] = logNormalMass(-mu / sigma, (1 - mu) / sigma);
+    }
+    // Many points share a cell: its masses are computed once.
+    const byCell = new Map<number, Float64Array>();
+    for (let point = 0; point < column.length; point++) {
+      const u = column[point] ?? NaN;
+      if (Number.isNaN(u)) continue;
+      let masses = byCell.get(u);
+      if (masses === undefined) {
+        masses = new Float64Array(count);
+        const [from, to] = unitCell(distribution, fromUnit(distribution, u));
+        for (let k = 0; k < count; k++) {
+          const mu = this.mu[at + k] ?? NaN;
+          const sigma = this.sigma[at + k] ?? 1;
+          masses[k] = Number.isNaN(mu)
+            ? -Math.log(size)
+            : logNormalMass((from - mu) / sigma, (to - mu) / sigma) - (logTotal[k] ?? 0);
+        }
+        byCell.set(u, masses);
+      }
+      const row = point * count;
+      for (let k = 0; k < count; k++) terms[row + k] = (terms[row + k] ?? 0) + (masses[k] ?? 0);
+    }
+  }
+
+  private addCategories(parameter: CompiledParameter, column: Float64Array, terms: Float64Array): void {
+    const { count } = this;
+    const { size } = parameter;
+    const at = parameter.index * count;
+    const logSame = Math.log((1 + 1 / count) / (1 + size / count));
+    const logOther = Math.log(1 / count / (1 + size / count));
+    const logUniform = -Math.log(size);
+    for (let point = 0; point < column.length; point++) {
+      const u = column[point] ?? NaN;
+      if (Number.isNaN(u)) continue;
+      const row = point * count;
+      const category = Math.floor(u * size);
+      for (let k = 0; k < count; k++) {
+        const mu = this.mu[at + k] ?? NaN;
+        const isUniform = k === count - 1 || Number.isNaN(mu);
+        terms[row + k] =
+          (terms[row + k] ?? 0) + (isUniform ? logUniform : Math.floor(mu * size) === category ? logSame : logOther);
+      }
+    }
+  }
+}
+
+/** σ per observation: the larger gap to its neighbours, an end of the range standing in where there is only one observation. */
+function setBandwidths(mu: Float64Array, sigma: Float64Array): void {
+  const sorted = mu.filter((value) => !Number.isNaN(value)).sort();
+  const n = sorted.length;
+  const least = 1 / Math.min(100, n + 2);
+  for (let k = 0; k < mu.length; k++) {
+    const value = mu[k] ?? NaN;
+    if (Number.isNaN(value)) {
+      sigma[k] = 1;
+      continue;
+    }
+    const place = lowerBound(sorted, value);
+    // Equal values: the gap on the left belongs to the first of them, that on the right to the last.
+    const isAlone = n === 1;
+    const left = place > 0 ? value - (sorted[place - 1] ?? 0) : isAlone ? value : 0;
+    const next = upperBound(sorted, value, place);
+    const right = next < n ? (sorted[next] ?? 1) - value : isAlone ? 1 - value : 0;
+    sigma[k] = Math.min(1, Math.max(least, left, right));
+  }
+}
+
+/** First place of a sorted array whose value is not below `value`. */
+function lowerBound(sorted: Float64Array, value: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? 0) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function upperBound(sorted: Float64Array, value: number, from: number): number {
+  let place = from;
+  while (place < sorted.length && (sorted[place] ?? 0) <= value) place++;
+  return place;
+}
