@@ -36,7 +36,7 @@ export function optunaParam(distribution: Distribution): OptunaParam {
 
 /**
  * `distribution_json`. What Optuna lacks is left out: the order of an ordinal, revlog, and a step on a log scale
- * (Optuna refuses the two together). The study's attribute `hpo_space` keeps it all.
+ * (Optuna refuses the two together). The study's attribute `hpo_space` keeps it all, tuples included.
  */
 export function optunaDistribution(distribution: Distribution): string {
   switch (distribution.type) {
@@ -54,10 +54,18 @@ export function optunaDistribution(distribution: Distribution): string {
     }
     case 'categorical':
     case 'ordinal':
-      return JSON.stringify({ name: 'CategoricalDistribution', attributes: { choices: distribution.choices } });
+      return JSON.stringify({ name: 'CategoricalDistribution', attributes: { choices: distribution.choices.map(optunaChoice) } });
     default:
       return unreachable(distribution);
   }
+}
+
+/**
+ * Optuna stores what JSON holds but promises scalars alone, and its dashboard answers 500 to a choice that Python
+ * cannot hash: tuples and lists are their JSON text.
+ */
+function optunaChoice(choice: ParamValue): ParamValue {
+  return typeof choice === 'object' && choice !== null ? JSON.stringify(choice) : choice;
 }
 
 /** The largest low + k·step that is at most high; high itself when it is on the grid up to rounding. */
