@@ -1,0 +1,75 @@
+import { highestReached, nPromotable, rungLevels, type RungRange } from './rungs.ts';
+import type { AshaStopState, Decision, Scheduler, SchedulerConfig } from './scheduler.ts';
+import { at, createSortedList, insert, toScore } from './sortedList.ts';
+
+/**
+ * Asynchronous successive halving by stopping: every trial starts for the full resource; where it reaches a rung it
+ * goes on only when it belongs to the best 1/η of those seen there so far. No trial is ever paused, so the script
+ * needs no checkpoint.
+ *
+ * L. Li et al. (2020), "A System for Massively Parallel Hyperparameter Tuning", in the stopping form that Syne Tune
+ * describes (Salinas et al. 2022): while fewer than η values are known at a rung nothing is stopped; a value as good
+ * as the cutoff goes on, so trials that cannot be told apart all go on.
+ *
+ * A report beyond several rungs counts at the highest of them: counted below, a later and better value would push
+ * out those that were measured in time. NaN is never among the best: it stops at the rung.
+ */
+export function createAshaStop(
+  config: SchedulerConfig & { readonly fidelity: RungRange },
+  reason: string,
+  state: AshaStopState = createState(rungLevels(config.fidelity).length - 1),
+): Scheduler {
+  const { fidelity, baseline, direction } = config;
+  const levels = rungLevels(fidelity);
+  const nRungs = levels.length - 1;
+
+  function onReport(number: number, resource: number, value: number): Decision {
+    if (number === baseline) return 'continue';
+    const index = highestReached(levels, nRungs, state.nextRung[number] ?? 0, resource);
+    const rung = state.rungs[index];
+    if (rung === undefined) return 'continue';
+    setNextRung(number, index + 1);
+    if (isAmongBest(rung, number, value)) return 'continue';
+    // What arrives after the stop changes nothing.
+    setNextRung(number, nRungs);
+    return 'stop';
+  }
+
+  function isAmongBest(rung: AshaStopState['rungs'][number], number: number, value: number): boolean {
+    if (Number.isNaN(value)) {
+      rung.nNaN++;
+      return false;
+    }
+    const score = toScore(value, direction);
+    insert(rung.values, score, number);
+    const n = rung.values.size + rung.nNaN;
+    if (n < fidelity.reductionFactor) return true;
+    const cutoff = at(rung.values, Math.max(1, nPromotable(n, fidelity.reductionFactor)) - 1);
+    return cutoff === undefined || score <= cutoff.score;
+  }
+
+  function setNextRung(number: number, rungIndex: number): void {
+    while (state.nextRung.length < number) state.nextRung.push(0);
+    state.nextRung[number] = rungIndex;
+  }
+
+  return {
+    name: 'asha-stop',
+    reason,
+    state,
+    firstTarget: () => fidelity.max,
+    onReport,
+    onPaused: () => undefined,
+    onPromoted: () => undefined,
+    onEnded: () => undefined,
+    nextPromotion: () => null,
+  };
+}
+
+function createState(nRungs: number): AshaStopState {
+  return {
+    type: 'asha-stop',
+    rungs: Array.from({ length: nRungs }, () => ({ values: createSortedList(), nNaN: 0 })),
+    nextRung: [],
+  };
+}

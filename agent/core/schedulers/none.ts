@@ -1,0 +1,16 @@
+import type { Scheduler, SchedulerConfig } from './scheduler.ts';
+
+/** Every trial runs through, at the full resource where there is one. */
+export function createNone(config: SchedulerConfig, reason: string): Scheduler {
+  return {
+    name: 'none',
+    reason,
+    state: { type: 'none' },
+    firstTarget: () => config.fidelity?.max ?? null,
+    onReport: () => 'continue',
+    onPaused: () => undefined,
+    onPromoted: () => undefined,
+    onEnded: () => undefined,
+    nextPromotion: () => null,
+  };
+}
