@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { environment, root } from './setup.mjs';
 
 const violations = [
-  { file: 'agent/core/space/planted.ts', text: "import '../../driver/ports.ts';\n", project: 'agent/core/space', expected: 'TS6307' },
+  {
+    file: 'agent/core/space/planted.ts',
+    text: "import '../../driver/ports.ts';\n",
+    project: 'agent/core/space',
+    expected: 'TS6307',
+  },
   { file: 'agent/core/study/planted.ts', text: "import 'node:fs';\n", project: 'agent/core/study', expected: 'TS2' },
   { file: 'agent/driver/planted.ts', text: "import '../store/index.ts';\n", project: 'agent/driver', expected: 'TS6307' },
   { file: 'webview/planted.ts', text: "import '../extension/main.ts';\n", project: 'webview', expected: 'TS' },

@@ -12,8 +12,21 @@ if (!process.argv.includes('--if-needed') || isStale()) await buildAll();
 async function buildAll() {
   mkdirSync(join(root, 'dist'), { recursive: true });
   rmSync(stamp, { force: true });
-  const common = { bundle: true, minify: isProduction, sourcemap: !isProduction, legalComments: 'none', logLevel: 'warning', absWorkingDir: root };
-  const node = { ...common, platform: 'node', target: 'node22.13', format: 'cjs', define: { 'import.meta.dirname': '__dirname' } };
+  const common = {
+    bundle: true,
+    minify: isProduction,
+    sourcemap: !isProduction,
+    legalComments: 'none',
+    logLevel: 'warning',
+    absWorkingDir: root,
+  };
+  const node = {
+    ...common,
+    platform: 'node',
+    target: 'node22.13',
+    format: 'cjs',
+    define: { 'import.meta.dirname': '__dirname' },
+  };
   await Promise.all([
     build({ ...node, entryPoints: ['agent/main.ts'], outfile: 'dist/agent.cjs' }),
     build({ ...node, entryPoints: ['agent/cli.ts'], outfile: 'dist/cli.cjs', banner: { js: '#!/usr/bin/env node' } }),
@@ -36,7 +49,10 @@ async function buildAll() {
 function isStale() {
   if (!existsSync(stamp)) return true;
   const builtAt = statSync(stamp).mtimeMs;
-  return ['agent', 'extension', 'webview'].some((folder) => newest(join(root, folder)) > builtAt) || statSync(join(root, 'package-lock.json')).mtimeMs > builtAt;
+  return (
+    ['agent', 'extension', 'webview'].some((folder) => newest(join(root, folder)) > builtAt) ||
+    statSync(join(root, 'package-lock.json')).mtimeMs > builtAt
+  );
 }
 
 function newest(folder) {

@@ -9,7 +9,10 @@ const isCheck = process.argv.includes('--check');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const documents = {
   'media/errors.md': errors(),
-  'README.md': readme.replace(/(<!-- settings -->\n)[\s\S]*?(<!-- \/settings -->)/, (_, open, close) => `${open}${settings()}${close}`),
+  'README.md': readme.replace(
+    /(<!-- settings -->\n)[\s\S]*?(<!-- \/settings -->)/,
+    (_, open, close) => `${open}${settings()}${close}`,
+  ),
 };
 
 for (const [path, text] of Object.entries(documents)) {
@@ -30,7 +33,9 @@ function errors() {
     6: 'Journal',
     9: 'Faults of this program',
   };
-  const found = new Map(Object.entries(annotationFaults).map(([code, { title, explanation }]) => [code, `${title}. ${explanation}`]));
+  const found = new Map(
+    Object.entries(annotationFaults).map(([code, { title, explanation }]) => [code, `${title}. ${explanation}`]),
+  );
   for (const file of ['agent', 'extension'].flatMap(sources)) {
     for (const [, code, message] of readFileSync(file, 'utf8').matchAll(/'(HPO-\d{4})',\s*(`[^`]*`|'(?:[^'\\]|\\.)*')/g)) {
       const text = message
@@ -51,7 +56,8 @@ function errors() {
 function settings() {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const rows = Object.entries(manifest.contributes.configuration.properties).map(
-    ([name, { default: value, description, markdownDescription }]) => `| \`${name}\` | \`${JSON.stringify(value ?? '')}\` | ${markdownDescription ?? description} |`,
+    ([name, { default: value, description, markdownDescription }]) =>
+      `| \`${name}\` | \`${JSON.stringify(value ?? '')}\` | ${markdownDescription ?? description} |`,
   );
   return `| Setting | Default | Meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
 }

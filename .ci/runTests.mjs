@@ -59,7 +59,16 @@ function runSuite(name, { project, config, needs = [] }) {
     return;
   }
   const report = join(temporary, `${name}.json`);
-  const args = ['run', '--config', config, '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const args = [
+    'run',
+    '--config',
+    config,
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ];
   console.log(`\n# ${name}`);
   const { status } = spawnSync('vitest', args, { cwd: root, env: environment(), stdio: 'inherit' });
   count(name, status, report);

@@ -14,7 +14,10 @@ export function ensurePackages() {
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lockfile).mtimeMs - 1) return;
   console.error('· installing packages (npm ci)');
   // npm's own warnings about the Node that is installed do not concern the one the project brings.
-  runOrExit('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  runOrExit('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
 }
 
 /** The environment in which scripts run: the project's Node and tools first on the PATH. */

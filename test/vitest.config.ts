@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /** One project a kind of test; `vitest --project unit` runs one of them. */
-const project = (name: string, timeoutMs: number) => ({
+const project = (name: string, timeoutMs: number, globalSetup: string[] = []) => ({
   test: {
     name,
+    globalSetup,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
@@ -13,6 +14,6 @@ const project = (name: string, timeoutMs: number) => ({
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
-    projects: [project('unit', 20_000), project('contract', 60_000), project('simulation', 180_000), project('integration', 180_000)],
+    projects: [project('unit', 20_000), project('contract', 60_000), project('simulation', 180_000), project('integration', 180_000, ['test/support/built.ts'])],
   },
 });

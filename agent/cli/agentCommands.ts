@@ -17,7 +17,10 @@ export function agentCommands(program: Command, line: CommandLine): void {
       }
       const status = await client.request('agent/status', {});
       if (options.json === true) line.printJson(status);
-      else line.print(`agent ${status.version}, pid ${status.pid}, ${status.studies} studies\nsocket ${status.socket}\nhome   ${status.home}`);
+      else
+        line.print(
+          `agent ${status.version}, pid ${status.pid}, ${status.studies} studies\nsocket ${status.socket}\nhome   ${status.home}`,
+        );
     });
   agent
     .command('stop')

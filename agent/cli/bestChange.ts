@@ -23,15 +23,23 @@ export async function bestChange(spec: StudySpec, best: BestTrial): Promise<Best
   const missing = new Set(Object.keys(params));
   for (const file of new Set(spec.space.parameters.filter(({ literal }) => literal !== null).map(({ site }) => site.file))) {
     const before = await readFile(join(spec.root, file), 'utf8').catch((cause: unknown) => {
-      throw new HpoError('HPO-2001', `${file} is no longer in ${spec.root}`, 'put it back, or copy the values by hand: hpo best STUDY --json', { cause });
+      throw new HpoError(
+        'HPO-2001',
+        `${file} is no longer in ${spec.root}`,
+        'put it back, or copy the values by hand: hpo best STUDY --json',
+        { cause },
+      );
     });
     const { edits } = bestEdits(before, file, params);
     for (const { name } of edits) missing.delete(name);
     let after = before;
-    for (const { start, end, text } of edits.toSorted((a, b) => b.start - a.start)) after = after.slice(0, start) + text + after.slice(end);
+    for (const { start, end, text } of edits.toSorted((a, b) => b.start - a.start))
+      after = after.slice(0, start) + text + after.slice(end);
     if (after !== before) files.push({ path: file, before, after });
   }
-  const patch = files.map(({ path, before, after }) => createTwoFilesPatch(path, path, before, after, 'now', 'best', { context: 2 })).join('');
+  const patch = files
+    .map(({ path, before, after }) => createTwoFilesPatch(path, path, before, after, 'now', 'best', { context: 2 }))
+    .join('');
   return { files, missing: [...missing], patch: patch.replaceAll(/^=+\n/gm, '') };
 }
 
@@ -69,7 +77,11 @@ export function gainText(view: StudyView): string {
   if (baseline?.state !== 'complete' || Number.isNaN(baseValue)) {
     return `The script's own values were not evaluated to the end (trial 0 ${baseline?.state ?? 'absent'}), so the gain is unknown.`;
   }
-  if (best.number === baseline.number) return `The script's own values are the best found: ${objective.metric} ${formatMetric(best.values[objective.metric])}.`;
-  const percent = baseValue === 0 ? '' : `, ${formatNumber((100 * Math.abs(bestValue - baseValue)) / Math.abs(baseValue), 3)} % ${bestValue < baseValue ? 'lower' : 'higher'}`;
+  if (best.number === baseline.number)
+    return `The script's own values are the best found: ${objective.metric} ${formatMetric(best.values[objective.metric])}.`;
+  const percent =
+    baseValue === 0
+      ? ''
+      : `, ${formatNumber((100 * Math.abs(bestValue - baseValue)) / Math.abs(baseValue), 3)} % ${bestValue < baseValue ? 'lower' : 'higher'}`;
   return `${objective.metric} ${formatNumber(baseValue)} with the script's own values → ${formatNumber(bestValue)} with trial ${best.number}${percent}.`;
 }

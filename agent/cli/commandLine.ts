@@ -76,13 +76,22 @@ export class CommandLine {
       this.note(`  ${this.style('bold', 'next', this.stderr)}: ${error.next}`);
       return error.exitCode;
     }
-    this.note(`${this.style('red', 'error', this.stderr)} HPO-9000: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    this.note(
+      `${this.style('red', 'error', this.stderr)} HPO-9000: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
     this.note('  next: this is a fault of hpo itself; please report it with the text above');
     return 1;
   }
 
   async #connect(start: boolean): Promise<AgentClient> {
-    const client = await connectAgent({ home: this.home, agentMain: agentBundle(), node: process.execPath, client: 'cli', version, start });
+    const client = await connectAgent({
+      home: this.home,
+      agentMain: agentBundle(),
+      node: process.execPath,
+      client: 'cli',
+      version,
+      start,
+    });
     client.onProgress((message) => this.note(this.style('dim', `· ${message}`, this.stderr)));
     return client;
   }

@@ -29,7 +29,12 @@ export function formatDistribution(distribution: Distribution): string {
     return `one of ${shown}${distribution.choices.length > 8 ? `, … (${distribution.choices.length})` : ''}`;
   }
   const { low, high, log, revlog, step, type } = distribution;
-  const notes = [type === 'int' ? 'whole' : '', log ? 'log' : '', revlog ? 'revlog' : '', step === null || step === 1 ? '' : `step ${step}`];
+  const notes = [
+    type === 'int' ? 'whole' : '',
+    log ? 'log' : '',
+    revlog ? 'revlog' : '',
+    step === null || step === 1 ? '' : `step ${step}`,
+  ];
   const words = notes.filter((note) => note !== '').join(', ');
   return `${formatNumber(low)} … ${formatNumber(high)}${words === '' ? '' : ` (${words})`}`;
 }
@@ -53,7 +58,14 @@ export function formatBytes(bytes: number): string {
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
-  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 /**
@@ -62,5 +74,8 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
  */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replaceAll(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }

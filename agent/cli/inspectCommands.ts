@@ -39,7 +39,9 @@ export function inspectCommands(program: Command, line: CommandLine): void {
     .command('logs <study> [trial]')
     .description('what the trials printed')
     .option('--follow', 'go on until the end')
-    .action((study: string, trial: string | undefined, options: { readonly follow?: boolean }) => logs(line, study, trial, options.follow === true));
+    .action((study: string, trial: string | undefined, options: { readonly follow?: boolean }) =>
+      logs(line, study, trial, options.follow === true),
+    );
   program
     .command('best <study>')
     .description('the best values; --apply writes them into the source after showing the diff')
@@ -59,7 +61,9 @@ export function inspectCommands(program: Command, line: CommandLine): void {
     .command('report <study>')
     .description('a self-contained HTML page with plots')
     .requiredOption('-o, --output <file>', 'the file to write')
-    .action(async (study: string, options: { readonly output: string }) => deliver(line, await reportHtml(await viewOf(line, study)), options.output));
+    .action(async (study: string, options: { readonly output: string }) =>
+      deliver(line, await reportHtml(await viewOf(line, study)), options.output),
+    );
 }
 
 async function space(line: CommandLine, script: string, { json }: JsonOption): Promise<void> {
@@ -68,11 +72,29 @@ async function space(line: CommandLine, script: string, { json }: JsonOption): P
   const { fidelity } = spec;
   if (json === true) {
     line.printJson({
-      parameters: spec.space.parameters.map(({ name, distribution, default: own, when, sink, site }) => ({ name, distribution, default: own, when, sink, site })),
+      parameters: spec.space.parameters.map(({ name, distribution, default: own, when, sink, site }) => ({
+        name,
+        distribution,
+        default: own,
+        when,
+        sink,
+        site,
+      })),
       objectives: spec.objectives.map(({ metric, direction }) => ({ metric, direction })),
-      fidelity: fidelity === null ? null : { name: fidelity.name, min: fidelity.min, max: fidelity.max, reductionFactor: fidelity.reductionFactor },
+      fidelity:
+        fidelity === null
+          ? null
+          : { name: fidelity.name, min: fidelity.min, max: fidelity.max, reductionFactor: fidelity.reductionFactor },
       hash: spec.hash,
-      diagnostics: diagnostics.map(({ code, severity, message, file, line: row, column, fix }) => ({ code, severity, message, file, line: row, column, fix })),
+      diagnostics: diagnostics.map(({ code, severity, message, file, line: row, column, fix }) => ({
+        code,
+        severity,
+        message,
+        file,
+        line: row,
+        column,
+        fix,
+      })),
     });
     return;
   }
@@ -85,10 +107,18 @@ async function space(line: CommandLine, script: string, { json }: JsonOption): P
   ]);
   if (rows.length > 0) line.print(formatTable([['parameter', 'now', 'range', '', 'where'], ...rows]));
   for (const { metric, direction } of spec.objectives) line.print(`objective ${printable(metric)} ${direction}`);
-  if (fidelity !== null) line.print(`fidelity  ${printable(fidelity.name)} ${fidelity.min} … ${fidelity.max}, reduction factor ${fidelity.reductionFactor}`);
-  for (const { file, line: row, column, severity, code, message } of diagnostics) line.note(`${printable(file)}:${row}:${column} ${severity} ${code}: ${printable(message)}`);
+  if (fidelity !== null)
+    line.print(
+      `fidelity  ${printable(fidelity.name)} ${fidelity.min} … ${fidelity.max}, reduction factor ${fidelity.reductionFactor}`,
+    );
+  for (const { file, line: row, column, severity, code, message } of diagnostics)
+    line.note(`${printable(file)}:${row}:${column} ${severity} ${code}: ${printable(message)}`);
   if (spec.space.parameters.length === 0 && diagnostics.length === 0) {
-    throw new HpoError('HPO-4001', `${printable(script)} has no parameter to tune`, 'put a comment beside a literal, such as: lr = 3e-4  # @hpo float(1e-5, 1e-1, log)');
+    throw new HpoError(
+      'HPO-4001',
+      `${printable(script)} has no parameter to tune`,
+      'put a comment beside a literal, such as: lr = 3e-4  # @hpo float(1e-5, 1e-1, log)',
+    );
   }
 }
 
@@ -102,7 +132,9 @@ async function status(line: CommandLine, study: string | undefined, { json }: Js
       continue;
     }
     const done = counts.complete + counts.pruned + counts.failed + counts.infeasible + counts.cancelled;
-    line.print(`${line.style('bold', studyId)}  ${state}${summary.endReason === null ? '' : ` (${summary.endReason})`}  ${done}/${budget.trials ?? '∞'} trials  ${printable(summary.script ?? name)}`);
+    line.print(
+      `${line.style('bold', studyId)}  ${state}${summary.endReason === null ? '' : ` (${summary.endReason})`}  ${done}/${budget.trials ?? '∞'} trials  ${printable(summary.script ?? name)}`,
+    );
     const states = Object.entries(counts).filter(([, count]) => count > 0);
     if (states.length > 0) line.print(`  ${states.map(([word, count]) => `${count} ${word}`).join(', ')}`);
     if (bestTrial !== null) {
@@ -136,18 +168,23 @@ async function best(line: CommandLine, study: string, options: JsonOption & { re
   const view = await viewOf(line, study);
   const number = view.incumbent;
   const trial = number === null ? undefined : view.trials[number];
-  if (trial === undefined) throw new HpoError('HPO-4021', `no trial of ${view.studyId} is complete yet`, `watch it: hpo status ${view.studyId}`);
+  if (trial === undefined)
+    throw new HpoError('HPO-4021', `no trial of ${view.studyId} is complete yet`, `watch it: hpo status ${view.studyId}`);
   const found = { number: trial.number, params: trial.params, values: trial.values };
   const change = await bestChange(view.spec, found);
   if (options.json === true) {
     line.printJson(found);
   } else {
-    line.print(formatTable(Object.entries(found.params).map(([name, value]) => [printable(name), printable(formatValue(value))])));
+    line.print(
+      formatTable(Object.entries(found.params).map(([name, value]) => [printable(name), printable(formatValue(value))])),
+    );
     line.note(printable(gainText(view)));
     line.print(change.patch === '' ? '\nThe source holds these values already.' : `\n${printable(change.patch)}`);
   }
   if (change.missing.length > 0) {
-    line.note(`not in the source any more: ${change.missing.join(', ')} (the code moved on, or the value is passed in another way)`);
+    line.note(
+      `not in the source any more: ${change.missing.join(', ')} (the code moved on, or the value is passed in another way)`,
+    );
   }
   if (options.apply === true && change.files.length > 0) {
     await applyChange(view.spec, change);
@@ -160,7 +197,9 @@ async function logs(line: CommandLine, study: string, trial: string | undefined,
   const studyId = (await findStudyId(client, study)).studyId;
   const number = trial === undefined ? null : Number(trial);
   if (number !== null && !(Number.isInteger(number) && number >= 0)) {
-    throw new HpoError('HPO-4019', `"${trial ?? ''}" is not a trial number`, `list them with: hpo trials ${studyId}`, { exitCode: 2 });
+    throw new HpoError('HPO-4019', `"${trial ?? ''}" is not a trial number`, `list them with: hpo trials ${studyId}`, {
+      exitCode: 2,
+    });
   }
   const readers = new Map<number, LogReader>();
   for (;;) {
@@ -225,7 +264,13 @@ function findStudy(studies: readonly StudySummary[], text: string): StudySummary
   const matches = studies.filter(({ studyId }) => studyId.startsWith(text));
   const [only] = matches;
   if (only !== undefined && matches.length === 1) return only;
-  if (matches.length > 1) throw new HpoError('HPO-4022', `"${text}" fits several studies: ${matches.map(({ studyId }) => studyId).join(', ')}`, 'write more of the name', { exitCode: 2 });
+  if (matches.length > 1)
+    throw new HpoError(
+      'HPO-4022',
+      `"${text}" fits several studies: ${matches.map(({ studyId }) => studyId).join(', ')}`,
+      'write more of the name',
+      { exitCode: 2 },
+    );
   throw new HpoError('HPO-4004', `there is no study ${JSON.stringify(text)}`, 'list them with: hpo status', { exitCode: 3 });
 }
 

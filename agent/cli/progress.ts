@@ -1,9 +1,21 @@
 import { bestTrial, countTrials, metricNumber, type StudyView, type TrialView } from '../protocol/view.ts';
+import type { TrialState } from '../protocol/study.ts';
 import type { CommandLine } from './commandLine.ts';
 import { formatDuration, formatMetric, formatParams, printable } from './format.ts';
 
 const barWidth = 24;
 const redrawMs = 100;
+
+const marks = {
+  complete: ['green', '✓'],
+  pruned: ['yellow', '◦'],
+  failed: ['red', '✗'],
+  infeasible: ['yellow', '⊘'],
+  cancelled: ['gray', '–'],
+  waiting: ['gray', ' '],
+  running: ['gray', ' '],
+  paused: ['gray', ' '],
+} as const satisfies Record<TrialState, readonly [string, string]>;
 
 /** Live progress on stderr: one line per finished trial, below it a bar with best so far, rate and ETA (on a terminal). */
 export class Progress implements Disposable {
@@ -37,9 +49,9 @@ export class Progress implements Disposable {
   }
 
   #trialLine(view: StudyView, trial: TrialView): string {
-    const style = (color: Parameters<CommandLine['style']>[0], text: string): string => this.#line.style(color, text, this.#line.stderr);
-    const marks = { complete: ['green', '✓'], pruned: ['yellow', '◦'], failed: ['red', '✗'], infeasible: ['yellow', '⊘'], cancelled: ['gray', '–'] } as const;
-    const [color, mark] = trial.state in marks ? marks[trial.state as keyof typeof marks] : (['gray', ' '] as const);
+    const style = (color: Parameters<CommandLine['style']>[0], text: string): string =>
+      this.#line.style(color, text, this.#line.stderr);
+    const [color, mark] = marks[trial.state];
     const metrics = view.spec.objectives.map(({ metric }) => `${metric} ${formatMetric(trial.values[metric])}`).join('  ');
     const isBest = view.incumbent === trial.number;
     const parts = [
@@ -47,7 +59,12 @@ export class Progress implements Disposable {
       trial.failure === null ? metrics : printable(trial.failure.message.split('\n')[0] ?? ''),
       view.spec.fidelity === null ? '' : `at ${trial.resource} ${view.spec.fidelity.name}`,
       trial.startedAt === null || trial.endedAt === null ? '' : formatDuration(trial.endedAt - trial.startedAt),
-      style('dim', printable(trial.origin === 'default' ? `${formatParams(trial.params)} (the script's own values)` : formatParams(trial.params))),
+      style(
+        'dim',
+        printable(
+          trial.origin === 'default' ? `${formatParams(trial.params)} (the script's own values)` : formatParams(trial.params),
+        ),
+      ),
     ];
     return parts.filter((part) => part !== '').join('  ') + (isBest ? style('green', '  ← best') : '');
   }
@@ -82,7 +99,9 @@ export class Progress implements Disposable {
       `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`,
       `${nEnded}/${total ?? '∞'}`,
       `${counts.running} running`,
-      best === null || objective === undefined || Number.isNaN(metricNumber(best.values[objective.metric])) ? '' : `best ${formatMetric(best.values[objective.metric])}`,
+      best === null || objective === undefined || Number.isNaN(metricNumber(best.values[objective.metric]))
+        ? ''
+        : `best ${formatMetric(best.values[objective.metric])}`,
       `${perMinute.toFixed(1)}/min`,
       etaMs === null || view.state !== 'running' ? view.state : `ETA ${formatDuration(etaMs)}`,
     ]

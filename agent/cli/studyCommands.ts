@@ -21,7 +21,9 @@ export function studyCommands(program: Command, line: CommandLine): void {
   program
     .command('scale <study> <parallel>')
     .description('change how many trials run at once')
-    .action((study: string, parallel: string) => send(line, study, { type: 'scale', parallel: wholeNumber('scale', parallel, 1) }, `runs ${parallel} at once`));
+    .action((study: string, parallel: string) =>
+      send(line, study, { type: 'scale', parallel: wholeNumber('scale', parallel, 1) }, `runs ${parallel} at once`),
+    );
   program
     .command('delete <study...>')
     .description('delete studies with their results and logs')

@@ -43,12 +43,17 @@ export function tuneCommands(program: Command, line: CommandLine): void {
       .option('--budget <word...>', 'hours=1, minutes=10, seconds=90, trials=30, resource=500')
       .option('--objective <words>', 'for a script that annotates none: "val_loss min"')
       .option('--python <path>', 'the interpreter that runs the trials')
-      .addOption(new Option('--env <mode>', 'make an environment where packages are missing, or use the current one').choices(['auto', 'current']))
+      .addOption(
+        new Option('--env <mode>', 'make an environment where packages are missing, or use the current one').choices([
+          'auto',
+          'current',
+        ]),
+      )
       .option('--timeout <time>', 'ends a trial after 90s, 10m, 2h')
       .option('--json', 'print JSON');
-  withOptions(program.command('tune <script>').description('tune an annotated script')).option('--detach', 'start and return at once').action(
-    async (script: string, options: TuneOptions) => tune(line, script, options),
-  );
+  withOptions(program.command('tune <script>').description('tune an annotated script'))
+    .option('--detach', 'start and return at once')
+    .action(async (script: string, options: TuneOptions) => tune(line, script, options));
   withOptions(program.command('run [script]').description('same as tune'))
     .option('-f, --file <file>', 'script or hpo.yml')
     .option('--detach', 'start and return at once')
@@ -89,7 +94,14 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
   if (view === null) return;
   if (view.endReason === 'failed') line.exitCode = 1;
   if (isJson) {
-    line.printJson({ type: 'studyEnded', studyId, reason: view.endReason, message: view.message, trials: countTrials(view), best: bestTrial(view) });
+    line.printJson({
+      type: 'studyEnded',
+      studyId,
+      reason: view.endReason,
+      message: view.message,
+      trials: countTrials(view),
+      best: bestTrial(view),
+    });
   } else {
     await showResult(line, view);
   }
@@ -120,8 +132,13 @@ async function followToEnd(line: CommandLine, studyId: string, isJson: boolean):
 
 export function toRequest(script: string, options: TuneOptions): TuneRequest {
   const [metric, direction, ...rest] = options.objective?.trim().split(/\s+/) ?? [];
-  if (options.objective !== undefined && (metric === undefined || (direction !== 'min' && direction !== 'max') || rest.length > 0)) {
-    throw new HpoError('HPO-4016', `"${options.objective}" is not an objective`, 'write it as: --objective "val_loss min"', { exitCode: 2 });
+  if (
+    options.objective !== undefined &&
+    (metric === undefined || (direction !== 'min' && direction !== 'max') || rest.length > 0)
+  ) {
+    throw new HpoError('HPO-4016', `"${options.objective}" is not an objective`, 'write it as: --objective "val_loss min"', {
+      exitCode: 2,
+    });
   }
   return {
     script: resolve(script),
@@ -132,7 +149,9 @@ export function toRequest(script: string, options: TuneOptions): TuneRequest {
     ...(options.scheduler === undefined ? {} : { scheduler: decodeName('scheduler', options.scheduler) }),
     ...(options.on === undefined ? {} : { executor: decodeName('executor', options.on) }),
     ...(options.budget === undefined ? {} : { budget: budgetWords(options.budget) }),
-    ...(metric === undefined || direction === undefined ? {} : { objective: { metric, direction: direction === 'min' ? 'min' : 'max' } }),
+    ...(metric === undefined || direction === undefined
+      ? {}
+      : { objective: { metric, direction: direction === 'min' ? 'min' : 'max' } }),
     ...(options.python === undefined ? {} : { interpreter: { path: options.python, reason: '--python' } }),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.timeout === undefined ? {} : { trialTimeoutMs: durationMs(options.timeout) ?? 0 }),
@@ -146,7 +165,12 @@ function budgetWords(words: readonly string[]): Record<string, string> {
     words.map((word) => {
       const [name, value, ...rest] = word.split('=');
       if (name === undefined || value === undefined || rest.length > 0 || !budgetNames.includes(name)) {
-        throw new HpoError('HPO-4017', `"${word}" is not a budget`, `write one of: ${budgetNames.map((known) => `${known}=N`).join(', ')}`, { exitCode: 2 });
+        throw new HpoError(
+          'HPO-4017',
+          `"${word}" is not a budget`,
+          `write one of: ${budgetNames.map((known) => `${known}=N`).join(', ')}`,
+          { exitCode: 2 },
+        );
       }
       return [name, value];
     }),
@@ -156,7 +180,12 @@ function budgetWords(words: readonly string[]): Record<string, string> {
 export function wholeNumber(option: string, text: string, least: number): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= least) return value;
-  throw new HpoError('HPO-4018', `${option} ${text}: not a whole number of at least ${least}`, `write for example: ${option} ${Math.max(least, 20)}`, { exitCode: 2 });
+  throw new HpoError(
+    'HPO-4018',
+    `${option} ${text}: not a whole number of at least ${least}`,
+    `write for example: ${option} ${Math.max(least, 20)}`,
+    { exitCode: 2 },
+  );
 }
 
 /** A metric is proposed, shown and asked for, never chosen silently. */
@@ -171,7 +200,8 @@ async function answerQuestions(line: CommandLine, request: TuneRequest, prefligh
       const prompt = createInterface({ input: process.stdin, output: process.stderr });
       const answer = await prompt.question(`Improve ${only.metric}, smaller or larger is better: ${only.direction}? [Y/n] `);
       prompt.close();
-      if (/^(y|yes|)$/i.test(answer.trim())) answered = { ...answered, objective: { metric: only.metric, direction: only.direction } };
+      if (/^(y|yes|)$/i.test(answer.trim()))
+        answered = { ...answered, objective: { metric: only.metric, direction: only.direction } };
     } else {
       line.note(`${question.message} An environment of its own will be made (--env current to use it as it is).`);
     }
@@ -197,9 +227,16 @@ function showPreflight(line: CommandLine, { spec, environment, snapshot, plan }:
   ]);
   say(line.style('bold', 'tunes', line.stderr));
   if (rows.length > 0) say(formatTable(rows));
-  for (const { metric, direction } of spec.objectives) say(`${line.style('bold', 'for', line.stderr)}    ${printable(metric)} ${direction}`);
-  if (spec.fidelity !== null) say(`${line.style('bold', 'by', line.stderr)}     ${printable(spec.fidelity.name)} ${spec.fidelity.min} … ${spec.fidelity.max}`);
-  if (environment !== null) say(`${line.style('bold', 'with', line.stderr)}   Python ${environment.version} ${printable(environment.interpreter)} (${environment.reason})`);
+  for (const { metric, direction } of spec.objectives)
+    say(`${line.style('bold', 'for', line.stderr)}    ${printable(metric)} ${direction}`);
+  if (spec.fidelity !== null)
+    say(
+      `${line.style('bold', 'by', line.stderr)}     ${printable(spec.fidelity.name)} ${spec.fidelity.min} … ${spec.fidelity.max}`,
+    );
+  if (environment !== null)
+    say(
+      `${line.style('bold', 'with', line.stderr)}   Python ${environment.version} ${printable(environment.interpreter)} (${environment.reason})`,
+    );
   const rungs = plan.rungs?.map(({ resource, trials }) => `${trials} to ${resource}`).join(', ');
   say(
     `${line.style('bold', 'plan', line.stderr)}   ${plan.trials ?? 'unlimited'} trials, ${plan.parallel} at once, sampler ${plan.sampler}, scheduler ${plan.scheduler}` +
@@ -211,11 +248,15 @@ function showPreflight(line: CommandLine, { spec, environment, snapshot, plan }:
 async function showResult(line: CommandLine, view: StudyView): Promise<void> {
   const counts = Object.entries(countTrials(view)).filter(([, count]) => count > 0);
   const took = view.endedAt === null ? '' : ` in ${formatDuration(view.endedAt - view.createdAt)}`;
-  line.print(`\nended (${view.endReason ?? 'unknown'})${took}: ${counts.map(([state, count]) => `${count} ${state}`).join(', ')}${view.message === '' ? '' : `\n${printable(view.message)}`}`);
+  line.print(
+    `\nended (${view.endReason ?? 'unknown'})${took}: ${counts.map(([state, count]) => `${count} ${state}`).join(', ')}${view.message === '' ? '' : `\n${printable(view.message)}`}`,
+  );
   const best = bestTrial(view);
   if (best !== null) {
     line.print(`\n${line.style('bold', 'best configuration')} (trial ${best.number})`);
-    line.print(formatTable(Object.entries(best.params).map(([name, value]) => [`  ${printable(name)}`, printable(formatValue(value))])));
+    line.print(
+      formatTable(Object.entries(best.params).map(([name, value]) => [`  ${printable(name)}`, printable(formatValue(value))])),
+    );
     line.print(`\n${line.style('bold', 'gain')}  ${printable(gainText(view))}`);
     const change = await bestChange(view.spec, best);
     if (change.patch === '') line.print('\nThe source holds the best values already.');

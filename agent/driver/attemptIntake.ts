@@ -72,7 +72,11 @@ export class AttemptIntake {
     } while (this.#isDirty);
   }
 
-  async #readStream(stream: { name: 'out' | 'metrics'; offset: number; parser: { push(bytes: Uint8Array): readonly MetricRecord[] } }): Promise<void> {
+  async #readStream(stream: {
+    name: 'out' | 'metrics';
+    offset: number;
+    parser: { push(bytes: Uint8Array): readonly MetricRecord[] };
+  }): Promise<void> {
     for (;;) {
       const bytes = await this.#options.output.read(this.#options.key, stream.name, stream.offset, chunkBytes);
       if (bytes.length === 0) return;

@@ -16,7 +16,13 @@ export interface AttemptValues {
 
 /** Files of the project that carry a tuned literal or config key, relative to the root. */
 export function tunedFiles(spec: StudySpec): readonly string[] {
-  return [...new Set(placements(spec).flatMap(({ sink, site }) => (sink.type === 'literal' ? [site.file] : sink.type === 'key' ? [sink.file] : [])))];
+  return [
+    ...new Set(
+      placements(spec).flatMap(({ sink, site }) =>
+        sink.type === 'literal' ? [site.file] : sink.type === 'key' ? [sink.file] : [],
+      ),
+    ),
+  ];
 }
 
 /**
@@ -57,10 +63,12 @@ export function buildAttempt(spec: StudySpec, values: AttemptValues, texts: Read
   for (const [file, fileEdits] of edits) {
     const result = applyValues(textOf(texts, file), fileEdits, file);
     const [fault] = result.diagnostics;
-    if (fault !== undefined) throw new HpoError(fault.code, fault.message, 'start the study again: its annotations no longer fit the stored code');
+    if (fault !== undefined)
+      throw new HpoError(fault.code, fault.message, 'start the study again: its annotations no longer fit the stored code');
     spliced.set(file, result.text);
   }
-  for (const { file, path, value } of keys) spliced.set(file, applyKey(spliced.get(file) ?? textOf(texts, file), file, path, value));
+  for (const { file, path, value } of keys)
+    spliced.set(file, applyKey(spliced.get(file) ?? textOf(texts, file), file, path, value));
 
   return {
     key: values.key,

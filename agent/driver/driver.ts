@@ -1,4 +1,14 @@
-import { command as commandEvents, createStudy, decide, fold, intents, nextWakeup, observe, pointOf, type StudyState } from '../core/study/index.ts';
+import {
+  command as commandEvents,
+  createStudy,
+  decide,
+  fold,
+  intents,
+  nextWakeup,
+  observe,
+  pointOf,
+  type StudyState,
+} from '../core/study/index.ts';
 import type { Executor, ExecutorListener, Ending } from '../executors/executor.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, OutputCursor, StudyEvent } from '../protocol/events.ts';
@@ -28,16 +38,23 @@ interface Study {
 interface LiveAttempt {
   readonly key: AttemptKey;
   readonly intake: AttemptIntake;
+  /** Whether the executor was asked, in this life of the agent, to start or adopt it. */
+  isLaunched: boolean;
   isStopAsked: boolean;
   hasEnded: boolean;
 }
 
 interface Input {
   readonly studyId: string;
-  /** Computes the events when the input's turn comes; may throw an HpoError, which goes to `ack`. */
-  readonly produce: (state: StudyState) => readonly StudyEvent[];
+  /**
+   * The first event of a new study, or what computes the events of a known one when the input's turn comes; that may
+   * throw an HpoError, which goes to `ack`.
+   */
+  readonly produce: CreationEvent | ((state: StudyState) => readonly StudyEvent[]);
   readonly ack: PromiseWithResolvers<void> | null;
 }
+
+type CreationEvent = Extract<StudyEvent, { type: 'studyCreated' }>;
 
 /**
  * The one writer. Everything that happens (an observation, a command, a timer) becomes events; events are appended
@@ -82,7 +99,7 @@ export class Driver implements AsyncDisposable {
 
   /** Resolves when the study is recorded. */
   createStudy(studyId: string, spec: StudySpec): Promise<void> {
-    return this.#input(studyId, () => [{ type: 'studyCreated', at: this.#ports.clock.now(), spec }]);
+    return this.#input(studyId, { type: 'studyCreated', at: this.#ports.clock.now(), spec });
   }
 
   /** Resolves when the command is recorded; its effect follows. Rejects where it makes no sense in the study's state. */
@@ -113,7 +130,11 @@ export class Driver implements AsyncDisposable {
 
   /** Whether any study still has something to do. */
   get isBusy(): boolean {
-    return this.#inputs.length > 0 || this.views().some((view) => view.state === 'running' || view.state === 'stopping') || this.#attempts.size > 0;
+    return (
+      this.#inputs.length > 0 ||
+      this.views().some((view) => view.state === 'running' || view.state === 'stopping') ||
+      this.#attempts.size > 0
+    );
   }
 
   /** Writes what is known and lets go; running attempts go on for the next agent. */
@@ -139,7 +160,8 @@ export class Driver implements AsyncDisposable {
   #adopt(studyId: string, state: StudyState): Study {
     const name = state.view.spec.executor;
     const executor = this.#executors.get(name);
-    if (executor === undefined) throw new HpoError('HPO-4011', `the executor "${name}" is not there in this version`, 'choose: --on local');
+    if (executor === undefined)
+      throw new HpoError('HPO-4011', `the executor "${name}" is not there in this version`, 'choose: --on local');
     const study: Study = { studyId, state, executor, ready: null, wakeup: null };
     this.#studies.set(studyId, study);
     return study;
@@ -149,9 +171,7 @@ export class Driver implements AsyncDisposable {
   async #stopOrphans(): Promise<void> {
     for (const executor of this.#executors.values()) {
       for (const listing of await executor.list()) {
-        const trial = this.#studies.get(listing.key.studyId)?.state.view.trials[listing.key.trial];
-        const isLive = trial?.state === 'running' && trial.attempts.at(-1)?.attempt === listing.key.attempt;
-        if (!isLive && listing.state === 'running') await executor.stop(listing.key, 0);
+        if (listing.state === 'running' && this.#liveAttempt(listing.key) === null) await executor.stop(listing.key, 0);
       }
     }
   }
@@ -165,7 +185,10 @@ export class Driver implements AsyncDisposable {
   }
 
   #observe(key: AttemptKey, observation: Parameters<typeof observe>[1], isUrgent: boolean): void {
-    void this.#input(key.studyId, (state) => observe(state, observation, this.#ports.clock.now()), { isUrgent, isAcknowledged: false });
+    void this.#input(key.studyId, (state) => observe(state, observation, this.#ports.clock.now()), {
+      isUrgent,
+      isAcknowledged: false,
+    });
   }
 
   #schedule(): void {
@@ -189,13 +212,8 @@ export class Driver implements AsyncDisposable {
 
   #take({ studyId, produce, ack }: Input): void {
     try {
-      const study = this.#studies.get(studyId);
-      if (study !== undefined) {
-        this.#record(study, produce(study.state));
-        this.#dirty.add(study);
-      } else {
-        this.#begin(studyId, produce);
-      }
+      if (typeof produce === 'function') this.#continue(studyId, produce);
+      else this.#begin(studyId, produce);
       if (ack !== null) this.#acks.push(ack);
     } catch (error) {
       if (ack === null) this.#ports.log.error('an input was refused', { studyId, error: String(error) });
@@ -203,13 +221,18 @@ export class Driver implements AsyncDisposable {
     }
   }
 
-  /** The first input of a study is its creation; observations of a deleted study come to nothing. */
-  #begin(studyId: string, produce: Input['produce']): void {
-    const [event] = produce(undefined as never); // studyCreated needs no state; anything else is for a study that is gone
-    if (event?.type !== 'studyCreated') return;
-    const entry: JournalEntry = { seq: this.#nextSeq++, studyId, event };
+  #begin(studyId: string, event: CreationEvent): void {
+    this.#dirty.add(this.#adopt(studyId, createStudy({ seq: this.#nextSeq, studyId, event })));
+    this.#nextSeq++;
     this.#batch.push({ studyId, event });
-    this.#dirty.add(this.#adopt(studyId, createStudy(entry)));
+  }
+
+  /** Observations of a study that was deleted meanwhile come to nothing. */
+  #continue(studyId: string, produce: (state: StudyState) => readonly StudyEvent[]): void {
+    const study = this.#studies.get(studyId);
+    if (study === undefined) return;
+    this.#record(study, produce(study.state));
+    this.#dirty.add(study);
   }
 
   #record(study: Study, events: readonly StudyEvent[]): void {
@@ -222,7 +245,8 @@ export class Driver implements AsyncDisposable {
   }
 
   #rememberCursor({ studyId, event }: JournalEntry): void {
-    if (event.type === 'metricReported') this.#recorded.set(keyText({ studyId, trial: event.number, attempt: event.attempt }), event.cursor);
+    if (event.type === 'metricReported')
+      this.#recorded.set(keyText({ studyId, trial: event.number, attempt: event.attempt }), event.cursor);
     if (event.type !== 'attemptEnded') return;
     // Only now: an attempt that has ended in the world but not yet in the state must not be started again.
     const text = keyText({ studyId, trial: event.number, attempt: event.attempt });
@@ -255,7 +279,11 @@ export class Driver implements AsyncDisposable {
     }
     const last = entries.at(-1);
     if (last !== undefined && last.seq !== this.#nextSeq - 1) {
-      throw new HpoError('HPO-9002', `the journal numbered an event ${last.seq}, the driver ${this.#nextSeq - 1}`, 'report this fault with the agent.log');
+      throw new HpoError(
+        'HPO-9002',
+        `the journal numbered an event ${last.seq}, the driver ${this.#nextSeq - 1}`,
+        'report this fault with the agent.log',
+      );
     }
     this.#batch = [];
     const dirty = this.#dirty;
@@ -283,12 +311,13 @@ export class Driver implements AsyncDisposable {
       return;
     }
     for (const trial of study.state.liveTrials()) {
-      const attempt = trial.attempts.at(-1);
-      const key: AttemptKey = { studyId: study.studyId, trial: trial.number, attempt: attempt?.attempt ?? 0 };
-      if (attempt !== undefined && attempt.state !== 'ended' && !this.#attempts.has(keyText(key))) void this.#launch(study, key);
+      const key: AttemptKey = { studyId: study.studyId, trial: trial.number, attempt: trial.attempts.length };
+      const live = this.#liveAttempt(key);
+      if (live !== null && !live.isLaunched) void this.#launch(study, live);
     }
     for (const intent of intents(study.state)) {
-      if (intent.type === 'stopAttempt') this.#stop(study, { studyId: study.studyId, trial: intent.number, attempt: intent.attempt });
+      if (intent.type === 'stopAttempt')
+        this.#stop(study, { studyId: study.studyId, trial: intent.number, attempt: intent.attempt });
     }
     if (study.state.view.state === 'ended' && study.ready !== null) {
       study.ready = null;
@@ -296,32 +325,51 @@ export class Driver implements AsyncDisposable {
     }
   }
 
-  /** Starts the attempt, or adopts it where an earlier agent started it. */
-  async #launch(study: Study, key: AttemptKey): Promise<void> {
-    const { spec } = study.state.view;
+  /** Null for an attempt that no longer counts. An executor that adopts may speak of an attempt before it is launched. */
+  #liveAttempt(key: AttemptKey): LiveAttempt | null {
+    const known = this.#attempts.get(keyText(key));
+    if (known !== undefined) return known;
+    const state = this.#studies.get(key.studyId)?.state;
+    if (state?.live.get(key.trial)?.attempt !== key.attempt) return null;
     const live: LiveAttempt = {
       key,
+      intake: this.#intake(key, state.view.spec),
+      isLaunched: false,
       isStopAsked: false,
       hasEnded: false,
-      intake: new AttemptIntake({
-        key,
-        spec,
-        output: this.#ports.output,
-        recorded: this.#recorded.get(keyText(key)) ?? noCursor,
-        onRecords: (records) => this.#report(key, records),
-        onOutputLimit: () => this.#observe(key, { type: 'outputLimit', number: key.trial, attempt: key.attempt }, true),
-        onError: (error) => this.#ports.log.error('the output of an attempt cannot be read', { key: keyText(key), error: String(error) }),
-      }),
     };
     this.#attempts.set(keyText(key), live);
+    return live;
+  }
+
+  #intake(key: AttemptKey, spec: StudySpec): AttemptIntake {
+    return new AttemptIntake({
+      key,
+      spec,
+      output: this.#ports.output,
+      recorded: this.#recorded.get(keyText(key)) ?? noCursor,
+      onRecords: (records) => this.#report(key, records),
+      onOutputLimit: () => this.#observe(key, { type: 'outputLimit', number: key.trial, attempt: key.attempt }, true),
+      onError: (error) =>
+        this.#ports.log.error('the output of an attempt cannot be read', { key: keyText(key), error: messageOf(error) }),
+    });
+  }
+
+  /** Starts the attempt, or adopts it where an earlier agent started it. */
+  async #launch(study: Study, live: LiveAttempt): Promise<void> {
+    live.isLaunched = true;
+    const { key } = live;
     try {
       study.ready ??= this.#prepare(study);
       const texts = await study.ready;
-      const { params, target, seed } = pointOf(study.state, key.trial);
-      await study.executor.start(buildAttempt(spec, { key, params, target, seed }, texts));
+      await study.executor.start(buildAttempt(study.state.view.spec, { key, ...pointOf(study.state, key.trial) }, texts));
     } catch (error) {
       study.ready = null;
-      await this.#end(live, { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true }, messageOf(error));
+      await this.#end(
+        live,
+        { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true },
+        messageOf(error),
+      );
     }
   }
 
@@ -358,10 +406,10 @@ export class Driver implements AsyncDisposable {
   #listener(): ExecutorListener {
     return {
       started: (key, { pid }) => this.#observe(key, { type: 'started', number: key.trial, attempt: key.attempt, pid }, false),
-      output: (key) => this.#attempts.get(keyText(key))?.intake.poke(),
+      output: (key) => this.#liveAttempt(key)?.intake.poke(),
       ended: (key, ending) => {
-        const live = this.#attempts.get(keyText(key));
-        if (live !== undefined) void this.#end(live, ending, null);
+        const live = this.#liveAttempt(key);
+        if (live !== null) void this.#end(live, ending, null);
       },
     };
   }
