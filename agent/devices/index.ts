@@ -1,0 +1,1 @@
+export { cpuCount } from './cpuCount.ts';

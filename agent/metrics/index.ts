@@ -1,0 +1,2 @@
+export { createFileMetricParser, createMetricsFileParser } from './fileParser.ts';
+export { createMetricParser, type MetricParser, type MetricParserOptions, type MetricRecord } from './metricParser.ts';
