@@ -46,7 +46,7 @@ export function chooseScheduler(
     default:
       throw new HpoError(
         'HPO-4201',
-        `the scheduler "${String(name)}" does not exist`,
+        `the scheduler "${name}" does not exist`,
         `choose one of: ${availableSchedulers.join(', ')}`,
       );
   }

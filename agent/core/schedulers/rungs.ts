@@ -14,7 +14,8 @@ export function rungLevels({ min, max, reductionFactor }: RungRange): readonly n
   const levels: number[] = [];
   // A factor barely above 1 would make rungs without end; a factor of 1 or less is a fault of the annotation.
   const factor = Math.max(reductionFactor, 1.01);
-  for (let k = 0; min > 0; k++) {
+  // From zero there is no geometric series.
+  for (let k = min > 0 ? 0 : Infinity; k < Infinity; k++) {
     const exact = min * factor ** k;
     const level = isWhole ? Math.round(exact) : exact;
     // Powers come out a few units in the last place off: 0.1·3^k must not end with 2.7 and 2.7000000000000006.

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createScheduler, type Scheduler } from '../../../../agent/core/schedulers/index.ts';
 import { config } from './config.ts';
@@ -262,8 +262,7 @@ class Paper {
       const candidates = rung
         .toSorted((a, b) => compare(a.value, b.value) || a.number - b.number)
         .slice(0, Math.floor(rung.length / this.eta));
-      const promotable = candidates.filter(({ number }) => !promoted.has(number));
-      const [first] = promotable;
+      const first = candidates.find(({ number }) => !promoted.has(number));
       if (first === undefined) continue;
       promoted.add(first.number);
       return { number: first.number, target: this.levels[k + 1] ?? NaN, rung: k, value: first.value };

@@ -1,0 +1,54 @@
+import type { StudyState, LiveAttempt } from './state.ts';
+import type { AttemptOutcome } from './verdict.ts';
+
+/** Whether an attempt that may consume `cost` still fits into the budget of resource, live attempts counted in full. */
+export function isAffordable(state: StudyState, cost: number): boolean {
+  const { resource } = state.view.spec.budget;
+  // Sums of fractions such as 0.1 end a little beside the budget.
+  return resource === null || state.spent + state.reserved + cost <= resource * (1 + 1e-9);
+}
+
+/** What an attempt of the trial up to `target` may consume: the target, less what a checkpoint keeps. Zero without a fidelity. */
+export function startCost(state: StudyState, number: number, target: number | null): number {
+  if (target === null) return 0;
+  return target - (state.view.spec.checkpoint === null ? 0 : Math.min(state.trial(number).resource, target));
+}
+
+/** What is set aside for a live attempt. */
+export function reservation(live: LiveAttempt): number {
+  return live.target === null ? 0 : live.target - live.base;
+}
+
+/**
+ * Resource that an ended attempt consumed, counted by its steps. One that had to redo steps (a checkpoint older than its
+ * last report) pays for them again; steps beyond the target are those of a script that counts something else.
+ */
+export function attemptCost(live: LiveAttempt, outcome: Pick<AttemptOutcome, 'failure'>): number {
+  if (live.target === null) return 0;
+  const isWhole = outcome.failure === null && live.stopReason === null && hasReachedTarget(live);
+  const end = isWhole ? live.target : Math.min(live.lastStep, live.target);
+  const begin = live.nReports > 1 ? Math.min(live.base, Math.max(0, live.firstStep - 1)) : live.base;
+  return Math.max(0, end - begin);
+}
+
+/**
+ * Whether an attempt that ended by itself did what it was asked for, rather than stopping early of its own accord. A script
+ * that reports once tells its result; one that reports every few steps would have reported next at or after the target.
+ */
+export function hasReachedTarget(live: LiveAttempt): boolean {
+  if (live.target === null || live.nReports <= 1) return true;
+  return live.lastStep + Math.max(1, live.lastStep - live.previousStep) >= live.target;
+}
+
+/** When the budget of time runs out, in ms since the epoch; null without one or while the study does not run. */
+export function deadline(state: StudyState): number | null {
+  const { wallTimeMs } = state.view.spec.budget;
+  if (wallTimeMs === null || state.idleSince !== null) return null;
+  return state.view.createdAt + state.idleMs + wallTimeMs;
+}
+
+/** Whether the budget allows one more trial. */
+export function mayCreate(state: StudyState): boolean {
+  const { trials } = state.view.spec.budget;
+  return trials === null || state.view.trials.length < trials;
+}

@@ -1,0 +1,182 @@
+import type { Failure, StudySpec } from '../../protocol/study.ts';
+import type { CurvePoint } from '../../protocol/view.ts';
+import type { LiveAttempt, StudyState } from './state.ts';
+import { readTraceback, tailLines } from './traceback.ts';
+
+/** What the executor saw of an attempt's end. */
+export interface AttemptEnding {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** Ended because its time was over. */
+  readonly isTimeout: boolean;
+  readonly isOutOfMemory: boolean;
+  /** It could not be started, or vanished without a record of its end; `outputTail` says what is known. */
+  readonly isLost: boolean;
+  /** The machine was taken away; only on executors that share machines. */
+  readonly isPreempted?: boolean;
+  /** The end of its output, a few kB. */
+  readonly outputTail: string;
+}
+
+/** Failure codes; each stands for one cause and one remedy. */
+export const failureCodes = {
+  program: 'HPO-3001',
+  start: 'HPO-3002',
+  noObjective: 'HPO-3003',
+  nanObjective: 'HPO-3004',
+  timeout: 'HPO-3005',
+  memory: 'HPO-3006',
+  lost: 'HPO-3007',
+  outputLimit: 'HPO-3008',
+  preempted: 'HPO-3009',
+} as const;
+
+/**
+ * Why an attempt did not deliver, or null when it ended as it should: by itself with a value for every objective, or
+ * because it was asked to.
+ */
+export function classify(state: StudyState, live: LiveAttempt, ending: AttemptEnding, at: number): Failure | null {
+  const { spec } = state.view;
+  const attempt = state.trial(live.number).attempts[live.attempt - 1];
+  if (live.stopReason === 'outputLimit') return outputLimit(spec);
+  if (live.stopReason !== null) return null;
+  if (ending.isPreempted === true) {
+    return { kind: 'preempted', code: failureCodes.preempted, message: 'The machine was taken away; the trial starts again.' };
+  }
+  if (ending.isLost) return lost(attempt?.state === 'started', ending.outputTail);
+  if (ending.isTimeout) return timeout(spec);
+  if (ending.isOutOfMemory) return outOfMemory(spec, lastLine(ending.outputTail));
+  if (ending.exitCode !== 0 || ending.signal !== null) return programFailure(spec, ending);
+  return badMetric(state, live, ending.outputTail, at - (attempt?.startedAt ?? at));
+}
+
+function outputLimit(spec: StudySpec): Failure {
+  const limit = `${Math.round(spec.limits.outputBytes / 1e6)} MB`;
+  return {
+    kind: 'userError',
+    code: failureCodes.outputLimit,
+    message: `The trial was ended because it printed more than ${limit}. Print less, or raise the limit of output.`,
+  };
+}
+
+function lost(isStarted: boolean, tail: string): Failure {
+  const message = isStarted
+    ? 'The process vanished without a record of its end, as after a restart of the machine. It is tried again by itself.'
+    : `The attempt could not be started: ${lastLine(tail) || 'no reason is known'}. It is tried again by itself; see "hpo logs" and the settings of the interpreter.`;
+  return { kind: 'infrastructure', code: failureCodes.lost, message };
+}
+
+function timeout(spec: StudySpec): Failure {
+  const limit = spec.limits.timeoutMs === null ? '' : ` of ${duration(spec.limits.timeoutMs)}`;
+  return {
+    kind: 'timeout',
+    code: failureCodes.timeout,
+    message: `The trial was ended because its time limit${limit} was over. Raise the limit, or narrow the parameters that make a trial slow.`,
+  };
+}
+
+function outOfMemory(spec: StudySpec, seen: string): Failure {
+  const detail = seen === '' ? '' : ` (${seen})`;
+  const big = spec.space.parameters.find((parameter) => /batch|hidden|width|layers/i.test(parameter.name));
+  const next =
+    big === undefined
+      ? 'Let fewer trials run at once, or narrow the parameters that need memory.'
+      : `Lower the upper end of "${big.name}", or let fewer trials run at once.`;
+  return { kind: 'outOfMemory', code: failureCodes.memory, message: `The trial ran out of memory${detail}. ${next}` };
+}
+
+function programFailure(spec: StudySpec, { exitCode, signal, outputTail }: AttemptEnding): Failure {
+  const traceback = readTraceback(outputTail, spec.script);
+  if (traceback !== null) {
+    const { error, place } = traceback;
+    const where = place === null ? '' : ` (${place.file}, line ${place.line})`;
+    if (/^MemoryError|OutOfMemory|out of memory/.test(error)) return outOfMemory(spec, error);
+    const module = /^ModuleNotFoundError: No module named '([^']+)'/.exec(error)?.[1];
+    if (module !== undefined) {
+      const next = `Install it for ${spec.environment.interpreter}, or choose another interpreter.`;
+      return { kind: 'userError', code: failureCodes.start, message: `${error}${where}. ${next}` };
+    }
+    if (/^(?:ImportError|SyntaxError|IndentationError|TabError)\b/.test(error)) {
+      return {
+        kind: 'userError',
+        code: failureCodes.start,
+        message: `${error}${where}. Mend it, try the script by itself, and tune again.`,
+      };
+    }
+    return {
+      kind: 'userError',
+      code: failureCodes.program,
+      message: `${error}${where}. See the trial's log; run the script with these values to find out more.`,
+    };
+  }
+  const seen = lastLine(outputTail);
+  const said = seen === '' ? 'It printed nothing.' : `Last line: "${seen}".`;
+  if (exitCode === 126 || exitCode === 127) {
+    return {
+      kind: 'userError',
+      code: failureCodes.start,
+      message: `The program "${spec.command[0] ?? ''}" cannot be run. ${said} Check the command and the interpreter.`,
+    };
+  }
+  if (signal !== null) {
+    const guess = signal === 'SIGKILL' ? ', often a sign of too little memory' : '';
+    return {
+      kind: 'userError',
+      code: failureCodes.program,
+      message: `The trial was ended from outside by ${signal}${guess}. ${said} See its log.`,
+    };
+  }
+  return {
+    kind: 'userError',
+    code: failureCodes.program,
+    message: `The script ended with exit code ${exitCode ?? 'unknown'}. ${said} See the trial's log.`,
+  };
+}
+
+function badMetric(state: StudyState, live: LiveAttempt, outputTail: string, ranMs: number): Failure | null {
+  const latest = state.latest.get(live.number) ?? {};
+  const { spec } = state.view;
+  for (const name of state.requiredMetrics) {
+    const value = latest[name];
+    if (value === undefined) {
+      const seen = seenNames(state.trial(live.number).curve.slice(live.curveStart));
+      const message = `No metric "${name}" was reported. ${spec.script ?? 'The program'} ended normally after ${duration(ranMs)} ${whatElse(name, seen, outputTail)}`;
+      return { kind: 'badMetric', code: failureCodes.noObjective, message };
+    }
+    if (value === 'nan' && spec.objectives.some((objective) => objective.metric === name)) {
+      const message = `"${name}" was NaN at the end (step ${live.lastStep}): the training diverged. The search keeps away from such points; narrow the range that leads there if it happens often.`;
+      return { kind: 'badMetric', code: failureCodes.nanObjective, message };
+    }
+  }
+  return null;
+}
+
+function whatElse(name: string, seen: readonly string[], outputTail: string): string {
+  const lines = tailLines(outputTail, 3);
+  const said =
+    lines.length === 0 ? 'It printed nothing.' : `Last ${lines.length === 1 ? 'line' : 'lines'}: "${lines.join('", "')}".`;
+  if (seen.length === 0) return `and printed no metric at all. ${said} Print it as "${name}=0.81".`;
+  const names = seen.map((other) => `"${other}"`).join(', ');
+  return `and printed only ${names}. ${said} Name one of them in "# @hpo.objective", or print "${name}=0.81".`;
+}
+
+function seenNames(curve: readonly CurvePoint[]): readonly string[] {
+  const names = new Set<string>();
+  for (const { values } of curve) {
+    for (const name of Object.keys(values)) names.add(name);
+    if (names.size >= 10) break;
+  }
+  return [...names].slice(0, 10);
+}
+
+function lastLine(tail: string): string {
+  return tailLines(tail, 1)[0] ?? '';
+}
+
+/** For people: 850 ms, 3 s, 4 min, 2.5 h. */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
+  return `${Math.round(ms / 360_000) / 10} h`;
+}

@@ -1,0 +1,113 @@
+import type { StudyEvent } from '../../protocol/events.ts';
+import type { StudyCommand } from '../../protocol/requests.ts';
+import { endedTrialStates, type TrialState } from '../../protocol/study.ts';
+import { unreachable } from '../../protocol/view.ts';
+import type { StudyState } from './state.ts';
+
+/** A command that makes no sense in the study's state: what, why, and what to do instead. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly next: string;
+}
+
+/** Most attempts at once that a study may be scaled to. */
+const maxParallel = 10_000;
+
+/** The events that a user's command amounts to; none when it is so already. */
+export function command(state: StudyState, asked: StudyCommand, now: number): readonly StudyEvent[] | Refusal {
+  const { view } = state;
+  switch (asked.type) {
+    case 'pause':
+      if (view.state === 'paused') return [];
+      return view.state === 'running'
+        ? [{ type: 'studyPaused', at: now, reason: pauseMessage(state) }]
+        : notPossible(state, 'paused');
+    case 'resume':
+      return resume(state, now);
+    case 'stop':
+      if (view.state === 'stopping') return [];
+      return view.state === 'ended' ? notPossible(state, 'stopped') : [stopped(now)];
+    case 'delete':
+      if (view.deleted) return [];
+      return [...(view.state === 'running' || view.state === 'paused' ? [stopped(now)] : []), { type: 'studyDeleted', at: now }];
+    case 'scale':
+      return scale(state, asked.parallel, now);
+    case 'stopTrial':
+      return stopTrial(state, asked.trial, now);
+    default:
+      return unreachable(asked);
+  }
+}
+
+function stopped(at: number): StudyEvent {
+  return { type: 'studyStopRequested', at, reason: 'stopped', message: 'Stopped by the user.' };
+}
+
+/** Whoever pauses wants the machine back: says when that is. */
+function pauseMessage(state: StudyState): string {
+  const n = state.live.size;
+  if (n === 0) return 'Paused.';
+  const running = n === 1 ? 'The running trial' : `The ${n} running trials`;
+  if (state.view.spec.checkpoint !== null)
+    return `Paused. ${running} ${n === 1 ? 'stops' : 'stop'} and will go on from the checkpoint.`;
+  return `Paused. ${running} ${n === 1 ? 'goes' : 'go'} on to the end, as the script keeps no checkpoint; no new trial starts.`;
+}
+
+function resume({ view }: StudyState, at: number): readonly StudyEvent[] | Refusal {
+  if (view.state === 'running') return [];
+  if (view.state === 'paused') return [{ type: 'studyResumed', at }];
+  if (view.state === 'stopping')
+    return { code: 'HPO-4302', message: 'The study is being stopped.', next: 'Resume it when its trials have ended.' };
+  if (view.endReason === 'stopped' || view.endReason === 'failed') return [{ type: 'studyResumed', at }];
+  return {
+    code: 'HPO-4302',
+    message: `The study has ended: ${view.message}`,
+    next: 'Tune the script again, with a larger budget.',
+  };
+}
+
+function scale({ view }: StudyState, parallel: number, at: number): readonly StudyEvent[] | Refusal {
+  if (!Number.isInteger(parallel) || parallel < 1 || parallel > maxParallel) {
+    const message = `A study cannot run ${parallel} trials at once.`;
+    return {
+      code: 'HPO-4303',
+      message,
+      next: `Give a whole number from 1 to ${maxParallel}; to run none for a while, pause the study.`,
+    };
+  }
+  if (view.state === 'ended') return notPossible({ view }, 'scaled');
+  return parallel === view.parallel ? [] : [{ type: 'studyScaled', at, parallel }];
+}
+
+function stopTrial(state: StudyState, number: number, at: number): readonly StudyEvent[] | Refusal {
+  const trial = state.view.trials[number];
+  if (trial === undefined) {
+    const count = state.view.trials.length;
+    const range = count === 0 ? 'The study has no trial yet.' : `The study has the trials 0 to ${count - 1}.`;
+    return { code: 'HPO-4304', message: `There is no trial ${number}.`, next: range };
+  }
+  if (isEnded(trial.state))
+    return { code: 'HPO-4305', message: `Trial ${number} has ended: ${trial.state}.`, next: 'Choose one that runs or waits.' };
+  const live = state.live.get(number);
+  if (live !== undefined) {
+    if (live.stopReason !== null && live.stopReason !== 'studyPaused') return [];
+    return [{ type: 'attemptStopRequested', at, number, attempt: live.attempt, why: 'user', message: 'stopped by the user' }];
+  }
+  // Its attempt has just ended, and what follows from that is about to be recorded.
+  if (state.unsettled.has(number)) return [];
+  return [{ type: 'trialEnded', at, number, state: 'cancelled', values: { ...state.latest.get(number) }, failure: null }];
+}
+
+function notPossible({ view }: Pick<StudyState, 'view'>, what: string): Refusal {
+  const how = view.state === 'ended' ? 'has ended' : 'is being stopped';
+  return {
+    code: 'HPO-4301',
+    message: `The study cannot be ${what}: it ${how}. ${view.message}`.trim(),
+    next: 'See how it stands with: hpo status',
+  };
+}
+
+function isEnded(state: TrialState): boolean {
+  return (endedTrialStates as readonly TrialState[]).includes(state);
+}

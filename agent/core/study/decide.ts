@@ -1,0 +1,196 @@
+import type { StudyEvent } from '../../protocol/events.ts';
+import { freeSlot } from '../resources/index.ts';
+import type { Proposal } from '../samplers/index.ts';
+import type { Promotion } from '../schedulers/index.ts';
+import { deadline, isAffordable, mayCreate, startCost } from './budget.ts';
+import { endNow, endOfWork } from './endConditions.ts';
+import type { StudyState } from './state.ts';
+
+/** What the decisions need from outside of the study. */
+export interface World {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Whether one more attempt may start. */
+  readonly hasCapacity: boolean;
+}
+
+/** Events in one answer; the rest comes with the next call. */
+const maxEvents = 64;
+
+/**
+ * The next decisions that follow from what has been folded; empty when there is nothing to decide until something
+ * happens. The caller records and folds them and asks again. Each answer starts at most one attempt, so `hasCapacity`
+ * can be looked at anew. Depends on state and world alone.
+ */
+export function decide(state: StudyState, world: World): readonly StudyEvent[] {
+  const { view } = state;
+  if (view.state === 'ended' || view.deleted) return [];
+  const at = world.now;
+  if (state.unsettled.size > 0) return settle(state, at);
+  if (view.state === 'stopping') return stopAll(state, at);
+  const end = endNow(state, at);
+  if (end !== null) return [{ type: 'studyStopRequested', at, ...end }];
+  if (state.stopWanted.size > 0) return stopUnpromising(state, at);
+  if (view.state === 'paused') return pauseLive(state, at);
+  return start(state, world);
+}
+
+/**
+ * When `decide` is to be asked again although nothing has happened, in ms since the epoch; null for never. Back-offs
+ * that were over at `now` wait for a slot or for capacity, not for the time.
+ */
+export function nextWakeup(state: StudyState, now = -Infinity): number | null {
+  if (state.view.state !== 'running' || state.view.deleted) return null;
+  let at = deadline(state) ?? Infinity;
+  for (const { notBefore } of state.waiting.values()) if (notBefore > Math.max(now, 0)) at = Math.min(at, notBefore);
+  return at === Infinity ? null : at;
+}
+
+function settle(state: StudyState, at: number): readonly StudyEvent[] {
+  return firstOf(
+    state.unsettled,
+    ([number, verdict]): StudyEvent =>
+      verdict.type === 'pause'
+        ? { type: 'trialPaused', at, number, resource: verdict.resource }
+        : { type: 'trialEnded', at, number, state: verdict.state, values: verdict.values, failure: verdict.failure },
+  );
+}
+
+/** Live attempts first, so that slots are freed while the rest is written down. */
+function stopAll(state: StudyState, at: number): readonly StudyEvent[] {
+  const { view } = state;
+  const stops: StudyEvent[] = [];
+  for (const { number, attempt, stopReason } of state.live.values()) {
+    if (stopReason === null)
+      stops.push({ type: 'attemptStopRequested', at, number, attempt, why: 'studyStopped', message: view.message });
+  }
+  if (stops.length > 0) return stops;
+  const left = endLeft(state, at);
+  if (left.length > 0) return left;
+  if (state.live.size > 0) return [];
+  return [{ type: 'studyEnded', at, reason: view.endReason ?? 'stopped', message: view.message }];
+}
+
+/** Trials that no longer get their turn: a trial that was measured is pruned, one that never was is cancelled. */
+function endLeft(state: StudyState, at: number): readonly StudyEvent[] {
+  const endOf = (number: number, isCancelled: boolean): StudyEvent => {
+    const values = { ...state.latest.get(number) };
+    const isMeasured = Object.keys(values).length > 0 && !isCancelled;
+    return { type: 'trialEnded', at, number, state: isMeasured ? 'pruned' : 'cancelled', values, failure: null };
+  };
+  if (state.paused.size > 0) return firstOf(state.paused, (number) => endOf(number, false));
+  const isThrownAway = state.view.endReason === 'stopped';
+  return firstOf(state.waiting, ([number]) => endOf(number, isThrownAway));
+}
+
+function stopUnpromising(state: StudyState, at: number): readonly StudyEvent[] {
+  return firstOf(state.stopWanted, (number): StudyEvent => {
+    const attempt = state.live.get(number)?.attempt ?? 0;
+    return {
+      type: 'attemptStopRequested',
+      at,
+      number,
+      attempt,
+      why: 'pruned',
+      message: 'others did better with the same resource',
+    };
+  });
+}
+
+/** With a checkpoint the running attempts make room and go on later; without one they would lose their work. */
+function pauseLive(state: StudyState, at: number): readonly StudyEvent[] {
+  if (state.view.spec.checkpoint === null) return [];
+  const stops: StudyEvent[] = [];
+  for (const { number, attempt, stopReason } of state.live.values()) {
+    if (stopReason === null)
+      stops.push({ type: 'attemptStopRequested', at, number, attempt, why: 'studyPaused', message: state.view.message });
+  }
+  return stops;
+}
+
+/** Fills one slot: what waits, then what is promoted, then a new trial. Ends the study when there will never be anything. */
+function start(state: StudyState, { now, hasCapacity }: World): readonly StudyEvent[] {
+  const slot = freeSlot(state.slots);
+  if (slot === null) return [];
+  let nHeld = 0;
+  for (const [number, { notBefore }] of state.waiting) {
+    if (!isAffordable(state, startCost(state, number, state.trial(number).target))) continue;
+    if (notBefore <= now && hasCapacity) return [requested(state, now, number, slot, state.trial(number).target)];
+    nHeld++;
+  }
+  // A trial that comes back after a fault keeps its place: a machine in trouble is not given more and more trials.
+  if (state.live.size + nHeld >= state.slots.size) return [];
+  const promotion = affordablePromotion(state, false);
+  if (promotion !== null) return hasCapacity ? promoted(state, now, slot, promotion) : [];
+  const number = state.view.trials.length;
+  let exhausted: string | null = null;
+  if (mayCreate(state) && isAffordable(state, state.scheduler.firstTarget(number) ?? 0)) {
+    if (!hasCapacity) return [];
+    const proposal = propose(state, number);
+    if (proposal.type === 'point') return created(state, now, slot, number, proposal);
+    exhausted = proposal.reason;
+  }
+  return state.live.size + nHeld > 0 ? [] : close(state, now, slot, hasCapacity, exhausted);
+}
+
+/** Nothing runs and nothing new can begin: the last promotions, then the end. */
+function close(
+  state: StudyState,
+  at: number,
+  slot: number,
+  hasCapacity: boolean,
+  exhausted: string | null,
+): readonly StudyEvent[] {
+  const promotion = affordablePromotion(state, true);
+  if (promotion !== null) return hasCapacity ? promoted(state, at, slot, promotion) : [];
+  const left = endLeft(state, at);
+  return left.length > 0 ? left : [{ type: 'studyEnded', at, ...endOfWork(state, exhausted) }];
+}
+
+function affordablePromotion(state: StudyState, isClosing: boolean): Promotion | null {
+  const promotion = state.scheduler.nextPromotion(isClosing);
+  return promotion !== null && isAffordable(state, startCost(state, promotion.number, promotion.target)) ? promotion : null;
+}
+
+function propose(state: StudyState, number: number): Proposal {
+  const { spec } = state.view;
+  if (number === state.baseline?.number)
+    return { type: 'point', params: state.baseline.params, reason: "the script's own values" };
+  return state.sampler.propose({
+    space: state.space,
+    objectives: spec.objectives,
+    history: state.history,
+    seed: spec.search.seed,
+    number,
+    budgetTrials: spec.budget.trials,
+    liar: spec.search.liar,
+  });
+}
+
+function created(state: StudyState, at: number, slot: number, number: number, { params, reason }: Point): readonly StudyEvent[] {
+  const target = state.scheduler.firstTarget(number);
+  const origin = number === state.baseline?.number ? 'default' : 'sampler';
+  return [
+    { type: 'trialCreated', at, number, params, origin, reason, target },
+    { type: 'attemptRequested', at, number, attempt: 1, slot, target },
+  ];
+}
+
+function promoted(state: StudyState, at: number, slot: number, { number, target }: Promotion): readonly StudyEvent[] {
+  return [{ type: 'trialPromoted', at, number, target }, requested(state, at, number, slot, target)];
+}
+
+function requested(state: StudyState, at: number, number: number, slot: number, target: number | null): StudyEvent {
+  return { type: 'attemptRequested', at, number, attempt: state.trial(number).attempts.length + 1, slot, target };
+}
+
+type Point = Extract<Proposal, { type: 'point' }>;
+
+function firstOf<T>(items: Iterable<T>, toEvent: (item: T) => StudyEvent): readonly StudyEvent[] {
+  const events: StudyEvent[] = [];
+  for (const item of items) {
+    if (events.length === maxEvents) break;
+    events.push(toEvent(item));
+  }
+  return events;
+}

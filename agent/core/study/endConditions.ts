@@ -1,0 +1,98 @@
+import type { Objective } from '../../protocol/space.ts';
+import { endedTrialStates, type Failure, type MetricValues, type StudyEndReason } from '../../protocol/study.ts';
+import { metricNumber } from '../../protocol/view.ts';
+import { deadline } from './budget.ts';
+import { duration, failureCodes } from './classify.ts';
+import type { StudyState } from './state.ts';
+
+export interface StudyEnd {
+  readonly reason: StudyEndReason;
+  /** For people. */
+  readonly message: string;
+}
+
+/** Why the study is to end now although trials may still run, or null. */
+export function endNow(state: StudyState, now: number): StudyEnd | null {
+  return goalEnd(state) ?? failureEnd(state) ?? timeEnd(state, now);
+}
+
+/** How a study ends in which nothing is left to do. `exhausted`: the sampler's reason for having no further point. */
+export function endOfWork(state: StudyState, exhausted: string | null): StudyEnd {
+  const { spec, trials } = state.view;
+  const { streak } = state;
+  if (state.nSucceeded === 0 && streak.failure !== null) {
+    return { reason: 'failed', message: sameCause(state, streak.count, trials.length, streak.failure) };
+  }
+  if (exhausted !== null) return { reason: 'exhausted', message: exhausted };
+  if (spec.budget.trials !== null && trials.length >= spec.budget.trials) {
+    return { reason: 'budget', message: `${trials.length === 1 ? 'The trial is' : `All ${trials.length} trials are`} done.` };
+  }
+  const left = Math.max(0, (spec.budget.resource ?? 0) - state.spent);
+  const unit = spec.fidelity?.name ?? 'resource';
+  const message = `The budget of ${spec.budget.resource ?? 0} ${unit} is used: ${round(state.spent)} were, and ${round(left)} are too few for another start.`;
+  return { reason: 'budget', message };
+}
+
+export function goalReached(objectives: readonly Objective[], values: MetricValues): boolean {
+  const goals = objectives.filter((objective) => objective.goal !== null);
+  return (
+    goals.length > 0 &&
+    goals.every(({ metric, direction, goal }) => {
+      const value = metricNumber(values[metric]);
+      return goal !== null && (direction === 'min' ? value <= goal : value >= goal);
+    })
+  );
+}
+
+/** Equal for failures with one cause: digits and what hangs on them vary from trial to trial. */
+export function failureSignature({ code, message }: Failure): string {
+  return `${code} ${message.slice(0, 400).replaceAll(/[-+]?\d[\w.+-]*/g, '#')}`;
+}
+
+function goalEnd({ goalTrial, view }: StudyState): StudyEnd | null {
+  if (goalTrial === null) return null;
+  const values = view.trials[goalTrial]?.values ?? {};
+  const goals = view.spec.objectives.filter(({ goal }) => goal !== null);
+  const reached = goals.map(({ metric, goal }) => `${metric} ${String(values[metric])} (goal ${String(goal)})`).join(', ');
+  return { reason: 'goal', message: `Trial ${goalTrial} reached the goal: ${reached}.` };
+}
+
+/**
+ * A study in which nothing has worked and everything fails alike stops before its budget is burnt: after the first trial
+ * where the script cannot even begin, else when as many as start together, and at least three, failed with one cause.
+ */
+function failureEnd(state: StudyState): StudyEnd | null {
+  const { streak, view } = state;
+  const { failure } = streak;
+  if (failure === null || state.nSucceeded > 0) return null;
+  const cannotBegin = failure.code === failureCodes.start && !state.hasReported;
+  if (!cannotBegin && streak.count < Math.max(3, view.parallel)) return null;
+  let nEnded = 0;
+  for (const trial of view.trials) if (isEnded(trial.state)) nEnded++;
+  return { reason: 'failed', message: sameCause(state, streak.count, nEnded, failure) };
+}
+
+function sameCause(state: StudyState, nSame: number, nEnded: number, failure: Failure): string {
+  const [first] = state.view.trials;
+  if (nEnded === 1)
+    return first?.origin === 'default'
+      ? `The script failed with its own values: ${failure.message}`
+      : `The trial failed: ${failure.message}`;
+  return nSame === nEnded
+    ? `All ${nEnded} trials failed with the same error: ${failure.message}`
+    : `The last ${nSame} of ${nEnded} trials failed with the same error and none succeeded: ${failure.message}`;
+}
+
+function timeEnd(state: StudyState, now: number): StudyEnd | null {
+  const end = deadline(state);
+  if (end === null || now < end) return null;
+  return { reason: 'budget', message: `The time budget of ${duration(state.view.spec.budget.wallTimeMs ?? 0)} is used.` };
+}
+
+function isEnded(state: string): boolean {
+  return (endedTrialStates as readonly string[]).includes(state);
+}
+
+function round(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}

@@ -1,0 +1,205 @@
+import type { JournalEntry, StudyEvent } from '../../protocol/events.ts';
+import type { MetricValues, TrialState } from '../../protocol/study.ts';
+import { foldView, metricNumber, unreachable } from '../../protocol/view.ts';
+import { releaseSlot, scaleSlots, takeSlot } from '../resources/index.ts';
+import type { Observation } from '../samplers/index.ts';
+import { attemptCost, reservation } from './budget.ts';
+import { failureSignature, goalReached } from './endConditions.ts';
+import { StudyState, type LiveAttempt } from './state.ts';
+import { verdict, type AttemptOutcome } from './verdict.ts';
+
+/**
+ * The state of a study after its first entry.
+ *
+ * @throws TypeError when the entry is not `studyCreated`; HpoError when the spec cannot be run (see `compileSpace`,
+ * `createScheduler`, `createSampler`).
+ */
+export function createStudy(entry: JournalEntry): StudyState {
+  return new StudyState(entry);
+}
+
+/** Folds one event into the state, in place. Events must come in order and belong to the study. */
+export function fold(state: StudyState, entry: JournalEntry): void {
+  foldView(state.view, entry);
+  const { event } = entry;
+  switch (event.type) {
+    case 'studyCreated':
+    case 'studyStopRequested':
+    case 'studyDeleted':
+    case 'attemptStarted':
+      return;
+    case 'studyPaused':
+    case 'studyEnded':
+      state.idleSince ??= event.at;
+      return;
+    case 'studyResumed':
+      if (state.idleSince !== null) state.idleMs += event.at - state.idleSince;
+      state.idleSince = null;
+      // Whoever resumes a study after failures has changed something: they do not count twice.
+      Object.assign(state.streak, { signature: '', count: 0, failure: null });
+      return;
+    case 'studyScaled':
+      state.slots = scaleSlots(state.slots, event.parallel);
+      return;
+    case 'trialCreated':
+      state.waiting.set(event.number, { notBefore: 0 });
+      state.latest.set(event.number, {});
+      observe(state, event.number, 'pending', {});
+      return;
+    case 'trialPromoted':
+      state.paused.delete(event.number);
+      state.scheduler.onPromoted(event.number, event.target);
+      state.waiting.set(event.number, { notBefore: 0 });
+      return;
+    case 'attemptRequested':
+      foldRequested(state, event);
+      return;
+    case 'metricReported':
+      foldMetric(state, event);
+      return;
+    case 'attemptStopRequested': {
+      const live = state.live.get(event.number);
+      if (live !== undefined) live.stopReason = event.why;
+      state.stopWanted.delete(event.number);
+      return;
+    }
+    case 'attemptEnded':
+      foldEnded(state, event);
+      return;
+    case 'trialPaused': {
+      const values = state.latest.get(event.number) ?? {};
+      state.unsettled.delete(event.number);
+      state.paused.add(event.number);
+      state.nSucceeded++;
+      state.scheduler.onPaused(event.number, event.resource, firstObjective(state, values));
+      observe(state, event.number, 'pending', values);
+      return;
+    }
+    case 'trialEnded':
+      foldTrialEnded(state, event);
+      return;
+    default:
+      unreachable(event);
+  }
+}
+
+type EventOf<T extends StudyEvent['type']> = Extract<StudyEvent, { type: T }>;
+
+function foldRequested(state: StudyState, { number, attempt, slot, target }: EventOf<'attemptRequested'>): void {
+  const trial = state.trial(number);
+  state.waiting.delete(number);
+  state.slots = takeSlot(state.slots, slot, number);
+  // With a checkpoint an attempt goes on where the last one stood, else it starts from the beginning.
+  const isContinued = state.view.spec.checkpoint !== null;
+  if (!isContinued) state.latest.set(number, {});
+  const live: LiveAttempt = {
+    number,
+    attempt,
+    slot,
+    target,
+    base: isContinued ? Math.min(trial.resource, target ?? 0) : 0,
+    curveStart: isContinued ? 0 : trial.curve.length,
+    nReports: 0,
+    firstStep: 0,
+    lastStep: 0,
+    previousStep: 0,
+    stopReason: null,
+  };
+  state.live.set(number, live);
+  state.reserved += reservation(live);
+}
+
+function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
+  const live = state.live.get(event.number);
+  const latest = state.latest.get(event.number);
+  if (live === undefined || latest === undefined || live.attempt !== event.attempt) return;
+  for (const name of state.requiredMetrics) {
+    const value = Object.hasOwn(event.values, name) ? event.values[name] : undefined;
+    if (value !== undefined) latest[name] = value;
+  }
+  const [objective] = state.view.spec.objectives;
+  if (objective === undefined || !Object.hasOwn(event.values, objective.metric)) return;
+  countReport(live, event.step);
+  state.hasReported = true;
+  if (live.target !== null && live.stopReason === null) {
+    // Only a stop is acted on: an attempt that has what it was for ends by itself, as its target is what the script trains for.
+    const decision = state.scheduler.onReport(event.number, event.step, firstObjective(state, event.values));
+    if (decision === 'stop') state.stopWanted.add(event.number);
+  }
+  observe(state, event.number, 'pending', latest);
+}
+
+function countReport(live: LiveAttempt, step: number): void {
+  if (live.nReports === 0) live.firstStep = step;
+  live.nReports++;
+  if (step <= live.lastStep) return;
+  live.previousStep = live.lastStep;
+  live.lastStep = step;
+}
+
+function foldEnded(state: StudyState, event: EventOf<'attemptEnded'>): void {
+  const { number } = event;
+  const live = state.live.get(number);
+  if (live === undefined || live.attempt !== event.attempt) return;
+  state.live.delete(number);
+  state.stopWanted.delete(number);
+  state.slots = releaseSlot(state.slots, live.slot);
+  const outcome: AttemptOutcome = { live, failure: event.failure, exitCode: event.exitCode, signal: event.signal, at: event.at };
+  state.reserved -= reservation(live);
+  state.spent += attemptCost(live, outcome);
+  const follows = verdict(state, outcome);
+  if (follows.type === 'retry') {
+    if (event.failure?.kind === 'infrastructure') state.nLost.set(number, (state.nLost.get(number) ?? 0) + 1);
+    state.waiting.set(number, { notBefore: follows.notBefore });
+  } else {
+    state.unsettled.set(number, follows);
+  }
+}
+
+function foldTrialEnded(state: StudyState, event: EventOf<'trialEnded'>): void {
+  const { number } = event;
+  state.unsettled.delete(number);
+  state.waiting.delete(number);
+  state.paused.delete(number);
+  state.nLost.delete(number);
+  state.latest.delete(number);
+  state.scheduler.onEnded(number, event.state === 'complete');
+  if (event.state === 'failed' && event.failure !== null) {
+    const signature = failureSignature(event.failure);
+    state.streak.count = signature === state.streak.signature ? state.streak.count + 1 : 1;
+    state.streak.signature = signature;
+    state.streak.failure = event.failure;
+  } else if (event.state !== 'cancelled') {
+    state.nSucceeded++;
+  }
+  if (state.goalTrial === null && event.state === 'complete' && goalReached(state.view.spec.objectives, event.values)) {
+    state.goalTrial = number;
+  }
+  const isTrialsFault = event.state === 'failed' && event.failure?.kind !== 'infrastructure';
+  observe(state, number, isTrialsFault ? 'failed' : endedObservation[event.state], event.values);
+}
+
+/** A cancelled trial, or one that the infrastructure took, says nothing bad of its point: as far as it came is what is known. */
+const endedObservation: Readonly<Record<EventOf<'trialEnded'>['state'] & TrialState, Observation['state']>> = {
+  complete: 'complete',
+  pruned: 'pruned',
+  infeasible: 'infeasible',
+  cancelled: 'pruned',
+  failed: 'pruned',
+};
+
+function observe(state: StudyState, number: number, as: Observation['state'], values: MetricValues): void {
+  const trial = state.trial(number);
+  state.history.upsert({
+    number,
+    params: trial.params,
+    state: as,
+    values: state.view.spec.objectives.map((objective) => metricNumber(values[objective.metric])),
+    resource: trial.resource,
+  });
+}
+
+function firstObjective(state: StudyState, values: MetricValues): number {
+  const [objective] = state.view.spec.objectives;
+  return objective === undefined ? NaN : metricNumber(values[objective.metric]);
+}

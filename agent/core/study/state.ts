@@ -1,0 +1,154 @@
+import { HpoError } from '../../protocol/errors.ts';
+import type { JournalEntry, StopReason } from '../../protocol/events.ts';
+import type { Failure, MetricValue, MetricValues, StudySpec, TrialState } from '../../protocol/study.ts';
+import { createView, type StudyView, type TrialView } from '../../protocol/view.ts';
+import { createSlots, type Slots } from '../resources/index.ts';
+import { compileSpace, conditionNames, parseCondition, type CompiledSpace, type Condition } from '../space/index.ts';
+import { createScheduler, type Scheduler } from '../schedulers/index.ts';
+import { createSampler, History, type Sampler } from '../samplers/index.ts';
+import { baselineOf, schedulerConfig, type Baseline } from './baseline.ts';
+
+/** An attempt that has been requested and has not ended. */
+export interface LiveAttempt {
+  readonly number: number;
+  readonly attempt: number;
+  readonly slot: number;
+  /** Resource that it is to reach; null without a fidelity. */
+  readonly target: number | null;
+  /** Resource that earlier attempts reached and a checkpoint keeps. */
+  readonly base: number;
+  /** Index in the trial's curve from which points belong to this attempt. */
+  readonly curveStart: number;
+  /** Reports of the first objective, and their steps: the first, the highest, and the highest before it; 0 before. */
+  nReports: number;
+  firstStep: number;
+  lastStep: number;
+  previousStep: number;
+  /** Why it was asked to stop, else null. */
+  stopReason: StopReason | null;
+}
+
+/** What follows from an attempt's end; recorded by `decide` as the trial's next event. */
+export type Verdict =
+  | { readonly type: 'pause'; readonly resource: number }
+  | {
+      readonly type: 'end';
+      readonly state: Extract<TrialState, 'complete' | 'pruned' | 'failed' | 'infeasible' | 'cancelled'>;
+      readonly values: MetricValues;
+      readonly failure: Failure | null;
+    };
+
+/** A trial that waits for a slot. */
+export interface Waiting {
+  /** Not before this time, in ms since the epoch: back-off after a fault of the infrastructure. */
+  readonly notBefore: number;
+}
+
+/**
+ * All that is known of a study: the view that everyone sees, and what the decisions need besides. Changed by `fold`
+ * alone. Everything is the fold of the journal, so a study that was read again equals one that never stopped.
+ */
+export class StudyState {
+  readonly view: StudyView;
+  readonly live = new Map<number, LiveAttempt>();
+  /** In the order in which they get slots. */
+  readonly waiting = new Map<number, Waiting>();
+  readonly paused = new Set<number>();
+  readonly unsettled = new Map<number, Verdict>();
+  /** Trials that the scheduler wants stopped and whose stop has not been requested. */
+  readonly stopWanted = new Set<number>();
+  /** Attempts lost to the infrastructure, by trial; only trials that have lost one. */
+  readonly nLost = new Map<number, number>();
+  /** Last values of the metrics that count, of trials that have not ended. */
+  readonly latest = new Map<number, Record<string, MetricValue>>();
+  slots: Slots;
+  /** Resource consumed by ended attempts, and the most that live ones may still consume. */
+  spent = 0;
+  reserved = 0;
+  /** Time for which the study was paused or ended, and since when it is. */
+  idleMs = 0;
+  idleSince: number | null = null;
+  /** Number of the trial that reached the goal. */
+  goalTrial: number | null = null;
+  /** The failures in a row with one cause, since the study began, was resumed, or another cause came between. */
+  readonly streak: { signature: string; count: number; failure: Failure | null } = { signature: '', count: 0, failure: null };
+  /** Trials that ended or paused in any other way than failing. */
+  nSucceeded = 0;
+  /** Whether any trial has reported an objective. */
+  hasReported = false;
+  /** The trial with the script's own values, or null when the study has none. */
+  readonly baseline: Baseline | null;
+  /** What the sampler learns from. */
+  readonly history: History;
+  readonly schedulerState: Scheduler['state'];
+
+  // Compiled from the spec: functions, not state. Private fields are no part of an equality check.
+  readonly #space: CompiledSpace;
+  readonly #scheduler: Scheduler;
+  readonly #sampler: Sampler;
+  readonly #constraints: readonly Condition[];
+  readonly #requiredMetrics: readonly string[];
+
+  constructor(entry: JournalEntry) {
+    this.view = createView(entry);
+    const { spec } = this.view;
+    this.#space = compileSpace(spec.space);
+    this.baseline = baselineOf(spec, this.#space);
+    this.#scheduler = createScheduler(spec.search.scheduler, schedulerConfig(spec, this.baseline !== null));
+    this.schedulerState = this.#scheduler.state;
+    this.#constraints = spec.constraints.map(compileConstraint);
+    this.#requiredMetrics = requiredMetrics(spec, this.#constraints);
+    this.#sampler = createSampler(spec.search.sampler);
+    this.history = new History(this.#space);
+    this.slots = createSlots(this.view.parallel);
+  }
+
+  get space(): CompiledSpace {
+    return this.#space;
+  }
+
+  get scheduler(): Scheduler {
+    return this.#scheduler;
+  }
+
+  get sampler(): Sampler {
+    return this.#sampler;
+  }
+
+  get constraints(): readonly Condition[] {
+    return this.#constraints;
+  }
+
+  /** Names of the metrics that a trial must report: objectives first, then what the constraints read. */
+  get requiredMetrics(): readonly string[] {
+    return this.#requiredMetrics;
+  }
+
+  /** Attempts that hold a slot. */
+  get nRunning(): number {
+    return this.live.size;
+  }
+
+  /** Trials with an attempt that has not ended. */
+  *liveTrials(): Generator<TrialView> {
+    for (const number of this.live.keys()) yield this.trial(number);
+  }
+
+  trial(number: number): TrialView {
+    const trial = this.view.trials[number];
+    if (trial === undefined) throw new RangeError(`study ${this.view.studyId} has no trial ${number}`);
+    return trial;
+  }
+}
+
+function requiredMetrics(spec: StudySpec, constraints: readonly Condition[]): readonly string[] {
+  const parameters = new Set(spec.space.parameters.map((parameter) => parameter.name));
+  const names = constraints.flatMap(conditionNames).filter((name) => !parameters.has(name));
+  return [...new Set([...spec.objectives.map((objective) => objective.metric), ...names])];
+}
+
+function compileConstraint(text: string): Condition {
+  const parsed = parseCondition(text);
+  if (parsed.type === 'ok') return parsed.condition;
+  throw new HpoError('HPO-4203', `constraint "${text}": ${parsed.message}`, 'correct the condition of "# @hpo.constraint"');
+}
