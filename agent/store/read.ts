@@ -25,8 +25,9 @@ export function openReadOnly(path: string): JournalReader {
   }
   let db: DatabaseSync;
   try {
-    db = new DatabaseSync(path, { readOnly: true });
-    // Lets SQLite read the pages that a cut file still has; nothing can be written through this connection.
+    // Not defensive and with a writable schema, SQLite reads the pages that a cut file still has; nothing can be
+    // written through this connection.
+    db = new DatabaseSync(path, { readOnly: true, defensive: false });
     db.exec('PRAGMA busy_timeout = 2000; PRAGMA writable_schema = ON');
   } catch (error) {
     throw storeError(error, path);

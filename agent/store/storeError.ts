@@ -17,9 +17,9 @@ export function sqliteCode(error: unknown): number | null {
   return error.errcode & 0xff;
 }
 
+/** It is an SQLite file, but some of its pages are not what was written. */
 export function isDamage(error: unknown): boolean {
-  const code = sqliteCode(error);
-  return code === corrupt || code === notADatabase;
+  return sqliteCode(error) === corrupt;
 }
 
 export function isBusy(error: unknown): boolean {
