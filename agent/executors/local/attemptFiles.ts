@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { AttemptKey } from '../../protocol/study.ts';
+import type { AttemptFiles } from '../executor.ts';
+
+/** Where the local executor keeps what belongs to attempts: `<home>/studies/<id>/trials/<number>/attempt-<n>/`. */
+export class LocalAttemptFiles implements AttemptFiles {
+  readonly #studiesDir: string;
+  /** Tells the processes of one home from those of another on the same machine. */
+  readonly #homeMark: string;
+
+  constructor(homeDir: string) {
+    this.#studiesDir = join(homeDir, 'studies');
+    this.#homeMark = createHash('sha256').update(homeDir).digest('hex').slice(0, 12);
+  }
+
+  get studiesDir(): string {
+    return this.#studiesDir;
+  }
+
+  studyDir(studyId: string): string {
+    if (!isStudyId(studyId)) throw new RangeError(`not the id of a study: ${studyId}`);
+    return join(this.#studiesDir, studyId);
+  }
+
+  trialsDir(studyId: string): string {
+    return join(this.studyDir(studyId), 'trials');
+  }
+
+  trialDir(key: AttemptKey): string {
+    return join(this.trialsDir(key.studyId), String(key.trial));
+  }
+
+  attemptDir(key: AttemptKey): string {
+    return join(this.trialDir(key), `attempt-${key.attempt}`);
+  }
+
+  /** Kept over the attempts of a trial. */
+  checkpointDir(key: AttemptKey): string {
+    return join(this.trialDir(key), 'checkpoint');
+  }
+
+  /** There when the study was cleaned up and its files were kept: its attempts are no longer listed. */
+  cleanedFile(studyId: string): string {
+    return join(this.trialsDir(studyId), '.cleaned');
+  }
+
+  /** Value of HPO_ATTEMPT_KEY in the environment of every process of the attempt. */
+  mark(key: AttemptKey): string {
+    return `${keyText(key)}@${this.#homeMark}`;
+  }
+
+  isMarkOfStudy(mark: string, studyId: string): boolean {
+    return mark.startsWith(`${studyId}/`) && mark.endsWith(`@${this.#homeMark}`);
+  }
+}
+
+export function keyText({ studyId, trial, attempt }: AttemptKey): string {
+  return `${studyId}/${trial}/${attempt}`;
+}
+
+/** Ids become folder names: nothing in them can lead elsewhere. */
+export function isStudyId(name: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name);
+}

@@ -1,0 +1,87 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { execa } from 'execa';
+import type { ProcessIdentity } from './attemptRecord.ts';
+
+const isLinux = process.platform === 'linux';
+
+/** Whether that very process lives; a zombie does not. */
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+  if (!isLinux) return isAliveByPs(identity);
+  if (identity.boot !== '' && identity.boot !== bootId()) return false;
+  const fields = statFields(identity.pid);
+  return fields !== null && fields[0] !== 'Z' && fields[0] !== 'X' && fields[19] === identity.ticks;
+}
+
+/** Sends a signal to the process group that the process leads; to the process alone while it has not made its group yet. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
+  return send(-pid, signal) || send(pid, signal);
+}
+
+/** Sends a signal to one process; false when it is gone or not ours. */
+export function send(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Processes whose environment carries a mark that the test accepts, wherever they have gone: they keep it when they
+ * leave their group, their session and their parent. Linux reads /proc (about 10 µs a process); elsewhere `ps` is
+ * asked, which shows the environment of the user's own processes only.
+ */
+export async function findMarked(isOurs: (mark: string) => boolean): Promise<number[]> {
+  if (!isLinux) return findMarkedByPs(isOurs);
+  const found: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const mark = readText(`/proc/${name}/environ`)?.match(/(?:^|\0)HPO_ATTEMPT_KEY=([^\0]*)/)?.[1];
+    if (mark !== undefined && isOurs(mark)) found.push(pid);
+  }
+  return found;
+}
+
+/** Kills by the kernel for want of memory since boot, in any control group; null where the system does not count. */
+export function oomKills(): number | null {
+  const count = isLinux ? readText('/proc/vmstat')?.match(/^oom_kill (\d+)$/m)?.[1] : undefined;
+  return count === undefined ? null : Number(count);
+}
+
+/** Fields of /proc/<pid>/stat from the third on: [0] state, [19] start time. */
+function statFields(pid: number): string[] | null {
+  const text = readText(`/proc/${pid}/stat`);
+  return text === null ? null : text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+function bootId(): string {
+  return readText('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // Gone in the meantime, or another user's.
+    return null;
+  }
+}
+
+async function isAliveByPs({ pid, ticks }: ProcessIdentity): Promise<boolean> {
+  if (!send(pid, 0)) return false;
+  const { stdout } = await execa('ps', ['-o', 'lstart=', '-p', String(pid)], { reject: false, env: { LC_ALL: 'C' } });
+  return stdout.trim() === ticks.trim();
+}
+
+async function findMarkedByPs(isOurs: (mark: string) => boolean): Promise<number[]> {
+  const { stdout } = await execa('ps', ['-E', '-ww', '-x', '-o', 'pid=,command='], {
+    reject: false,
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return stdout.split('\n').flatMap((line) => {
+    const match = line.match(/^\s*(\d+) .*\bHPO_ATTEMPT_KEY=(\S+)/);
+    return match?.[1] !== undefined && match[2] !== undefined && isOurs(match[2]) ? [Number(match[1])] : [];
+  });
+}

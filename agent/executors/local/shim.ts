@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/**
+ * The small program around each attempt, in POSIX sh (dash, bash, busybox; about 2 MB resident). It is the leader of a
+ * session of its own, so that it survives the agent as well as the killing of the attempt's processes, and
+ * - claims the attempt: of two shims for one attempt, one runs the program and the other exits with 75;
+ * - runs the program in a process group of its own, with our mark in its environment alone, never in the shim's;
+ * - records start and end by rename, so that a reader sees all of a record or nothing;
+ * - ends the whole tree at the deadline, also when no agent is there;
+ * - ends what the program left behind in its group.
+ *
+ * sh tells an end by a signal as 128 + its number, so a program that itself exits with 137 looks like a killed one.
+ */
+export const shimScript = `#!/bin/sh
+# Arguments: attempt folder, deadline and grace in seconds (deadline 0: none), mark, count of kernel kills for memory
+# so far; then the program and its arguments.
+dir=$1 limit=$2 grace=$3 mark=$4 oom=$5
+shift 5
+
+# When process $1 started: an id alone may have been taken over by another process.
+ticks_of() {
+  ticks=
+  if read -r line 2>/dev/null <"/proc/$1/stat"; then
+    set -f
+    set -- \${line##*") "}
+    set +f
+    shift 19
+    ticks=$1
+  else
+    ticks=$(LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null)
+  fi
+}
+
+record() {
+  printf '%s\\n' "$2" >"$dir/$1.new" && mv -f "$dir/$1.new" "$dir/$1"
+}
+
+signal_group() {
+  kill -s "$1" -- "-$pid" 2>/dev/null
+}
+
+boot=
+read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id
+ticks_of $$
+shim_ticks=$ticks
+set -C
+{ printf '%s\\n' "{\\"shim\\":$$,\\"shimTicks\\":\\"$shim_ticks\\",\\"boot\\":\\"$boot\\"}" >"$dir/claim.json"; } 2>/dev/null || exit 75
+set +C
+
+interrupted=
+trap 'interrupted=1' HUP
+if command -v setsid >/dev/null 2>&1; then
+  HPO_ATTEMPT_KEY=$mark setsid "$@" &
+else
+  # Without setsid (macOS) job control makes the group; dash has none without a terminal.
+  set -m
+  (HPO_ATTEMPT_KEY=$mark && export HPO_ATTEMPT_KEY && exec "$@") &
+  set +m
+fi
+pid=$!
+# The output is the program's alone: dash would add "Killed" to it.
+exec >/dev/null 2>&1
+# A shutdown of the machine asks the shim too: pass it on.
+trap 'interrupted=1; signal_group TERM' TERM INT
+ticks_of $pid
+record start.json "{\\"shim\\":$$,\\"shimTicks\\":\\"$shim_ticks\\",\\"boot\\":\\"$boot\\",\\"pid\\":$pid,\\"pidTicks\\":\\"$ticks\\",\\"oom\\":$oom}"
+
+if [ "$limit" != 0 ]; then
+  (
+    sleep "$limit"
+    : >"$dir/timeout"
+    signal_group TERM
+    sleep "$grace"
+    signal_group KILL
+  ) &
+fi
+
+while
+  interrupted=
+  wait "$pid"
+  code=$?
+  [ -n "$interrupted" ] && kill -0 "$pid" 2>/dev/null
+do :; done
+
+trap '' TERM INT
+# The timer, its sleep included: they share the shim's group.
+[ "$limit" = 0 ] || kill -s TERM 0
+timeout=false
+[ ! -e "$dir/timeout" ] || timeout=true
+if signal_group TERM; then
+  tries=0
+  while [ $tries -lt 10 ] && signal_group 0; do
+    sleep 0.05
+    tries=$((tries + 1))
+  done
+  signal_group KILL
+fi
+if [ $timeout = true ]; then
+  # Processes that left the group; without /proc this finds none.
+  for file in $(grep -lzxF "HPO_ATTEMPT_KEY=$mark" /proc/[0-9]*/environ 2>/dev/null); do
+    file=\${file#/proc/}
+    kill -s KILL "\${file%/environ}" 2>/dev/null
+  done
+fi
+record exit.json "{\\"code\\":$code,\\"timeout\\":$timeout}"
+`;
+
+/** Writes the shim under its version into the folder, once; returns its path. A running one is never changed. */
+export async function installShim(dir: string): Promise<string> {
+  const version = createHash('sha256').update(shimScript).digest('hex').slice(0, 12);
+  const path = join(dir, `shim-${version}.sh`);
+  if ((await stat(path).catch(() => null))?.size === Buffer.byteLength(shimScript)) return path;
+  await mkdir(dir, { recursive: true });
+  const temporary = `${path}.${process.pid}`;
+  await writeFile(temporary, shimScript, { mode: 0o500 });
+  await rename(temporary, path);
+  return path;
+}

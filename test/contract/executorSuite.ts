@@ -1,0 +1,377 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { AttemptStart, Ending, Executor, ExecutorListener } from '../../agent/executors/executor.ts';
+import type { AttemptKey } from '../../agent/protocol/study.ts';
+
+/** What a test program does, in words that every executor's machine can be taught. */
+export type Step =
+  | { readonly do: 'print'; readonly text: string }
+  | { readonly do: 'report'; readonly line: string }
+  | { readonly do: 'sleep'; readonly ms: number }
+  | { readonly do: 'ignoreTerm' }
+  | { readonly do: 'raise'; readonly signal: 'SIGTERM' | 'SIGKILL' }
+  /** Leaves a process behind that has left the group, the session and its parent. */
+  | { readonly do: 'escape' }
+  | { readonly do: 'printFile'; readonly path: string }
+  | { readonly do: 'printVariable'; readonly name: string }
+  /** Appends to a file in HPO_CHECKPOINT_DIR, then prints that file. */
+  | { readonly do: 'checkpoint'; readonly text: string }
+  | { readonly do: 'exit'; readonly code: number };
+
+/** A machine that stays while agents come and go. */
+export interface ExecutorWorld extends AsyncDisposable {
+  /** Hash of a snapshot that holds `snapshotFiles`. */
+  readonly snapshot: string;
+  /** The hands of a new agent. */
+  connect(listener: ExecutorListener): Executor;
+  command(steps: readonly Step[]): readonly string[];
+  read(key: AttemptKey, stream: 'out' | 'metrics'): Promise<string>;
+  /** Processes of any attempt that live. */
+  processes(): Promise<number>;
+}
+
+export const snapshotFiles: Readonly<Record<string, string>> = {
+  'train.py': 'lr = 0.1\n',
+  'dir with space/q"\'$(id).txt': 'quoted\n',
+  'new\nline.txt': 'newline\n',
+  '-dash.txt': 'dash\n',
+  'ünï🎉.txt': 'unicode\n',
+};
+
+/** An agent as far as an executor knows one: remembers what it is told. */
+export class Observer implements ExecutorListener {
+  readonly told: string[] = [];
+  readonly endings = new Map<string, Ending>();
+  readonly pids = new Map<string, number | null>();
+  readonly #waiting: (() => void)[] = [];
+
+  started(key: AttemptKey, info: { readonly pid: number | null }): void {
+    this.#tell(`started ${text(key)}`);
+    this.pids.set(text(key), info.pid);
+  }
+
+  output(key: AttemptKey): void {
+    this.#tell(`output ${text(key)}`);
+  }
+
+  ended(key: AttemptKey, ending: Ending): void {
+    this.endings.set(text(key), ending);
+    this.#tell(`ended ${text(key)}`);
+  }
+
+  count(what: 'started' | 'output' | 'ended', key: AttemptKey): number {
+    return this.told.filter((line) => line === `${what} ${text(key)}`).length;
+  }
+
+  /** Waits for the end of an attempt; fails after 10 seconds. */
+  async ending(key: AttemptKey): Promise<Ending> {
+    const deadline = performance.now() + 10_000;
+    for (;;) {
+      const ending = this.endings.get(text(key));
+      if (ending !== undefined) return ending;
+      if (performance.now() > deadline) throw new Error(`${text(key)} did not end; told: ${this.told.join(', ')}`);
+      await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), sleep(200)]);
+    }
+  }
+
+  #tell(line: string): void {
+    this.told.push(line);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+export function text({ studyId, trial, attempt }: AttemptKey): string {
+  return `${studyId}/${trial}/${attempt}`;
+}
+
+/** Waits until the probe is true; fails after 10 seconds. */
+export async function eventually(probe: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!(await probe())) {
+    if (performance.now() > deadline) throw new Error(`never came true: ${what}`);
+    await sleep(20);
+  }
+}
+
+export const key = (trial: number, attempt = 1, studyId = 'study-1'): AttemptKey => ({ studyId, trial, attempt });
+
+export function attemptOf(world: ExecutorWorld, steps: readonly Step[], more: Partial<AttemptStart> = {}): AttemptStart {
+  return {
+    key: key(0),
+    snapshot: world.snapshot,
+    command: world.command(steps),
+    environment: {},
+    files: [],
+    checkpointDir: null,
+    timeoutMs: null,
+    graceMs: 1_000,
+    ...more,
+  };
+}
+
+const ordinary = { exitCode: 0, signal: null, isTimeout: false, isOutOfMemory: false, isLost: false };
+const forever: Step = { do: 'sleep', ms: 30_000 };
+
+/** What every executor must do. `open` makes a machine with nothing on it. */
+export function executorSuite(name: string, open: () => Promise<ExecutorWorld>): void {
+  describe.concurrent(`executor: ${name}`, () => {
+    const endings: { name: string; steps: readonly Step[]; ending: Partial<Ending> }[] = [
+      { name: 'success', steps: [], ending: {} },
+      { name: 'an exit code', steps: [{ do: 'exit', code: 3 }], ending: { exitCode: 3 } },
+      { name: 'the highest exit code', steps: [{ do: 'exit', code: 255 }], ending: { exitCode: 255 } },
+      { name: 'a signal', steps: [{ do: 'raise', signal: 'SIGTERM' }], ending: { exitCode: null, signal: 'SIGTERM' } },
+      { name: 'a kill', steps: [{ do: 'raise', signal: 'SIGKILL' }], ending: { exitCode: null, signal: 'SIGKILL' } },
+    ];
+    it.each(endings)('tells the end: $name', async ({ steps, ending }) => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.start(attemptOf(world, [{ do: 'print', text: 'last words\n' }, ...steps]));
+      expect(await observer.ending(key(0))).toEqual({ ...ordinary, ...ending });
+      expect(await world.read(key(0), 'out')).toBe('last words\n');
+      expect(observer.count('started', key(0))).toBeGreaterThan(0);
+      expect(observer.told.findIndex((line) => line.startsWith('started'))).toBeLessThan(
+        observer.told.findIndex((line) => line.startsWith('ended')),
+      );
+    });
+
+    it('starts once, however often it is asked, and tells the end once', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      const attempt = attemptOf(world, [{ do: 'checkpoint', text: 'ran ' }]);
+      await Promise.all([executor.start(attempt), executor.start(attempt)]);
+      await observer.ending(key(0));
+      await executor.start(attempt);
+      await sleep(100);
+      expect(await world.read(key(0), 'out')).toBe('ran ');
+      expect(observer.count('ended', key(0))).toBe(1);
+    });
+
+    it('lets output and metrics be read while the program runs, and hints at them', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.start(
+        attemptOf(world, [
+          { do: 'sleep', ms: 200 },
+          { do: 'print', text: 'epoch 1\n' },
+          { do: 'report', line: '{"loss":1}' },
+          forever,
+        ]),
+      );
+      await eventually(async () => (await world.read(key(0), 'metrics')) === '{"loss":1}\n', 'metrics are there');
+      await eventually(() => observer.count('output', key(0)) > 0, 'a hint came');
+      expect(await world.read(key(0), 'out')).toBe('epoch 1\n');
+      expect(observer.count('ended', key(0))).toBe(0);
+    });
+
+    it('stops gently: asks first', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.start(attemptOf(world, [forever]));
+      const asked = performance.now();
+      await executor.stop(key(0), 8_000);
+      expect(performance.now() - asked).toBeLessThan(500);
+      expect(await observer.ending(key(0))).toEqual({ ...ordinary, exitCode: null, signal: 'SIGTERM' });
+    });
+
+    it('kills after the grace what does not listen, wherever it went', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.start(attemptOf(world, [{ do: 'ignoreTerm' }, { do: 'escape' }, { do: 'print', text: 'ready' }, forever]));
+      await eventually(async () => (await world.read(key(0), 'out')) === 'ready', 'the program ignores TERM');
+      await executor.stop(key(0), 300);
+      const asked = performance.now();
+      expect(await observer.ending(key(0))).toMatchObject({ signal: 'SIGKILL', isTimeout: false, isOutOfMemory: false });
+      expect(performance.now() - asked).toBeGreaterThan(200);
+      await eventually(async () => (await world.processes()) === 0, 'no process is left');
+    });
+
+    it('a second stop can be less patient', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.start(attemptOf(world, [{ do: 'ignoreTerm' }, { do: 'print', text: 'ready' }, forever]));
+      await eventually(async () => (await world.read(key(0), 'out')) === 'ready', 'the program ignores TERM');
+      await executor.stop(key(0), 60_000);
+      await executor.stop(key(0), 0);
+      expect(await observer.ending(key(0))).toMatchObject({ signal: 'SIGKILL' });
+    });
+
+    it('stops what is not there, or not any more, without a word', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.stop(key(7), 0);
+      await executor.start(attemptOf(world, []));
+      await observer.ending(key(0));
+      await executor.stop(key(0), 0);
+      expect(observer.count('ended', key(0))).toBe(1);
+    });
+
+    it('ends what a program left behind', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.start(attemptOf(world, [{ do: 'escape' }]));
+      expect(await observer.ending(key(0))).toEqual(ordinary);
+      await eventually(async () => (await world.processes()) === 0, 'no process is left');
+    });
+
+    it('ends an attempt at its deadline', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.start(attemptOf(world, [forever], { timeoutMs: 200 }));
+      await executor.start(attemptOf(world, [{ do: 'ignoreTerm' }, forever], { key: key(1), timeoutMs: 200, graceMs: 200 }));
+      expect(await observer.ending(key(0))).toMatchObject({ signal: 'SIGTERM', isTimeout: true });
+      expect(await observer.ending(key(1))).toMatchObject({ signal: 'SIGKILL', isTimeout: true, isOutOfMemory: false });
+      expect(await world.processes()).toBe(0);
+    });
+
+    it('hands over to the next agent: what runs, what ended, what timed out meanwhile', async () => {
+      await using world = await open();
+      const first = new Observer();
+      const starts = [
+        attemptOf(
+          world,
+          [
+            { do: 'sleep', ms: 2_500 },
+            { do: 'print', text: 'done' },
+            { do: 'exit', code: 4 },
+          ],
+          { key: key(0) },
+        ),
+        attemptOf(world, [{ do: 'exit', code: 5 }], { key: key(1) }),
+        attemptOf(world, [forever], { key: key(2), timeoutMs: 250 }),
+        attemptOf(world, [forever], { key: key(3) }),
+      ];
+      {
+        await using executor = world.connect(first);
+        for (const start of starts) await executor.start(start);
+        await first.ending(key(1));
+      }
+      await sleep(1_200);
+      const second = new Observer();
+      await using executor = world.connect(second);
+      const listed = new Map((await executor.list()).map((listing) => [text(listing.key), listing.state]));
+      expect([...listed].sort()).toEqual([
+        ['study-1/0/1', 'running'],
+        ['study-1/1/1', 'ended'],
+        ['study-1/2/1', 'ended'],
+        ['study-1/3/1', 'running'],
+      ]);
+      for (const start of starts) await executor.start(start);
+      await executor.stop(key(3), 5_000);
+      expect(await second.ending(key(0))).toEqual({ ...ordinary, exitCode: 4 });
+      expect(await second.ending(key(1))).toEqual({ ...ordinary, exitCode: 5 });
+      expect(await second.ending(key(2))).toMatchObject({ signal: 'SIGTERM', isTimeout: true });
+      expect(await second.ending(key(3))).toMatchObject({ signal: 'SIGTERM', isTimeout: false });
+      expect(await world.read(key(0), 'out')).toBe('done');
+      await sleep(50);
+      for (const start of starts) expect(second.count('ended', start.key), text(start.key)).toBe(1);
+      expect(first.count('ended', key(0))).toBe(0);
+    });
+
+    it('watches what a list finds running, without being asked to start it', async () => {
+      await using world = await open();
+      await world.connect(new Observer()).start(attemptOf(world, [{ do: 'sleep', ms: 300 }]));
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      expect(await executor.list()).toEqual([{ key: key(0), state: 'running' }]);
+      expect(await observer.ending(key(0))).toEqual(ordinary);
+      expect(await executor.list()).toEqual([{ key: key(0), state: 'ended' }]);
+    });
+
+    it.each([{ removeFiles: false }, { removeFiles: true }])(
+      'cleans up a study, and nothing of another ($removeFiles)',
+      async ({ removeFiles }) => {
+        await using world = await open();
+        const observer = new Observer();
+        await using executor = world.connect(observer);
+        await executor.start(attemptOf(world, [{ do: 'ignoreTerm' }, { do: 'escape' }, { do: 'print', text: 'ready' }, forever]));
+        await executor.start(attemptOf(world, [{ do: 'sleep', ms: 2_000 }], { key: key(0, 1, 'study-10') }));
+        await eventually(async () => (await world.read(key(0), 'out')) === 'ready', 'it runs');
+        await executor.cleanup('study-1', { removeFiles });
+        expect(await world.read(key(0), 'out')).toBe(removeFiles ? '' : 'ready');
+        expect(await executor.list()).toEqual([{ key: key(0, 1, 'study-10'), state: 'running' }]);
+        expect(observer.count('ended', key(0))).toBe(1);
+        await executor.cleanup('study-1', { removeFiles });
+        await executor.cleanup('never-was', { removeFiles });
+        await executor.cleanup('study-10', { removeFiles: true });
+        await eventually(async () => (await world.processes()) === 0, 'no process is left');
+      },
+    );
+
+    it('gives the program its files, whatever they are called, with the trial’s values in them', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.prepare({ studyId: 'study-1', snapshot: world.snapshot });
+      const paths = Object.keys(snapshotFiles);
+      const files = [{ path: 'train.py', content: 'lr = 0.5\n' }];
+      await executor.start(
+        attemptOf(
+          world,
+          paths.map((path) => ({ do: 'printFile', path }) as const),
+          { files },
+        ),
+      );
+      await observer.ending(key(0));
+      expect(await world.read(key(0), 'out')).toBe(Object.values({ ...snapshotFiles, 'train.py': 'lr = 0.5\n' }).join(''));
+    });
+
+    it('tells the program who it is', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      const value = `{"a": "it's \\"$(id)\\"\n"}`;
+      const names = ['HPO_STUDY', 'HPO_TRIAL', 'HPO_ATTEMPT', 'HPO_PARAMS'];
+      await executor.start(
+        attemptOf(
+          world,
+          names.map((name) => ({ do: 'printVariable', name }) as const),
+          { key: key(12, 3), environment: { HPO_PARAMS: value } },
+        ),
+      );
+      await observer.ending(key(12, 3));
+      expect(await world.read(key(12, 3), 'out')).toBe(`study-1\n12\n3\n${value}\n`);
+    });
+
+    it('keeps checkpoints over the attempts of a trial, and apart from other trials', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      for (const [trial, attempt] of [
+        [0, 1],
+        [1, 1],
+        [0, 2],
+      ] as const) {
+        await executor.start(
+          attemptOf(world, [{ do: 'checkpoint', text: `${trial}.${attempt} ` }], { key: key(trial, attempt) }),
+        );
+        await observer.ending(key(trial, attempt));
+      }
+      expect(await world.read(key(0, 2), 'out')).toBe('0.1 0.2 ');
+      expect(await world.read(key(1), 'out')).toBe('1.1 ');
+    });
+
+    it('runs several at once', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      expect((await executor.capacity()).cpus).toBeGreaterThanOrEqual(1);
+      const keys = Array.from({ length: 12 }, (_, trial) => key(trial));
+      await Promise.all(
+        keys.map((each) => executor.start(attemptOf(world, [{ do: 'print', text: `${each.trial}` }], { key: each }))),
+      );
+      for (const each of keys) {
+        await observer.ending(each);
+        expect(await world.read(each, 'out')).toBe(`${each.trial}`);
+      }
+    });
+  });
+}
