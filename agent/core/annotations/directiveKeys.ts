@@ -1,0 +1,188 @@
+import type { SamplerName, SchedulerName } from '../../protocol/study.ts';
+
+/** What a value of a directive's key may be. */
+export type ValueKind =
+  | { readonly type: 'count' }
+  /** A whole number from 0. */
+  | { readonly type: 'seed' }
+  | { readonly type: 'amount'; readonly isZeroAllowed: boolean }
+  | { readonly type: 'duration' }
+  | { readonly type: 'bytes' }
+  | { readonly type: 'money' }
+  | { readonly type: 'flag' }
+  | { readonly type: 'integers' }
+  | { readonly type: 'word'; readonly words: readonly string[] }
+  | { readonly type: 'text' };
+
+export interface DirectiveKey {
+  readonly description: string;
+  readonly kind: ValueKind;
+  readonly example: string;
+}
+
+export const samplerNames = [
+  'auto',
+  'random',
+  'grid',
+  'qmc',
+  'tpe',
+  'gp',
+  'evolution',
+  'cmaes',
+] as const satisfies readonly SamplerName[];
+export const schedulerNames = [
+  'auto',
+  'none',
+  'median',
+  'sha',
+  'hyperband',
+  'asha-stop',
+  'asha-promote',
+  'async-hyperband',
+  'pbt',
+] as const satisfies readonly SchedulerName[];
+
+export type SettingsName = 'search' | 'budget' | 'resources' | 'checkpoint' | 'folds' | 'seeds' | 'image';
+
+const count: ValueKind = { type: 'count' };
+const amount: ValueKind = { type: 'amount', isZeroAllowed: false };
+const duration: ValueKind = { type: 'duration' };
+const text: ValueKind = { type: 'text' };
+
+/** Every key of every directive that holds settings; completion, hover and the documentation are made from it. */
+export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string, DirectiveKey>>>> = {
+  search: {
+    trials: { description: 'Trials to run.', kind: count, example: 'trials=60' },
+    parallel: { description: 'Most trials that run at once.', kind: count, example: 'parallel=4' },
+    sampler: {
+      description: 'Algorithm that proposes values; "algorithm" is read as the same.',
+      kind: { type: 'word', words: samplerNames },
+      example: 'sampler=tpe',
+    },
+    scheduler: {
+      description: 'How trials are stopped early or paused.',
+      kind: { type: 'word', words: schedulerNames },
+      example: 'scheduler=asha-stop',
+    },
+    seed: {
+      description: 'Seed of the study: the same seed proposes the same values.',
+      kind: { type: 'seed' },
+      example: 'seed=7',
+    },
+    batch: { description: 'Trials proposed together before the model learns from them.', kind: count, example: 'batch=8' },
+    patience: { description: 'Trials without a better value after which the study ends.', kind: count, example: 'patience=20' },
+    timeout: { description: 'Longest time of one trial.', kind: duration, example: 'timeout=30m' },
+    grace: { description: 'Time between asking a trial to end and killing it.', kind: duration, example: 'grace=10s' },
+    liar: {
+      description: 'Value that a pending trial is taken to have.',
+      kind: { type: 'word', words: ['min', 'mean', 'max'] },
+      example: 'liar=mean',
+    },
+  },
+  budget: {
+    hours: { description: 'Time on the clock, in hours.', kind: amount, example: 'hours=6' },
+    minutes: { description: 'Time on the clock, in minutes.', kind: amount, example: 'minutes=10' },
+    seconds: { description: 'Time on the clock, in seconds.', kind: amount, example: 'seconds=90' },
+    trials: { description: 'Trials to run.', kind: count, example: 'trials=30' },
+    resource: { description: 'Total resource of all trials, in units of the fidelity.', kind: amount, example: 'resource=500' },
+    gpu_hours: { description: 'Hours of one GPU, summed.', kind: amount, example: 'gpu_hours=20' },
+    cost: { description: 'Money, with its currency.', kind: { type: 'money' }, example: 'cost=15USD' },
+  },
+  resources: {
+    gpus: { description: 'GPUs of one trial.', kind: { type: 'amount', isZeroAllowed: true }, example: 'gpus=1' },
+    cpus: { description: 'CPU cores of one trial.', kind: amount, example: 'cpus=4' },
+    memory: { description: 'Memory of one trial.', kind: { type: 'bytes' }, example: 'memory=24GB' },
+    spot: { description: 'Whether machines that can be taken away may be used.', kind: { type: 'flag' }, example: 'spot=yes' },
+    output: { description: 'Bytes of output after which a trial is ended.', kind: { type: 'bytes' }, example: 'output=1GB' },
+  },
+  checkpoint: { dir: { description: 'Folder in which the script keeps its checkpoints.', kind: text, example: 'dir=ckpt/' } },
+  folds: { k: { description: 'Number of folds; each is a task of its own.', kind: count, example: 'k=5' } },
+  seeds: {
+    n: { description: 'Seeds that each trial is repeated with.', kind: count, example: 'n=3' },
+    values: { description: 'The seeds themselves.', kind: { type: 'integers' }, example: 'values=1,2,3' },
+  },
+  image: {
+    image: { description: 'Container image, or auto to make one.', kind: text, example: 'image=python:3.12' },
+    dockerfile: { description: 'Dockerfile that makes the image.', kind: text, example: 'dockerfile=Dockerfile' },
+  },
+};
+
+/** Other spellings of keys. */
+export const keyAliases: Readonly<Record<string, string>> = { algorithm: 'sampler' };
+
+export const settingsNames: readonly SettingsName[] = ['search', 'budget', 'resources', 'checkpoint', 'folds', 'seeds', 'image'];
+
+export const directiveDescriptions = {
+  objective: 'Metric to make best: "val_loss min". More than one makes a Pareto search.',
+  constraint: 'Condition on a reported metric; a trial that violates it is infeasible.',
+  where: 'Condition on parameters; values that make it false are never tried.',
+  metric: 'Where a metric is read from: stdout "REGEX", json PATH, csv PATH or tensorboard DIR.',
+  search: 'How to search: trials, parallel, sampler, scheduler, seed.',
+  budget: 'When to end: hours, trials, resource, cost.',
+  resources: 'What one trial needs: gpus, cpus, memory.',
+  checkpoint: 'Where the script keeps its checkpoints.',
+  folds: 'Cross-validation: each fold is a task.',
+  seeds: 'Repetitions with other seeds.',
+  image: 'Container image.',
+  data: 'Data that is mounted or linked, never copied: "./data -> /data ro".',
+  include: 'Config files whose notes belong to the study.',
+  secret: 'Environment variable that a trial gets and that is never recorded.',
+} as const;
+
+export type DirectiveName = keyof typeof directiveDescriptions;
+
+export const directiveNames = Object.keys(directiveDescriptions) as readonly DirectiveName[];
+
+const bytePattern = /^\d+(?:\.\d+)?(?:[KMGTP]i?B|B|[KMGTP]i?)$/i;
+
+/** What is wrong with a value of this kind, in words, with the text that would mend it; null when it fits. */
+export function checkValue(kind: ValueKind, value: string): { readonly message: string; readonly mended: string | null } | null {
+  const number = /^\d+(?:\.\d+)?(?:[eE][-+]?\d+)?$/.test(value) ? Number(value) : NaN;
+  const wrong = (message: string, mended: string | null = null) => ({ message, mended });
+  switch (kind.type) {
+    case 'count':
+      return Number.isSafeInteger(number) && number > 0
+        ? null
+        : wrong('a whole number above 0', number > 1 ? String(Math.round(number)) : null);
+    case 'seed':
+      return Number.isSafeInteger(number) ? null : wrong('a whole number from 0');
+    case 'amount':
+      return Number.isFinite(number) && (number > 0 || (kind.isZeroAllowed && number === 0))
+        ? null
+        : wrong(`a number ${kind.isZeroAllowed ? 'from' : 'above'} 0`, /^\d+(?:\.\d+)?(?=[a-zA-Z])/.exec(value)?.[0] ?? null);
+    case 'duration':
+      return /^\d+(?:\.\d+)?(?:s|m|h|d)?$/.test(value) && parseFloat(value) > 0
+        ? null
+        : wrong('a time such as 90s, 30m or 2h', mendUnit(value, { s: /^sec/, m: /^min/, h: /^h/, d: /^day/ }));
+    case 'bytes':
+      return bytePattern.test(value) && parseFloat(value) > 0
+        ? null
+        : wrong('a size with its unit such as 512MB or 24GB', /^\d+(?:\.\d+)?$/.test(value) ? `${value}GB` : null);
+    case 'money':
+      return /^\d+(?:\.\d+)?[A-Z]{3}$/.test(value) && parseFloat(value) > 0
+        ? null
+        : wrong('an amount with its currency such as 15USD', mendMoney(value));
+    case 'flag':
+      return /^(?:yes|no|true|false)$/.test(value)
+        ? null
+        : wrong('yes or no', /^(?:y|on|1)$/i.test(value) ? 'yes' : /^(?:n|off|0)$/i.test(value) ? 'no' : null);
+    case 'integers':
+      return /^\d+(?:,\d+)*$/.test(value) ? null : wrong('whole numbers with commas such as 1,2,3');
+    case 'word':
+      return kind.words.includes(value) ? null : wrong(`one of ${kind.words.join(', ')}`);
+    case 'text':
+      return value === '' ? wrong('a text') : null;
+  }
+}
+
+function mendUnit(value: string, units: Readonly<Record<string, RegExp>>): string | null {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(value) ?? [];
+  const meant = Object.entries(units).find(([, pattern]) => pattern.test(unit.toLowerCase()));
+  return number === undefined || meant === undefined ? null : number + meant[0];
+}
+
+function mendMoney(value: string): string | null {
+  const [, number, unit] = /^\$?(\d+(?:\.\d+)?)(\$|€|[A-Za-z]{3})?$/.exec(value) ?? [];
+  if (number === undefined) return null;
+  return `${number}${unit === '€' ? 'EUR' : unit === undefined || unit === '$' ? 'USD' : unit.toUpperCase()}`;
+}

@@ -1,0 +1,19 @@
+export { isHpoYml, parseHpoYml, parseProject, parseScript } from './parse.ts';
+export type { NoteRange } from './part.ts';
+export { applyValues, bestEdits, renderValue, roundForSource } from './edits.ts';
+export { includedFiles, localImports } from './imports.ts';
+export { type MetricCandidate, metricCandidates } from './metricCandidates.ts';
+export { metricDirection } from './metricName.ts';
+export {
+  type DirectiveKey,
+  type DirectiveName,
+  type SettingsName,
+  type ValueKind,
+  directiveDescriptions,
+  directiveKeys,
+  directiveNames,
+} from './directiveKeys.ts';
+export { spaceNames } from './noteSpace.ts';
+export { type FaultCode, annotationFaults } from './faults.ts';
+export type { LanguageId } from './languages/language.ts';
+export { languageOf } from './languages/index.ts';
