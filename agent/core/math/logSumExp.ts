@@ -7,6 +7,10 @@ export function logSumExp(values: Float64Array, from = 0, to = values.length): n
   }
   if (max === -Infinity || max === Infinity) return max;
   let sum = 0;
-  for (let k = from; k < to; k++) sum += Math.exp((values[k] ?? NaN) - max);
+  for (let k = from; k < to; k++) {
+    const below = (values[k] ?? NaN) - max;
+    // exp(−45) is below the last digit of the sum.
+    if (!(below < -45)) sum += Math.exp(below);
+  }
   return max + Math.log(sum);
 }

@@ -1,4 +1,4 @@
-import { logNormalMass, logSqrt2Pi, logSumExp, type Rng, truncatedNormalQuantile } from '../math/index.ts';
+import { logSqrt2Pi, logSumExp, normalCdf, type Rng, truncatedNormalQuantile } from '../math/index.ts';
 import { type CompiledParameter, type CompiledSpace, fromUnit, unitCell } from '../space/index.ts';
 
 /**
@@ -34,11 +34,12 @@ export class ParzenEstimator {
     this.count = count;
     this.mu = new Float64Array(width * count);
     this.sigma = new Float64Array(width * count);
-    for (const { index, size } of space.parameters) {
+    for (const { index, size, distribution } of space.parameters) {
       const at = index * count;
       for (let k = 0; k < count - 1; k++) this.mu[at + k] = unit[(rows[k] ?? 0) * width + index] ?? NaN;
       this.mu[at + count - 1] = 0.5;
-      if (size > 1) setBandwidths(this.mu.subarray(at, at + count - 1), this.sigma.subarray(at, at + count - 1));
+      if (size > 1 && distribution.type !== 'categorical')
+        setBandwidths(this.mu.subarray(at, at + count - 1), this.sigma.subarray(at, at + count - 1));
       this.sigma[at + count - 1] = 1;
     }
     this.cumulative = new Float64Array(count);
@@ -98,7 +99,7 @@ export class ParzenEstimator {
       // An inactive one: factor 1 everywhere.
       const isMissing = Number.isNaN(mu);
       inverse[k] = isMissing ? 0 : Math.SQRT1_2 / sigma;
-      offset[k] = isMissing ? 0 : -Math.log(sigma) - logSqrt2Pi - logNormalMass(-mu / sigma, (1 - mu) / sigma);
+      offset[k] = isMissing ? 0 : -Math.log(sigma) - logSqrt2Pi - logMass(mu, sigma, 0, 1);
     }
     for (let point = 0; point < column.length; point++) {
       const u = column[point] ?? NaN;
@@ -116,32 +117,35 @@ export class ParzenEstimator {
     const { count } = this;
     const { distribution, size } = parameter;
     const at = parameter.index * count;
-    const logTotal = new Float64Array(count);
+    // Observations of one value have one and the same kernel, so there are at most as many kernels as values.
+    const shapeOf = new Int32Array(count);
+    const shapes: { readonly mu: number; readonly sigma: number; readonly logTotal: number }[] = [];
+    const shapeByMu = new Map<number, number>();
     for (let k = 0; k < count; k++) {
-      const sigma = this.sigma[at + k] ?? 1;
       const mu = this.mu[at + k] ?? NaN;
-      logTotal[k] = logNormalMass(-mu / sigma, (1 - mu) / sigma);
+      // The prior, which comes last, may share its mean with an observation, but not its width.
+      let shape = k === count - 1 ? undefined : shapeByMu.get(mu);
+      if (shape === undefined) {
+        const sigma = this.sigma[at + k] ?? 1;
+        shape = shapes.push({ mu, sigma, logTotal: logMass(mu, sigma, 0, 1) }) - 1;
+        shapeByMu.set(mu, shape);
+      }
+      shapeOf[k] = shape;
     }
-    // Many points share a cell: its masses are computed once.
     const byCell = new Map<number, Float64Array>();
     for (let point = 0; point < column.length; point++) {
       const u = column[point] ?? NaN;
       if (Number.isNaN(u)) continue;
       let masses = byCell.get(u);
       if (masses === undefined) {
-        masses = new Float64Array(count);
         const [from, to] = unitCell(distribution, fromUnit(distribution, u));
-        for (let k = 0; k < count; k++) {
-          const mu = this.mu[at + k] ?? NaN;
-          const sigma = this.sigma[at + k] ?? 1;
-          masses[k] = Number.isNaN(mu)
-            ? -Math.log(size)
-            : logNormalMass((from - mu) / sigma, (to - mu) / sigma) - (logTotal[k] ?? 0);
-        }
+        masses = Float64Array.from(shapes, ({ mu, sigma, logTotal }) =>
+          Number.isNaN(mu) ? -Math.log(size) : logMass(mu, sigma, from, to) - logTotal,
+        );
         byCell.set(u, masses);
       }
       const row = point * count;
-      for (let k = 0; k < count; k++) terms[row + k] = (terms[row + k] ?? 0) + (masses[k] ?? 0);
+      for (let k = 0; k < count; k++) terms[row + k] = (terms[row + k] ?? 0) + (masses[shapeOf[k] ?? 0] ?? 0);
     }
   }
 
@@ -200,8 +204,29 @@ function lowerBound(sorted: Float64Array, value: number): number {
   return low;
 }
 
+/** First place of a sorted array, from `from` on, whose value is above `value`. */
 function upperBound(sorted: Float64Array, value: number, from: number): number {
-  let place = from;
-  while (place < sorted.length && (sorted[place] ?? 0) <= value) place++;
-  return place;
+  let low = from;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? 0) <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Distances in deviations beyond which a normal's tail, below 1e-16, is left out. */
+const farAway = 8.3;
+/** log of a mass that is as good as none: the prior kernel outweighs it in every mixture. */
+const logNothing = -700;
+
+/** log of the mass of N(mu, sigma²) in [from, to]; cheap, where precision of tiny masses does not matter. */
+function logMass(mu: number, sigma: number, from: number, to: number): number {
+  const a = (from - mu) / sigma;
+  const b = (to - mu) / sigma;
+  if (a < -farAway && b > farAway) return 0;
+  if (a > farAway || b < -farAway) return logNothing;
+  const mass = a > 0 ? normalCdf(-a) - normalCdf(-b) : normalCdf(b) - normalCdf(a);
+  return mass > 0 ? Math.log(mass) : logNothing;
 }

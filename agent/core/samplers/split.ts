@@ -25,25 +25,29 @@ export function splitObservations(history: History, objectives: readonly Objecti
   const pending: number[] = [];
   for (let row = 0; row < history.size; row++) {
     const { state } = history.at(row);
-    const isRanked = signs.every((_, objective) => lossOf(row, objective) < Infinity);
+    const isRanked = signs.some((_, objective) => lossOf(row, objective) < Infinity);
     if (state === 'pending') pending.push(row);
     else if (state === 'complete' && isRanked) complete.push(row);
     else if (state === 'pruned' && isRanked) pruned.push(row);
   }
-  const nBelow = Math.min(25, Math.ceil(0.1 * history.ended));
-  const losses = (row: number): number[] => signs.map((_, objective) => lossOf(row, objective));
+  const nBelow = Math.min(25, Math.ceil(0.1 * (complete.length + pruned.length)));
+  /** A missing objective is the worst there is: the others still count. */
+  const losses = (row: number): number[] =>
+    signs.map((_, objective) => (Number.isNaN(lossOf(row, objective)) ? Infinity : lossOf(row, objective)));
   const isSingle = signs.length === 1;
   const best = isSingle
     ? smallest(complete, nBelow, (a, b) => lossOf(a, 0) - lossOf(b, 0))
     : bestOfFronts(complete, complete.map(losses), nBelow);
-  const threshold = lossOf(best.at(-1) ?? -1, 0);
+  const worstOfBest = best.at(-1);
   if (best.length < nBelow) {
     const compare = (a: number, b: number): number =>
       history.at(b).resource - history.at(a).resource || (isSingle ? lossOf(a, 0) - lossOf(b, 0) : a - b);
     best.push(...smallest(pruned, nBelow - best.length, compare));
   }
-  if (liar === 'min' || (liar === 'mean' && isSingle && mean(complete.map((row) => lossOf(row, 0))) <= threshold))
-    best.push(...pending);
+  // With a single objective the mean is nearly always worse than the best tenth; if not (all equal), it is among them.
+  const isMeanGood =
+    isSingle && worstOfBest !== undefined && mean(complete.map((row) => lossOf(row, 0))) <= lossOf(worstOfBest, 0);
+  if (liar === 'min' || (liar === 'mean' && isMeanGood)) best.push(...pending);
   const isBelow = new Set(best);
   const below = best.sort((a, b) => a - b);
   const above: number[] = [];

@@ -92,7 +92,9 @@ function mostPromising(
 /** Weights of n observations from the oldest to the newest: the last 25 count fully, older ones from 1/n up to 1. */
 export function recencyWeights(n: number): Float64Array {
   const nOld = Math.max(0, n - 25);
-  return Float64Array.from({ length: n }, (_, k) => (k >= nOld ? 1 : 1 / n + ((1 - 1 / n) * k) / Math.max(1, nOld - 1)));
+  const weights = new Float64Array(n).fill(1);
+  for (let k = 0; k < nOld; k++) weights[k] = 1 / n + ((1 - 1 / n) * k) / Math.max(1, nOld - 1);
+  return weights;
 }
 
 /** At most `maxKernels` rows: the newest half all, the older ones evenly thinned and weighing as much as those left out. */

@@ -1,0 +1,257 @@
+import { describe, expect, test } from 'vitest';
+import { createRng } from '../../agent/core/math/index.ts';
+import {
+  History,
+  type Observation,
+  type ObservationState,
+  type Sampler,
+  type SamplerContext,
+} from '../../agent/core/samplers/index.ts';
+import { type CompiledSpace, compileSpace, walkPoints } from '../../agent/core/space/index.ts';
+import type { Objective, Params, SearchSpace } from '../../agent/protocol/space.ts';
+import { choice, float, int, ordinal, parameter, searchSpace } from '../unit/core/space/builders.ts';
+
+export interface SamplerTraits {
+  /** Ends with `exhausted` before all points of a continuous space are used up (there is no such end for others). */
+  readonly endsEarly: boolean;
+}
+
+/** What every sampler has to do, whatever its method. */
+export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
+  describe(`sampler ${sampler.name}`, () => {
+    test.each(Object.entries(spaces))('never leaves the space: %s', (_, raw) => {
+      const space = compileSpace(raw);
+      for (const { params } of run(sampler, space, 45, (point) => [distance(space, point)]))
+        expect(space.isValid(params)).toBe(true);
+    });
+
+    test('gives the same proposal for the same seed, history and number, and others for others', () => {
+      const space = compileSpace(spaces.mixed);
+      const observations = run(sampler, space, 25, (point) => [distance(space, point)]);
+      const propose = (seed: number, number: number): unknown =>
+        sampler.propose(context(space, new History(space, observations), { seed, number }));
+      expect(propose(7, 25)).toEqual(propose(7, 25));
+      if (sampler.name === 'grid') return;
+      expect(propose(8, 25)).not.toEqual(propose(7, 25));
+      expect(propose(7, 26)).not.toEqual(propose(7, 25));
+    });
+
+    test('keeps no state beside the history, which survives JSON', () => {
+      const space = compileSpace(spaces.mixed);
+      const observations = run(sampler, space, 30, (point, number) => [
+        number === 3 ? NaN : number === 4 ? Infinity : distance(space, point),
+      ]);
+      const live = new History(space, observations);
+      const restored = History.fromJSON(space, JSON.parse(JSON.stringify(live)));
+      expect(restored.toJSON()).toEqual(live.toJSON());
+      // Other studies in between must not matter.
+      sampler.propose(context(compileSpace(spaces.conditions), new History(compileSpace(spaces.conditions)), { number: 3 }));
+      expect(sampler.propose(context(space, restored, { number: 30 }))).toEqual(
+        sampler.propose(context(space, live, { number: 30 })),
+      );
+    });
+
+    test.each([
+      ['discrete', spaces.smallDiscrete],
+      ['with conditions', spaces.smallConditional],
+      ['with where', spaces.smallWhere],
+    ])('a small space is used up without a duplicate: %s', (_, raw) => {
+      const space = compileSpace(raw);
+      const all = new Set([...walkPoints(space, 10_000)].map((params) => space.key(params)));
+      const observations = run(sampler, space, all.size + 5, (point) => [distance(space, point)]);
+      expect(new Set(observations.map(({ params }) => space.key(params)))).toEqual(all);
+      expect(observations).toHaveLength(all.size);
+      expect(sampler.propose(context(space, new History(space, observations), { number: 99 }))).toMatchObject({
+        type: 'exhausted',
+      });
+    });
+
+    test('pending trials are not proposed again', () => {
+      const space = compileSpace(spaces.smallDiscrete);
+      const observations = run(sampler, space, 12, () => [NaN], { state: () => 'pending' });
+      expect(new Set(observations.map(({ params }) => space.key(params))).size).toBe(12);
+    });
+
+    test.each(['min', 'mean', 'max'] as const)('a batch of 16 pending trials has 16 different points, liar %s', (liar) => {
+      const space = compileSpace(spaces.mixed);
+      const done = run(sampler, space, 20, (point) => [distance(space, point)]);
+      const history = new History(space, done);
+      for (let number = done.length; number < done.length + 16; number++) {
+        const proposal = sampler.propose(context(space, history, { number, liar }));
+        if (proposal.type === 'exhausted') break;
+        expect(space.isValid(proposal.params)).toBe(true);
+        history.upsert({ number, params: proposal.params, state: 'pending', values: [NaN], resource: 0 });
+      }
+      expect(history.distinct).toBe(history.size);
+    });
+
+    test.each<[string, (point: Params, number: number) => number[], (number: number) => ObservationState]>([
+      ['all failed', () => [NaN], () => 'failed'],
+      ['all infeasible', () => [1], () => 'infeasible'],
+      ['all pruned', (_, number) => [number], () => 'pruned'],
+      ['all NaN', () => [NaN], () => 'complete'],
+      ['all infinite', () => [Infinity], () => 'complete'],
+      ['minus infinity', (_, number) => [number % 3 === 0 ? -Infinity : number], () => 'complete'],
+      ['constant', () => [1], () => 'complete'],
+      ['huge', (_, number) => [number % 2 === 0 ? 1e308 : -1e308], () => 'complete'],
+      ['no values', () => [], () => 'complete'],
+      ['every state', (_, number) => [number], (number) => states[number % states.length] ?? 'complete'],
+    ])('goes on when results are: %s', (_, values, state) => {
+      const space = compileSpace(spaces.conditions);
+      const observations = run(sampler, space, 35, values, { state });
+      if (!traits.endsEarly) expect(observations).toHaveLength(35);
+      for (const { params } of observations) expect(space.isValid(params)).toBe(true);
+    });
+
+    test('handles several objectives, one of them NaN for ever', () => {
+      const space = compileSpace(spaces.mixed);
+      const objectives: Objective[] = ['a', 'b', 'c'].map((metric, k) => ({
+        metric,
+        direction: k === 1 ? 'max' : 'min',
+        goal: null,
+      }));
+      for (const last of [1, NaN]) {
+        const observations = run(sampler, space, 35, (point) => [distance(space, point), Number(point['x'] ?? 0), last], {
+          objectives,
+        });
+        for (const { params } of observations) expect(space.isValid(params)).toBe(true);
+      }
+    });
+
+    test.each<[string, SearchSpace]>([
+      ['no parameters', searchSpace([])],
+      ['one value', searchSpace([parameter('a', float(3, 3)), parameter('b', int(2, 2)), parameter('c', choice('x'))])],
+    ])('a space of a single point is proposed once: %s', (_, raw) => {
+      expect(run(sampler, compileSpace(raw), 4, () => [1])).toHaveLength(1);
+    });
+
+    test.each<[string, SearchSpace]>([
+      [
+        '100 parameters',
+        searchSpace(
+          Array.from({ length: 100 }, (_, k) =>
+            parameter(`p${k}`, k % 3 === 0 ? choice('a', 'b') : k % 3 === 1 ? int(0, 9) : float(0, 1)),
+          ),
+        ),
+      ],
+      [
+        '10,000 categories',
+        searchSpace([
+          parameter('c', choice(...Array.from({ length: 10_000 }, (_, k) => `choice ${k}`))),
+          parameter('x', float(0, 1)),
+        ]),
+      ],
+      [
+        '600 orders of magnitude',
+        searchSpace([
+          parameter('x', float(1e-300, 1e300, { log: true })),
+          parameter('y', float(-1e308, 1e308)),
+          parameter('z', float(0, 5e-324)),
+        ]),
+      ],
+    ])('handles %s', (_, raw) => {
+      const space = compileSpace(raw);
+      const observations = run(sampler, space, 30, (_, number) => [Math.sin(number)]);
+      expect(observations.length).toBeGreaterThan(0);
+      for (const { params } of observations) expect(space.isValid(params)).toBe(true);
+    });
+
+    test('says when no point satisfies the conditions', () => {
+      const space = compileSpace(searchSpace([parameter('a', int(1, 5))], ['a > 9']));
+      expect(sampler.propose(context(space, new History(space)))).toMatchObject({ type: 'exhausted' });
+    });
+
+    test('handles duplicates and values of another space in the history', () => {
+      const space = compileSpace(spaces.mixed);
+      const foreign: Params = { x: 99, rate: -5, n: 1e9, kind: 'gone', size: 'none', other: 1 };
+      const observations = Array.from(
+        { length: 30 },
+        (_, number): Observation => ({ number, params: foreign, state: 'complete', values: [number], resource: 1 }),
+      );
+      const proposal = sampler.propose(context(space, new History(space, observations), { number: 30 }));
+      expect(proposal.type === 'point' && space.isValid(proposal.params)).toBe(true);
+    });
+  });
+}
+
+const states: readonly ObservationState[] = ['complete', 'pruned', 'failed', 'infeasible', 'pending'];
+
+const spaces = {
+  mixed: searchSpace([
+    parameter('x', float(-1, 1)),
+    parameter('rate', float(1e-5, 1e-1, { log: true })),
+    parameter('decay', float(0.5, 0.999, { revlog: true })),
+    parameter('half', float(0, 1, { step: 0.1 })),
+    parameter('n', int(1, 9)),
+    parameter('even', int(2, 64, { step: 2 })),
+    parameter('width', int(1, 4096, { log: true })),
+    parameter('kind', choice('a', 'b', null, true, [1, 2])),
+    parameter('size', ordinal(32, 64, 128)),
+  ]),
+  conditions: searchSpace([
+    parameter('momentum', float(0, 0.99), { when: 'optimizer == "sgd"' }),
+    parameter('nesterov', choice(false, true), { when: 'momentum > 0.5' }),
+    parameter('optimizer', choice('adam', 'sgd')),
+    parameter('lr', float(1e-5, 1e-1, { log: true })),
+  ]),
+  where: searchSpace(
+    [parameter('heads', int(1, 32)), parameter('width', int(8, 256, { step: 8 })), parameter('x', float(0, 1))],
+    ['heads * 8 <= width', 'x < 0.3'],
+  ),
+  narrow: searchSpace([parameter('a', int(0, 99)), parameter('b', int(0, 99)), parameter('x', float(0, 1))], ['a + b == 100']),
+  smallDiscrete: searchSpace([
+    parameter('a', int(1, 3)),
+    parameter('b', choice('x', 'y')),
+    parameter('c', float(0, 1, { step: 0.5 })),
+  ]),
+  smallConditional: searchSpace([
+    parameter('a', choice('x', 'y')),
+    parameter('b', int(1, 9), { when: 'a == "x"' }),
+    parameter('c', ordinal(1, 2), { when: 'b > 4' }),
+  ]),
+  smallWhere: searchSpace([parameter('a', int(1, 6)), parameter('b', int(1, 6))], ['a * b <= 12', 'a != b']),
+} satisfies Record<string, SearchSpace>;
+
+const loss: Objective = { metric: 'loss', direction: 'min', goal: null };
+
+function context(space: CompiledSpace, history: History, more: Partial<SamplerContext> = {}): SamplerContext {
+  return { space, objectives: [loss], history, seed: 1, number: 0, budgetTrials: null, liar: 'max', ...more };
+}
+
+interface RunOptions {
+  readonly state?: (number: number) => ObservationState;
+  readonly objectives?: readonly Objective[];
+}
+
+/** Observations of a sequential study of at most `nTrials`. */
+function run(
+  sampler: Sampler,
+  space: CompiledSpace,
+  nTrials: number,
+  values: (point: Params, number: number) => number[],
+  options: RunOptions = {},
+): Observation[] {
+  const history = new History(space);
+  for (let number = 0; number < nTrials; number++) {
+    const proposal = sampler.propose(context(space, history, { number, objectives: options.objectives ?? [loss] }));
+    if (proposal.type === 'exhausted') {
+      expect(proposal.reason.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(proposal.reason.length).toBeGreaterThan(0);
+    const state = options.state?.(number) ?? 'complete';
+    history.upsert({ number, params: proposal.params, state, values: values(proposal.params, number), resource: 1 });
+  }
+  return Array.from({ length: history.size }, (_, row) => history.at(row));
+}
+
+/** A bowl around a random place of the unit cube; inactive parameters do not count. */
+function distance(space: CompiledSpace, params: Params): number {
+  const rng = createRng(11);
+  let sum = 0;
+  for (const u of space.encode(params)) {
+    const center = rng.next();
+    if (!Number.isNaN(u)) sum += (u - center) ** 2;
+  }
+  return sum;
+}
