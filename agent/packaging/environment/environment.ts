@@ -165,11 +165,11 @@ function keyOf(manifest: Manifest, base: Probe | null): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 20);
 }
 
-/** An environment that is complete and still starts: the Python below it may have been removed since. */
+/** An environment that is complete and whose Python is still there: in it is a link to the one that made it. */
 export async function madeBefore(folder: string, manifest: Manifest): Promise<EnvironmentChoice | null> {
-  if (!existsSync(join(folder, doneFile))) return null;
-  const content: unknown = JSON.parse(await readFile(join(folder, doneFile), 'utf8'));
-  const answer = await probe(pythonIn(folder), [], folder);
-  if ('error' in answer || content === null) return null;
-  return { interpreter: pythonIn(folder), version: answer.version, reason: `made from ${manifest.label}` };
+  const interpreter = pythonIn(folder);
+  if (!existsSync(join(folder, doneFile)) || !existsSync(interpreter)) return null;
+  const done: unknown = JSON.parse(await readFile(join(folder, doneFile), 'utf8'));
+  if (typeof done !== 'object' || done === null || !('version' in done) || typeof done.version !== 'string') return null;
+  return { interpreter, version: done.version, reason: `made from ${manifest.label}` };
 }

@@ -10,6 +10,7 @@ import { pythonIn } from './candidates.ts';
 import { doneFile, madeBefore, noInterpreter } from './environment.ts';
 import type { EnvironmentRecipe, EnvironmentReport } from './environment.ts';
 import type { Manifest } from './manifest.ts';
+import { probe } from './probe.ts';
 
 export interface MakeOptions {
   readonly cacheDir: string;
@@ -41,17 +42,17 @@ export async function makeEnvironment(report: EnvironmentReport, options: MakeOp
   try {
     await create(recipe, folder, options);
     await install(recipe, folder, options);
-    await writeFile(
-      join(folder, doneFile),
-      JSON.stringify({ manifest: recipe.manifest.path, requirements: report.requirements }),
-    );
+    const answer = await probe(pythonIn(folder), [], folder);
+    if ('error' in answer) {
+      throw new HpoError('HPO-2005', `The new environment in ${folder} ${answer.error}.`, ownInterpreter, { exitCode: 4 });
+    }
+    const done = { version: answer.version, manifest: recipe.manifest.path, requirements: report.requirements };
+    await writeFile(join(folder, doneFile), JSON.stringify(done));
+    return { interpreter: pythonIn(folder), version: answer.version, reason: `made from ${recipe.manifest.label}` };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
-  const choice = await madeBefore(folder, recipe.manifest);
-  if (choice === null) throw new HpoError('HPO-2005', `The new environment in ${folder} does not start.`, ownInterpreter);
-  return choice;
 }
 
 function cannotMake(report: EnvironmentReport): HpoError {
