@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import type { TrialState } from '../agent/protocol/study.ts';
 import type { StudyView } from '../agent/protocol/view.ts';
 import { ChartElement, type Hit, type Pen, type Plot } from './chart.ts';
-import { doesLogHelp, paddedRange, valueRange } from './chartRange.ts';
+import { doesLogHelp, isLogByDefault, paddedRange, valueRange } from './chartRange.ts';
 import { checkbox } from './controls.ts';
 import { count, formatNumber } from './format.ts';
 import { baselineValue, bestSoFar, emptyChartReason, mainObjective, trialValue } from './insight.ts';
@@ -22,6 +22,7 @@ export class BestChart extends ChartElement {
   declare view: StudyView;
   declare isLogWanted: boolean | null;
   #canLog = false;
+  #isLog = false;
   #states = new Set<TrialState>();
   #nBeyond = 0;
   #hasBaseline = false;
@@ -49,8 +50,8 @@ export class BestChart extends ChartElement {
     this.#states = new Set(points.map((point) => point.state));
     this.#nBeyond = range.nBeyond;
     this.#hasBaseline = baseline !== null;
-    const isLog = this.#canLog && (this.isLogWanted ?? range.max / range.min > 1_000);
-    const y = paddedRange(range, isLog);
+    this.#isLog = this.#canLog && (this.isLogWanted ?? isLogByDefault(range));
+    const y = paddedRange(range, this.#isLog);
     const line = bestSoFar(view, objective);
     const best = line.best.at(-1) ?? null;
     const nTrials = view.trials.length;
@@ -59,7 +60,7 @@ export class BestChart extends ChartElement {
       summary: `${count(nTrials, 'trial')}, ${objective.metric} to be ${objective.direction === 'max' ? 'as large' : 'as small'} as possible. ${
         best === null ? 'No trial is complete yet.' : `The best is ${formatNumber(best)} of trial ${view.incumbent ?? line.best.indexOf(best)}.`
       }${baseline === null ? '' : ` The script's own values reach ${formatNumber(baseline)}.`} Left and right arrow keys walk the trials.`,
-      xLabel: 'trial', x: [-0.6, Math.max(nTrials - 0.4, 4.6)], y, isLog,
+      xLabel: 'trial', x: [-0.6, Math.max(nTrials - 0.4, 4.6)], y, isLog: this.#isLog,
       draw: (pen) => this.#drawAll(pen, points, y, line.best, baseline),
       hit: (left, top, pen) => nearest(left, top, pen, points, y, objective.metric),
       walk: points.map((point) => point.trial),
@@ -68,17 +69,12 @@ export class BestChart extends ChartElement {
 
   protected controls(): TemplateResult {
     if (!this.#canLog) return html``;
-    return checkbox({ label: 'Log axis', isChecked: this.isLogWanted ?? this.#isAutoLog(), onChange: (is) => (this.isLogWanted = is) });
-  }
-
-  #isAutoLog(): boolean {
-    const plot = this.plot();
-    return typeof plot !== 'string' && plot.isLog;
+    return checkbox({ label: 'Log axis', isChecked: this.#isLog, onChange: (is) => (this.isLogWanted = is) });
   }
 
   protected legend(): TemplateResult {
     return html`<p class="legend">
-      <span><i class="line best"></i>best</span>
+      ${this.view.incumbent === null ? nothing : html`<span><i class="line best"></i>best</span>`}
       ${this.#hasBaseline ? html`<span><i class="line baseline"></i>script's own values</span>` : nothing}
       ${trialStates.filter((state) => this.#states.has(state)).map((state) => html`<span>${marker(state)}${state}</span>`)}
       ${this.#nBeyond > 0 ? html`<span class="muted">${count(this.#nBeyond, 'value')} beyond the axis, at its edge</span>` : nothing}
@@ -95,7 +91,7 @@ export class BestChart extends ChartElement {
       });
       ctx.setLineDash([]);
     }
-    const size = (points.length > 1_000 ? 5 : points.length > 200 ? 7 : 9) * ratio;
+    const size = (points.length > 1_000 ? 6 : points.length > 200 ? 8 : 11) * ratio;
     // The line goes under the points where they are few and can be told apart, over them where they are a cloud.
     const line = () =>
       stroke(ctx, theme.best, 2 * ratio, (path) => {

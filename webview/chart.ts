@@ -148,7 +148,7 @@ export abstract class ChartElement extends LightElement {
       },
       axes: [
         { ...axis, label: plot.xLabel, labelSize: 18, size: 28, space: 46, incrs: wholeSteps },
-        { ...axis, size: (_, values) => 14 + 6.4 * Math.max(2, ...(values ?? []).map((v) => v.length)) },
+        { ...axis, ...(plot.isLog ? { splits: (_u: uPlot, _axis: number, low: number, high: number) => logSplits(low, high), filter: (_u: uPlot, splits: number[]) => splits } : {}), size: (_, values) => 14 + 6.4 * Math.max(2, ...(values ?? []).map((v) => v.length)) },
       ],
       series: [{}, { scale: 'y', paths: () => null, points: { show: false } }],
       hooks: { draw: [(u) => this.#paint(u)], setCursor: [(u) => this.#point(u)] },
@@ -222,6 +222,16 @@ export abstract class ChartElement extends LightElement {
   #select(trial: number): void {
     this.dispatchEvent(new CustomEvent('trial-selected', { detail: trial, bubbles: true }));
   }
+}
+
+/** Ticks of a logarithmic axis: powers of ten, with 2 and 5 between them where there are few. */
+export function logSplits(low: number, high: number): number[] {
+  const digits = Math.log10(high / low) > 3 ? [1] : [1, 2, 5];
+  const splits: number[] = [];
+  for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.log10(high); exponent++) {
+    for (const digit of digits) splits.push(Number(`${digit}e${exponent}`));
+  }
+  return splits.filter((split) => split >= low && split <= high);
 }
 
 /** Trials and resources are counted in whole steps. */

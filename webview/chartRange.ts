@@ -42,6 +42,11 @@ export function doesLogHelp(range: ValueRange): boolean {
   return range.min > 0 && range.max / range.min > 30;
 }
 
+/** Without a word from the user the axis is logarithmic from two decades on. */
+export function isLogByDefault(range: ValueRange): boolean {
+  return range.min > 0 && range.max / range.min > 100;
+}
+
 function quantile(sorted: Float64Array, p: number): number {
   const position = (sorted.length - 1) * p;
   const below = sorted[Math.floor(position)] ?? 0;

@@ -3,7 +3,7 @@ import type { TrialState } from '../agent/protocol/study.ts';
 import { metricNumber, type StudyView, type TrialView } from '../agent/protocol/view.ts';
 import { clamp, stroke } from './bestChart.ts';
 import { ChartElement, type Hit, type Pen, type Plot } from './chart.ts';
-import { doesLogHelp, paddedRange, valueRange } from './chartRange.ts';
+import { doesLogHelp, isLogByDefault, paddedRange, valueRange } from './chartRange.ts';
 import { checkbox, choice } from './controls.ts';
 import { count, formatNumber } from './format.ts';
 import { emptyChartReason, mainObjective, metricNames, rungsOf } from './insight.ts';
@@ -58,7 +58,7 @@ export class CurvesChart extends ChartElement {
     const range = valueRange(curves.flatMap(extremes), direction);
     if (range === null) return emptyChartReason(view, metric);
     this.#canLog = doesLogHelp(range);
-    this.#isLog = this.#canLog && (this.isLogWanted ?? range.max / range.min > 1_000);
+    this.#isLog = this.#canLog && (this.isLogWanted ?? isLogByDefault(range));
     this.#states = new Set(curves.map((curve) => curve.state));
     const y = paddedRange(range, this.#isLog);
     const furthest = curves.reduce((max, curve) => Math.max(max, curve.steps.at(-1) ?? 0), 1);
@@ -130,24 +130,18 @@ export class CurvesChart extends ChartElement {
       });
     }
     ctx.setLineDash([]);
-    if (faint.length > 0) {
-      // One path would be one fill of alpha; separate strokes would cost seconds. The layer reads as a cloud either way.
-      ctx.globalAlpha = 0.22;
-      stroke(ctx, theme.muted, ratio, (path) => {
-        for (const curve of faint) trace(path, pen, curve, y);
-      });
-    }
+    // Stroke by stroke, so that the cloud is darker where more curves run; the more there are, the fainter each.
+    ctx.globalAlpha = Math.max(0.025, Math.min(0.25, 60 / faint.length));
+    for (const curve of faint) draw(pen, curve, y, theme.muted, ratio);
     ctx.globalAlpha = strong.length > 100 ? 0.4 : strong.length > 30 ? 0.6 : 0.8;
     for (const curve of strong) draw(pen, curve, y, theme.states[curve.state], 1.25 * ratio);
     ctx.globalAlpha = 1;
-    for (const [number, colour, width] of [
-      [this.view.incumbent, theme.best, 2.5],
-      [this.selected, theme.selected, 2.5],
-    ] as const) {
-      const curve = number === null ? undefined : (this.#curves.get(this.view.trials[number] as TrialView) ?? undefined);
-      if (curve === undefined) continue;
-      draw(pen, curve, y, theme.background, (width + 2.5) * ratio);
-      draw(pen, curve, y, colour, width * ratio);
+    for (const [number, colour] of [[this.view.incumbent, theme.best], [this.selected, theme.selected]] as const) {
+      const trial = number === null ? undefined : this.view.trials[number];
+      const curve = trial === undefined ? null : this.#curveOf(trial, this.#metric());
+      if (curve === null) continue;
+      draw(pen, curve, y, theme.background, 5 * ratio);
+      draw(pen, curve, y, colour, 2.5 * ratio);
     }
   }
 }
@@ -178,7 +172,7 @@ function draw(pen: Pen, curve: Curve, y: readonly [number, number], colour: stri
   if (curve.steps.length > 1) return;
   pen.ctx.fillStyle = colour;
   pen.ctx.beginPath();
-  pen.ctx.arc(pen.px(curve.steps[0] ?? 0), pen.py(clamp(curve.last, y)), width * 1.4, 0, 2 * Math.PI);
+  pen.ctx.arc(pen.px(curve.steps[0] ?? 0), pen.py(clamp(curve.last, y)), Math.max(width, 2 * pen.ratio), 0, 2 * Math.PI);
   pen.ctx.fill();
 }
 

@@ -1,4 +1,5 @@
 import type { Objective } from '../agent/protocol/space.ts';
+import type { TrialState } from '../agent/protocol/study.ts';
 import { metricNumber, type StudyView, type TrialView } from '../agent/protocol/view.ts';
 import { formatDuration, formatNumber, formatSigned } from './format.ts';
 
@@ -78,11 +79,14 @@ export function gainSentence(gain: Gain): string {
 export function noGainReason(view: StudyView): string {
   const baseline = baselineTrial(view);
   if (view.spec.objectives.length > 1) return 'No single best with several objectives.';
-  if (baseline === null) return "No trial runs the script's own values.";
-  if (baseline.state === 'complete') return 'No complete trial to compare yet.';
-  const state = baseline.state === 'waiting' || baseline.state === 'running' ? `is still ${baseline.state}` : `ended ${baseline.state}`;
-  return `Trial ${baseline.number} with the script's own values ${baseline.state === 'paused' ? 'is paused' : state}.`;
+  if (baseline === null) return view.trials.length === 0 ? "Comes with the first trial, which runs the script's own values." : "No trial runs the script's own values.";
+  if (baseline.state === 'complete') return `Trial ${baseline.number} with the script's own values gave no finite value.`;
+  return `Trial ${baseline.number} with the script's own values ${baselineWords[baseline.state]}.`;
 }
+
+const baselineWords: Readonly<Record<Exclude<TrialState, 'complete'>, string>> = {
+  waiting: 'is waiting', running: 'is running', paused: 'is paused', pruned: 'was pruned', failed: 'failed', infeasible: 'is infeasible', cancelled: 'was cancelled',
+};
 
 export function isEnded(trial: TrialView): boolean {
   return trial.endedAt !== null;
@@ -186,6 +190,7 @@ export function emptyChartReason(view: StudyView, metric: string): string {
   }
   const running = view.trials.find((trial) => trial.state === 'running');
   if (running !== undefined) return `Waiting for the first ${metric} of trial ${running.number}. It draws as soon as the script prints it.`;
+  if (view.trials.every((trial) => trial.state === 'failed')) return `${view.trials.length === 1 ? 'The only trial' : `All ${view.trials.length} trials`} failed before ${metric} was reported. The trial in detail below says why.`;
   if (view.state === 'ended') return `No trial reported ${metric}. Open the log of a trial to see what it printed.`;
   return `Waiting for the first ${metric}: no trial runs at the moment.`;
 }

@@ -44,7 +44,7 @@ export class StudyPanel extends LightElement {
     const { state, now } = this;
     const { view } = state;
     if (view === null) return waiting(state);
-    const shown = view.trials[state.selectedTrial ?? view.incumbent ?? -1];
+    const shown = view.trials[state.selectedTrial ?? view.incumbent ?? -1] ?? view.trials.find((trial) => trial.failure !== null) ?? view.trials[0];
     return html`<main class="panel">
       ${studyHeader({
         view, notice: state.notice, isReadOnly: state.isReadOnly, isStopAsked: state.isStopAsked,
@@ -62,7 +62,7 @@ export class StudyPanel extends LightElement {
           <hpo-trial-table .view=${view} .sort=${state.sort} .states=${state.states} .selected=${state.selectedTrial} .now=${now} .isPrinting=${this.isPrinting}></hpo-trial-table>
           <aside class="details" aria-label="Trial in detail">${
             shown === undefined
-              ? html`<p class="empty">Choose a trial in the table or in a chart to see its values, why it was tried and what came of it.</p>`
+              ? html`<p class="empty">A trial's values, why it was tried and what came of it stand here, from the first trial on.</p>`
               : trialDetails({ view, trial: shown, now, log: state.log, onOpenLog: state.isReadOnly ? null : (trial) => this.dispatch({ type: 'hostAsked', message: { type: 'openLog', trial } }) })
           }</aside>
         </div>

@@ -17,7 +17,7 @@ export function studyHeader(options: {
   readonly onStop: (isAsked: boolean) => void;
 }): TemplateResult {
   const { view, notice, isReadOnly } = options;
-  const subtitle = [view.spec.script === view.spec.name ? null : view.spec.script, `started ${new Date(view.createdAt).toLocaleString()}`, `study ${view.studyId}`];
+  const subtitle = [isReadOnly ? 'tuning report' : null, view.spec.script === view.spec.name ? null : view.spec.script, `started ${new Date(view.createdAt).toLocaleString()}`, `study ${view.studyId}`];
   return html`
     <header class="study-head">
       <div class="title">
@@ -89,11 +89,11 @@ function bestTile(view: StudyView): TemplateResult {
   const value = best === undefined || objective === null ? null : trialValue(best, objective.metric);
   const figure = value === null ? dash : formatNumber(value.value);
   return html`<div class="tile wide">
-    <h2>Best <span class="of">${objective === null ? '' : `${objective.metric}, ${objective.direction}`}</span></h2>
+    <h2>Best <span class="of">${objective === null ? '' : `${objective.metric} (${objective.direction})`}</span></h2>
     <p class="figure" data-figure="best">${figure}${best === undefined ? nothing : html`<span class="of"> trial ${best.number}</span>`}</p>
     <p class="small params">${
       best === undefined
-        ? html`<span class="muted">${view.spec.objectives.length > 1 ? 'Several objectives have no single best.' : 'No trial is complete yet.'}</span>`
+        ? html`<span class="muted">${view.spec.objectives.length > 1 ? 'Several objectives have no single best.' : view.state === 'ended' ? 'No trial was completed.' : 'No trial is complete yet.'}</span>`
         : Object.entries(best.params).map(([name, param]) => html`<span class="param"><span class="muted">${name}</span> ${formatParam(param)}</span> `)
     }</p>
   </div>`;

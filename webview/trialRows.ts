@@ -28,12 +28,12 @@ export const trialStates = [
 /** Columns of a study's table: number, state, objectives, resource, the params that vary, duration. */
 export function columnsOf(view: StudyView): Column[] {
   const columns: Column[] = [
-    { key: 'number', title: 'Trial', isNumeric: true, width: 62, order: (t) => t.number, text: (t) => String(t.number) },
-    { key: 'state', title: 'State', isNumeric: false, width: 112, order: (t) => trialStates.indexOf(t.state), text: (t) => t.state },
+    { key: 'number', title: 'Trial', isNumeric: true, width: 60, order: (t) => t.number, text: (t) => String(t.number) },
+    { key: 'state', title: 'State', isNumeric: false, width: 104, order: (t) => trialStates.indexOf(t.state), text: (t) => t.state },
   ];
   for (const { metric } of view.spec.objectives) {
     columns.push({
-      key: `value:${metric}`, title: metric, isNumeric: true, width: widthOf(metric, 96),
+      key: `value:${metric}`, title: metric, isNumeric: true, width: widthOf(metric, 92),
       order: (t) => finite(trialValue(t, metric)?.value),
       text: (t) => {
         const value = trialValue(t, metric);
@@ -44,18 +44,18 @@ export function columnsOf(view: StudyView): Column[] {
   if (view.spec.fidelity !== null) {
     const { name, max } = view.spec.fidelity;
     columns.push({
-      key: 'resource', title: name, isNumeric: true, width: widthOf(name, 84), order: (t) => t.resource,
+      key: 'resource', title: name, isNumeric: true, width: widthOf(name, 78), order: (t) => t.resource,
       text: (t) => `${formatNumber(t.resource)} / ${formatNumber(t.target ?? max)}`,
     });
   }
   for (const name of varyingParams(view)) {
     columns.push({
-      key: `param:${name}`, title: name, isNumeric: isNumericParam(view, name), width: widthOf(name, 92),
+      key: `param:${name}`, title: name, isNumeric: isNumericParam(view, name), width: widthOf(name, 80),
       order: (t) => orderOfParam(t.params[name]), text: (t) => formatParam(t.params[name]),
     });
   }
   columns.push({
-    key: 'duration', title: 'Duration', isNumeric: true, width: 104, order: (t) => durationMs(t, Number.MAX_SAFE_INTEGER),
+    key: 'duration', title: 'Duration', isNumeric: true, width: 96, order: (t) => durationMs(t, Number.MAX_SAFE_INTEGER),
     text: (t, now) => {
       const ms = durationMs(t, now);
       return ms === null ? nothing : formatDuration(ms);
@@ -64,10 +64,10 @@ export function columnsOf(view: StudyView): Column[] {
   return columns;
 }
 
-/** Wall time from the first start to the end, or to `now` while it runs; null before its start. */
+/** Time that the trial's attempts ran, to `now` for the one that runs; null before the first start. A pause costs nothing. */
 export function durationMs(trial: TrialView, now: number): number | null {
   if (trial.startedAt === null) return null;
-  return Math.max(0, (trial.endedAt ?? trial.attempts.at(-1)?.endedAt ?? now) - trial.startedAt);
+  return trial.attempts.reduce((sum, { startedAt, endedAt }) => sum + (startedAt === null ? 0 : Math.max(0, (endedAt ?? now) - startedAt)), 0);
 }
 
 /** Parameters in the order of the script whose value differs between trials; all of them while there are fewer than two trials. */
@@ -118,5 +118,5 @@ function orderOfParam(value: ParamValue | undefined): number | string | null {
 }
 
 const finite = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? null : value);
-/** About 7.5 px a character and room for the arrow; long names are cut with an ellipsis. */
-const widthOf = (title: string, least: number) => Math.max(least, Math.min(180, Math.round(title.length * 7.5) + 34));
+/** About 8 px a character of the bold header; long names are cut with an ellipsis. */
+const widthOf = (title: string, least: number) => Math.max(least, Math.min(180, title.length * 8 + 18));

@@ -78,7 +78,8 @@ export async function openPanel(browser: Browser, sources: PageSources, options:
   await page.waitForFunction(() => customElements.get('hpo-study-panel') !== undefined);
   return {
     page, problems,
-    post: (message) => page.evaluate((m) => window.postMessage(m, '*'), message),
+    // As text: the tool's own way of handing over large values takes seconds.
+    post: (message) => page.evaluate((json) => window.postMessage(JSON.parse(json), '*'), JSON.stringify(message)),
     sent: () => page.evaluate(() => (globalThis as unknown as { sentToHost: ToHost[] }).sentToHost),
     [Symbol.asyncDispose]: () => context.close(),
   };

@@ -166,7 +166,8 @@ function simulateTrial(simulation: Simulation, random: () => number, number: num
   const rungs = rungsOf(spec);
   const events: StudyEvent[] = [];
   const reason = number === 0 ? "the script's own values" : number < 10 ? `tpe: random start ${number} of 10` : 'tpe: highest expected improvement of 24 candidates';
-  const first = rungs[0] ?? 27;
+  const isPromoting = spec.search.scheduler === 'asha-promote';
+  const first = isPromoting ? (rungs[0] ?? 27) : (rungs.at(-1) ?? 27);
   events.push({ type: 'trialCreated', at: createdMs, number, params, origin: number === 0 ? 'default' : 'sampler', reason: hostile ? hostileTexts[0] : reason, target: spec.fidelity === null ? null : first });
   let at = createdMs + 20;
   let step = 0;
@@ -175,8 +176,7 @@ function simulateTrial(simulation: Simulation, random: () => number, number: num
   const diverges = number > 0 && !fails && random() < 0.03;
   for (const [rungIndex, target] of rungs.entries()) {
     const attempt = rungIndex + 1;
-    const shown = spec.fidelity === null ? null : target;
-    const isPromoting = spec.search.scheduler === 'asha-promote';
+    const shown = spec.fidelity === null ? null : isPromoting ? target : first;
     if (isPromoting || rungIndex === 0) {
       events.push({ type: 'attemptRequested', at, number, attempt, slot, target: shown }, { type: 'attemptStarted', at: at + 30, number, attempt, pid: 4_000 + number });
       at += 400;
