@@ -1,0 +1,6 @@
+export declare class MissingPrecondition extends Error {}
+export declare function installVscodeServer(log?: (step: string) => void): {
+  readonly serverMain: string;
+  readonly chromium: string;
+  readonly node: string;
+};

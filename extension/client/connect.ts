@@ -1,0 +1,45 @@
+import { existsSync, unwatchFile, watchFile } from 'node:fs';
+import { join } from 'node:path';
+import { type AgentClient, connectAgent, defaultHome, discoveryFile } from '../../agent/client/index.ts';
+import { findNode } from './findNode.ts';
+
+export interface ConnectRequest {
+  readonly home: string;
+  readonly agentMain: string;
+  readonly nodeSetting: string | null;
+  readonly version: string;
+  /** Whether an agent may be started. */
+  readonly start: boolean;
+}
+
+/** Connects to the agent; Node is only looked for when an agent has to be started. */
+export async function connect(request: ConnectRequest): Promise<AgentClient> {
+  const { home, agentMain, version } = request;
+  const common = { home, agentMain, client: 'vscode', version };
+  if (!request.start) return await connectAgent({ ...common, node: process.execPath, start: false });
+  const node = await findNode(request.nodeSetting, process.env, process.execPath);
+  return await connectAgent({ ...common, node: node.path, env: node.env });
+}
+
+export function agentHome(setting: string | null): string {
+  return setting ?? defaultHome();
+}
+
+/** Whether an agent says that it runs: a killed one leaves this behind, one that was stopped takes it away. */
+export function isAnnounced(home: string): boolean {
+  return existsSync(discoveryFile(home));
+}
+
+export function hasJournal(home: string): boolean {
+  return existsSync(join(home, 'journal.db'));
+}
+
+/** Calls when an agent announces itself, for instance one that the command line started. One stat a second. */
+export function watchAgent(home: string, onAnnounced: () => void): Disposable {
+  const file = discoveryFile(home);
+  const listener = (now: { mtimeMs: number }, before: { mtimeMs: number }): void => {
+    if (now.mtimeMs !== 0 && now.mtimeMs !== before.mtimeMs) onAnnounced();
+  };
+  watchFile(file, { interval: 1000, persistent: false }, listener);
+  return { [Symbol.dispose]: () => unwatchFile(file, listener) };
+}

@@ -1,0 +1,112 @@
+import { commands, type Disposable, window, workspace } from 'vscode';
+import type { StudyCommand } from '../../agent/protocol/requests.ts';
+import type { StudyView, TrialView } from '../../agent/protocol/view.ts';
+import { shortParams } from '../format.ts';
+import type { Services } from '../services.ts';
+import { guarded } from '../showError.ts';
+import type { StudyNode } from '../views/studyTree.ts';
+import { chooseStudy, type StudyArgument } from './chooseStudy.ts';
+
+/** Pause, resume, stop and delete a study, stop one trial, stop the agent. */
+export function studyCommands(services: Services): readonly Disposable[] {
+  const simple = (
+    name: string,
+    type: 'pause' | 'resume' | 'stop',
+    title: string,
+    fits: (view: StudyView) => boolean,
+    none: string,
+  ): Disposable =>
+    commands.registerCommand(name, async (argument: StudyArgument) => {
+      const view = await chooseStudy(services, argument, title, fits, none);
+      if (view !== undefined) await sendCommand(services, view.studyId, { type });
+    });
+  return [
+    simple(
+      'hpo.pauseStudy',
+      'pause',
+      'Pause Study',
+      (view) => view.state === 'running',
+      'No study is running, so there is none to pause.',
+    ),
+    simple(
+      'hpo.resumeStudy',
+      'resume',
+      'Resume Study',
+      (view) => view.state === 'paused',
+      'No study is paused, so there is none to resume.',
+    ),
+    simple('hpo.stopStudy', 'stop', 'Stop Study', isActive, 'No study is running, so there is none to stop.'),
+    commands.registerCommand('hpo.deleteStudy', async (argument: StudyArgument) => {
+      const view = await chooseStudy(services, argument, 'Delete Study', () => true, 'There is no study to delete.');
+      if (view !== undefined) await confirmDelete(services, view);
+    }),
+    commands.registerCommand('hpo.stopTrial', async (argument: StudyNode | undefined) => {
+      const chosen = await chooseTrial(
+        services,
+        argument,
+        'Stop Trial',
+        (trial) => trial.state === 'running',
+        'No trial is running, so there is none to stop.',
+      );
+      if (chosen !== undefined)
+        await sendCommand(services, chosen.view.studyId, { type: 'stopTrial', trial: chosen.trial.number });
+    }),
+    commands.registerCommand('hpo.stopAgent', async () => {
+      await guarded(services.log, async () => {
+        if (!(await services.link.join())) return void window.showInformationMessage('The agent is not running.');
+        await (await services.link.client()).request('agent/stop', {});
+        return void window.setStatusBarMessage(
+          'HPO: the agent stopped; running trials go on until the next one takes over',
+          10_000,
+        );
+      });
+    }),
+  ];
+}
+
+/** Sends a command; false when it could not be delivered, which is shown. */
+export async function sendCommand(services: Services, studyId: string, command: StudyCommand): Promise<boolean> {
+  if (!workspace.isTrusted) {
+    void window.showInformationMessage('Studies can be read but not changed in a workspace that is not trusted.');
+    return false;
+  }
+  const done = await guarded(
+    services.log,
+    async () => await (await services.link.client()).request('study/command', { studyId, command }),
+  );
+  return done !== undefined;
+}
+
+/** Deletes after a modal question; used by the panel too. */
+export async function confirmDelete(services: Services, view: StudyView): Promise<void> {
+  const button = 'Delete';
+  const detail = `${view.trials.length} trials with their values and logs go with it.${isActive(view) ? ' It is still running and will be stopped.' : ''}`;
+  const chosen = await window.showWarningMessage(`Delete the study ${view.spec.name}?`, { modal: true, detail }, button);
+  if (chosen === button) await sendCommand(services, view.studyId, { type: 'delete' });
+}
+
+/** The trial that a command is meant for: the one of the tree, else chosen by quick pick. */
+export async function chooseTrial(
+  services: Services,
+  argument: StudyNode | undefined,
+  title: string,
+  fits: (trial: TrialView) => boolean,
+  none: string,
+): Promise<{ readonly view: StudyView; readonly trial: TrialView } | undefined> {
+  const view = await chooseStudy(services, argument, title, (one) => one.trials.some(fits), none);
+  if (view === undefined) return undefined;
+  const number = argument?.kind === 'trial' ? argument.number : undefined;
+  const trials = view.trials.filter((trial) => fits(trial) && (number === undefined || trial.number === number));
+  if (trials.length === 0) void window.showInformationMessage(none);
+  const [only] = trials;
+  if (number !== undefined || trials.length === 1) return only === undefined ? undefined : { view, trial: only };
+  const items = trials
+    .toReversed()
+    .map((trial) => ({ label: `#${trial.number}`, description: `${trial.state} · ${shortParams(trial.params, 80)}`, trial }));
+  const picked = await window.showQuickPick(items, { title, placeHolder: 'Which trial?' });
+  return picked === undefined ? undefined : { view, trial: picked.trial };
+}
+
+function isActive(view: StudyView): boolean {
+  return view.state !== 'ended';
+}

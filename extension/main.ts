@@ -1,0 +1,126 @@
+import { performance } from 'node:perf_hooks';
+import { commands, Disposable, type ExtensionContext, languages, type LogOutputChannel, Uri, window, workspace } from 'vscode';
+import type { StudyCommand } from '../agent/protocol/requests.ts';
+import { AgentLink } from './client/agentLink.ts';
+import { StudyStore } from './client/studyStore.ts';
+import { chooseStudy, type StudyArgument } from './commands/chooseStudy.ts';
+import { insertBest } from './commands/insertBest.ts';
+import { parametersCommand } from './commands/parameters.ts';
+import { confirmDelete, sendCommand, studyCommands } from './commands/studyCommands.ts';
+import { TrialLogs } from './commands/trialLog.ts';
+import { tuneScript } from './commands/tune.ts';
+import { settings } from './config.ts';
+import { AnnotatedScripts } from './editor/annotatedScripts.ts';
+import { TuneLens } from './editor/codeLens.ts';
+import { annotationDiagnostics } from './editor/diagnostics.ts';
+import { StudyPanels } from './panel/studyPanel.ts';
+import type { Services } from './services.ts';
+import { contextKeys } from './views/contextKeys.ts';
+import { endNotifications } from './views/notifications.ts';
+import { StudyStatus } from './views/statusBar.ts';
+import { StudyTree } from './views/studyTree.ts';
+
+const loaded = performance.now();
+
+/** What other extensions and the tests get: nothing but how long activation took. */
+export interface Api {
+  readonly activationMs: number;
+}
+
+/** The composition root: parts are made and wired here, and nowhere else. */
+export function activate(context: ExtensionContext): Api {
+  const started = performance.now();
+  const log = window.createOutputChannel('HPO', { log: true });
+  const services = createServices(context, log);
+  context.subscriptions.push(
+    log,
+    services.scripts,
+    services.panels,
+    new Disposable(() => void services.link[Symbol.asyncDispose]()),
+    annotationDiagnostics(services.scripts),
+    new StudyTree(services),
+    new StudyStatus(services),
+    contextKeys(services),
+    endNotifications(services),
+    new TrialLogs(services),
+    lens(services),
+    ...registerCommands(services),
+  );
+  setImmediate(() => void followAgent(services));
+  const activationMs = performance.now() - started;
+  log.info(`activated in ${activationMs.toFixed(1)} ms, ${(started - loaded).toFixed(1)} ms after loading`);
+  return { activationMs };
+}
+
+function createServices(context: ExtensionContext, log: LogOutputChannel): Services {
+  const store = new StudyStore();
+  const agentMain = Uri.joinPath(context.extensionUri, 'dist', 'agent.cjs').fsPath;
+  const version = String(context.extension.packageJSON.version);
+  const link = new AgentLink(store, {
+    connect: async (start) => {
+      const nodeSetting = settings().nodePath;
+      return await (await loadClient()).connect({
+        home: await home(),
+        agentMain,
+        nodeSetting,
+        version,
+        start: start && workspace.isTrusted,
+      });
+    },
+    hasCrashed: async () => (await loadClient()).isAnnounced(await home()),
+    log: (message) => log.info(message),
+  });
+  return { context, log, store, link, scripts: new AnnotatedScripts(), panels: new StudyPanels({ context, store, link }), home };
+}
+
+/** Folder of the agent's state. */
+async function home(): Promise<string> {
+  return (await loadClient()).agentHome(settings().home);
+}
+
+/** The client brings decoders that take longer to load than everything else here: only when they are needed. */
+async function loadClient() {
+  return await import('./client/connect.ts');
+}
+
+function lens(services: Services): Disposable {
+  const provider = new TuneLens(services);
+  return Disposable.from(provider, languages.registerCodeLensProvider({ language: 'python' }, provider));
+}
+
+function registerCommands(services: Services): readonly Disposable[] {
+  return [
+    commands.registerCommand('hpo.tune', async (target: Uri | undefined) => await tuneScript(services, target)),
+    commands.registerCommand(
+      'hpo.insertBest',
+      async (argument: StudyArgument, options?: { preview?: boolean }) => await insertBest(services, argument, options),
+    ),
+    commands.registerCommand('hpo.showPanel', async (argument: StudyArgument) => {
+      const none = 'There is no study yet. Open a training script and run “Tune This Script”.';
+      const view = await chooseStudy(services, argument, 'Show Study Panel', () => true, none);
+      if (view !== undefined) await services.panels.show(view.studyId);
+    }),
+    // Not in the palette: what the panel's buttons send.
+    commands.registerCommand('hpo.sendStudyCommand', async (studyId: string, command: StudyCommand) => {
+      const view = services.store.get(studyId);
+      if (command.type !== 'delete') await sendCommand(services, studyId, command);
+      else if (view !== undefined) await confirmDelete(services, view);
+    }),
+    parametersCommand(services),
+    ...studyCommands(services),
+  ];
+}
+
+/** Joins an agent that runs, starts one for studies that exist, and notices one that is started elsewhere. */
+async function followAgent(services: Services): Promise<void> {
+  const { hasJournal, watchAgent } = await loadClient();
+  const folder = await services.home();
+  const watching = watchAgent(folder, () => void services.link.join());
+  services.context.subscriptions.push(new Disposable(() => watching[Symbol.dispose]()));
+  const wake = async (): Promise<void> => {
+    if ((await services.link.join()) || !workspace.isTrusted || !hasJournal(folder)) return;
+    await services.link.client().catch((error: unknown) => services.log.error(error instanceof Error ? error : String(error)));
+  };
+  services.context.subscriptions.push(workspace.onDidGrantWorkspaceTrust(() => void wake()));
+  await wake();
+}

@@ -1,0 +1,54 @@
+import { Disposable, StatusBarAlignment, type StatusBarItem, window } from 'vscode';
+import type { StudyView } from '../../agent/protocol/view.ts';
+import { throttle } from '../client/throttle.ts';
+import { progressText } from '../format.ts';
+import type { Services } from '../services.ts';
+
+const refreshMs = 500;
+
+/** `$(beaker) 3/20 · best 0.912` of the study that runs, else of the active script's newest study; a click shows it. */
+export class StudyStatus extends Disposable {
+  readonly #services: Pick<Services, 'store'>;
+  readonly #item: StatusBarItem;
+  readonly #subscriptions: Disposable;
+
+  constructor(services: Pick<Services, 'store'>) {
+    super(() => this.#subscriptions.dispose());
+    this.#services = services;
+    this.#item = window.createStatusBarItem('hpo.study', StatusBarAlignment.Left);
+    this.#item.name = 'HPO study';
+    const refresh = throttle(() => this.#draw(), refreshMs);
+    const following = services.store.onChange(refresh.call);
+    this.#subscriptions = Disposable.from(
+      this.#item,
+      window.onDidChangeActiveTextEditor(() => this.#draw()),
+      new Disposable(() => {
+        following[Symbol.dispose]();
+        refresh.cancel();
+      }),
+    );
+  }
+
+  #draw(): void {
+    const view = this.#shown();
+    if (view === undefined) return this.#item.hide();
+    this.#item.text = `$(beaker) ${progressText(view)}${view.state === 'paused' ? ' $(debug-pause)' : ''}`;
+    const { version, interpreter, reason } = view.spec.environment;
+    this.#item.tooltip = `${view.spec.name}: ${view.message === '' ? view.state : view.message}\nPython ${version}: ${interpreter} (${reason})`;
+    this.#item.accessibilityInformation = {
+      label: `HPO study ${view.spec.name}, ${view.state}, ${progressText(view).replace('/', ' of ')} trials`,
+    };
+    this.#item.command = { command: 'hpo.showPanel', title: 'Show Study Panel', arguments: [view.studyId] };
+    return this.#item.show();
+  }
+
+  #shown(): StudyView | undefined {
+    const path = window.activeTextEditor?.document.uri.fsPath;
+    const ofScript = path === undefined ? [] : this.#services.store.ofScript(path);
+    return ofScript.find(isActive) ?? this.#services.store.list().find(isActive) ?? ofScript[0];
+  }
+}
+
+function isActive(view: StudyView): boolean {
+  return view.state !== 'ended';
+}

@@ -1,0 +1,185 @@
+import {
+  Disposable,
+  EventEmitter,
+  MarkdownString,
+  ThemeColor,
+  ThemeIcon,
+  TreeItem,
+  TreeItemCollapsibleState,
+  type TreeDataProvider,
+  type TreeView,
+  window,
+} from 'vscode';
+import type { TrialState } from '../../agent/protocol/study.ts';
+import { type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
+import { throttle } from '../client/throttle.ts';
+import { currentValue, plural, progressText, shortDuration, shortMetric, shortParams, shortValue } from '../format.ts';
+import type { Services } from '../services.ts';
+import { nodeId, type StudyNode, type TrialGroup, trialGroups, trialsOf } from './studyNodes.ts';
+
+export type { StudyNode } from './studyNodes.ts';
+
+const refreshMs = 500;
+
+/** The trial explorer: studies, newest first, and their trials with state, value, time and params, live. */
+export class StudyTree extends Disposable implements TreeDataProvider<StudyNode> {
+  readonly #services: Pick<Services, 'store' | 'link'>;
+  readonly #changed = new EventEmitter<undefined>();
+  readonly #subscriptions: Disposable;
+  readonly #tree: TreeView<StudyNode>;
+  readonly onDidChangeTreeData = this.#changed.event;
+
+  constructor(services: Pick<Services, 'store' | 'link'>) {
+    super(() => this.#subscriptions.dispose());
+    this.#services = services;
+    this.#tree = window.createTreeView('hpo.studies', { treeDataProvider: this, showCollapseAll: true });
+    const refresh = throttle(() => this.#refresh(), refreshMs);
+    const following = services.store.onChange(refresh.call);
+    this.#subscriptions = Disposable.from(
+      this.#tree,
+      this.#changed,
+      new Disposable(() => {
+        following[Symbol.dispose]();
+        refresh.cancel();
+      }),
+    );
+  }
+
+  getChildren(node?: StudyNode): StudyNode[] {
+    if (node === undefined) return this.#services.store.list().map(({ studyId }) => ({ kind: 'study', studyId }));
+    const view = this.#services.store.get(node.studyId);
+    if (view === undefined || node.kind === 'trial') return [];
+    const { studyId } = node;
+    if (node.kind === 'group')
+      return trialsOf(view, node.group).map(({ number }) => ({ kind: 'trial', studyId, group: node.group, number }));
+    return trialGroups.filter((group) => trialsOf(view, group).length > 0).map((group) => ({ kind: 'group', studyId, group }));
+  }
+
+  getTreeItem(node: StudyNode): TreeItem {
+    const view = this.#services.store.get(node.studyId);
+    const item = view === undefined ? new TreeItem('') : drawNode(view, node);
+    item.id = nodeId(node);
+    return item;
+  }
+
+  getParent(node: StudyNode): StudyNode | undefined {
+    const { studyId } = node;
+    if (node.kind === 'study') return undefined;
+    return node.kind === 'group' ? { kind: 'study', studyId } : { kind: 'group', studyId, group: node.group };
+  }
+
+  #refresh(): void {
+    const running = this.#services.store.list().filter((view) => view.state === 'running').length;
+    this.#tree.badge =
+      running === 0
+        ? undefined
+        : { value: running, tooltip: `${running === 1 ? '1 study is' : `${running} studies are`} running` };
+    this.#changed.fire(undefined);
+  }
+}
+
+function drawNode(view: StudyView, node: StudyNode): TreeItem {
+  if (node.kind === 'study') return drawStudy(view);
+  if (node.kind === 'group') return drawGroup(view, node.group);
+  const trial = view.trials[node.number];
+  return trial === undefined ? new TreeItem('') : drawTrial(view, trial, node);
+}
+
+function drawStudy(view: StudyView): TreeItem {
+  const isFirst = view.state !== 'ended';
+  const item = new TreeItem(view.spec.name, isFirst ? TreeItemCollapsibleState.Expanded : TreeItemCollapsibleState.Collapsed);
+  item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${view.state}`}`;
+  item.iconPath = studyIcon(view);
+  item.contextValue = `study.${view.state}${view.incumbent === null ? '' : '.best'}`;
+  const started = new Date(view.createdAt).toLocaleString();
+  const objectives = view.spec.objectives.map(({ metric, direction }) => `${metric} ${direction}`).join(', ');
+  const { interpreter, version, reason } = view.spec.environment;
+  item.tooltip = new MarkdownString()
+    .appendText(`${view.spec.script ?? view.spec.name}: ${view.state}${view.message === '' ? '' : ` (${view.message})`}`)
+    .appendText(`\nStarted ${started}\nObjective: ${objectives}\nPython ${version}: ${interpreter} (${reason})`);
+  item.accessibilityInformation = { label: `Study ${view.spec.name}, ${view.state}, ${progressText(view).replace('/', ' of ')}` };
+  return item;
+}
+
+function studyIcon(view: StudyView): ThemeIcon {
+  switch (view.state) {
+    case 'running':
+    case 'stopping':
+      return new ThemeIcon('sync~spin');
+    case 'paused':
+      return new ThemeIcon('debug-pause');
+    case 'ended':
+      return view.endReason === 'failed'
+        ? new ThemeIcon('error', new ThemeColor('list.errorForeground'))
+        : new ThemeIcon('beaker');
+    default:
+      return unreachable(view.state);
+  }
+}
+
+const groupLabels: Readonly<Record<TrialGroup, string>> = { running: 'Running', best: 'Best', all: 'All trials' };
+
+function drawGroup(view: StudyView, group: TrialGroup): TreeItem {
+  const count = trialsOf(view, group).length;
+  const item = new TreeItem(
+    groupLabels[group],
+    group === 'all' ? TreeItemCollapsibleState.Collapsed : TreeItemCollapsibleState.Expanded,
+  );
+  item.description = String(count);
+  item.contextValue = `group.${group}`;
+  item.accessibilityInformation = { label: `${groupLabels[group]}, ${plural(count, 'trial')}` };
+  return item;
+}
+
+function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem {
+  const value = currentValue(view, trial);
+  const time = trialTime(trial);
+  const item = new TreeItem(`#${trial.number}`, TreeItemCollapsibleState.None);
+  item.description = [value === null ? trial.state : shortMetric(value), time, shortParams(trial.params, 60)]
+    .filter((part) => part !== '')
+    .join(' · ');
+  item.iconPath =
+    view.incumbent === trial.number ? new ThemeIcon('star-full', new ThemeColor('charts.yellow')) : trialIcon(trial.state);
+  item.contextValue = `trial.${trial.state}`;
+  item.tooltip = trialTooltip(view, trial, time);
+  item.command = { command: 'hpo.showTrialLog', title: 'Show Trial Log', arguments: [node] };
+  const metric = view.spec.objectives[0]?.metric ?? 'value';
+  item.accessibilityInformation = {
+    label: `Trial ${trial.number}${view.incumbent === trial.number ? ', the best' : ''}, ${trial.state}${value === null ? '' : `, ${metric} ${shortMetric(value)}`}${time === '' ? '' : `, ${time}`}`,
+  };
+  return item;
+}
+
+function trialTime(trial: TrialView): string {
+  return trial.startedAt === null || trial.endedAt === null ? '' : shortDuration(trial.endedAt - trial.startedAt);
+}
+
+function trialTooltip(view: StudyView, trial: TrialView, time: string): MarkdownString {
+  const tooltip = new MarkdownString(
+    `**Trial ${trial.number}** · ${trial.state}${time === '' ? '' : ` · ${time}`}\n\n| parameter | value |\n|---|---|\n`,
+  );
+  const row = (name: string, value: string): void =>
+    void tooltip.appendMarkdown('| ').appendText(name).appendMarkdown(' | ').appendText(value).appendMarkdown(' |\n');
+  for (const [name, value] of Object.entries(trial.params)) row(name, shortValue(value));
+  for (const { metric } of view.spec.objectives) row(metric, shortMetric(trial.values[metric]));
+  tooltip.appendMarkdown('\n');
+  if (trial.failure !== null) tooltip.appendText(`${trial.failure.message}\n`);
+  if (trial.reason !== '') tooltip.appendText(trial.reason);
+  return tooltip;
+}
+
+const trialIcons: Readonly<Record<TrialState, readonly [icon: string, color?: string]>> = {
+  waiting: ['circle-outline'],
+  running: ['sync~spin'],
+  paused: ['debug-pause'],
+  complete: ['pass', 'testing.iconPassed'],
+  pruned: ['discard'],
+  failed: ['error', 'testing.iconFailed'],
+  infeasible: ['circle-slash'],
+  cancelled: ['stop-circle'],
+};
+
+function trialIcon(state: TrialState): ThemeIcon {
+  const [icon, color] = trialIcons[state];
+  return new ThemeIcon(icon, color === undefined ? undefined : new ThemeColor(color));
+}

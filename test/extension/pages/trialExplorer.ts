@@ -1,0 +1,36 @@
+import type { Locator, Page } from 'playwright-core';
+
+/** The HPO side bar: studies and their trials. */
+export class TrialExplorer {
+  readonly #page: Page;
+
+  constructor(page: Page) {
+    this.#page = page;
+  }
+
+  async open(): Promise<void> {
+    await this.#page.locator('.activitybar [aria-label^="HPO"]').first().click();
+    await this.#page.locator('.sidebar', { hasText: 'Studies' }).waitFor();
+  }
+
+  /** A row by what a screen reader says of it. */
+  row(label: string | RegExp): Locator {
+    return this.#page.locator('.sidebar').getByRole('treeitem', { name: label });
+  }
+
+  async expand(label: string | RegExp): Promise<void> {
+    const row = this.row(label).first();
+    await row.waitFor();
+    if ((await row.getAttribute('aria-expanded')) === 'false') await row.click();
+  }
+
+  /** Chooses an entry of a row's context menu. */
+  async chooseFromMenu(label: string | RegExp, entry: string): Promise<void> {
+    await this.row(label).first().click({ button: 'right' });
+    await this.#page.getByRole('menuitem', { name: entry }).click();
+  }
+
+  get welcome(): Locator {
+    return this.#page.locator('.sidebar .welcome-view-content');
+  }
+}

@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium } from 'playwright-core';
+import { connectAgent } from '../../../agent/client/index.ts';
+import { Workbench } from '../pages/workbench.ts';
+import type { Installed } from './globalSetup.ts';
+
+export interface VscodeOptions {
+  /** Whether the workspace's folders count as trusted without asking. Default true. */
+  readonly isTrusted?: boolean;
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Added to the environment of the extension host. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const sampleWorkspace = fileURLToPath(new URL('../workspace', import.meta.url));
+
+/** A VS Code of its own: server with a fresh profile, a copy of the sample workspace, an agent's folder, and a browser. */
+export class Vscode implements AsyncDisposable {
+  readonly home: string;
+  readonly workspace: string;
+  readonly #folder: string;
+  readonly #server: ChildProcess;
+  readonly #browser: Browser;
+  readonly #url: string;
+
+  private constructor(folder: string, server: ChildProcess, browser: Browser, url: string) {
+    this.#folder = folder;
+    this.#server = server;
+    this.#browser = browser;
+    this.#url = url;
+    this.home = join(folder, 'home');
+    this.workspace = join(folder, 'workspace');
+  }
+
+  static async start(installed: Installed, options: VscodeOptions = {}): Promise<Vscode> {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hpo-window-')));
+    cpSync(sampleWorkspace, join(folder, 'workspace'), { recursive: true });
+    const settings = join(folder, 'data', 'data', 'User', 'settings.json');
+    mkdirSync(dirname(settings), { recursive: true });
+    writeFileSync(settings, JSON.stringify({ ...quietSettings, ...options.settings }));
+    const { isTrusted = true } = options;
+    const folders = ['--server-data-dir', join(folder, 'data'), '--extensions-dir', installed.extensionsDir];
+    const args = [...serverArguments, ...(isTrusted ? ['--disable-workspace-trust'] : []), ...folders];
+    const env = { ...process.env, HPO_HOME: join(folder, 'home'), HPO_CACHE: join(folder, 'cache'), ...options.env };
+    const server = spawn(installed.node, [installed.serverMain, ...args], { stdio: ['ignore', 'pipe', 'ignore'], env });
+    const url = await announcedUrl(server);
+    const browser = await chromium.launch({ executablePath: installed.chromium, args: chromiumArguments });
+    return new Vscode(folder, server, browser, url);
+  }
+
+  /** Opens the workspace in a new window. */
+  async open(): Promise<Workbench> {
+    const context = await this.#browser.newContext({ viewport: { width: 1400, height: 900 } });
+    const page = await context.newPage();
+    await page.goto(`${this.#url}/?folder=${this.workspace}`);
+    const workbench = new Workbench(page);
+    await workbench.waitUntilReady();
+    return workbench;
+  }
+
+  /** Runs a test module in the extension host; resolves with its exit code. */
+  async runInHost(extensionDir: string, testsModule: string): Promise<number> {
+    const page = await this.#browser.newPage();
+    const { promise, resolve } = Promise.withResolvers<number>();
+    await page.exposeFunction('codeAutomationExit', resolve);
+    const remote = this.#url.replace('http:', 'vscode-remote:');
+    const payload = JSON.stringify([
+      ['extensionDevelopmentPath', remote + extensionDir],
+      ['extensionTestsPath', remote + testsModule],
+    ]);
+    await page.goto(`${this.#url}/?folder=${this.workspace}&payload=${encodeURIComponent(payload)}`);
+    return await promise;
+  }
+
+  path(name: string): string {
+    return join(this.workspace, name);
+  }
+
+  read(name: string): string {
+    return readFileSync(this.path(name), 'utf8');
+  }
+
+  /** Stops the agent if one runs, then everything else. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close();
+    this.#server.kill();
+    const agent = await connectAgent({
+      home: this.home,
+      agentMain: '',
+      node: '',
+      client: 'test',
+      version: '0.1.0',
+      start: false,
+    }).catch(() => null);
+    await agent?.request('agent/stop', {}).catch(() => undefined);
+    await agent?.closed;
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
+
+/** Nothing that asks, greets or phones home. */
+const quietSettings = {
+  'workbench.startupEditor': 'none',
+  'workbench.secondarySideBar.defaultVisibility': 'hidden',
+  'workbench.tips.enabled': false,
+  'chat.disableAIFeatures': true,
+  'extensions.ignoreRecommendations': true,
+  'git.enabled': false,
+  'security.workspace.trust.startupPrompt': 'never',
+  'telemetry.telemetryLevel': 'off',
+  'editor.minimap.enabled': false,
+};
+
+const serverArguments = [
+  '--host',
+  '127.0.0.1',
+  '--port',
+  '0',
+  '--without-connection-token',
+  '--enable-smoke-test-driver',
+  '--accept-server-license-terms',
+  '--telemetry-level',
+  'off',
+];
+
+const chromiumArguments = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** The server picks a free port and says where it is. */
+async function announcedUrl(server: ChildProcess): Promise<string> {
+  if (server.stdout === null) throw new Error('the server was started without a pipe for its output');
+  const lines = createInterface(server.stdout);
+  for await (const line of lines) {
+    const port = /Web UI available at .*:(\d+)/.exec(line)?.[1];
+    if (port === undefined) continue;
+    // What follows is not wanted, but has to be read for the server to go on.
+    server.stdout.resume();
+    return `http://127.0.0.1:${port}`;
+  }
+  throw new Error(`the VS Code server ended with code ${server.exitCode} before it listened`);
+}

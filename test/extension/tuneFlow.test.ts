@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { Workbench } from './pages/workbench.ts';
+import { Vscode } from './support/vscode.ts';
+
+/** The whole way, as a user goes it: each test goes on where the one before ended. */
+describe('from an annotated script to the best value in its source', () => {
+  let vscode: Vscode;
+  let workbench: Workbench;
+  let before = '';
+
+  beforeAll(async () => {
+    vscode = await Vscode.start(inject('installed'));
+    before = vscode.read('train.py');
+    workbench = await vscode.open();
+  });
+  afterAll(async () => await vscode[Symbol.asyncDispose]());
+
+  test('an annotated script offers to be tuned', async () => {
+    await workbench.openFile('train.py');
+    await workbench.editor.lens('▶ Tune this script').waitFor();
+    expect(await workbench.editor.lenses()).toEqual(['▶ Tune this script', '3 parameters']);
+    await workbench.page.locator('.editor-actions [aria-label^="Tune This Script"]').waitFor();
+  });
+
+  test('a click on the lens shows the first curve within ten seconds, and leaves the focus in the editor', async () => {
+    await workbench.editor.focus();
+    const clicked = Date.now();
+    await workbench.editor.lens('▶ Tune this script').click();
+    await workbench.panel.firstCurve.waitFor({ timeout: 20_000 });
+    console.log(`first curve after ${Date.now() - clicked} ms`);
+    expect(Date.now() - clicked).toBeLessThan(10_000);
+    expect(await workbench.page.locator('.tab.active.selected, .tab.active[aria-selected="true"]').first().innerText()).toContain(
+      'train.py',
+    );
+  });
+
+  test('progress is seen in lens, status bar and tree', async () => {
+    await workbench.editor.lens(/\d\/6/).or(workbench.editor.lens('Insert best')).first().waitFor();
+    await workbench.statusBarItem(/\d\/6/).waitFor();
+    await workbench.explorer.open();
+    await workbench.explorer.row(/^Study train.py/).waitFor();
+    await workbench.explorer
+      .row(/^Trial \d+, running|^Trial \d+.*complete/)
+      .first()
+      .waitFor();
+  });
+
+  test('a second window sees the same study', async () => {
+    const second = await vscode.open();
+    await second.openFile('train.py');
+    await second.explorer.open();
+    await second.explorer.row(/^Study train.py/).waitFor();
+    await second.close();
+  });
+
+  test('the study ends with a notification', async () => {
+    await workbench.notification(/best val_loss/).waitFor({ timeout: 60_000 });
+    await workbench.explorer.row(/^Study train.py, ended, 6 of 6/).waitFor();
+    await workbench.explorer
+      .row(/^Trial \d+, the best, complete, val_loss/)
+      .first()
+      .waitFor();
+  });
+
+  test('a log of a trial is shown', async () => {
+    await workbench.explorer
+      .row(/^Trial \d+, the best/)
+      .first()
+      .click();
+    await workbench.page.locator('.tab.active', { hasText: /trial \d+\.log/ }).waitFor();
+    await workbench.page
+      .locator('.view-line', { hasText: /epoch 4 val_loss=/ })
+      .first()
+      .waitFor();
+    await workbench.page.keyboard.press('Control+F4');
+  });
+
+  test('the panel is restored after a reload of the window', async () => {
+    await workbench.reload();
+    await workbench.panel.firstCurve.waitFor({ timeout: 20_000 });
+    await workbench.panel.frame.getByText('6').first().waitFor();
+  });
+
+  test('insert best shows a preview, then writes the literals and keeps the comments', async () => {
+    await workbench.openFile('train.py');
+    await workbench.editor.lens(/^Insert best: /).click();
+    await workbench.button('Apply').click();
+    await expect.poll(() => vscode.read('train.py'), { timeout: 10_000 }).not.toBe(before);
+    const after = vscode.read('train.py');
+    expect(comments(after)).toEqual(comments(before));
+    expect(changedLines(before, after).every((line) => /^(lr|width|kind) = .* {2}# @hpo /.test(line))).toBe(true);
+    await workbench.editor.lens('Best values are in the file').waitFor();
+  });
+
+  test('one undo restores the file', async () => {
+    await workbench.editor.undo();
+    await workbench.editor.lens(/^Insert best: /).waitFor();
+    await workbench.editor.save();
+    expect(vscode.read('train.py')).toBe(before);
+  });
+
+  test('a study is deleted after a question', async () => {
+    await workbench.explorer.open();
+    await workbench.explorer.chooseFromMenu(/^Study train.py/, 'Delete Study…');
+    await workbench.page.locator('.monaco-dialog-box').getByRole('button', { name: 'Delete' }).click();
+    await workbench.explorer.welcome.getByText('No study yet.').waitFor();
+  });
+});
+
+describe('a workspace that is not trusted', () => {
+  test('is read, and nothing is started', async () => {
+    await using vscode = await Vscode.start(inject('installed'), { isTrusted: false });
+    const workbench = await vscode.open();
+    await workbench.openFile('train.py');
+    await workbench.editor.lens('Trust this workspace to tune').waitFor();
+    await workbench.openFile('faulty.py');
+    await workbench.editor.errors.first().waitFor();
+    await workbench.runCommand('HPO: Tune This Script');
+    await workbench.notification('nothing is run in a workspace that is not trusted').waitFor();
+    expect(existsSync(join(vscode.home, 'journal.db'))).toBe(false);
+    expect(existsSync(join(vscode.home, 'run'))).toBe(false);
+  });
+});
+
+function comments(text: string): readonly string[] {
+  return text.split('\n').map((line) => /#.*/.exec(line)?.[0] ?? '');
+}
+
+function changedLines(before: string, after: string): readonly string[] {
+  const old = before.split('\n');
+  return after.split('\n').filter((line, index) => line !== old[index]);
+}

@@ -1,0 +1,4 @@
+"""A script that nobody annotated."""
+
+lr = 0.5
+print("val_loss=1")
