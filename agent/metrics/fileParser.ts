@@ -3,16 +3,16 @@ import type { MetricSource } from '../protocol/space.ts';
 import type { MetricValue, MetricValues } from '../protocol/study.ts';
 import { LineSplitter, lineHas } from './lineSplitter.ts';
 import { refuseTensorboard } from './metricParser.ts';
-import type { MetricParser, MetricRecord } from './metricParser.ts';
-import { flatten, parseLoosely, parseValue } from './scanValues.ts';
+import type { MetricParser, MetricParserOptions, MetricRecord } from './metricParser.ts';
+import { ExpectedNames, flatten, parseLoosely, parseValue } from './scanValues.ts';
 import { StepReader } from './steps.ts';
 
 /**
  * Reads the file at HPO_METRICS_FILE: one JSON object a line, such as `{"step": 3, "val_loss": 0.2}`. Without `step` (or
  * `epoch`, `iteration` …) the lines are counted. A line that is no object is passed over.
  */
-export function createMetricsFileParser(options: { readonly startsAtZero?: boolean | undefined } = {}): MetricParser {
-  return new RowParser(jsonRow, options.startsAtZero);
+export function createMetricsFileParser(options: Omit<MetricParserOptions, 'sources'> = {}): MetricParser {
+  return new RowParser(jsonRows(options.expected ?? []), options.startsAtZero);
 }
 
 /**
@@ -24,7 +24,7 @@ export function createFileMetricParser(
   options: { readonly startsAtZero?: boolean | undefined } = {},
 ): MetricParser {
   refuseTensorboard(source);
-  if (source.type === 'json') return new RowParser(only(source.metric, jsonRow), options.startsAtZero);
+  if (source.type === 'json') return new RowParser(only(source.metric, jsonRows([source.metric])), options.startsAtZero);
   if (source.type === 'csv') return new RowParser(only(source.metric, csvRows()), options.startsAtZero);
   throw new HpoError(
     'HPO-3102',
@@ -95,12 +95,15 @@ class RowParser implements MetricParser {
 
 const stepNames = ['step', 'epoch', 'iteration', 'iter', 'round', 'global_step'];
 
-function jsonRow(line: string): Row | null {
-  const object = parseLoosely(line.trim());
-  if (object === null) return null;
-  const entries = new Map(Object.entries(object) as [string, unknown][]);
-  const name = stepNames.find((candidate) => typeof entries.get(candidate) === 'number');
-  return { values: flatten(object), step: name === undefined ? '' : `step ${String(entries.get(name))}` };
+function jsonRows(expectedNames: readonly string[]): ReadRow {
+  const expected = new ExpectedNames(expectedNames);
+  return (line) => {
+    const object = parseLoosely(line.trim());
+    if (object === null) return null;
+    const entries = new Map(Object.entries(object) as [string, unknown][]);
+    const name = stepNames.find((candidate) => typeof entries.get(candidate) === 'number');
+    return { values: flatten(object, expected), step: name === undefined ? '' : `step ${String(entries.get(name))}` };
+  };
 }
 
 /** A reader that takes the first line for the header. */

@@ -3,7 +3,7 @@ import type { MetricSource } from '../protocol/space.ts';
 import type { MetricValues } from '../protocol/study.ts';
 import { stripAnsi } from './ansi.ts';
 import { LineSplitter, lineHas } from './lineSplitter.ts';
-import { scanValues } from './scanValues.ts';
+import { ExpectedNames, scanValues } from './scanValues.ts';
 import { StepReader } from './steps.ts';
 import { compilePattern } from './userPattern.ts';
 import type { UserPattern } from './userPattern.ts';
@@ -25,7 +25,7 @@ export interface MetricParser {
   push(bytes: Uint8Array): MetricRecord[];
   /** The stream is over: reads the last line although it has no newline. */
   end(): MetricRecord[];
-  /** Names in order of first appearance, at most `maxNames` and those of annotated sources. */
+  /** Names in order of first appearance, at most `maxNames` and those that are expected or annotated. */
   readonly namesSeen: readonly string[];
   /** Whether the script counts from 0; undefined until its first step. To be handed to the parser of the trial's next attempt. */
   readonly startsAtZero: boolean | undefined;
@@ -35,6 +35,8 @@ export interface MetricParser {
 
 export interface MetricParserOptions {
   readonly sources: readonly MetricSource[];
+  /** Names that are metrics for certain, such as the study's objectives: see `ExpectedNames`. */
+  readonly expected?: readonly string[] | undefined;
   /** As known from an earlier attempt of the trial, which may have begun at another step. */
   readonly startsAtZero?: boolean | undefined;
 }
@@ -64,19 +66,21 @@ class StdoutParser implements MetricParser {
   readonly #patterns: readonly UserPattern[];
   /** Metrics with a source of their own: nothing else on standard output may report them. */
   readonly #annotated: ReadonlySet<string>;
+  readonly #expected: ExpectedNames;
   readonly #names = new Set<string>();
   readonly #counts = new Map<string, number>();
   /** What a progress bar shows until it is drawn anew: only its last state at a step counts. */
   #held: Reading | null = null;
   #records: MetricRecord[] = [];
 
-  constructor({ sources, startsAtZero }: MetricParserOptions) {
+  constructor({ sources, expected = [], startsAtZero }: MetricParserOptions) {
     for (const source of sources) refuseTensorboard(source);
     this.#patterns = sources.filter((source) => source.type === 'stdout').map((source) => compilePattern(source));
     this.#annotated = new Set(sources.map((source) => source.metric));
+    this.#expected = new ExpectedNames(expected);
     this.#steps = new StepReader(startsAtZero);
     this.#splitter = new LineSplitter((text, end, isRedrawn) => this.#line(text, end, isRedrawn), {
-      wanted: lineHas.digit | (this.#patterns.length > 0 ? lineHas.letterN : lineHas.separator),
+      wanted: lineHas.digit | (this.#patterns.length + expected.length > 0 ? lineHas.letterN : lineHas.separator),
     });
   }
 
@@ -122,7 +126,7 @@ class StdoutParser implements MetricParser {
   }
 
   #read(text: string, end: number): Reading | null {
-    const values = scanValues(text);
+    const values = scanValues(text, this.#expected);
     for (const name of Object.keys(values)) {
       if (this.#annotated.has(name) || !this.#admits(name)) delete values[name];
     }
@@ -143,7 +147,7 @@ class StdoutParser implements MetricParser {
 
   #admits(name: string): boolean {
     if (this.#names.has(name)) return true;
-    if (this.#names.size >= maxNames) return false;
+    if (this.#names.size >= maxNames && !this.#expected.has(name)) return false;
     this.#names.add(name);
     return true;
   }

@@ -1,19 +1,59 @@
 import type { MetricValue } from '../protocol/study.ts';
 import { metricValue } from '../protocol/view.ts';
 
+/** A number as Python and JavaScript print it. */
+const number = String.raw`[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[nN][aA][nN]|[iI](?:nf(?:inity)?|NF(?:INITY)?))`;
+const wholeNumber = new RegExp(`^\\s*(${number})\\s*$`);
+
 /**
  * All `name=value` and `name: value` of a line, the last one where a name comes twice.
  *
  * A line that is one JSON object or Python dictionary is read as such, with nested names joined by `.`; everywhere
  * else the separators are found first and what stands around them is looked at, so the time is linear in the length.
  */
-export function scanValues(text: string): Record<string, MetricValue> {
-  return scanObject(text) ?? scanPairs(text);
+export function scanValues(text: string, expected: ExpectedNames): Record<string, MetricValue> {
+  const values = scanObject(text, expected) ?? scanPairs(text, expected);
+  expected.scanBlank(text, values);
+  return values;
+}
+
+/**
+ * Names that are known to be metrics, such as the study's objectives. They are read although they look like a clock
+ * (`seconds=3`), and also where only a blank stands before the value (`print("val_loss", loss)`, `val loss 0.3`).
+ */
+export class ExpectedNames {
+  readonly #names: ReadonlySet<string>;
+  readonly #patterns: readonly { readonly name: string; readonly pattern: RegExp }[];
+
+  constructor(names: Iterable<string>) {
+    this.#names = new Set(names);
+    this.#patterns = [...this.#names].map((name) => ({
+      name,
+      pattern: new RegExp(
+        `(?<![A-Za-z0-9_./-])${name.replace(/[^A-Za-z0-9_]/g, '\\$&').replaceAll('_', '[_ ]')}[ \\t]{1,40}(${number})`,
+        'g',
+      ),
+    }));
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** Adds what stands behind a blank, unless the name was found with a separator. */
+  scanBlank(text: string, values: Record<string, MetricValue>): void {
+    for (const { name, pattern } of this.#patterns) {
+      if (Object.hasOwn(values, name)) continue;
+      for (const match of text.matchAll(pattern)) {
+        if (isDelimited(text, match.index + match[0].length)) values[name] = toValue(match[1] ?? '');
+      }
+    }
+  }
 }
 
 /** `nan`, `Infinity`, `-1.5e-3` … in full; undefined for anything else. */
 export function parseValue(text: string): MetricValue | undefined {
-  const match = /^\s*([+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|inf(?:inity)?))\s*$/i.exec(text);
+  const match = wholeNumber.exec(text);
   return match?.[1] === undefined ? undefined : toValue(match[1]);
 }
 
@@ -28,10 +68,9 @@ const splitNames = new Set(['train', 'training', 'val', 'valid', 'validation', '
 
 const maxNameLength = 128;
 const maxPadding = 40;
-const value =
-  /\s{0,40}(["']?)(?:(?:np|numpy)\.\w{1,20}\(|tensor\(|array\()?([+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|inf(?:inity)?))/iy;
+const value = new RegExp(`\\s{0,40}(["']?)(?:(?:np|numpy)\\.\\w{1,20}\\(|tensor\\(|array\\()?(${number})`, 'y');
 
-function scanPairs(text: string): Record<string, MetricValue> {
+function scanPairs(text: string, expected: ExpectedNames): Record<string, MetricValue> {
   const values: Record<string, MetricValue> = {};
   for (let index = 1; index < text.length; index++) {
     const code = text.charCodeAt(index);
@@ -39,7 +78,7 @@ function scanPairs(text: string): Record<string, MetricValue> {
     value.lastIndex = index + 1;
     const match = value.exec(text);
     if (match === null || !isDelimited(text, value.lastIndex)) continue;
-    const name = nameBefore(text, index, code === 0x3a && value.lastIndex - index - 1 === match[0].trimStart().length);
+    const name = nameBefore(text, index, code === 0x3a && value.lastIndex - index - 1 === match[0].trimStart().length, expected);
     if (name !== null) values[name] = toValue(match[2] ?? '');
   }
   return values;
@@ -56,7 +95,7 @@ function isDelimited(text: string, end: number): boolean {
 }
 
 /** The name that ends before the separator at `index`, or null. */
-function nameBefore(text: string, index: number, isTightColon: boolean): string | null {
+function nameBefore(text: string, index: number, isTightColon: boolean, expected: ExpectedNames): string | null {
   let end = index;
   while (end > 0 && isBlank(text.charCodeAt(end - 1)) && index - end < maxPadding) end--;
   const quote = text[end - 1];
@@ -65,7 +104,8 @@ function nameBefore(text: string, index: number, isTightColon: boolean): string 
   const start = runStart(text, end);
   if (start === null || (isQuoted && text[start - 1] !== quote)) return null;
   const name = text.slice(start, end);
-  if (noMetrics.has(name.slice(Math.max(name.lastIndexOf('.'), name.lastIndexOf('/')) + 1).toLowerCase())) return null;
+  const last = name.slice(Math.max(name.lastIndexOf('.'), name.lastIndexOf('/')) + 1);
+  if (!expected.has(name) && noMetrics.has(last.toLowerCase())) return null;
   // `train.py:12` is a place in a file.
   if (isTightColon && !isQuoted && name.includes('.')) return null;
   return isQuoted ? name : dataSet(text, start) + name;
@@ -116,11 +156,11 @@ function toValue(text: string): MetricValue {
 const metricName = /^[A-Za-z_][A-Za-z0-9_./-]*$/;
 
 /** Null when the line is not one object. */
-function scanObject(text: string): Record<string, MetricValue> | null {
+function scanObject(text: string, expected: ExpectedNames): Record<string, MetricValue> | null {
   const trimmed = text.trim();
   if (!trimmed.startsWith('{') || !trimmed.endsWith('}')) return null;
   const parsed = parseLoosely(trimmed);
-  return parsed === null ? null : flatten(parsed);
+  return parsed === null ? null : flatten(parsed, expected);
 }
 
 /** JSON as Python writes it (bare NaN and Infinity), or a dictionary as Python prints it; null for anything else. */
@@ -141,14 +181,15 @@ export function parseLoosely(text: string): object | null {
 }
 
 /** Numbers of an object, and of the objects in it as `outer.inner`; lists, texts and nulls are passed over. */
-export function flatten(object: object): Record<string, MetricValue> {
+export function flatten(object: object, expected: ExpectedNames): Record<string, MetricValue> {
   const values: Record<string, MetricValue> = {};
   const visit = (inner: object, prefix: string, depth: number) => {
     for (const [key, item] of Object.entries(inner) as [string, unknown][]) {
       const name = prefix + key;
-      if (!metricName.test(name) || name.length > maxNameLength || noMetrics.has(key.toLowerCase())) continue;
-      const number = typeof item === 'number' ? metricValue(item) : typeof item === 'string' ? parseValue(item) : undefined;
-      if (number !== undefined) values[name] = number;
+      if (!metricName.test(name) || name.length > maxNameLength) continue;
+      if (!expected.has(name) && noMetrics.has(key.toLowerCase())) continue;
+      const found = typeof item === 'number' ? metricValue(item) : typeof item === 'string' ? parseValue(item) : undefined;
+      if (found !== undefined) values[name] = found;
       else if (typeof item === 'object' && item !== null && !Array.isArray(item) && depth < 4) visit(item, `${name}.`, depth + 1);
     }
   };

@@ -84,7 +84,7 @@ const ranks = new Map([
 const hasStepWord = /epoch|round|iter|step/i;
 /** Not `best epoch: 3`, which looks back, nor `epochs`, `5ms/step` or `step 5ms`. */
 const stepWord =
-  /(?<![A-Za-z0-9_])(?<!best )(epoch|round|iteration|iter|step|global_step)["']?[ \t]{0,8}[:=#]?[ \t]{0,8}[[(]?["']?(\d{1,15}(?:\.\d{1,15})?)(?![\dA-Za-z_%])/gi;
+  /(?<![A-Za-z0-9_])(?<!best )(epoch|round|iteration|iter|step|global_step)(?:\(\w{1,12}\))?["']?[ \t]{0,8}[:=#]?[ \t]{0,8}[[(]?["']?(\d{1,15}(?:\.\d{1,15})?)(?![\dA-Za-z_%])/gi;
 /** `[12]\ttrain-rmse:0.4` of XGBoost and LightGBM, `12:\tlearn: 0.4` of CatBoost. */
 const leadingNumber = /^\s{0,8}(?:\[(\d{1,15})\]\s|(\d{1,15}):\t)/;
 /** `12/100 [00:10<01:00, 1.2it/s, loss=0.4]` */

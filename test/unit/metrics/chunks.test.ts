@@ -64,7 +64,7 @@ function feed(parser: MetricParser, bytes: Buffer, places: readonly number[]) {
 
 const makers: readonly (readonly [string, () => MetricParser])[] = [
   ['standard output', () => createMetricParser({ sources: [] })],
-  ['annotated patterns', () => createMetricParser({ sources })],
+  ['annotated patterns', () => createMetricParser({ sources, expected: ['loss'] })],
   ['the metrics file', () => createMetricsFileParser()],
 ];
 

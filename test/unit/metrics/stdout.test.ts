@@ -130,6 +130,19 @@ const cases: readonly (readonly [what: string, output: string, ...records: strin
   ['counting from 0 before the metrics', 'Epoch 0/9\na=1\nEpoch 1/9\na=2\n', '1 a=1', '2 a=2'],
   ['batches from 0, epochs from 1', 'step 0 a=1\nepoch 1 b=1\nepoch 2 b=2\n', '1 a=1', '1 b=1', '2 b=2'],
   ['going on from a checkpoint', 'epoch 4 a=1\n', '4 a=1'],
+  [
+    'a bar and a dictionary on one line',
+    "\r 33%|███▎      | 100/300 [00:10<00:20,  9.9it/s]{'loss': 0.5, 'epoch': 1.0}\n\r 67%|██████▋   | 200/300 [00:20<00:10,  9.9it/s]\r          \r{'loss': 0.4, 'epoch': 2.0}\n",
+    '1 loss=0.5',
+    '2 loss=0.4',
+  ],
+  ['OpenMMLab', 'Epoch(train) [2][50/100]  lr: 1.0e-02  eta: 0:01:00  time: 0.2  loss: 0.5\n', '2 lr=0.01 loss=0.5'],
+  [
+    'Detectron2',
+    '[11/22 06:38:24 d2.utils.events]: eta: 0:01:00  iter: 19  total_loss: 3.2  time: 0.2  max_mem: 2M\n',
+    '19 total_loss=3.2',
+  ],
+  ['only a separator makes a metric', 'loss 0.5\n'],
   ['nothing', 'hello\n\n\n{}\n[]\n=\n:\n= = : :\n'],
 ];
 
@@ -145,6 +158,28 @@ describe('what is read from standard output', () => {
     expect(first.startsAtZero).toBe(true);
     const second = createMetricParser({ sources: [], startsAtZero: first.startsAtZero });
     expect(readAll(second, 'epoch 2 a=1\n')).toEqual(['3 a=1']);
+  });
+});
+
+describe('names that are expected', () => {
+  const named: readonly (readonly [what: string, names: readonly string[], output: string, ...records: string[]])[] = [
+    ['behind a blank', ['val_loss'], 'epoch 2 val_loss 0.5\nepoch 3 val_loss nan\n', '2 val_loss=0.5', '3 val_loss=nan'],
+    ['in words, as nanoGPT prints', ['val_loss'], 'step 250: train loss 2.0874, val loss 2.1823\n', '250 val_loss=2.1823'],
+    ['no part of another name', ['loss'], 'val_loss 0.5 loss_x 1 loss 3ms loss 1/2\n'],
+    ['the one with a separator wins', ['loss'], 'loss 9 in loss=0.5\n', '1 loss=0.5'],
+    ['clocks and counters', ['seconds', 'test/time'], 'seconds=3 test/time: 4 ms=5\n', '1 seconds=3 test/time=4'],
+    ['inside JSON', ['time'], '{"time": 3, "ts": 4}\n', '1 time=3'],
+    ['without a digit', ['loss'], 'loss inf\n', '1 loss=inf'],
+    ['names that are no pattern', ['a.b-c'], 'a.b-c 0.5 axb-c 1\n', '1 a.b-c=0.5'],
+  ];
+  test.each(named)('%s', (_what, expected, output, ...records) => {
+    expect(readAll(createMetricParser({ sources: [], expected }), output)).toEqual(records);
+  });
+
+  test('are read beyond the limit of names', () => {
+    const parser = createMetricParser({ sources: [], expected: ['loss'] });
+    const output = Array.from({ length: maxNames + 50 }, (_, index) => `name_${index}=1\n`).join('');
+    expect(readAll(parser, `${output}loss=2\n`).at(-1)).toBe('1 loss=2');
   });
 });
 
@@ -240,7 +275,7 @@ describe('limits', () => {
     ['titles', '\u001b]'.repeat(30_000)],
   ];
   test.each(hostile)('%s takes linear time', (_what, line) => {
-    const parser = createMetricParser({ sources: [stdout('v', String.raw`.*v=(\S+)`)] });
+    const parser = createMetricParser({ sources: [stdout('v', String.raw`.*v=(\S+)`)], expected: ['a_a', 'loss'] });
     const startedAt = performance.now();
     parser.push(Buffer.from(`${line}\nok=1\n`));
     expect(parser.namesSeen).toContain('ok');
