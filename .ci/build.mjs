@@ -24,8 +24,12 @@ async function buildAll() {
     ...common,
     platform: 'node',
     target: 'node22.13',
+    // jsonc-parser's CommonJS build loads its parts in a way that no bundler follows; its ES module does not.
+    mainFields: ['module', 'main'],
     format: 'cjs',
     define: { 'import.meta.dirname': '__dirname' },
+    // Some packages' CommonJS build cannot be bundled (jsonc-parser).
+    mainFields: ['module', 'main'],
   };
   await Promise.all([
     build({ ...node, entryPoints: ['agent/main.ts'], outfile: 'dist/agent.cjs' }),
