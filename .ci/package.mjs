@@ -15,19 +15,21 @@ const { values } = parseArgs({
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const output = values.output ?? join(root, `hpo-${version}.vsix`);
 
-if (!values['no-build']) run([join(root, '.ci/build.mjs')]);
+if (!values['no-build']) run([join(root, '.ci/build.mjs'), '--production']);
 // Everything is bundled, so the package carries no node_modules.
 run([
   join(root, 'node_modules/@vscode/vsce/vsce'),
   'package',
   '--no-dependencies',
   '--allow-missing-repository',
+  '--no-rewrite-relative-links',
   '--out',
   output,
 ]);
 const { size } = statSync(output);
-if (size > largestBytes)
+if (size > largestBytes) {
   throw new Error(`${output} has ${size} bytes, more than the ${largestBytes} that a universal package may have`);
+}
 console.log(`${output}: ${(size / 1024 / 1024).toFixed(2)} MB`);
 
 function run(args) {

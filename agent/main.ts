@@ -8,8 +8,10 @@ import { createStream } from 'rotating-file-stream';
 import { cacheFolder, defaultHome, type Discovery, discoveryFile, socketPath } from './client/home.ts';
 import { Driver } from './driver/driver.ts';
 import type { Log } from './driver/ports.ts';
-import { LocalExecutor, localOutput } from './executors/index.ts';
-import { SnapshotStore } from './packaging/index.ts';
+import { LocalAttemptFiles } from './executors/local/attemptFiles.ts';
+import { LocalExecutor } from './executors/local/localExecutor.ts';
+import { AttemptOutputFiles } from './executors/local/outputFile.ts';
+import { SnapshotStore } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
 import { AgentServer } from './server/server.ts';
 import { AgentService } from './service.ts';
@@ -43,11 +45,14 @@ function openAsOnlyWriter(home: string): SqliteJournal | null {
 }
 
 async function serve(home: string, idleMs: number, journal: SqliteJournal, logger: Logger): Promise<void> {
-  const log: Log = { info: (message, data) => logger.info(data ?? {}, message), error: (message, data) => logger.error(data ?? {}, message) };
+  const log: Log = {
+    info: (message, data) => logger.info(data ?? {}, message),
+    error: (message, data) => logger.error(data ?? {}, message),
+  };
   const token = randomBytes(24).toString('hex');
   const socket = socketPath(home, token);
   const snapshots = new SnapshotStore(join(home, 'snapshots'));
-  const output = localOutput(home);
+  const output = new AttemptOutputFiles(new LocalAttemptFiles(home));
   const stop = Promise.withResolvers<string>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.resolve(signal));
   // A client's terminal going away is no reason to end.
@@ -59,7 +64,8 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     output,
     snapshots,
     log,
-    executors: (listener) => new Map([['local', new LocalExecutor({ home, snapshots, listener })]]),
+    executors: (listener) =>
+      new Map([['local', new LocalExecutor({ homeDir: home, snapshots, listener, environment: process.env })]]),
   });
   await driver.open();
   const service = new AgentService({
@@ -100,6 +106,8 @@ function openLog(home: string): Logger {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof HpoError ? `${error.code} ${error.message}\n${error.next}` : error instanceof Error ? error.stack : String(error)}\n`);
+  process.stderr.write(
+    `${error instanceof HpoError ? `${error.code} ${error.message}\n${error.next}` : error instanceof Error ? error.stack : String(error)}\n`,
+  );
   process.exitCode = 1;
 });

@@ -1,11 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
-import { includedFiles, localImports, metricCandidates, parseProject } from './core/annotations/index.ts';
+import { join, posix, relative, sep } from 'node:path';
+import { includedFiles, isHpoYml, localImports, metricCandidates, parseHpoYml, parseProject } from './core/annotations/index.ts';
 import { planStudy } from './core/study/index.ts';
 import { cpuCount } from './devices/index.ts';
+import { buildAttempt, tunedFiles } from './driver/buildAttempt.ts';
 import { chooseEnvironment, type EnvironmentReport, makeEnvironment } from './packaging/environment/index.ts';
-import { findProjectRoot, type SnapshotStore } from './packaging/index.ts';
+import { findProjectRoot } from './packaging/projectRoot.ts';
+import type { SelectOptions } from './packaging/selectFiles.ts';
+import type { SnapshotStore } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
 import type { Preflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
 import type { Diagnostic, ScriptSpec } from './protocol/space.ts';
@@ -36,12 +39,23 @@ export interface ProjectReading {
 /** Reads the script, its own modules and the files it includes; parses and never runs them. */
 export async function readProject(script: string): Promise<ProjectReading> {
   const info = await stat(script).catch(() => null);
-  if (info === null) throw new HpoError('HPO-2001', `there is no file ${JSON.stringify(script)}`, 'check the path', { exitCode: 3 });
-  if (!info.isFile()) throw new HpoError('HPO-2002', `${JSON.stringify(script)} is not a file`, 'name the script itself', { exitCode: 2 });
-  const root = await findProjectRoot(script);
+  if (info === null)
+    throw new HpoError('HPO-2101', `there is no file ${JSON.stringify(script)}`, 'check the path', { exitCode: 3 });
+  if (!info.isFile())
+    throw new HpoError('HPO-2102', `${JSON.stringify(script)} is not a file`, 'name the script itself', { exitCode: 2 });
+  const root = findProjectRoot(script);
   const main = relative(root, script).split(sep).join('/');
+  if (!isHpoYml(main)) return await readAnnotated(root, main);
+  const text = (await readSmall(join(root, main))) ?? '';
+  const program = parseHpoYml(text, main);
+  if (program.script !== undefined) return await readAnnotated(root, posix.join(posix.dirname(main), program.script), main);
+  return { root, scriptPath: main, text, spec: program.spec, diagnostics: program.diagnostics, command: program.command ?? null };
+}
+
+/** What the comments say, in the script and in all that it imports or includes, with the settings beside it. */
+async function readAnnotated(root: string, main: string, yml: string | null = null): Promise<ProjectReading> {
   const files = new Map<string, string>();
-  const queue = [main, 'pyproject.toml'];
+  const queue = [main, 'pyproject.toml', ...(yml === null ? [] : [yml])];
   for (let path = queue.shift(); path !== undefined && files.size < maxProjectFiles; path = queue.shift()) {
     if (files.has(path) || path.startsWith('../')) continue;
     const text = await readSmall(join(root, path));
@@ -50,12 +64,16 @@ export async function readProject(script: string): Promise<ProjectReading> {
     queue.push(...localImports(text, path), ...includedFiles(text, path));
   }
   const text = files.get(main);
-  if (text === undefined) throw new HpoError('HPO-2003', `${JSON.stringify(script)} is larger than ${maxFileBytes / 1e6} MB`, 'annotate a smaller file');
-  const project = parseProject(
-    [...files].map(([path, content]) => ({ path, text: content })),
-    main,
-  );
-  return { root, scriptPath: project.script ?? main, text, spec: project.spec, diagnostics: project.diagnostics, command: project.command };
+  if (text === undefined) {
+    throw new HpoError(
+      'HPO-2103',
+      `${JSON.stringify(main)} cannot be read, or is larger than ${maxFileBytes / 1e6} MB`,
+      'check the file',
+      { exitCode: 3 },
+    );
+  }
+  const parts = [...files].map(([path, content]) => ({ path, text: content }));
+  return { root, scriptPath: main, text, ...parseProject(parts, main), command: null };
 }
 
 async function readSmall(path: string): Promise<string | null> {
@@ -72,7 +90,7 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
   const project = await readProject(request.script);
   const [environment, snapshot] = await Promise.all([
     environmentOf(request, project, ports),
-    ports.snapshots.take({ root: project.root, mustHave: [project.scriptPath] }),
+    ports.snapshots.take(selectionOf(project)),
   ]);
   return {
     spec: project.spec,
@@ -89,25 +107,55 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
 const noEnvironment: EnvironmentChoice = { interpreter: 'python3', version: '', reason: 'not chosen yet' };
 
 /** Prepares all that a study needs: faults and open questions become errors here. */
-export async function prepareStudy(request: TuneRequest, ports: PreflightPorts, progress: (message: string) => void): Promise<StudySpec> {
+export async function prepareStudy(
+  request: TuneRequest,
+  ports: PreflightPorts,
+  progress: (message: string) => void,
+): Promise<StudySpec> {
   const project = await readProject(request.script);
   refuseFaults(project, request);
   progress('looking at the environment');
   const report = await environmentOf(request, project, ports);
   const environment = await settleEnvironment(request, report, ports, progress);
   progress('storing the code');
-  const snapshot = await ports.snapshots.take({ root: project.root, mustHave: [project.scriptPath] });
+  const snapshot = await ports.snapshots.take(selectionOf(project));
   const spec = specOf(request, project, environment, snapshot.hash);
   planStudy(spec);
+  await trySplice(spec, ports);
   return spec;
 }
 
-function refuseFaults({ spec, diagnostics, scriptPath, text }: ProjectReading, request: TuneRequest): void {
+/** Writes the script's own values once, so that a place that cannot be written shows now and not in every trial. */
+async function trySplice(spec: StudySpec, { snapshots }: PreflightPorts): Promise<void> {
+  const files = tunedFiles(spec);
+  const texts = await Promise.all(files.map((file) => snapshots.readText(spec.snapshot, file)));
+  const params = Object.fromEntries(
+    spec.space.parameters.flatMap(({ name, default: own }) => (own === undefined ? [] : [[name, own]])),
+  );
+  const key = { studyId: 'preflight', trial: 0, attempt: 1 };
+  buildAttempt(
+    spec,
+    { key, params, target: spec.fidelity?.default ?? null, seed: 0 },
+    new Map(files.map((file, i) => [file, texts[i] ?? ''])),
+  );
+}
+
+/** Files with a tuned value are stored whatever ignores them: they have to be spliced. */
+function selectionOf({ root, scriptPath, spec }: ProjectReading): SelectOptions {
+  const sites = [...spec.space.parameters, ...(spec.fidelity === null ? [] : [spec.fidelity])].map(({ site }) => site.file);
+  return { root, mustHave: [...new Set([scriptPath, ...sites])], include: spec.include, data: spec.data };
+}
+
+function refuseFaults({ spec, diagnostics, scriptPath, text, command }: ProjectReading, request: TuneRequest): void {
   const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
   const [first] = errors;
   if (first !== undefined) {
     const lines = errors.map((error) => `${error.file}:${error.line}:${error.column} ${error.code} ${error.message}`);
     throw new HpoError(first.code, `the annotations have faults\n${lines.join('\n')}`, 'mend them, then start again');
+  }
+  if (command === null && !/\.pyw?$/.test(scriptPath)) {
+    const example = 'command: [julia, {script}]';
+    throw new HpoError('HPO-2104', `how to run ${scriptPath} is not known`, `say it in an hpo.yml: ${example}`, { exitCode: 4 });
   }
   if (spec.space.parameters.length === 0) {
     throw new HpoError(
@@ -117,14 +165,26 @@ function refuseFaults({ spec, diagnostics, scriptPath, text }: ProjectReading, r
     );
   }
   if (objectivesOf(request, spec).length === 0) {
-    const names = metricCandidates(text, scriptPath).map(({ metric, direction }) => `${metric}${direction === null ? '' : ` ${direction}`}`);
-    const found = names.length === 0 ? 'no metric was found in its output lines either' : `found in its output lines: ${names.join(', ')}`;
+    const names = metricCandidates(text, scriptPath).map(
+      ({ metric, direction }) => `${metric}${direction === null ? '' : ` ${direction}`}`,
+    );
+    const found =
+      names.length === 0 ? 'no metric was found in its output lines either' : `found in its output lines: ${names.join(', ')}`;
     const example = names.find((name) => name.includes(' ')) ?? 'val_loss min';
-    throw new HpoError('HPO-4002', `${scriptPath} does not say what to improve; ${found}`, `add a line: # @hpo.objective ${example}`);
+    throw new HpoError(
+      'HPO-4002',
+      `${scriptPath} does not say what to improve; ${found}`,
+      `add a line: # @hpo.objective ${example}`,
+    );
   }
 }
 
 async function environmentOf(request: TuneRequest, project: ProjectReading, ports: PreflightPorts): Promise<EnvironmentReport> {
+  const [program] = project.command ?? [];
+  if (program !== undefined) {
+    const choice = { interpreter: program, version: '', reason: 'command of hpo.yml' };
+    return { choice, tried: [], manifest: null, requirements: [], missing: [], canMake: false, recipe: null };
+  }
   return await chooseEnvironment({
     script: join(project.root, project.scriptPath),
     root: project.root,
@@ -144,14 +204,23 @@ async function settleEnvironment(
     return await makeEnvironment(report, { cacheDir: ports.cacheDir, onProgress: progress });
   }
   if (report.choice === null) {
-    throw new HpoError('HPO-2010', `no Python was found; looked at: ${report.tried.join(', ')}`, 'install Python 3, or name one with --python', {
-      exitCode: 4,
-    });
+    throw new HpoError(
+      'HPO-2010',
+      `no Python was found; looked at: ${report.tried.join(', ')}`,
+      'install Python 3, or name one with --python',
+      {
+        exitCode: 4,
+      },
+    );
   }
   return report.choice;
 }
 
-function questionsOf(request: TuneRequest, project: ProjectReading, environment: EnvironmentReport): readonly PreflightQuestion[] {
+function questionsOf(
+  request: TuneRequest,
+  project: ProjectReading,
+  environment: EnvironmentReport,
+): readonly PreflightQuestion[] {
   const questions: PreflightQuestion[] = [];
   if (objectivesOf(request, project.spec).length === 0) {
     questions.push({ type: 'objective', candidates: metricCandidates(project.text, project.scriptPath) });

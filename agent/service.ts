@@ -20,7 +20,10 @@ export interface ServicePorts extends PreflightPorts {
   readonly requestStop: () => void;
 }
 
-type Handler<N extends ServedRequest> = (params: Requests[N]['params'], context: RequestContext) => Requests[N]['result'] | Promise<Requests[N]['result']>;
+type Handler<N extends ServedRequest> = (
+  params: Requests[N]['params'],
+  context: RequestContext,
+) => Requests[N]['result'] | Promise<Requests[N]['result']>;
 
 /** What clients may ask, over the driver. */
 export class AgentService implements Service {
@@ -49,7 +52,11 @@ export class AgentService implements Service {
     };
   }
 
-  async handle<N extends ServedRequest>(name: N, params: Requests[N]['params'], context: RequestContext): Promise<Requests[N]['result']> {
+  async handle<N extends ServedRequest>(
+    name: N,
+    params: Requests[N]['params'],
+    context: RequestContext,
+  ): Promise<Requests[N]['result']> {
     return await this.#handlers[name](params, context);
   }
 
@@ -72,12 +79,19 @@ export class AgentService implements Service {
   async #log({ studyId, trial, attempt, offset }: Requests['trial/log']['params']): Promise<Requests['trial/log']['result']> {
     const found = this.#ports.driver.view(studyId).trials[trial];
     if (found === undefined) {
-      throw new HpoError('HPO-4005', `study ${studyId} has no trial ${trial}`, `list them with: hpo trials ${studyId}`, { exitCode: 3 });
+      throw new HpoError('HPO-4005', `study ${studyId} has no trial ${trial}`, `list them with: hpo trials ${studyId}`, {
+        exitCode: 3,
+      });
     }
     const shown = attempt === undefined ? found.attempts.at(-1) : found.attempts[attempt - 1];
     if (shown === undefined) {
       if (attempt === undefined) return { text: '', nextOffset: offset, ended: found.endedAt !== null };
-      throw new HpoError('HPO-4006', `${keyText({ studyId, trial, attempt })} does not exist`, 'leave the attempt out to see the latest', { exitCode: 3 });
+      throw new HpoError(
+        'HPO-4006',
+        `${keyText({ studyId, trial, attempt })} does not exist`,
+        'leave the attempt out to see the latest',
+        { exitCode: 3 },
+      );
     }
     // Read before the bytes: output that comes in between is fetched by the next call.
     const hasEnded = shown.state === 'ended';
@@ -106,7 +120,12 @@ function wholeCharacters(bytes: Uint8Array, isFinal: boolean): Uint8Array {
 
 /** Readable and unguessable enough to be unique: `train-k3f9qz`. */
 function newStudyId(name: string): string {
-  const slug = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 30) || 'study';
+  const slug =
+    name
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .replaceAll(/^-+|-+$/g, '')
+      .slice(0, 30) || 'study';
   const alphabet = '23456789abcdefghjkmnpqrstuvwxyz';
   const suffix = [...randomBytes(6)].map((byte) => alphabet[byte % alphabet.length]).join('');
   return `${slug}-${suffix}`;

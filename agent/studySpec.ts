@@ -66,7 +66,8 @@ function buildBudget(request: TuneRequest, script: ScriptSpec): Budget {
   const words = { ...script.budget, ...request.budget };
   const wallTimeMs = sum(unit(words['hours'], 3_600_000), unit(words['minutes'], 60_000), unit(words['seconds'], 1_000));
   const resource = numberOf(words['resource']);
-  const trials = request.trials ?? numberOf(request.budget?.['trials']) ?? numberOf(script.search['trials']) ?? numberOf(words['trials']);
+  const trials =
+    request.trials ?? numberOf(request.budget?.['trials']) ?? numberOf(script.search['trials']) ?? numberOf(words['trials']);
   const isUnlimited = trials === null && wallTimeMs === null && resource === null;
   return { trials: isUnlimited ? defaultTrials : trials, wallTimeMs, resource };
 }

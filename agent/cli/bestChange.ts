@@ -1,7 +1,7 @@
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
-import { bestEdits, roundForSource } from '../core/annotations/index.ts';
+import { bestEdits } from '../core/annotations/index.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { Params } from '../protocol/space.ts';
 import type { BestTrial, StudySpec } from '../protocol/study.ts';
@@ -18,9 +18,8 @@ export interface BestChange {
 }
 
 export async function bestChange(spec: StudySpec, best: BestTrial): Promise<BestChange> {
-  const params = roundedParams(spec, best.params);
   const files: BestChange['files'][number][] = [];
-  const missing = new Set(Object.keys(params));
+  const missing: string[] = [];
   for (const file of new Set(spec.space.parameters.filter(({ literal }) => literal !== null).map(({ site }) => site.file))) {
     const before = await readFile(join(spec.root, file), 'utf8').catch((cause: unknown) => {
       throw new HpoError(
@@ -30,8 +29,8 @@ export async function bestChange(spec: StudySpec, best: BestTrial): Promise<Best
         { cause },
       );
     });
-    const { edits } = bestEdits(before, file, params);
-    for (const { name } of edits) missing.delete(name);
+    const { edits, missing: gone } = bestEdits(before, file, paramsOf(spec, best.params, file));
+    missing.push(...gone);
     let after = before;
     for (const { start, end, text } of edits.toSorted((a, b) => b.start - a.start))
       after = after.slice(0, start) + text + after.slice(end);
@@ -40,7 +39,14 @@ export async function bestChange(spec: StudySpec, best: BestTrial): Promise<Best
   const patch = files
     .map(({ path, before, after }) => createTwoFilesPatch(path, path, before, after, 'now', 'best', { context: 2 }))
     .join('');
-  return { files, missing: [...missing], patch: patch.replaceAll(/^=+\n/gm, '') };
+  return { files, missing, patch: patch.replaceAll(/^=+\n/gm, '') };
+}
+
+function paramsOf(spec: StudySpec, params: Params, file: string): Params {
+  const names = spec.space.parameters
+    .filter(({ site, literal }) => literal !== null && site.file === file)
+    .map(({ name }) => name);
+  return Object.fromEntries(names.flatMap((name) => (params[name] === undefined ? [] : [[name, params[name]]])));
 }
 
 /** Writes each file aside and renames it, so that no editor sees half a script. Refuses where a file changed since the diff. */
@@ -54,16 +60,6 @@ export async function applyChange(spec: StudySpec, change: BestChange): Promise<
     await writeFile(`${target}.hpo-new`, after, { mode });
     await rename(`${target}.hpo-new`, target);
   }
-}
-
-function roundedParams(spec: StudySpec, params: Params): Params {
-  const distributions = new Map(spec.space.parameters.map(({ name, distribution }) => [name, distribution]));
-  return Object.fromEntries(
-    Object.entries(params).map(([name, value]) => {
-      const distribution = distributions.get(name);
-      return [name, distribution === undefined ? value : roundForSource(distribution, value)];
-    }),
-  );
 }
 
 /** What the best trial gained over the script's own values, in one sentence. */

@@ -70,12 +70,11 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
 
 /**
  * Text that came from a user's program or file, for a terminal: control characters are shown, not obeyed, so that a
- * file name or a metric cannot move the cursor, set the title or forge a line.
+ * file name or a metric cannot move the cursor, set the title or turn the writing direction.
  */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   return text.replaceAll(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    /(?![\t\n])\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u{${character.charCodeAt(0).toString(16)}}`,
   );
 }

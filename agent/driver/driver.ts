@@ -26,6 +26,9 @@ const groupMs = 25;
 const retryAppendMs = 1_000;
 const noCursor: OutputCursor = { out: 0, metrics: 0 };
 
+/** The end of an attempt of which nothing is known. */
+const lost: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };
+
 interface Study {
   readonly studyId: string;
   readonly state: StudyState;
@@ -394,13 +397,19 @@ export class Driver implements AsyncDisposable {
     }
   }
 
-  /** The end counts after everything that the attempt wrote. */
+  /** The end counts after everything that the attempt wrote; output that cannot be read is a fault of ours, not of the trial. */
   async #end(live: LiveAttempt, ending: Ending, reason: string | null): Promise<void> {
     if (live.hasEnded) return;
     live.hasEnded = true;
-    const { key } = live;
-    const tail = await live.intake.finish().catch(messageOf);
-    this.#observe(key, { type: 'ended', number: key.trial, attempt: key.attempt, ...ending, outputTail: reason ?? tail }, true);
+    const { trial: number, attempt } = live.key;
+    const ended = { type: 'ended', number, attempt } as const;
+    try {
+      const tail = await live.intake.finish();
+      this.#observe(live.key, { ...ended, ...ending, outputTail: reason ?? tail }, true);
+    } catch (error) {
+      this.#ports.log.error('the output of an attempt cannot be read', { key: keyText(live.key), error: messageOf(error) });
+      this.#observe(live.key, { ...ended, ...lost, outputTail: messageOf(error) }, true);
+    }
   }
 
   #listener(): ExecutorListener {
