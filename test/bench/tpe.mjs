@@ -32,7 +32,7 @@ const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
 const ask = async (request) => {
   child.stdin.write(`${JSON.stringify(request)}\n`);
   const { value, done } = await lines.next();
-  if (done) throw new Error(`the peer ended while asked for ${Object.keys(request)}`);
+  if (done) throw new Error(`the peer ended while asked for ${Object.keys(request).join()}`);
   return JSON.parse(value);
 };
 
@@ -61,9 +61,9 @@ console.log(`${''.padEnd(42)}     ours   Optuna   random`);
 for (const [name, row] of results) format(name, [mean(row.ours), mean(row.theirs), mean(row.random)]);
 format('all', [total('ours'), total('theirs'), total('random')]);
 
-const rng = createRng(1, 1);
+const resample = createRng(1, 1);
 const ratios = Array.from({ length: 2000 }, () => {
-  const picks = Array.from({ length: nSeeds }, () => rng.int(nSeeds));
+  const picks = Array.from({ length: nSeeds }, () => resample.int(nSeeds));
   const pick = (list) => picks.map((index) => list[index]);
   return total('ours', pick) / total('theirs', pick);
 }).sort((a, b) => a - b);

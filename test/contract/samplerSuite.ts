@@ -149,7 +149,7 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
           parameter('z', float(0, 5e-324)),
         ]),
       ],
-    ])('handles %s', (_, raw) => {
+    ])('handles %s', (_name, raw) => {
       const space = compileSpace(raw);
       const observations = run(sampler, space, 30, (_, number) => [Math.sin(number)]);
       expect(observations.length).toBeGreaterThan(0);
