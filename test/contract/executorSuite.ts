@@ -113,8 +113,8 @@ const ordinary = { exitCode: 0, signal: null, isTimeout: false, isOutOfMemory: f
 const forever: Step = { do: 'sleep', ms: 30_000 };
 
 /** What every executor must do. `open` makes a machine with nothing on it. */
-export function executorSuite(name: string, open: () => Promise<ExecutorWorld>): void {
-  describe.concurrent(`executor: ${name}`, () => {
+export function executorSuite(executorName: string, open: () => Promise<ExecutorWorld>): void {
+  describe.concurrent(`executor: ${executorName}`, () => {
     const endings: { name: string; steps: readonly Step[]; ending: Partial<Ending> }[] = [
       { name: 'success', steps: [], ending: {} },
       { name: 'an exit code', steps: [{ do: 'exit', code: 3 }], ending: { exitCode: 3 } },
@@ -257,13 +257,8 @@ export function executorSuite(name: string, open: () => Promise<ExecutorWorld>):
       await sleep(1_200);
       const second = new Observer();
       await using executor = world.connect(second);
-      const listed = new Map((await executor.list()).map((listing) => [text(listing.key), listing.state]));
-      expect([...listed].sort()).toEqual([
-        ['study-1/0/1', 'running'],
-        ['study-1/1/1', 'ended'],
-        ['study-1/2/1', 'ended'],
-        ['study-1/3/1', 'running'],
-      ]);
+      const listed = (await executor.list()).map((listing) => `${text(listing.key)} ${listing.state}`);
+      expect(listed.sort()).toEqual(['study-1/0/1 running', 'study-1/1/1 ended', 'study-1/2/1 ended', 'study-1/3/1 running']);
       for (const start of starts) await executor.start(start);
       await executor.stop(key(3), 5_000);
       expect(await second.ending(key(0))).toEqual({ ...ordinary, exitCode: 4 });

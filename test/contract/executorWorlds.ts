@@ -125,6 +125,7 @@ export async function openLocalWorld(): Promise<LocalWorld> {
   return world;
 }
 
+// oxlint-disable-next-line consistent-return -- the switch is exhaustive
 function asShell(step: Step): string {
   switch (step.do) {
     case 'print':

@@ -323,7 +323,7 @@ export class LocalExecutor implements Executor {
   /** Ends what the programs left running outside their groups. */
   async #tidy(): Promise<void> {
     while (this.#ended.size > 0) {
-      await sleep(tidyMs, null, { ref: false });
+      await sleep(tidyMs);
       const marks = this.#ended;
       this.#ended = new Set();
       const left = await findMarked((mark) => marks.has(mark));

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { watch, type FSWatcher } from 'chokidar';
 import { outputFileNames } from './outputFile.ts';
 
-/** An attempt that writes more than this between two polls is not watched any more: the polls are enough for it. */
-const loudBytes = 4 * 1024 * 1024;
+/** An attempt that writes more often than this between two polls is not watched any more: the polls are enough for it. */
+const loudEvents = 200;
 
 /**
  * Tells when the files in attempt folders change. The file system's events come at once but can be lost or missing
@@ -31,7 +31,11 @@ export class OutputWatcher implements AsyncDisposable {
     watcher.on('all', () => this.#onChange(dir));
     // The polls go on without it.
     watcher.on('error', () => this.#unwatch(dir));
-    this.#watched.set(dir, { watcher, size: 0 });
+    const watched: Watched = { watcher, size: 0, events: 0 };
+    watcher.on('raw', () => {
+      if (++watched.events > loudEvents) this.#unwatch(dir);
+    });
+    this.#watched.set(dir, watched);
   }
 
   remove(dir: string): void {
@@ -44,10 +48,9 @@ export class OutputWatcher implements AsyncDisposable {
     for (const [dir, watched] of this.#watched) {
       let size = 0;
       for (const name of Object.values(outputFileNames)) size += statSync(join(dir, name), { throwIfNoEntry: false })?.size ?? 0;
-      const grown = size - watched.size;
-      if (grown === 0) continue;
+      watched.events = 0;
+      if (size === watched.size) continue;
       watched.size = size;
-      if (grown > loudBytes) this.#unwatch(dir);
       this.#onChange(dir);
     }
   }
@@ -69,4 +72,6 @@ export class OutputWatcher implements AsyncDisposable {
 interface Watched {
   watcher: FSWatcher | null;
   size: number;
+  /** Events of the file system since the last poll. */
+  events: number;
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -62,11 +62,10 @@ fi
 pid=$!
 # The output is the program's alone: dash would add "Killed" to it.
 exec >/dev/null 2>&1
-# A shutdown of the machine asks the shim too: pass it on.
-trap 'interrupted=1; signal_group TERM' TERM INT
 ticks_of $pid
 record start.json "{\\"shim\\":$$,\\"shimTicks\\":\\"$shim_ticks\\",\\"boot\\":\\"$boot\\",\\"pid\\":$pid,\\"pidTicks\\":\\"$ticks\\",\\"oom\\":$oom}"
 
+# Before any trap for TERM: a subshell that is asked to end while it still drops inherited traps would not hear it.
 if [ "$limit" != 0 ]; then
   (
     sleep "$limit"
@@ -76,6 +75,8 @@ if [ "$limit" != 0 ]; then
     signal_group KILL
   ) &
 fi
+# A shutdown of the machine asks the shim too: pass it on.
+trap 'interrupted=1; signal_group TERM' TERM INT
 
 while
   interrupted=
@@ -113,7 +114,7 @@ export async function installShim(dir: string): Promise<string> {
   const path = join(dir, `shim-${version}.sh`);
   if ((await stat(path).catch(() => null))?.size === Buffer.byteLength(shimScript)) return path;
   await mkdir(dir, { recursive: true });
-  const temporary = `${path}.${process.pid}`;
+  const temporary = `${path}.${randomUUID()}`;
   await writeFile(temporary, shimScript, { mode: 0o500 });
   await rename(temporary, path);
   return path;

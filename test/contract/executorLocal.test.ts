@@ -1,0 +1,304 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { readAttemptRecord } from '../../agent/executors/local/attemptRecord.ts';
+import { send } from '../../agent/executors/local/processes.ts';
+import { LocalExecutor } from '../../agent/executors/local/localExecutor.ts';
+import { attemptOf, eventually, key, Observer, type Step, text } from './executorSuite.ts';
+import { type LocalWorld, openLocalWorld } from './executorWorlds.ts';
+
+const forever: Step = { do: 'sleep', ms: 30_000 };
+const sh = (script: string, ...args: string[]) => ['/bin/sh', '-c', script, 'sh', ...args];
+
+async function startedRecord(world: LocalWorld, of = key(0)) {
+  const record = await readAttemptRecord(world.files.attemptDir(of));
+  if (record.state !== 'started' || record.shim === null || record.program === null)
+    throw new Error(`not running: ${record.state}`);
+  return { shim: record.shim.pid, program: record.program.pid };
+}
+
+describe.concurrent('the local executor', () => {
+  it('loses nothing when the agent is killed', async () => {
+    await using world = await openLocalWorld();
+    // Prints all the time: into a pipe of the agent, it would die with it.
+    const counting = sh('i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo "line $i"; sleep 0.05; done; exit 6');
+    const attempts = [
+      attemptOf(world, [], { command: counting }),
+      attemptOf(world, [forever], { key: key(1), timeoutMs: 1_500 }),
+    ];
+    const host = spawn(
+      process.execPath,
+      [join(import.meta.dirname, 'executorHost.ts'), world.homeDir, join(world.homeDir, 'snapshots'), JSON.stringify(attempts)],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    await new Promise((resolve) => host.stdout.once('data', resolve));
+    const pids = await startedRecord(world);
+    host.kill('SIGKILL');
+    await new Promise((resolve) => host.once('exit', resolve));
+
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    const listed = (await executor.list()).map((listing) => `${text(listing.key)} ${listing.state}`);
+    expect(listed.sort()).toEqual(['study-1/0/1 running', 'study-1/1/1 running']);
+    await executor.start(attempts[0] ?? attemptOf(world, []));
+    expect(observer.pids.get('study-1/0/1')).toBe(pids.program);
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 6, isLost: false });
+    expect((await world.read(key(0), 'out')).trimEnd().split('\n')).toEqual(
+      Array.from({ length: 40 }, (_, index) => `line ${index + 1}`),
+    );
+    expect(await observer.ending(key(1))).toMatchObject({ isTimeout: true });
+    expect(observer.count('ended', key(0))).toBe(1);
+  });
+
+  it('ends the tree at the deadline while no agent is there', async () => {
+    await using world = await openLocalWorld();
+    {
+      await using executor = world.connect(new Observer());
+      await executor.start(attemptOf(world, [{ do: 'ignoreTerm' }, { do: 'escape' }, forever], { timeoutMs: 300, graceMs: 200 }));
+    }
+    await eventually(async () => (await world.processes()) === 0, 'no process is left');
+  });
+
+  it('runs an attempt once, whichever of two agents starts it', async () => {
+    await using world = await openLocalWorld();
+    const observers = [new Observer(), new Observer()];
+    const attempt = attemptOf(world, [
+      { do: 'checkpoint', text: 'ran ' },
+      { do: 'sleep', ms: 300 },
+      { do: 'exit', code: 9 },
+    ]);
+    const [first, second] = observers.map((observer) => world.connect(observer));
+    const starting = first?.start(attempt);
+    // The second agent comes when the first has just handed over to the shim.
+    await eventually(() => existsSync(join(world.files.attemptDir(key(0)), 'out.log')), 'the shim was started');
+    await Promise.all([starting, second?.start(attempt)]);
+    for (const observer of observers) expect(await observer.ending(key(0))).toMatchObject({ exitCode: 9, isLost: false });
+    expect(readFileSync(join(world.files.checkpointDir(key(0)), 'log'), 'utf8')).toBe('ran ');
+  });
+
+  it('tells a loss when the shim was killed, and ends what it held', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(attemptOf(world, [{ do: 'escape' }, forever]));
+    send((await startedRecord(world)).shim, 'SIGKILL');
+    expect(await observer.ending(key(0))).toEqual({
+      exitCode: null,
+      signal: null,
+      isTimeout: false,
+      isOutOfMemory: false,
+      isLost: true,
+    });
+    await eventually(async () => (await world.processes()) === 0, 'no process is left');
+
+    const next = new Observer();
+    await using later = world.connect(next);
+    await later.start(attemptOf(world, []));
+    expect(await next.ending(key(0))).toMatchObject({ isLost: true });
+  });
+
+  const remains: { name: string; files: Record<string, string> }[] = [
+    {
+      name: 'of a boot before this one',
+      files: { 'claim.json': `{"shim":1,"shimTicks":"1","boot":"00000000-0000-0000-0000-000000000000"}` },
+    },
+    {
+      name: 'whose process id belongs to another by now',
+      files: { 'start.json': `{"shim":${process.pid},"shimTicks":"7","boot":"","pid":${process.pid},"pidTicks":"7","oom":0}` },
+    },
+    { name: 'emptied by a power cut', files: { 'claim.json': '', 'start.json': '', 'exit.json': '' } },
+  ];
+  it.each(remains)('tells a loss: remains $name', async ({ files }) => {
+    await using world = await openLocalWorld();
+    const dir = world.files.attemptDir(key(0));
+    mkdirSync(dir, { recursive: true });
+    for (const [name, content] of Object.entries(files)) {
+      writeFileSync(join(dir, name), content);
+      utimesSync(join(dir, name), new Date(0), new Date(0));
+    }
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(attemptOf(world, []));
+    expect(await observer.ending(key(0))).toMatchObject({ isLost: true });
+    expect(existsSync(join(dir, 'out.log'))).toBe(false);
+  });
+
+  it('passes arguments as they are, and runs in the work folder', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    const args = ['', ' ', '*', '$(touch x)', '`id`', 'a\nb', '"', "'", '\\', '-n', '--', 'ü🎉', 'x=y'];
+    await executor.start(attemptOf(world, [], { command: sh(`pwd; printf '<%s>' "$@"`, ...args) }));
+    await observer.ending(key(0));
+    expect(await world.read(key(0), 'out')).toBe(
+      `${join(world.files.attemptDir(key(0)), 'work')}\n${args.map((arg) => `<${arg}>`).join('')}`,
+    );
+  });
+
+  it('says in the output that a program is missing', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(attemptOf(world, [], { command: ['no-such-python', 'train.py'] }));
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 127 });
+    expect(await world.read(key(0), 'out')).toContain('no-such-python');
+  });
+
+  it('ends what is left in the group before it tells the end', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(
+      attemptOf(world, [], { command: sh(`(trap '' TERM; while :; do sleep 0.1; done) & sleep 0.2; exit 2`) }),
+    );
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 2 });
+    expect(await world.processes()).toBe(0);
+  });
+
+  it('keeps a folder of the project over the attempts of a trial', async () => {
+    await using world = await openLocalWorld();
+    await world.store({ 'out/ckpt/.gitkeep': '', 'train.py': '' });
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    for (const attempt of [1, 2]) {
+      await executor.start(
+        attemptOf(world, [], {
+          key: key(0, attempt),
+          command: sh('echo $HPO_ATTEMPT >>out/ckpt/log; cat out/ckpt/log "$HPO_CHECKPOINT_DIR/log"'),
+          checkpointDir: 'out/ckpt/',
+        }),
+      );
+      await observer.ending(key(0, attempt));
+    }
+    expect(await world.read(key(0, 2), 'out')).toBe('1\n2\n1\n2\n');
+    await expect(executor.start(attemptOf(world, [], { key: key(1), checkpointDir: '../..' }))).rejects.toMatchObject({
+      code: 'HPO-2302',
+    });
+  });
+
+  it('gives the program the agent’s environment, without what makes the agent an editor’s', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    const environment = {
+      PATH: process.env['PATH'],
+      MINE: 'kept',
+      VSCODE_PID: '1',
+      ELECTRON_RUN_AS_NODE: '1',
+      HPO_ATTEMPT_KEY: 'outer',
+    };
+    await using executor = new LocalExecutor({
+      homeDir: world.homeDir,
+      snapshots: world.snapshots,
+      listener: observer,
+      environment,
+    });
+    await executor.start(attemptOf(world, [], { command: ['/usr/bin/env'], environment: { HPO_SEED: '7' } }));
+    await observer.ending(key(0));
+    const lines = (await world.read(key(0), 'out')).trimEnd().split('\n');
+    const dir = world.files.attemptDir(key(0));
+    expect(lines.filter((line) => !/^(PWD|OLDPWD|SHLVL|_|PATH)=/.test(line)).sort()).toEqual([
+      `HPO_ATTEMPT=1`,
+      `HPO_ATTEMPT_KEY=${world.files.mark(key(0))}`,
+      `HPO_CHECKPOINT_DIR=${world.files.checkpointDir(key(0))}`,
+      `HPO_METRICS_FILE=${join(dir, 'metrics.jsonl')}`,
+      'HPO_SEED=7',
+      'HPO_STUDY=study-1',
+      'HPO_TRIAL=0',
+      'MINE=kept',
+      'PYTHONUNBUFFERED=1',
+    ]);
+  });
+
+  it('has a shim of a few megabytes, alone in its session and without the mark', async () => {
+    await using world = await openLocalWorld();
+    await using executor = world.connect(new Observer());
+    await executor.start(attemptOf(world, [forever]));
+    const { shim, program } = await startedRecord(world);
+    const field = (pid: number, index: number) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[index];
+    await eventually(() => field(program, 3) === String(program), 'the program leads a session');
+    expect(field(shim, 3)).toBe(String(shim));
+    expect(Number(readFileSync(`/proc/${shim}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)?.[1])).toBeLessThan(4_000);
+    expect(readFileSync(`/proc/${shim}/environ`, 'utf8')).not.toContain('HPO_ATTEMPT_KEY=');
+  });
+
+  it('checks the stored code before a study goes on with it', async () => {
+    await using world = await openLocalWorld();
+    await using executor = world.connect(new Observer());
+    const stored = join(world.homeDir, 'snapshots', world.snapshot, 'files', 'train.py');
+    chmodSync(stored, 0o644);
+    writeFileSync(stored, 'half');
+    const study = { studyId: 'study-1', snapshot: world.snapshot };
+    await expect(executor.prepare(study)).rejects.toMatchObject({ code: 'HPO-2205' });
+    writeFileSync(stored, 'lr = 0.1\n');
+    await executor.prepare(study);
+  });
+
+  it('can start again what could not start', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await expect(executor.start(attemptOf(world, [], { snapshot: '0'.repeat(64) }))).rejects.toMatchObject({ code: 'HPO-2205' });
+    expect(observer.told).toEqual([]);
+    expect(await executor.list()).toEqual([]);
+    await executor.start(attemptOf(world, [{ do: 'exit', code: 1 }]));
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 1 });
+  });
+
+  it('takes no study id for a way out of its folder', async () => {
+    await using world = await openLocalWorld();
+    await using executor = world.connect(new Observer());
+    for (const studyId of ['..', 'a/b', '', '.x']) {
+      await expect(executor.cleanup(studyId, { removeFiles: true })).rejects.toThrow(RangeError);
+    }
+    mkdirSync(join(world.homeDir, 'studies', '.DS_Store'), { recursive: true });
+    expect(await executor.list()).toEqual([]);
+  });
+
+  it('leaves no timer, process or half-written record behind', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(attemptOf(world, [{ do: 'print', text: 'x' }], { timeoutMs: 20_000 }));
+    await observer.ending(key(0));
+    const dir = world.files.attemptDir(key(0));
+    expect(readdirSync(dir).sort()).toEqual(['claim.json', 'exit.json', 'out.log', 'start.json', 'work']);
+    expect(statSync(join(dir, 'exit.json')).size).toBeGreaterThan(0);
+    await sleep(50);
+    const timers = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isTimerOf(pid, dir));
+    expect(timers).toEqual([]);
+  });
+});
+
+/** Alone, because it measures. */
+describe('the local executor under load', () => {
+  it('is not held up by 100 MB of output a second', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(attemptOf(world, [], { command: sh('yes "epoch 1 loss=0.5" | head -c 200000000') }));
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    const cpu = process.cpuUsage();
+    const begun = performance.now();
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
+    delay.disable();
+    const { user, system } = process.cpuUsage(cpu);
+    const busy = (user + system) / 1000 / (performance.now() - begun);
+    expect(await world.output.size(key(0), 'out')).toBe(200_000_000);
+    expect(observer.count('output', key(0))).toBeLessThan(500);
+    expect(busy, 'share of a core').toBeLessThan(0.4);
+    expect(delay.percentile(50) / 1e6, 'usual delay of the event loop in ms').toBeLessThan(50);
+  });
+});
+
+/** Whether a process is a shim of the attempt, or a child of one: both have the work folder as theirs. */
+function isTimerOf(pid: string, dir: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HPO_METRICS_FILE=${dir}`);
+  } catch {
+    return false;
+  }
+}
