@@ -40,6 +40,17 @@ export function hasReachedTarget(live: LiveAttempt): boolean {
   return live.lastStep + Math.max(1, live.lastStep - live.previousStep) >= live.target;
 }
 
+/** Whether an attempt that was to wait while the study is paused had come to its end before it heard of it. */
+export function isPastStop(live: LiveAttempt, exitCode: number | null): boolean {
+  return (
+    live.stopReason === 'studyPaused' &&
+    exitCode === 0 &&
+    live.nReports > 0 &&
+    live.target !== null &&
+    live.lastStep >= live.target
+  );
+}
+
 /** When the budget of time runs out, in ms since the epoch; null without one or while the study does not run. */
 export function deadline(state: StudyState): number | null {
   const { wallTimeMs } = state.view.spec.budget;

@@ -2,7 +2,7 @@ import type { StudyPlan } from '../../protocol/requests.ts';
 import type { StudySpec } from '../../protocol/study.ts';
 import { gridSteps } from '../samplers/grid.ts';
 import { createSampler } from '../samplers/index.ts';
-import { chooseScheduler, planResource, planRungs } from '../schedulers/index.ts';
+import { createScheduler, planResource, planRungs } from '../schedulers/index.ts';
 import { compileSpace, type CompiledSpace } from '../space/index.ts';
 import { baselineOf, schedulerConfig } from './baseline.ts';
 
@@ -17,7 +17,7 @@ export function planStudy(spec: StudySpec): StudyPlan {
   const hasBaseline = baselineOf(spec, space) !== null;
   const trials = plannedTrials(spec, space, hasBaseline);
   const config = { ...schedulerConfig(spec, hasBaseline), maxTrials: trials };
-  const scheduler = chooseScheduler(spec.search.scheduler, config).name;
+  const scheduler = createScheduler(spec.search.scheduler, config).name;
   const rungs = planRungs(scheduler, config);
   const full = spec.fidelity === null || trials === null ? null : spec.fidelity.max * trials;
   const total = rungs === null ? null : planResource(scheduler, rungs, config.hasCheckpoint, hasBaseline);

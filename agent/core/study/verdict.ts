@@ -2,7 +2,7 @@ import type { Params } from '../../protocol/space.ts';
 import type { Failure, MetricValues } from '../../protocol/study.ts';
 import { metricNumber, unreachable } from '../../protocol/view.ts';
 import { evaluate } from '../space/index.ts';
-import { hasReachedTarget } from './budget.ts';
+import { hasReachedTarget, isPastStop } from './budget.ts';
 import type { LiveAttempt, StudyState, Verdict } from './state.ts';
 
 /** How an attempt ended. */
@@ -45,11 +45,8 @@ function afterStop(state: StudyState, outcome: AttemptOutcome): ReturnType<typeo
       return { type: 'end', state: 'pruned', values, failure: null };
     case 'paused':
       return { type: 'pause', resource: Math.min(live.lastStep, live.target ?? live.lastStep) };
-    case 'studyPaused': {
-      // It may have come to its end before it heard of the stop.
-      const isWhole = outcome.exitCode === 0 && live.nReports > 0 && live.target !== null && live.lastStep >= live.target;
-      return isWhole ? afterEnd(state, live) : { type: 'retry', notBefore: outcome.at };
-    }
+    case 'studyPaused':
+      return isPastStop(live, outcome.exitCode) ? afterEnd(state, live) : { type: 'retry', notBefore: outcome.at };
     case 'studyStopped': {
       // The user threw it away; a budget or a goal only cut it short, and what it reported still tells something.
       const isCutShort = state.view.endReason !== 'stopped' && Object.keys(values).length > 0;

@@ -194,7 +194,7 @@ describe('a study in which everything fails alike ends early and says the cause 
     expect(h.state.view.state).toBe('running');
     fail(h, 3, 'ValueError: x');
     expect(h.state.view.state).toBe('stopping');
-    for (const number of [...h.state.live.keys()]) h.see(ended(number, 1, { exitCode: null, signal: 'SIGTERM' }));
+    for (const number of h.state.live.keys()) h.see(ended(number, 1, { exitCode: null, signal: 'SIGTERM' }));
     expect(h.states()).toBe('failed failed failed failed cancelled cancelled cancelled');
     expect(h.state.view.endReason).toBe('failed');
   });

@@ -88,7 +88,7 @@ describe('a study without a fidelity', () => {
     h.see(metric(2, 1, 1, { loss: 0.5 }));
     h.run(1, losses[1]);
     expect(h.state.view.state).toBe('stopping');
-    for (const number of [...h.state.live.keys()]) h.see(ended(number, 1, { exitCode: null, signal: 'SIGTERM' }));
+    for (const number of h.state.live.keys()) h.see(ended(number, 1, { exitCode: null, signal: 'SIGTERM' }));
     expect(h.state.view).toMatchObject({ state: 'ended', endReason: 'goal', incumbent: winner });
     expect(h.states()).toBe('complete complete pruned cancelled');
     expect(h.state.view.message).toContain(`Trial ${winner} reached the goal: loss`);

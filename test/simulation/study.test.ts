@@ -1,0 +1,175 @@
+import { describe, expect, test } from 'vitest';
+import { createRng } from '../../agent/core/math/index.ts';
+import { planStudy } from '../../agent/core/study/index.ts';
+import type { Params } from '../../agent/protocol/space.ts';
+import type { StudySpec } from '../../agent/protocol/study.ts';
+import { fidelity, spec } from '../unit/core/study/harness.ts';
+import { type Faults, noFaults, VirtualStudy } from './virtualStudy.ts';
+
+const nSeeds = 2_000;
+
+describe('whatever happens in whatever order', () => {
+  test(`${nSeeds} studies with faults, crashes and commands keep every invariant`, () => {
+    const seen = { events: 0, reasons: new Set<string>(), states: new Set<string>(), schedulers: new Set<string>() };
+    for (let seed = 0; seed < nSeeds; seed++) {
+      const study = new VirtualStudy(seed, someSpec(seed), someFaults(seed), someLoss);
+      study.run();
+      seen.events += study.journal.length;
+      seen.reasons.add(study.state.view.endReason ?? '');
+      seen.schedulers.add(study.state.scheduler.name);
+      for (const trial of study.state.view.trials) seen.states.add(trial.state);
+    }
+    // What never happens is not tested.
+    expect([...seen.reasons].sort()).toEqual(['budget', 'exhausted', 'failed', 'goal', 'stopped']);
+    expect([...seen.states].sort()).toEqual(['cancelled', 'complete', 'failed', 'infeasible', 'pruned']);
+    expect([...seen.schedulers].sort()).toEqual(['asha-promote', 'asha-stop', 'none']);
+    expect(seen.events).toBeGreaterThan(nSeeds * 20);
+  });
+
+  test('the same seed is the same history, to the event', () => {
+    for (const seed of [1, 20, 300]) {
+      const [one, two] = [0, 1].map(() => new VirtualStudy(seed, someSpec(seed), someFaults(seed), someLoss));
+      one?.run();
+      two?.run();
+      expect(one?.journal).toEqual(two?.journal);
+    }
+  });
+
+  test('one at a time, the same seed and results give the same points, though every fault strikes', () => {
+    const study = (faults: Partial<Faults>) => {
+      const found = new VirtualStudy(
+        5,
+        spec({ search: { sampler: 'tpe' }, budget: { trials: 20 } }),
+        { ...noFaults, ...faults },
+        someLoss,
+      );
+      found.run();
+      return found.state.view.trials.map((trial) => trial.params);
+    };
+    expect(study({ preempted: 0.5, repeated: 0.3, crash: 0.2 })).toEqual(study({}));
+  });
+});
+
+describe('the plan is what runs', () => {
+  const base = { fidelity: fidelity(1, 27), budget: { trials: 40 } } as const;
+  const reached = (study: VirtualStudy) => {
+    const rungs = planStudy(study.state.view.spec).rungs ?? [];
+    return rungs.map(({ resource }) => study.state.view.trials.filter((trial) => trial.resource >= resource).length);
+  };
+  const planned = (given: StudySpec) => planStudy(given).rungs?.map((rung) => rung.trials) ?? [];
+  const run = (seed: number, given: StudySpec, lossOf: (number: number) => number) => {
+    const study = new VirtualStudy(seed, given, noFaults, lossOf);
+    study.run();
+    return study;
+  };
+
+  test.each([1, 4, 16])('none, %d at once', (parallel) => {
+    const given = spec({ ...base, search: { scheduler: 'none', parallel } });
+    const study = run(1, given, (number) => number);
+    expect(reached(study)).toEqual(planned(given));
+    expect(study.state.spent).toBe(planStudy(given).totalResource);
+  });
+
+  test.each([null, { dir: 'c' }])(
+    'promotion where early values hold, checkpoint %j: exactly, in trials and in resource',
+    (checkpoint) => {
+      const given = spec({ ...base, checkpoint, search: { scheduler: 'asha-promote' } });
+      const study = run(1, given, (number) => number);
+      expect(reached(study)).toEqual(planned(given));
+      expect(study.state.spent).toBe(planStudy(given).totalResource);
+    },
+  );
+
+  test.each([4, 16])('promotion where early values hold, %d at once: but for who overtakes whom', (parallel) => {
+    const given = spec({ ...base, search: { scheduler: 'asha-promote', parallel } });
+    for (let seed = 0; seed < 20; seed++) {
+      const plan = planned(given);
+      reached(run(seed, given, (number) => number)).forEach((count, i) => {
+        expect(count).toBeGreaterThanOrEqual(plan[i] ?? NaN);
+        expect(count).toBeLessThanOrEqual((plan[i] ?? NaN) + 3);
+      });
+    }
+  });
+
+  test('promotion in random order: never fewer, and a bounded number more', () => {
+    const given = spec({ ...base, checkpoint: { dir: 'c' }, search: { scheduler: 'asha-promote', parallel: 4 } });
+    const plan = planned(given);
+    const sums = plan.map(() => 0);
+    for (let seed = 0; seed < 100; seed++) {
+      const found = reached(run(seed, given, (number) => createRng(seed, number).next()));
+      found.forEach((count, i) => {
+        expect(count).toBeGreaterThanOrEqual(plan[i] ?? Infinity);
+        sums[i] = (sums[i] ?? 0) + count / 100;
+      });
+    }
+    // 13 of 39 are promotable in the end; about √39 more were so for a while (Li et al. 2020, section 4).
+    expect(sums[1]).toBeLessThan((plan[1] ?? 0) + Math.sqrt(40) + 1);
+  });
+
+  test('stopping in random order: as many as expected, on average', () => {
+    const given = spec({ ...base, search: { scheduler: 'asha-stop', parallel: 1 } });
+    const [, second = NaN] = planned(given);
+    let mean = 0;
+    for (let seed = 0; seed < 200; seed++) mean += survivors(run(seed, given, (number) => createRng(seed, number).next())) / 200;
+    expect(Math.abs(mean - second)).toBeLessThan(1);
+  });
+
+  /** Trials that passed the first rung, the baseline included. */
+  function survivors(study: VirtualStudy): number {
+    return study.state.view.trials.filter((trial) => trial.state === 'complete' || trial.resource >= 3).length;
+  }
+});
+
+function someLoss(number: number, params: Params, step: number): number {
+  const lr = Number(params['lr'] ?? number);
+  return Math.round((Math.log10(lr) + 2) ** 2 * 10) / 10 + 1 / step;
+}
+
+function someSpec(seed: number): StudySpec {
+  const rng = createRng(seed, 1);
+  const pick = <T>(...values: readonly [T, ...T[]]): T => values[rng.int(values.length)] ?? values[0];
+  const hasFidelity = rng.next() < 0.8;
+  const max = pick(1, 3, 9, 10, 27);
+  const flags = { parameters: ['a', 'b'].map((name) => ({ ...flag, name })), where: [] };
+  return spec({
+    fidelity: hasFidelity ? fidelity(pick(1, 2, 0.5), max, pick(2, 3, 4)) : null,
+    checkpoint: pick(null, { dir: 'c' }),
+    objectives: [{ metric: 'loss', direction: 'min', goal: pick(null, null, null, 0.3) }],
+    constraints: pick<readonly string[]>([], [], ['loss < 5']),
+    ...(rng.next() < 0.1 ? { space: flags } : {}),
+    search: {
+      scheduler: hasFidelity ? pick('auto', 'none', 'asha-stop', 'asha-promote') : 'auto',
+      seed,
+      parallel: 1 + rng.int(6),
+    },
+    budget: {
+      trials: pick(1, 2, 5, 12, 20),
+      wallTimeMs: pick(null, null, null, 500, 5_000),
+      resource: pick(null, null, null, 2, 50, 200),
+    },
+  });
+}
+
+const flag = {
+  distribution: { type: 'categorical', choices: [false, true] },
+  default: true,
+  when: null,
+  sink: { type: 'literal' },
+  site: { file: 'train.py', line: 1, column: 1 },
+  literal: null,
+} as const;
+
+function someFaults(seed: number): Faults {
+  const rng = createRng(seed, 2);
+  const sometimes = (probability: number) => (rng.next() < 0.5 ? probability : 0);
+  return {
+    lost: sometimes(0.2),
+    preempted: sometimes(0.2),
+    failed: sometimes(rng.next() < 0.3 ? 1 : 0.2),
+    nan: sometimes(0.1),
+    endsEarly: sometimes(0.2),
+    repeated: sometimes(0.2),
+    crash: sometimes(0.05),
+    command: sometimes(0.05),
+  };
+}

@@ -1,0 +1,312 @@
+import { isDeepStrictEqual } from 'node:util';
+import { createRng, type Rng } from '../../agent/core/math/index.ts';
+import {
+  command,
+  createStudy,
+  decide,
+  fold,
+  intents,
+  nextWakeup,
+  observe,
+  pointOf,
+  type Observation,
+  type StudyState,
+} from '../../agent/core/study/index.ts';
+import type { JournalEntry, StudyEvent } from '../../agent/protocol/events.ts';
+import type { StudyCommand } from '../../agent/protocol/requests.ts';
+import type { Params } from '../../agent/protocol/space.ts';
+import { endedTrialStates, type MetricValue, type StudySpec } from '../../agent/protocol/study.ts';
+import { metricNumber, metricValue } from '../../agent/protocol/view.ts';
+
+/** How often things go wrong; each a probability per attempt unless said otherwise. */
+export interface Faults {
+  readonly lost: number;
+  readonly preempted: number;
+  readonly failed: number;
+  readonly nan: number;
+  readonly endsEarly: number;
+  /** Per observation: delivered twice, or once more much later. */
+  readonly repeated: number;
+  /** Per observation: the agent dies and reads its journal. */
+  readonly crash: number;
+  /** Per observation: a user gives some command. */
+  readonly command: number;
+}
+
+export const noFaults: Faults = { lost: 0, preempted: 0, failed: 0, nan: 0, endsEarly: 0, repeated: 0, crash: 0, command: 0 };
+
+interface Process {
+  readonly number: number;
+  readonly attempt: number;
+  isOver: boolean;
+  isStopAsked: boolean;
+}
+
+interface Happening {
+  readonly at: number;
+  readonly order: number;
+  readonly act: () => void;
+}
+
+/**
+ * A study on a virtual clock: asynchronous workers train, report, die and are stopped; all chance comes from one seed.
+ * Does what the driver does (observations and commands become events, then decisions, then the world follows the intents)
+ * and checks after each step what must always hold. Throws with the seed in the message where something does not.
+ */
+export class VirtualStudy {
+  state: StudyState;
+  readonly journal: JournalEntry[] = [];
+  /** Steps trained, by trial; what a checkpoint would hold. */
+  readonly trained = new Map<number, number>();
+  now = 0;
+  readonly #seed: number;
+  readonly #faults: Faults;
+  readonly #rng: Rng;
+  readonly #lossOf: (number: number, params: Params, step: number) => number;
+  readonly #processes = new Map<string, Process>();
+  readonly #endedTrials = new Set<number>();
+  #happenings: Happening[] = [];
+  #order = 0;
+
+  constructor(seed: number, spec: StudySpec, faults: Faults, lossOf: (number: number, params: Params, step: number) => number) {
+    this.#seed = seed;
+    this.#faults = faults;
+    this.#rng = createRng(seed, 77);
+    this.#lossOf = lossOf;
+    const entry: JournalEntry = { seq: 1, studyId: 's', event: { type: 'studyCreated', at: 0, spec } };
+    this.journal.push(entry);
+    this.state = createStudy(entry);
+    this.#settle();
+  }
+
+  /** Runs until the study has ended. */
+  run(): void {
+    for (let step = 0; this.state.view.state !== 'ended'; step++) {
+      if (step > 100_000) this.#fail('does not end');
+      this.#next();
+    }
+    this.#checkEnd();
+  }
+
+  #next(): void {
+    const wakeup = nextWakeup(this.state, this.now);
+    const first = this.#happenings.reduce<Happening | null>(
+      (a, b) => (a === null || b.at < a.at || (b.at === a.at && b.order < a.order) ? b : a),
+      null,
+    );
+    if (first === null && wakeup === null) {
+      // Nothing will happen by itself: only a paused study may wait for its user.
+      if (this.state.view.state !== 'paused') this.#fail(`waits for nothing in state ${this.state.view.state}`);
+      this.#command({ type: 'resume' });
+    } else if (wakeup !== null && (first === null || wakeup <= first.at)) {
+      this.now = Math.max(this.now, wakeup);
+    } else if (first !== null) {
+      this.now = Math.max(this.now, first.at);
+      this.#happenings = this.#happenings.filter((happening) => happening !== first);
+      first.act();
+    }
+    this.#settle();
+    if (this.#chance(this.#faults.crash)) this.#crash();
+    if (this.#chance(this.#faults.command)) this.#someCommand();
+  }
+
+  #chance(probability: number): boolean {
+    return probability > 0 && this.#rng.next() < probability;
+  }
+
+  #later(delay: number, act: () => void): void {
+    this.#happenings.push({ at: this.now + delay, order: this.#order++, act });
+  }
+
+  #settle(): void {
+    for (let round = 0; ; round++) {
+      const hasCapacity = !this.#chance(this.#faults.command);
+      const events = decide(this.state, { now: this.now, hasCapacity });
+      if (events.length === 0) {
+        // Without capacity it was not asked in earnest.
+        if (hasCapacity) break;
+        continue;
+      }
+      if (round > 10_000) this.#fail('decides without end');
+      this.#record(events);
+    }
+    for (const intent of intents(this.state)) {
+      if (intent.type === 'startAttempt') this.#start(intent.number, intent.attempt, intent.target);
+      else this.#stop(intent.number, intent.attempt);
+    }
+  }
+
+  #record(events: readonly StudyEvent[]): void {
+    for (const event of events) {
+      const entry: JournalEntry = { seq: this.journal.length + 1, studyId: 's', event };
+      // As it comes back from the journal.
+      this.journal.push(JSON.parse(JSON.stringify(entry)));
+      fold(this.state, entry);
+      this.#check(event);
+    }
+  }
+
+  #see(observation: Observation): void {
+    this.#record(observe(this.state, observation, this.now));
+    if (!this.#chance(this.#faults.repeated)) return;
+    this.#later(this.#rng.int(2_000), () => this.#record(observe(this.state, observation, this.now)));
+  }
+
+  #start(number: number, attempt: number, target: number | null): void {
+    const key = `${number}/${attempt}`;
+    if (this.#processes.has(key)) return;
+    const process: Process = { number, attempt, isOver: false, isStopAsked: false };
+    this.#processes.set(key, process);
+    if (this.#chance(this.#faults.lost)) {
+      this.#later(this.#rng.int(20), () => this.#end(process, { isLost: true, exitCode: null }));
+      return;
+    }
+    this.#later(this.#rng.int(20), () => this.#see({ type: 'started', number, attempt, pid: 1 }));
+    this.#later(20, () => this.#train(process, target));
+  }
+
+  #train(process: Process, target: number | null): void {
+    if (process.isOver) return;
+    const { number } = process;
+    const isContinued = this.state.view.spec.checkpoint !== null;
+    const begin = isContinued ? (this.trained.get(number) ?? 0) : 0;
+    const { params } = pointOf(this.state, number);
+    const last = target ?? 3;
+    const stepMs = 1 + this.#rng.int(100);
+    // What befalls it, and after which step; Infinity is never.
+    const befalls = (probability: number) =>
+      this.#chance(probability) ? begin + this.#rng.int(Math.ceil(last - begin) + 1) : Infinity;
+    const dies = {
+      preempted: befalls(this.#faults.preempted),
+      failed: befalls(this.#faults.failed),
+      early: befalls(this.#faults.endsEarly),
+    };
+    const isNan = this.#chance(this.#faults.nan);
+    const goOn = (step: number): void => {
+      if (process.isOver) return;
+      if (step > begin) {
+        this.trained.set(number, step);
+        const loss: MetricValue = isNan ? 'nan' : metricValue(this.#lossOf(number, params, step));
+        this.#see({
+          type: 'metric',
+          number,
+          attempt: process.attempt,
+          step,
+          values: { loss },
+          cursor: { out: step, metrics: 0 },
+        });
+      }
+      if (step >= dies.preempted) this.#end(process, { isPreempted: true, exitCode: null });
+      else if (step >= dies.failed)
+        this.#end(process, { exitCode: 1, outputTail: `${number % 2 === 0 ? 'even' : 'odd'} trouble` });
+      else if (step >= last || (step >= dies.early && step > begin)) this.#end(process, {});
+      else this.#later(stepMs, () => goOn(Math.min(last, step + 1)));
+    };
+    goOn(begin);
+  }
+
+  #end(process: Process, ending: Partial<Extract<Observation, { type: 'ended' }>>): void {
+    if (process.isOver) return;
+    process.isOver = true;
+    const { number, attempt } = process;
+    this.#see({
+      type: 'ended',
+      number,
+      attempt,
+      exitCode: 0,
+      signal: null,
+      isTimeout: false,
+      isOutOfMemory: false,
+      isLost: false,
+      outputTail: '',
+      ...ending,
+    });
+  }
+
+  #stop(number: number, attempt: number): void {
+    const process = this.#processes.get(`${number}/${attempt}`) ?? { number, attempt, isOver: false, isStopAsked: false };
+    this.#processes.set(`${number}/${attempt}`, process);
+    if (process.isStopAsked) return;
+    process.isStopAsked = true;
+    this.#later(this.#rng.int(200), () => this.#end(process, { exitCode: null, signal: 'SIGTERM' }));
+  }
+
+  #someCommand(): void {
+    const nTrials = this.state.view.trials.length;
+    const commands: readonly StudyCommand[] = [
+      { type: 'pause' },
+      { type: 'resume' },
+      { type: 'scale', parallel: 1 + this.#rng.int(6) },
+      { type: 'stopTrial', trial: this.#rng.int(nTrials + 1) },
+      ...(this.#chance(0.1) ? [{ type: 'stop' } as const] : []),
+    ];
+    // A study that has ended stays so here: that it can be resumed is a row of the table.
+    if (this.state.view.state !== 'ended') this.#command(commands[this.#rng.int(commands.length)] ?? { type: 'pause' });
+  }
+
+  #command(asked: StudyCommand): void {
+    const result = command(this.state, asked, this.now);
+    if (!('code' in result)) this.#record(result);
+    this.#settle();
+  }
+
+  /** The agent dies; the next one reads the journal and must know and decide the same. */
+  #crash(): void {
+    const again = this.replay();
+    if (!isDeepStrictEqual(again, this.state)) this.#fail('the replayed state differs from the live one');
+    const world = { now: this.now, hasCapacity: true };
+    if (!isDeepStrictEqual(decide(again, world), decide(this.state, world))) this.#fail('the replayed state decides otherwise');
+    this.state = again;
+  }
+
+  replay(): StudyState {
+    const [first, ...rest] = this.journal;
+    if (first === undefined) throw new RangeError('an empty journal');
+    const state = createStudy(first);
+    for (const entry of rest) fold(state, entry);
+    return state;
+  }
+
+  #check(event: StudyEvent): void {
+    const { state } = this;
+    const { view } = state;
+    const { budget } = view.spec;
+    if (budget.trials !== null && view.trials.length > budget.trials)
+      this.#fail(`${view.trials.length} trials, budget ${budget.trials}`);
+    if (budget.resource !== null && state.spent + state.reserved > budget.resource * (1 + 1e-9))
+      this.#fail(`resource ${state.spent} + ${state.reserved} of ${budget.resource}`);
+    if (event.type === 'attemptRequested') {
+      if (state.live.size > view.parallel) this.#fail(`${state.live.size} attempts in ${view.parallel} slots`);
+      if (event.slot >= view.parallel) this.#fail(`slot ${event.slot} of ${view.parallel}`);
+      const attempts = view.trials[event.number]?.attempts ?? [];
+      if (attempts.filter((attempt) => attempt.state !== 'ended').length !== 1)
+        this.#fail(`trial ${event.number} has two live attempts`);
+      if (this.#endedTrials.has(event.number)) this.#fail(`trial ${event.number} starts after its end`);
+    }
+    if (event.type === 'trialEnded') {
+      if (this.#endedTrials.has(event.number)) this.#fail(`trial ${event.number} ended twice`);
+      this.#endedTrials.add(event.number);
+    }
+  }
+
+  #checkEnd(): void {
+    const { state } = this;
+    const { view } = state;
+    if (state.live.size + state.waiting.size + state.paused.size + state.unsettled.size + state.latest.size > 0)
+      this.#fail('something is left');
+    if (state.slots.taken.length > 0 || Math.abs(state.reserved) > 1e-9) this.#fail('a slot or a reservation is left');
+    for (const trial of view.trials)
+      if (!(endedTrialStates as readonly string[]).includes(trial.state)) this.#fail(`trial ${trial.number} is ${trial.state}`);
+    const complete = view.trials.filter((trial) => trial.state === 'complete');
+    // The best value is recomputed; of several trials that have it, the first to complete holds it.
+    const losses = complete.map((trial) => metricNumber(trial.values['loss']));
+    const incumbent = view.incumbent === null ? undefined : metricNumber(view.trials[view.incumbent]?.values['loss']);
+    const best = losses.length === 0 ? undefined : Math.min(...losses);
+    if (incumbent !== best) this.#fail(`the best loss is ${best}, not ${incumbent}`);
+    if (!isDeepStrictEqual(this.replay(), state)) this.#fail('the replayed state differs from the live one');
+  }
+
+  #fail(what: string): never {
+    throw new Error(`seed ${this.#seed}, event ${this.journal.length}: ${what}`);
+  }
+}
