@@ -72,13 +72,18 @@ const value = new RegExp(`\\s{0,40}(["']?)(?:(?:np|numpy)\\.\\w{1,20}\\(|tensor\
 
 function scanPairs(text: string, expected: ExpectedNames): Record<string, MetricValue> {
   const values: Record<string, MetricValue> = {};
-  for (let index = 1; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code !== 0x3a && code !== 0x3d) continue;
+  let colon = text.indexOf(':');
+  let equals = text.indexOf('=');
+  while (colon !== -1 || equals !== -1) {
+    const isColon = equals === -1 || (colon !== -1 && colon < equals);
+    const index = isColon ? colon : equals;
+    if (isColon) colon = text.indexOf(':', index + 1);
+    else equals = text.indexOf('=', index + 1);
     value.lastIndex = index + 1;
     const match = value.exec(text);
     if (match === null || !isDelimited(text, value.lastIndex)) continue;
-    const name = nameBefore(text, index, code === 0x3a && value.lastIndex - index - 1 === match[0].trimStart().length, expected);
+    const isTightColon = isColon && /^\S/.test(match[0]);
+    const name = nameBefore(text, index, isTightColon, expected);
     if (name !== null) values[name] = toValue(match[2] ?? '');
   }
   return values;

@@ -7,12 +7,17 @@ const lines: readonly (readonly [what: string, line: string])[] = [
   ['numbers', 'Downloading shard 12 of 100 with the usual progress messages to the terminal\n'],
 ];
 
-/** 50 MB/s alone on a machine; a third of it still passes here, since tests run beside each other. */
+/**
+ * Wanted are 50 MB/s, and twice that is usual. The processor time counts, since other tests run beside this one, and the
+ * limit leaves room for a slow machine.
+ */
 test.each(lines)('lines without a metric are passed over fast: %s', (_what, line) => {
   const chunk = Buffer.from(line.repeat(Math.ceil(65_536 / line.length)));
   const parser = createMetricParser({ sources: [] });
-  const startedAt = performance.now();
+  for (let nWarm = 0; nWarm < 30; nWarm++) expect(parser.push(chunk)).toHaveLength(0);
   let nBytes = 0;
-  for (; nBytes < 10e6; nBytes += chunk.length) expect(parser.push(chunk)).toHaveLength(0);
-  expect(nBytes / 1e6 / ((performance.now() - startedAt) / 1000)).toBeGreaterThan(17);
+  const before = process.cpuUsage();
+  for (; nBytes < 20e6; nBytes += chunk.length) parser.push(chunk);
+  const { user, system } = process.cpuUsage(before);
+  expect(nBytes / (user + system)).toBeGreaterThan(30);
 });
