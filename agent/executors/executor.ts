@@ -3,17 +3,23 @@ import type { AttemptKey } from '../protocol/study.ts';
 /**
  * Runs attempts somewhere. Every call is idempotent: names are deterministic, starting is create-or-adopt, and
  * `list` finds everything that carries our mark, also what an agent before this one started.
- * One conformance suite (`test/contract/executor.ts`) holds every implementation to this.
+ * One conformance suite (`test/contract/executorSuite.ts`) holds every implementation to this.
  */
 export interface Executor extends AsyncDisposable {
   readonly name: string;
   /** Makes ready what all attempts of a study share (the extracted snapshot). Called again after a restart of the agent. */
   prepare(study: PreparedStudy): Promise<void>;
-  /** Starts the attempt, or adopts it when it is there already. Resolves when it runs; rejects with an HpoError of kind infrastructure. */
+  /**
+   * Starts the attempt, or adopts it when it is there already. Resolves when it runs (or has ended: adopting an attempt
+   * that ended while no agent was there leads to `ended` once); rejects with an HpoError of kind infrastructure.
+   */
   start(attempt: AttemptStart): Promise<void>;
   /** Asks the whole process tree of an attempt to end, and kills it after the grace. Resolves at once; `ended` follows. No-op when it is not there. */
   stop(key: AttemptKey, graceMs: number): Promise<void>;
-  /** Everything that runs or has ended and not been cleaned up. */
+  /**
+   * Everything that runs or has ended and not been cleaned up. What runs is watched from then on, so `ended` follows;
+   * the end of what had ended before is told when it is adopted by `start`.
+   */
   list(): Promise<readonly AttemptListing[]>;
   /** Lets go of everything that belongs to the study; its attempts are killed first. The attempt folders stay unless `removeFiles`. */
   cleanup(studyId: string, options: { readonly removeFiles: boolean }): Promise<void>;

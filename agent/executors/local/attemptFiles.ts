@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptKey } from '../../protocol/study.ts';
 import type { AttemptFiles } from '../executor.ts';
@@ -12,10 +13,6 @@ export class LocalAttemptFiles implements AttemptFiles {
   constructor(homeDir: string) {
     this.#studiesDir = join(homeDir, 'studies');
     this.#homeMark = createHash('sha256').update(homeDir).digest('hex').slice(0, 12);
-  }
-
-  get studiesDir(): string {
-    return this.#studiesDir;
   }
 
   studyDir(studyId: string): string {
@@ -42,7 +39,27 @@ export class LocalAttemptFiles implements AttemptFiles {
 
   /** There when the study was cleaned up and its files were kept: its attempts are no longer listed. */
   cleanedFile(studyId: string): string {
-    return join(this.trialsDir(studyId), '.cleaned');
+    return join(this.trialsDir(studyId), cleanedName);
+  }
+
+  /** Studies with a folder. */
+  async studies(): Promise<string[]> {
+    return (await names(this.#studiesDir)).filter(isStudyId);
+  }
+
+  /** Attempts of a study with a folder; none when the study was cleaned up. */
+  async attempts(studyId: string): Promise<AttemptKey[]> {
+    const trialsDir = this.trialsDir(studyId);
+    const entries = await names(trialsDir);
+    if (entries.includes(cleanedName)) return [];
+    const keys: AttemptKey[] = [];
+    for (const trial of entries.filter((name) => /^\d+$/.test(name))) {
+      for (const folder of await names(join(trialsDir, trial))) {
+        const attempt = folder.match(/^attempt-(\d+)$/)?.[1];
+        if (attempt !== undefined) keys.push({ studyId, trial: Number(trial), attempt: Number(attempt) });
+      }
+    }
+    return keys;
   }
 
   /** Value of HPO_ATTEMPT_KEY in the environment of every process of the attempt. */
@@ -62,4 +79,10 @@ export function keyText({ studyId, trial, attempt }: AttemptKey): string {
 /** Ids become folder names: nothing in them can lead elsewhere. */
 export function isStudyId(name: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name);
+}
+
+const cleanedName = '.cleaned';
+
+async function names(dir: string): Promise<string[]> {
+  return readdir(dir).catch(() => []);
 }

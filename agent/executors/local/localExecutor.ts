@@ -1,20 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import { access, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import type { ChildProcess } from 'node:child_process';
+import { access, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SnapshotStore } from '../../packaging/snapshot.ts';
-import { HpoError } from '../../protocol/errors.ts';
 import type { AttemptKey } from '../../protocol/study.ts';
 import type { AttemptListing, AttemptStart, Capacity, Ending, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
-import { isStudyId, keyText, LocalAttemptFiles } from './attemptFiles.ts';
+import { keyText, LocalAttemptFiles } from './attemptFiles.ts';
 import { type AttemptRecord, lostEnding, readAttemptRecord, recordLoss } from './attemptRecord.ts';
-import { outputFileNames } from './outputFile.ts';
+import { infrastructure, launch } from './launch.ts';
 import { OutputWatcher } from './outputWatcher.ts';
 import { findMarked, isAlive, oomKills, send, signalGroup } from './processes.ts';
 import { installShim } from './shim.ts';
-import { trialEnvironment } from './trialEnvironment.ts';
 
 export interface LocalExecutorOptions {
   /** Absolute path of HPO_HOME. */
@@ -95,8 +92,7 @@ export class LocalExecutor implements Executor {
 
   async list(): Promise<readonly AttemptListing[]> {
     const listings: AttemptListing[] = [];
-    for (const studyId of (await names(this.files.studiesDir)).filter(isStudyId))
-      listings.push(...(await this.#listStudy(studyId)));
+    for (const studyId of await this.files.studies()) listings.push(...(await this.#listStudy(studyId)));
     return listings;
   }
 
@@ -165,12 +161,14 @@ export class LocalExecutor implements Executor {
   async #startOrAdopt(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
     let record = await readAttemptRecord(live.dir);
     if (record.state === 'absent') {
-      await this.#makeFolders(live.dir, attempt).catch((cause: unknown) => {
-        throw cause instanceof HpoError
-          ? cause
-          : infrastructure(`the folder of the attempt could not be made at ${live.dir}`, cause);
+      live.child = await launch({
+        attempt,
+        files: this.files,
+        snapshots: this.#options.snapshots,
+        environment: this.#options.environment,
+        shimPath: await this.#shimPath,
+        onExit: () => this.#background(live.starting.then(() => this.#check(live))),
       });
-      await this.#spawnShim(live, attempt);
       record = await this.#waitForStart(live);
     }
     this.#takeOver(live, record);
@@ -185,58 +183,6 @@ export class LocalExecutor implements Executor {
     this.#poll ??= setInterval(() => this.#onPoll(), pollMs);
     // The end of a child is told by the child; anything else may have happened already.
     if (live.child === null || live.child.exitCode !== null) setImmediate(() => this.#background(this.#check(live)));
-  }
-
-  async #makeFolders(dir: string, attempt: AttemptStart): Promise<void> {
-    const work = join(dir, 'work');
-    const checkpoint = this.files.checkpointDir(attempt.key);
-    await mkdir(dir, { recursive: true });
-    await Promise.all([
-      mkdir(checkpoint, { recursive: true }),
-      this.#options.snapshots.materialize(attempt.snapshot, work, attempt.files),
-    ]);
-    if (attempt.checkpointDir === null) return;
-    const place = resolve(work, attempt.checkpointDir);
-    if (!place.startsWith(work + sep)) {
-      throw new HpoError(
-        'HPO-2302',
-        `the checkpoint folder ${attempt.checkpointDir} is outside the project`,
-        'name a folder inside it: # @hpo.checkpoint dir=ckpt/',
-      );
-    }
-    await rm(place, { recursive: true, force: true });
-    await mkdir(dirname(place), { recursive: true });
-    await symlink(relative(dirname(place), checkpoint), place);
-  }
-
-  async #spawnShim(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
-    const { key, command, timeoutMs, graceMs } = attempt;
-    const shim = await this.#shimPath;
-    const output = openSync(join(live.dir, outputFileNames.out), 'a');
-    try {
-      const limits = [timeoutMs === null ? '0' : seconds(Math.max(1, timeoutMs)), seconds(graceMs)];
-      const child = spawn('/bin/sh', [shim, live.dir, ...limits, this.files.mark(key), String(oomKills() ?? 0), ...command], {
-        cwd: join(live.dir, 'work'),
-        // A session of its own: the agent's end, and a Ctrl-C at its terminal, do not reach it.
-        detached: true,
-        stdio: ['ignore', output, output],
-        env: trialEnvironment(
-          this.#options.environment,
-          attempt,
-          this.files.checkpointDir(key),
-          join(live.dir, outputFileNames.metrics),
-        ),
-      });
-      live.child = child;
-      const spawned = Promise.withResolvers<void>();
-      child.once('spawn', spawned.resolve);
-      child.once('error', (cause) => spawned.reject(infrastructure('the attempt could not be started', cause)));
-      child.once('exit', () => this.#background(live.starting.then(() => this.#check(live))));
-      child.unref();
-      await spawned.promise;
-    } finally {
-      closeSync(output);
-    }
   }
 
   /** Until the program runs, or the shim has ended without it. */
@@ -354,17 +300,9 @@ export class LocalExecutor implements Executor {
 
   async #listStudy(studyId: string): Promise<AttemptListing[]> {
     const listings: AttemptListing[] = [];
-    const trialsDir = this.files.trialsDir(studyId);
-    const trials = await names(trialsDir);
-    if (trials.includes('.cleaned')) return listings;
-    for (const trial of trials.filter(isCount)) {
-      for (const folder of await names(join(trialsDir, trial))) {
-        const attempt = folder.replace(/^attempt-/, '');
-        if (folder === attempt || !isCount(attempt)) continue;
-        const key: AttemptKey = { studyId, trial: Number(trial), attempt: Number(attempt) };
-        const state = await this.#stateOf(key);
-        if (state !== null) listings.push({ key, state });
-      }
+    for (const key of await this.files.attempts(studyId)) {
+      const state = await this.#stateOf(key);
+      if (state !== null) listings.push({ key, state });
     }
     return listings;
   }
@@ -403,28 +341,6 @@ function isOutOfMemory(live: LiveAttempt, record: Extract<AttemptRecord, { state
   if (record.ending.signal !== 'SIGKILL' || record.ending.isTimeout || live.isStopped) return false;
   const kills = oomKills();
   return kills !== null && kills > record.oomKills;
-}
-
-function infrastructure(message: string, cause: unknown): HpoError {
-  const reason = cause instanceof Error ? `: ${cause.message}` : '';
-  return new HpoError(
-    'HPO-2301',
-    `${message}${reason}`,
-    'check free space, process limits and the permissions of HPO_HOME; the attempt is repeated',
-    { cause },
-  );
-}
-
-function seconds(ms: number): string {
-  return String(ms / 1000);
-}
-
-function isCount(name: string): boolean {
-  return /^\d+$/.test(name);
-}
-
-async function names(dir: string): Promise<string[]> {
-  return readdir(dir).catch(() => []);
 }
 
 async function exists(path: string): Promise<boolean> {

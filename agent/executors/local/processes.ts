@@ -14,6 +14,11 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
 
 /** Sends a signal to the process group that the process leads; to the process alone while it has not made its group yet. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
+  if (process.platform === 'win32') {
+    // Windows has trees rather than groups, and no signals: without /F only windows are asked to close.
+    void execa('taskkill', ['/PID', String(pid), '/T', ...(signal === 'SIGKILL' ? ['/F'] : [])], { reject: false });
+    return true;
+  }
   return send(-pid, signal) || send(pid, signal);
 }
 
@@ -33,6 +38,7 @@ export function send(pid: number, signal: NodeJS.Signals | 0): boolean {
  * asked, which shows the environment of the user's own processes only.
  */
 export async function findMarked(isOurs: (mark: string) => boolean): Promise<number[]> {
+  if (process.platform === 'win32') return [];
   if (!isLinux) return findMarkedByPs(isOurs);
   const found: number[] = [];
   for (const name of readdirSync('/proc')) {
@@ -71,6 +77,7 @@ function readText(path: string): string | null {
 
 async function isAliveByPs({ pid, ticks }: ProcessIdentity): Promise<boolean> {
   if (!send(pid, 0)) return false;
+  if (process.platform === 'win32') return true;
   const { stdout } = await execa('ps', ['-o', 'lstart=', '-p', String(pid)], { reject: false, env: { LC_ALL: 'C' } });
   return stdout.trim() === ticks.trim();
 }
