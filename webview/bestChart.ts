@@ -40,7 +40,8 @@ export class BestChart extends ChartElement {
     const { view } = this;
     const objective = mainObjective(view);
     this.#canLog = false;
-    if (objective === null) return 'This study has no objective, so there is no best value to draw. Add one with "# @hpo.objective".';
+    if (objective === null)
+      return 'This study has no objective, so there is no best value to draw. Add one with "# @hpo.objective".';
     const points = pointsOf(view, objective.metric);
     const baseline = baselineValue(view, objective.metric);
     const values = points.map((point) => point.value);
@@ -58,9 +59,14 @@ export class BestChart extends ChartElement {
     return {
       title: 'Best so far',
       summary: `${count(nTrials, 'trial')}, ${objective.metric} to be ${objective.direction === 'max' ? 'as large' : 'as small'} as possible. ${
-        best === null ? 'No trial is complete yet.' : `The best is ${formatNumber(best)} of trial ${view.incumbent ?? line.best.indexOf(best)}.`
+        best === null
+          ? 'No trial is complete yet.'
+          : `The best is ${formatNumber(best)} of trial ${view.incumbent ?? line.best.indexOf(best)}.`
       }${baseline === null ? '' : ` The script's own values reach ${formatNumber(baseline)}.`} Left and right arrow keys walk the trials.`,
-      xLabel: 'trial', x: [-0.6, Math.max(nTrials - 0.4, 4.6)], y, isLog: this.#isLog,
+      xLabel: 'trial',
+      x: [-0.6, Math.max(nTrials - 0.4, 4.6)],
+      y,
+      isLog: this.#isLog,
       draw: (pen) => this.#drawAll(pen, points, y, line.best, baseline),
       hit: (left, top, pen) => nearest(left, top, pen, points, y, objective.metric),
       walk: points.map((point) => point.trial),
@@ -81,7 +87,13 @@ export class BestChart extends ChartElement {
     </p>`;
   }
 
-  #drawAll(pen: Pen, points: readonly Point[], y: readonly [number, number], best: readonly (number | null)[], baseline: number | null): void {
+  #drawAll(
+    pen: Pen,
+    points: readonly Point[],
+    y: readonly [number, number],
+    best: readonly (number | null)[],
+    baseline: number | null,
+  ): void {
     const { ctx, theme, ratio, px, py, box } = pen;
     if (baseline !== null) {
       ctx.setLineDash([6 * ratio, 5 * ratio]);
@@ -110,7 +122,14 @@ export class BestChart extends ChartElement {
     ctx.globalAlpha = points.length > 1_000 ? 0.55 : 0.9;
     for (const point of points) {
       const isAlone = Number.isNaN(point.value);
-      drawMarker(ctx, point.state, px(point.trial), isAlone ? box.bottom - size / 2 : py(clamp(point.value, y)), size, theme.states[point.state]);
+      drawMarker(
+        ctx,
+        point.state,
+        px(point.trial),
+        isAlone ? box.bottom - size / 2 : py(clamp(point.value, y)),
+        size,
+        theme.states[point.state],
+      );
     }
     ctx.globalAlpha = 1;
     if (points.length > 200) line();
@@ -126,11 +145,20 @@ function pointsOf(view: StudyView, metric: string): Point[] {
   return view.trials.flatMap((trial): Point[] => {
     const value = trialValue(trial, metric)?.value ?? Number.NaN;
     if (!Number.isNaN(value)) return [{ trial: trial.number, state: trial.state, value }];
-    return trial.state === 'failed' || trial.state === 'infeasible' ? [{ trial: trial.number, state: trial.state, value: Number.NaN }] : [];
+    return trial.state === 'failed' || trial.state === 'infeasible'
+      ? [{ trial: trial.number, state: trial.state, value: Number.NaN }]
+      : [];
   });
 }
 
-function nearest(left: number, top: number, pen: Pen, points: readonly Point[], y: readonly [number, number], metric: string): Hit | null {
+function nearest(
+  left: number,
+  top: number,
+  pen: Pen,
+  points: readonly Point[],
+  y: readonly [number, number],
+  metric: string,
+): Hit | null {
   const { ratio, box } = pen;
   let best: Point | null = null;
   let least = 16 ** 2;
@@ -141,14 +169,22 @@ function nearest(left: number, top: number, pen: Pen, points: readonly Point[], 
     if (distance < least) [best, least] = [point, distance];
   }
   if (best === null) return null;
-  return { trial: best.trial, text: `Trial ${best.trial} · ${best.state}${Number.isNaN(best.value) ? '' : ` · ${metric} ${formatNumber(best.value)}`}` };
+  return {
+    trial: best.trial,
+    text: `Trial ${best.trial} · ${best.state}${Number.isNaN(best.value) ? '' : ` · ${metric} ${formatNumber(best.value)}`}`,
+  };
 }
 
 export function clamp(value: number, [low, high]: readonly [number, number]): number {
   return Math.min(high, Math.max(low, value));
 }
 
-export function stroke(ctx: CanvasRenderingContext2D, colour: string, width: number, trace: (path: CanvasRenderingContext2D) => void): void {
+export function stroke(
+  ctx: CanvasRenderingContext2D,
+  colour: string,
+  width: number,
+  trace: (path: CanvasRenderingContext2D) => void,
+): void {
   ctx.strokeStyle = colour;
   ctx.lineWidth = width;
   ctx.lineJoin = 'round';

@@ -77,11 +77,11 @@ export abstract class ChartElement extends LightElement {
     const plot = this.plot();
     this.#plot = typeof plot === 'string' ? null : plot;
     const isEmpty = typeof plot === 'string';
-    return html`<figure class="chart" role="group" aria-label=${isEmpty ? plot : `${plot.title}. ${plot.summary}`} tabindex="0" @keydown=${this.#walk}>
-      <figcaption><h2>${this.heading()}</h2>${this.controls()}</figcaption>
+    return html`<div class="chart" role="group" aria-label=${isEmpty ? plot : `${plot.title}. ${plot.summary}`} tabindex="0" @keydown=${this.#walk}>
+      <div class="caption"><h2>${this.heading()}</h2>${this.controls()}</div>
       <div class="plot" aria-hidden="true" ?hidden=${isEmpty}><div class="tooltip" hidden></div></div>
       ${isEmpty ? html`<p class="empty">${plot}</p>` : this.legend()}
-    </figure>`;
+    </div>`;
   }
 
   protected abstract heading(): string;
@@ -130,25 +130,43 @@ export abstract class ChartElement extends LightElement {
   #fit(): void {
     const { width, height } = this.#host().getBoundingClientRect();
     if (this.#uplot === null) this.draw();
-    else if (width >= 40 && (width !== this.#uplot.width || height !== this.#uplot.height)) this.#uplot.setSize({ width, height });
+    else if (width >= 40 && (width !== this.#uplot.width || height !== this.#uplot.height))
+      this.#uplot.setSize({ width, height });
   }
 
   #options(plot: Plot, theme: ChartTheme, width: number, height: number): uPlot.Options {
     const axis = {
-      stroke: theme.muted, font: `11px ${theme.fontFamily}`, labelFont: `11px ${theme.fontFamily}`,
-      grid: { stroke: theme.grid, width: 1 }, ticks: { stroke: theme.grid, width: 1, size: 4 },
+      stroke: theme.muted,
+      font: `11px ${theme.fontFamily}`,
+      labelFont: `11px ${theme.fontFamily}`,
+      grid: { stroke: theme.grid, width: 1 },
+      ticks: { stroke: theme.grid, width: 1, size: 4 },
       values: (_: uPlot, splits: (number | null)[]) => splits.map((v) => (v === null ? '' : formatNumber(v, 6))),
     };
     return {
-      width, height, legend: { show: false }, padding: [10, 12, 0, 0],
+      width,
+      height,
+      legend: { show: false },
+      padding: [10, 12, 0, 0],
       cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
       scales: {
         x: { time: false, range: () => [...(this.#plot ?? plot).x] as [number, number] },
+        // uPlot declares these numbers as a const enum, which no bundle contains.
+        // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
         y: { distr: plot.isLog ? 3 : 1, range: () => [...(this.#plot ?? plot).y] as [number, number] },
       },
       axes: [
         { ...axis, label: plot.xLabel, labelSize: 18, size: 28, space: 46, incrs: wholeSteps },
-        { ...axis, ...(plot.isLog ? { splits: (_u: uPlot, _axis: number, low: number, high: number) => logSplits(low, high), filter: (_u: uPlot, splits: number[]) => splits } : {}), size: (_, values) => 14 + 6.4 * Math.max(2, ...(values ?? []).map((v) => v.length)) },
+        {
+          ...axis,
+          ...(plot.isLog
+            ? {
+                splits: (_u: uPlot, _axis: number, low: number, high: number) => logSplits(low, high),
+                filter: (_u: uPlot, splits: number[]) => splits,
+              }
+            : {}),
+          size: (_, values) => 14 + 6.4 * Math.max(2, ...(values ?? []).map((v) => v.length)),
+        },
       ],
       series: [{}, { scale: 'y', paths: () => null, points: { show: false } }],
       hooks: { draw: [(u) => this.#paint(u)], setCursor: [(u) => this.#point(u)] },
@@ -164,7 +182,9 @@ export abstract class ChartElement extends LightElement {
     const [y0, y1] = plot.y;
     const toUnit = plot.isLog ? (y: number) => Math.log(y / y0) / Math.log(y1 / y0) : (y: number) => (y - y0) / (y1 - y0);
     return {
-      ctx: u.ctx, theme: this.#theme, ratio: uPlot.pxRatio,
+      ctx: u.ctx,
+      theme: this.#theme,
+      ratio: uPlot.pxRatio,
       px: (x) => left + ((x - x0) / (x1 - x0)) * width,
       py: (y) => top + (1 - toUnit(y)) * height,
       box: { left, top, right: left + width, bottom: top + height },
@@ -186,7 +206,9 @@ export abstract class ChartElement extends LightElement {
   #hit(u: uPlot): Hit | null {
     const pen = this.#pen(u);
     const { left, top } = u.cursor;
-    return pen === null || left === undefined || top === undefined || left < 0 || top < 0 ? null : (this.#plot?.hit(left, top, pen) ?? null);
+    return pen === null || left === undefined || top === undefined || left < 0 || top < 0
+      ? null
+      : (this.#plot?.hit(left, top, pen) ?? null);
   }
 
   #point(u: uPlot): void {

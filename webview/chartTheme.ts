@@ -26,7 +26,10 @@ export function readTheme(): ChartTheme {
     baseline: value('--chart-baseline', '#808080'),
     selected: value('--chart-selected', '#808080'),
     fontFamily: style.fontFamily,
-    states: Object.fromEntries(trialStates.map((state) => [state, value(`--state-${state}`, '#808080')])) as Record<TrialState, string>,
+    states: Object.fromEntries(trialStates.map((state) => [state, value(`--state-${state}`, '#808080')])) as Record<
+      TrialState,
+      string
+    >,
   };
 }
 

@@ -1,4 +1,10 @@
-import { provideVSCodeDesignSystem, vsCodeButton, vsCodeCheckbox, vsCodeDropdown, vsCodeOption } from '@vscode/webview-ui-toolkit';
+import {
+  provideVSCodeDesignSystem,
+  vsCodeButton,
+  vsCodeCheckbox,
+  vsCodeDropdown,
+  vsCodeOption,
+} from '@vscode/webview-ui-toolkit';
 import { html, nothing, type TemplateResult } from 'lit';
 
 /** The only file that knows the toolkit: its controls are made here, and can be swapped here. */
@@ -33,7 +39,11 @@ export function button(options: {
   >`;
 }
 
-export function checkbox(options: { readonly label: string; readonly isChecked: boolean; readonly onChange: (isChecked: boolean) => void }): TemplateResult {
+export function checkbox(options: {
+  readonly label: string;
+  readonly isChecked: boolean;
+  readonly onChange: (isChecked: boolean) => void;
+}): TemplateResult {
   return html`<vscode-checkbox
     .checked=${options.isChecked}
     @change=${(event: Event) => options.onChange((event.target as HTMLInputElement).checked)}

@@ -26,7 +26,12 @@ const nStrong = 50;
 
 /** Every trial's reports over the resource, with the rungs at which trials are compared. */
 export class CurvesChart extends ChartElement {
-  static override properties = { ...ChartElement.properties, view: { attribute: false }, isLogWanted: { state: true }, metricWanted: { state: true } };
+  static override properties = {
+    ...ChartElement.properties,
+    view: { attribute: false },
+    isLogWanted: { state: true },
+    metricWanted: { state: true },
+  };
   declare view: StudyView;
   declare isLogWanted: boolean | null;
   declare metricWanted: string | null;
@@ -54,7 +59,8 @@ export class CurvesChart extends ChartElement {
     const metric = this.#metric();
     this.#canLog = false;
     const curves = view.trials.flatMap((trial) => this.#curveOf(trial, metric) ?? []);
-    const direction = view.spec.objectives.find((o) => o.metric === metric)?.direction ?? (/acc|auc|f1|score|r2/i.test(metric) ? 'max' : 'min');
+    const direction =
+      view.spec.objectives.find((o) => o.metric === metric)?.direction ?? (/acc|auc|f1|score|r2/i.test(metric) ? 'max' : 'min');
     const range = valueRange(curves.flatMap(extremes), direction);
     if (range === null) return emptyChartReason(view, metric);
     this.#canLog = doesLogHelp(range);
@@ -67,16 +73,23 @@ export class CurvesChart extends ChartElement {
     this.#rungs = rungsOf(view).filter((rung) => rung >= xMin && rung <= xMax);
     const ranked = curves.toSorted((a, b) => (direction === 'max' ? b.last - a.last : a.last - b.last));
     const isMany = curves.length > manyCurves;
-    const strong = isMany ? new Set([...ranked.slice(0, nStrong), ...curves.filter((c) => c.state === 'running').slice(-nStrong)]) : new Set(curves);
+    const strong = isMany
+      ? new Set([...ranked.slice(0, nStrong), ...curves.filter((c) => c.state === 'running').slice(-nStrong)])
+      : new Set(curves);
     const faint = isMany ? curves.filter((curve) => !strong.has(curve)) : [];
     this.#nFaint = faint.length;
     const x: [number, number] = [xMin - 0.02 * (xMax - xMin || 1), xMax + 0.02 * (xMax - xMin || 1)];
     return {
       title: 'Learning curves',
       summary: `${metric} of ${count(curves.length, 'trial')} up to ${view.spec.fidelity?.name ?? 'step'} ${formatNumber(furthest)}.${
-        ranked[0] === undefined ? '' : ` The best curve now is that of trial ${ranked[0].trial} at ${formatNumber(ranked[0].last)}.`
+        ranked[0] === undefined
+          ? ''
+          : ` The best curve now is that of trial ${ranked[0].trial} at ${formatNumber(ranked[0].last)}.`
       } Left and right arrow keys walk the trials.`,
-      xLabel: view.spec.fidelity?.name ?? 'step', x, y, isLog: this.#isLog,
+      xLabel: view.spec.fidelity?.name ?? 'step',
+      x,
+      y,
+      isLog: this.#isLog,
       draw: (pen) => this.#drawAll(pen, [...strong].toReversed(), faint, y),
       hit: (left, top, pen) => nearest(left, top, pen, isMany ? [...strong] : curves, y, metric),
       walk: curves.map((curve) => curve.trial),
@@ -136,7 +149,10 @@ export class CurvesChart extends ChartElement {
     ctx.globalAlpha = strong.length > 100 ? 0.4 : strong.length > 30 ? 0.6 : 0.8;
     for (const curve of strong) draw(pen, curve, y, theme.states[curve.state], 1.25 * ratio);
     ctx.globalAlpha = 1;
-    for (const [number, colour] of [[this.view.incumbent, theme.best], [this.selected, theme.selected]] as const) {
+    for (const [number, colour] of [
+      [this.view.incumbent, theme.best],
+      [this.selected, theme.selected],
+    ] as const) {
       const trial = number === null ? undefined : this.view.trials[number];
       const curve = trial === undefined ? null : this.#curveOf(trial, this.#metric());
       if (curve === null) continue;
@@ -191,7 +207,14 @@ function trace(path: CanvasRenderingContext2D, pen: Pen, curve: Curve, y: readon
   }
 }
 
-function nearest(left: number, top: number, pen: Pen, curves: readonly Curve[], y: readonly [number, number], metric: string): Hit | null {
+function nearest(
+  left: number,
+  top: number,
+  pen: Pen,
+  curves: readonly Curve[],
+  y: readonly [number, number],
+  metric: string,
+): Hit | null {
   const { ratio, box } = pen;
   let best: { curve: Curve; step: number; value: number } | null = null;
   let least = 14 ** 2;
@@ -206,5 +229,8 @@ function nearest(left: number, top: number, pen: Pen, curves: readonly Curve[], 
     }
   }
   if (best === null) return null;
-  return { trial: best.curve.trial, text: `Trial ${best.curve.trial} · ${best.curve.state} · ${metric} ${formatNumber(best.value)} at ${formatNumber(best.step)}` };
+  return {
+    trial: best.curve.trial,
+    text: `Trial ${best.curve.trial} · ${best.curve.state} · ${metric} ${formatNumber(best.value)} at ${formatNumber(best.step)}`,
+  };
 }

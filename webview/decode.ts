@@ -36,7 +36,8 @@ function decoded<T>(check: Check<T>, value: unknown): Decoded<T> {
 const text: Check<string> = (value) => (typeof value === 'string' ? null : `expected a text, got ${kind(value)}`);
 const bool: Check<boolean> = (value) => (typeof value === 'boolean' ? null : `expected true or false, got ${kind(value)}`);
 const number: Check<number> = (value) => (typeof value === 'number' ? null : `expected a number, got ${kind(value)}`);
-const index: Check<number> = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? null : `expected a count, got ${String(value)}`);
+const index: Check<number> = (value) =>
+  Number.isSafeInteger(value) && Number(value) >= 0 ? null : `expected a count, got ${String(value)}`;
 
 function nullable<T>(check: Check<T>): Check<T | null> {
   return (value) => (value === null ? null : check(value));
@@ -83,12 +84,15 @@ function object<T>(checks: { readonly [K in keyof T]-?: Check<T[K]> }): Check<T>
 
 function oneOf<const T extends string>(...choices: readonly T[]): Check<T> {
   const known = new Set<unknown>(choices);
-  return (value) => (known.has(value) ? null : `expected one of ${choices.join(', ')}, got ${JSON.stringify(value)?.slice(0, 40)}`);
+  return (value) =>
+    known.has(value) ? null : `expected one of ${choices.join(', ')}, got ${JSON.stringify(value)?.slice(0, 40)}`;
 }
 
 /** A union told apart by its `type`. */
-function union<T extends { readonly type: string }>(cases: { readonly [K in T['type']]: Check<Omit<Extract<T, { type: K }>, 'type'>> }): Check<T> {
-  const known = new Map<unknown, Check<never>>(Object.entries(cases) as [string, Check<never>][]);
+function union<T extends { readonly type: string }>(
+  cases: { readonly [K in T['type']]: Check<Omit<Extract<T, { type: K }>, 'type'>> },
+): Check<T> {
+  const known = new Map<unknown, Check<never>>(Object.entries<Check<never>>(cases));
   return (value) => {
     if (!isRecord(value)) return `expected an object, got ${kind(value)}`;
     const check = known.get(value['type']);
@@ -96,7 +100,8 @@ function union<T extends { readonly type: string }>(cases: { readonly [K in T['t
   };
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const kind = (value: unknown) => (value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value);
 
 const paramValue: Check<ParamValue> = (value) => {
@@ -105,7 +110,9 @@ const paramValue: Check<ParamValue> = (value) => {
 };
 const params: Check<Params> = record(paramValue);
 const metricValue: Check<MetricValue> = (value) =>
-  typeof value === 'number' || value === 'nan' || value === 'inf' || value === '-inf' ? null : `expected a metric's value, got ${kind(value)}`;
+  typeof value === 'number' || value === 'nan' || value === 'inf' || value === '-inf'
+    ? null
+    : `expected a metric's value, got ${kind(value)}`;
 const metricValues: Check<MetricValues> = record(metricValue);
 
 const numeric = { low: number, high: number, log: bool, revlog: bool, step: nullable(number) };
@@ -115,54 +122,116 @@ const distribution = union<Distribution>({
   categorical: object({ choices: list(paramValue) }),
   ordinal: object({ choices: list(paramValue) }),
 });
-const sink = union<Sink>({ literal: object({}), arg: object({ flag: text }), env: object({ name: text }), key: object({ file: text, path: text }) });
+const sink = union<Sink>({
+  literal: object({}),
+  arg: object({ flag: text }),
+  env: object({ name: text }),
+  key: object({ file: text, path: text }),
+});
 const site = object({ file: text, line: number, column: number });
 const literal = nullable(object({ start: number, end: number, text }));
 const parameter = object<Parameter>({
-  name: text, distribution, default: optional(paramValue), when: nullable(text), sink, site, literal,
+  name: text,
+  distribution,
+  default: optional(paramValue),
+  when: nullable(text),
+  sink,
+  site,
+  literal,
 });
-const fidelity = object<Fidelity>({ name: text, min: number, max: number, reductionFactor: number, default: number, sink, site, literal });
+const fidelity = object<Fidelity>({
+  name: text,
+  min: number,
+  max: number,
+  reductionFactor: number,
+  default: number,
+  sink,
+  site,
+  literal,
+});
 const objective = object<Objective>({ metric: text, direction: oneOf('min', 'max'), goal: nullable(number) });
 
 const studySpec = object<StudySpec>({
-  name: text, root: text, script: nullable(text), command: list(text),
+  name: text,
+  root: text,
+  script: nullable(text),
+  command: list(text),
   space: object({ parameters: list(parameter), where: list(text) }),
-  objectives: list(objective), constraints: list(text), fidelity: nullable(fidelity),
+  objectives: list(objective),
+  constraints: list(text),
+  fidelity: nullable(fidelity),
   metrics: list(() => null),
   search: object({
     sampler: oneOf('auto', 'random', 'grid', 'qmc', 'tpe', 'gp', 'evolution', 'cmaes'),
     scheduler: oneOf('auto', 'none', 'median', 'sha', 'hyperband', 'asha-stop', 'asha-promote', 'async-hyperband', 'pbt'),
-    seed: number, parallel: number, liar: oneOf('min', 'mean', 'max'),
+    seed: number,
+    parallel: number,
+    liar: oneOf('min', 'mean', 'max'),
   }),
   budget: object({ trials: nullable(number), wallTimeMs: nullable(number), resource: nullable(number) }),
   limits: object({ timeoutMs: nullable(number), graceMs: number, outputBytes: number, cpus: number }),
   checkpoint: nullable(object({ dir: text })),
   executor: oneOf('local', 'docker', 'kubernetes'),
   environment: object({ interpreter: text, version: text, reason: text }),
-  snapshot: text, spaceHash: text,
+  snapshot: text,
+  spaceHash: text,
 });
 
 const trialState = oneOf('waiting', 'running', 'paused', 'complete', 'pruned', 'failed', 'infeasible', 'cancelled');
 const endedState = oneOf('complete', 'pruned', 'failed', 'infeasible', 'cancelled');
 const endReason = oneOf('budget', 'goal', 'exhausted', 'stopped', 'failed');
-const failureKind = oneOf<FailureKind>('userError', 'badMetric', 'outOfMemory', 'timeout', 'preempted', 'infrastructure', 'cancelled');
+const failureKind = oneOf<FailureKind>(
+  'userError',
+  'badMetric',
+  'outOfMemory',
+  'timeout',
+  'preempted',
+  'infrastructure',
+  'cancelled',
+);
 const failure = nullable(object<Failure>({ kind: failureKind, code: text, message: text }));
 const origin = oneOf('default', 'sampler', 'user');
 
 const attemptView = object<AttemptView>({
-  attempt: index, slot: number, target: nullable(number), state: oneOf('requested', 'started', 'stopping', 'ended'),
-  pid: nullable(number), stopReason: nullable(text), exitCode: nullable(number), startedAt: nullable(number), endedAt: nullable(number),
+  attempt: index,
+  slot: number,
+  target: nullable(number),
+  state: oneOf('requested', 'started', 'stopping', 'ended'),
+  pid: nullable(number),
+  stopReason: nullable(text),
+  exitCode: nullable(number),
+  startedAt: nullable(number),
+  endedAt: nullable(number),
 });
 const trialView = object<TrialView>({
-  number: index, params, origin, reason: text, state: trialState, target: nullable(number), resource: number, values: metricValues,
+  number: index,
+  params,
+  origin,
+  reason: text,
+  state: trialState,
+  target: nullable(number),
+  resource: number,
+  values: metricValues,
   curve: list(object<CurvePoint>({ step: number, values: metricValues })) as Check<CurvePoint[]>,
   attempts: list(attemptView) as Check<AttemptView[]>,
-  failure, createdAt: number, startedAt: nullable(number), endedAt: nullable(number),
+  failure,
+  createdAt: number,
+  startedAt: nullable(number),
+  endedAt: nullable(number),
 });
 const studyFields = object<StudyView>({
-  studyId: text, spec: studySpec, state: oneOf('running', 'paused', 'stopping', 'ended'), message: text, endReason: nullable(endReason),
-  parallel: number, createdAt: number, endedAt: nullable(number), trials: list(trialView) as Check<TrialView[]>,
-  incumbent: nullable(index), deleted: bool, seq: number,
+  studyId: text,
+  spec: studySpec,
+  state: oneOf('running', 'paused', 'stopping', 'ended'),
+  message: text,
+  endReason: nullable(endReason),
+  parallel: number,
+  createdAt: number,
+  endedAt: nullable(number),
+  trials: list(trialView) as Check<TrialView[]>,
+  incumbent: nullable(index),
+  deleted: bool,
+  seq: number,
 });
 const studyView: Check<StudyView> = (value) => {
   const problem = studyFields(value);
@@ -188,7 +257,11 @@ const event = union<StudyEvent>({
   attemptRequested: object({ ...ofAttempt, slot: number, target: nullable(number) }),
   attemptStarted: object({ ...ofAttempt, pid: nullable(number) }),
   metricReported: object({ ...ofAttempt, step: number, values: metricValues, cursor: object({ out: number, metrics: number }) }),
-  attemptStopRequested: object({ ...ofAttempt, why: oneOf('pruned', 'paused', 'studyPaused', 'studyStopped', 'user', 'outputLimit'), message: text }),
+  attemptStopRequested: object({
+    ...ofAttempt,
+    why: oneOf('pruned', 'paused', 'studyPaused', 'studyStopped', 'user', 'outputLimit'),
+    message: text,
+  }),
   attemptEnded: object({ ...ofAttempt, exitCode: nullable(number), signal: nullable(text), failure }),
   trialPaused: object({ ...ofTrial, resource: number }),
   trialEnded: object({ ...ofTrial, state: endedState, values: metricValues, failure }),
@@ -198,7 +271,11 @@ const entry = object<JournalEntry>({ seq: number, studyId: text, event });
 const notice = nullable(object({ severity: oneOf('info', 'warning', 'error'), text }));
 const toPage = union<ToPage>({
   study: object({ view: studyView }),
-  entries: object<Omit<Extract<ToPage, { type: 'entries' }>, 'type'>>({ studyId: text, entries: list(entry), after: optional(number) }),
+  entries: object<Omit<Extract<ToPage, { type: 'entries' }>, 'type'>>({
+    studyId: text,
+    entries: list(entry),
+    after: optional(number),
+  }),
   notice: object({ notice }),
   log: object({ trial: index, text, isEnded: bool }),
 });

@@ -79,13 +79,22 @@ export function gainSentence(gain: Gain): string {
 export function noGainReason(view: StudyView): string {
   const baseline = baselineTrial(view);
   if (view.spec.objectives.length > 1) return 'No single best with several objectives.';
-  if (baseline === null) return view.trials.length === 0 ? "Comes with the first trial, which runs the script's own values." : "No trial runs the script's own values.";
+  if (baseline === null)
+    return view.trials.length === 0
+      ? "Comes with the first trial, which runs the script's own values."
+      : "No trial runs the script's own values.";
   if (baseline.state === 'complete') return `Trial ${baseline.number} with the script's own values gave no finite value.`;
   return `Trial ${baseline.number} with the script's own values ${baselineWords[baseline.state]}.`;
 }
 
 const baselineWords: Readonly<Record<Exclude<TrialState, 'complete'>, string>> = {
-  waiting: 'is waiting', running: 'is running', paused: 'is paused', pruned: 'was pruned', failed: 'failed', infeasible: 'is infeasible', cancelled: 'was cancelled',
+  waiting: 'is waiting',
+  running: 'is running',
+  paused: 'is paused',
+  pruned: 'was pruned',
+  failed: 'failed',
+  infeasible: 'is infeasible',
+  cancelled: 'was cancelled',
 };
 
 export function isEnded(trial: TrialView): boolean {
@@ -156,7 +165,8 @@ export function bestSoFar(view: StudyView, objective: Objective): BestSoFar {
   let current: number | null = null;
   for (const trial of view.trials) {
     const value = trial.state === 'complete' ? metricNumber(trial.values[objective.metric]) : Number.NaN;
-    if (Number.isFinite(value) && (current === null || (objective.direction === 'max' ? value > current : value < current))) current = value;
+    if (Number.isFinite(value) && (current === null || (objective.direction === 'max' ? value > current : value < current)))
+      current = value;
     numbers.push(trial.number);
     best.push(current);
   }
@@ -186,11 +196,15 @@ export function rungsOf(view: StudyView): number[] {
 export function emptyChartReason(view: StudyView, metric: string): string {
   if (view.trials.length === 0) {
     if (view.state === 'ended') return 'The study ended before its first trial. The message above says why.';
-    return view.state === 'paused' ? 'The study is paused before its first trial. Resume it to begin.' : 'Waiting for the first trial: the code is being prepared.';
+    return view.state === 'paused'
+      ? 'The study is paused before its first trial. Resume it to begin.'
+      : 'Waiting for the first trial: the code is being prepared.';
   }
   const running = view.trials.find((trial) => trial.state === 'running');
-  if (running !== undefined) return `Waiting for the first ${metric} of trial ${running.number}. It draws as soon as the script prints it.`;
-  if (view.trials.every((trial) => trial.state === 'failed')) return `${view.trials.length === 1 ? 'The only trial' : `All ${view.trials.length} trials`} failed before ${metric} was reported. The trial in detail below says why.`;
+  if (running !== undefined)
+    return `Waiting for the first ${metric} of trial ${running.number}. It draws as soon as the script prints it.`;
+  if (view.trials.every((trial) => trial.state === 'failed'))
+    return `${view.trials.length === 1 ? 'The only trial' : `All ${view.trials.length} trials`} failed before ${metric} was reported. The trial in detail below says why.`;
   if (view.state === 'ended') return `No trial reported ${metric}. Open the log of a trial to see what it printed.`;
   return `Waiting for the first ${metric}: no trial runs at the moment.`;
 }

@@ -50,7 +50,10 @@ function start(host: Host): void {
   setInterval(() => {
     if (!state.isReadOnly && state.view !== null && state.view.state !== 'ended' && performance.now() - shownAt > 900) show();
   }, 1_000);
-  for (const [event, isPrinting] of [['beforeprint', true], ['afterprint', false]] as const) {
+  for (const [event, isPrinting] of [
+    ['beforeprint', true],
+    ['afterprint', false],
+  ] as const) {
     window.addEventListener(event, () => {
       document.documentElement.classList.toggle('printing', isPrinting);
       panel.isPrinting = isPrinting;
@@ -67,5 +70,8 @@ function start(host: Host): void {
 /** When a report of a study that still ran was made, as far as its data tells. */
 function lastMoment(view: ReturnType<typeof initialState>['view']): number {
   if (view === null) return 0;
-  return view.trials.reduce((latest, trial) => Math.max(latest, trial.endedAt ?? 0, trial.startedAt ?? 0, trial.createdAt), view.createdAt);
+  return view.trials.reduce(
+    (latest, trial) => Math.max(latest, trial.endedAt ?? 0, trial.startedAt ?? 0, trial.createdAt),
+    view.createdAt,
+  );
 }

@@ -23,7 +23,14 @@ export function marker(state: TrialState): TemplateResult {
 const paths = new Map<TrialState, Path2D>();
 
 /** The same shape on a canvas, centred at (x, y); `size` is its width in canvas pixels. */
-export function drawMarker(ctx: CanvasRenderingContext2D, state: TrialState, x: number, y: number, size: number, colour: string): void {
+export function drawMarker(
+  ctx: CanvasRenderingContext2D,
+  state: TrialState,
+  x: number,
+  y: number,
+  size: number,
+  colour: string,
+): void {
   const { path, isFilled } = shapes[state];
   let shape = paths.get(state);
   if (shape === undefined) {

@@ -12,7 +12,12 @@ import { trialStates } from './trialRows.ts';
 
 /** The whole page. It shows `state` and turns what the user does into actions. */
 export class StudyPanel extends LightElement {
-  static override properties = { state: { attribute: false }, now: { type: Number }, isPrinting: { type: Boolean }, announcement: { state: true } };
+  static override properties = {
+    state: { attribute: false },
+    now: { type: Number },
+    isPrinting: { type: Boolean },
+    announcement: { state: true },
+  };
   declare state: PanelState;
   declare now: number;
   declare isPrinting: boolean;
@@ -25,8 +30,12 @@ export class StudyPanel extends LightElement {
     super();
     this.announcement = '';
     this.isPrinting = false;
-    this.addEventListener('trial-selected', (event) => this.dispatch({ type: 'trialSelected', trial: Number((event as CustomEvent<number>).detail) }));
-    this.addEventListener('column-clicked', (event) => this.dispatch({ type: 'columnClicked', key: String((event as CustomEvent<string>).detail) }));
+    this.addEventListener('trial-selected', (event) =>
+      this.dispatch({ type: 'trialSelected', trial: (event as CustomEvent<number>).detail }),
+    );
+    this.addEventListener('column-clicked', (event) =>
+      this.dispatch({ type: 'columnClicked', key: (event as CustomEvent<string>).detail }),
+    );
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -44,10 +53,16 @@ export class StudyPanel extends LightElement {
     const { state, now } = this;
     const { view } = state;
     if (view === null) return waiting(state);
-    const shown = view.trials[state.selectedTrial ?? view.incumbent ?? -1] ?? view.trials.find((trial) => trial.failure !== null) ?? view.trials[0];
+    const shown =
+      view.trials[state.selectedTrial ?? view.incumbent ?? -1] ??
+      view.trials.find((trial) => trial.failure !== null) ??
+      view.trials[0];
     return html`<main class="panel">
       ${studyHeader({
-        view, notice: state.notice, isReadOnly: state.isReadOnly, isStopAsked: state.isStopAsked,
+        view,
+        notice: state.notice,
+        isReadOnly: state.isReadOnly,
+        isStopAsked: state.isStopAsked,
         onHost: (message) => this.dispatch({ type: 'hostAsked', message }),
         onStop: (isAsked) => this.dispatch({ type: isAsked ? 'stopAsked' : 'stopDismissed' }),
       })}
@@ -63,7 +78,15 @@ export class StudyPanel extends LightElement {
           <aside class="details" aria-label="Trial in detail">${
             shown === undefined
               ? html`<p class="empty">A trial's values, why it was tried and what came of it stand here, from the first trial on.</p>`
-              : trialDetails({ view, trial: shown, now, log: state.log, onOpenLog: state.isReadOnly ? null : (trial) => this.dispatch({ type: 'hostAsked', message: { type: 'openLog', trial } }) })
+              : trialDetails({
+                  view,
+                  trial: shown,
+                  now,
+                  log: state.log,
+                  onOpenLog: state.isReadOnly
+                    ? null
+                    : (trial) => this.dispatch({ type: 'hostAsked', message: { type: 'openLog', trial } }),
+                })
           }</aside>
         </div>
       </section>
@@ -91,9 +114,13 @@ export class StudyPanel extends LightElement {
     return html`<div class="filters">
       <h2>Trials</h2>
       <div class="chips" role="group" aria-label="Show only trials that are">
-        ${trialStates.filter((state) => counts[state] > 0 || states.includes(state)).map((state) => html`<button
+        ${trialStates
+          .filter((state) => counts[state] > 0 || states.includes(state))
+          .map(
+            (state) => html`<button
           type="button" class="chip filter" data-state=${state} aria-pressed=${states.includes(state)} @click=${() => this.dispatch({ type: 'stateToggled', state })}
-        >${marker(state)}${state} <span class="n">${formatNumber(counts[state])}</span></button>`)}
+        >${marker(state)}${state} <span class="n">${formatNumber(counts[state])}</span></button>`,
+          )}
         ${states.length === 0 ? nothing : html`<button type="button" class="chip clear" @click=${() => this.dispatch({ type: 'filterCleared' })}>clear filter</button>`}
       </div>
     </div>`;

@@ -35,33 +35,53 @@ export type Action =
 
 export function initialState(options: { restored: PageState | null; isReadOnly: boolean }): PanelState {
   return {
-    view: null, notice: null, isResyncing: false, selectedTrial: null, sort: { key: 'number', isDescending: false },
-    states: [], log: null, isStopAsked: false, ...options,
+    view: null,
+    notice: null,
+    isResyncing: false,
+    selectedTrial: null,
+    sort: { key: 'number', isDescending: false },
+    states: [],
+    log: null,
+    isStopAsked: false,
+    ...options,
   };
 }
 
 /** One step of the page: the new state and what the host is to be told. */
 export function reduce(state: PanelState, action: Action): [PanelState, ToHost[]] {
   switch (action.type) {
-    case 'study': return [withStudy(state, action.view), []];
-    case 'entries': return withEntries(state, action);
-    case 'notice': return [{ ...state, notice: action.notice }, []];
-    case 'log': return [{ ...state, log: action }, []];
-    case 'undecodable': return [{ ...state, notice: { severity: 'error', text: undecodableText(action.problem) } }, []];
+    case 'study':
+      return [withStudy(state, action.view), []];
+    case 'entries':
+      return withEntries(state, action);
+    case 'notice':
+      return [{ ...state, notice: action.notice }, []];
+    case 'log':
+      return [{ ...state, log: action }, []];
+    case 'undecodable':
+      return [{ ...state, notice: { severity: 'error', text: undecodableText(action.problem) } }, []];
     case 'trialSelected': {
       const selectedTrial = action.trial !== null && state.view?.trials[action.trial] === undefined ? null : action.trial;
       return [{ ...state, selectedTrial }, []];
     }
-    case 'columnClicked': return state.view === null ? [state, []] : [{ ...state, sort: nextSort(state.view, state.sort, action.key) }, []];
+    case 'columnClicked':
+      return state.view === null ? [state, []] : [{ ...state, sort: nextSort(state.view, state.sort, action.key) }, []];
     case 'stateToggled': {
-      const states = state.states.includes(action.state) ? state.states.filter((s) => s !== action.state) : [...state.states, action.state];
+      const states = state.states.includes(action.state)
+        ? state.states.filter((s) => s !== action.state)
+        : [...state.states, action.state];
       return [{ ...state, states }, []];
     }
-    case 'filterCleared': return [{ ...state, states: [] }, []];
-    case 'stopAsked': return [{ ...state, isStopAsked: true }, []];
-    case 'stopDismissed': return [{ ...state, isStopAsked: false }, []];
-    case 'hostAsked': return state.isReadOnly ? [state, []] : [{ ...state, isStopAsked: false }, [action.message]];
-    default: throw new TypeError(`unhandled action ${JSON.stringify(action satisfies never)}`);
+    case 'filterCleared':
+      return [{ ...state, states: [] }, []];
+    case 'stopAsked':
+      return [{ ...state, isStopAsked: true }, []];
+    case 'stopDismissed':
+      return [{ ...state, isStopAsked: false }, []];
+    case 'hostAsked':
+      return state.isReadOnly ? [state, []] : [{ ...state, isStopAsked: false }, [action.message]];
+    default:
+      throw new TypeError(`unhandled action ${JSON.stringify(action satisfies never)}`);
   }
 }
 
@@ -74,7 +94,10 @@ function withStudy(state: PanelState, view: StudyView): PanelState {
   const isSame = state.view?.studyId === view.studyId;
   const wanted = isSame ? state.selectedTrial : state.restored?.studyId === view.studyId ? state.restored.selectedTrial : null;
   return {
-    ...state, view, isResyncing: false, restored: null,
+    ...state,
+    view,
+    isResyncing: false,
+    restored: null,
     selectedTrial: wanted !== null && view.trials[wanted] !== undefined ? wanted : null,
     ...(isSame ? {} : { states: [], log: null, isStopAsked: false }),
   };

@@ -3,7 +3,17 @@ import { countTrials, type StudyView } from '../agent/protocol/view.ts';
 import { button } from './controls.ts';
 import type { Notice, ToHost } from './contract.ts';
 import { formatDuration, formatNumber, formatParam, nothing as dash } from './format.ts';
-import { budgetUse, elapsedMs, etaMs, gainFigure, gainOf, gainSentence, mainObjective, noGainReason, trialValue } from './insight.ts';
+import {
+  budgetUse,
+  elapsedMs,
+  etaMs,
+  gainFigure,
+  gainOf,
+  gainSentence,
+  mainObjective,
+  noGainReason,
+  trialValue,
+} from './insight.ts';
 import { marker } from './marker.ts';
 import { trialStates } from './trialRows.ts';
 
@@ -17,7 +27,12 @@ export function studyHeader(options: {
   readonly onStop: (isAsked: boolean) => void;
 }): TemplateResult {
   const { view, notice, isReadOnly } = options;
-  const subtitle = [isReadOnly ? 'tuning report' : null, view.spec.script === view.spec.name ? null : view.spec.script, `started ${new Date(view.createdAt).toLocaleString()}`, `study ${view.studyId}`];
+  const subtitle = [
+    isReadOnly ? 'tuning report' : null,
+    view.spec.script === view.spec.name ? null : view.spec.script,
+    `started ${new Date(view.createdAt).toLocaleString()}`,
+    `study ${view.studyId}`,
+  ];
   return html`
     <header class="study-head">
       <div class="title">
@@ -94,7 +109,9 @@ function bestTile(view: StudyView): TemplateResult {
     <p class="small params">${
       best === undefined
         ? html`<span class="muted">${view.spec.objectives.length > 1 ? 'Several objectives have no single best.' : view.state === 'ended' ? 'No trial was completed.' : 'No trial is complete yet.'}</span>`
-        : Object.entries(best.params).map(([name, param]) => html`<span class="param"><span class="muted">${name}</span> ${formatParam(param)}</span> `)
+        : Object.entries(best.params).map(
+            ([name, param]) => html`<span class="param"><span class="muted">${name}</span> ${formatParam(param)}</span> `,
+          )
     }</p>
   </div>`;
 }

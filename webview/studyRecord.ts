@@ -12,7 +12,12 @@ export function studyRecord(view: StudyView): TemplateResult {
     ['Script', spec.script ?? dash],
     ['Project', spec.root],
     ['Command', spec.command.join(' ')],
-    ['Objective', spec.objectives.map((o) => `${o.direction} ${o.metric}${o.goal === null ? '' : `, goal ${formatNumber(o.goal)}`}`).join('; ')],
+    [
+      'Objective',
+      spec.objectives
+        .map((o) => `${o.direction} ${o.metric}${o.goal === null ? '' : `, goal ${formatNumber(o.goal)}`}`)
+        .join('; '),
+    ],
     ['Sampler', spec.search.sampler],
     ['Scheduler', spec.search.scheduler],
     ['Seed', String(spec.search.seed)],
@@ -20,8 +25,22 @@ export function studyRecord(view: StudyView): TemplateResult {
     ['Budget', budgetText(view)],
     ...(spec.fidelity === null
       ? []
-      : ([['Fidelity', `${spec.fidelity.name} ${formatNumber(spec.fidelity.min)} to ${formatNumber(spec.fidelity.max)}, factor ${formatNumber(spec.fidelity.reductionFactor)}`]] as [string, string][])),
-    ...(rungsOf(view).length === 0 ? [] : ([['Rungs', rungsOf(view).map((rung) => formatNumber(rung)).join(', ')]] as [string, string][])),
+      : ([
+          [
+            'Fidelity',
+            `${spec.fidelity.name} ${formatNumber(spec.fidelity.min)} to ${formatNumber(spec.fidelity.max)}, factor ${formatNumber(spec.fidelity.reductionFactor)}`,
+          ],
+        ] as [string, string][])),
+    ...(rungsOf(view).length === 0
+      ? []
+      : ([
+          [
+            'Rungs',
+            rungsOf(view)
+              .map((rung) => formatNumber(rung))
+              .join(', '),
+          ],
+        ] as [string, string][])),
     ['Runs on', spec.executor],
     ['Interpreter', `${spec.environment.interpreter} (${spec.environment.version}; ${spec.environment.reason})`],
     ['Code snapshot', spec.snapshot],
@@ -31,13 +50,15 @@ export function studyRecord(view: StudyView): TemplateResult {
     <h3>Parameters</h3>
     <div class="scroll-x"><table class="plain">
       <thead><tr><th scope="col">Parameter</th><th scope="col" class="numeric">Best</th><th scope="col" class="numeric">Script's own</th><th scope="col">Searched in</th><th scope="col">Where</th></tr></thead>
-      <tbody>${spec.space.parameters.map((p) => html`<tr>
+      <tbody>${spec.space.parameters.map(
+        (p) => html`<tr>
         <th scope="row">${p.name}</th>
         <td class="numeric strong">${best === undefined ? dash : p.name in best.params ? formatParam(best.params[p.name], 6) : 'not used'}</td>
         <td class="numeric">${formatParam(p.default, 6)}</td>
         <td>${distributionText(p.distribution)}${p.when === null ? nothing : html` <span class="muted">when ${p.when}</span>`}</td>
         <td class="muted">${p.site.file}:${p.site.line}</td>
-      </tr>`)}</tbody>
+      </tr>`,
+      )}</tbody>
     </table></div>
     ${spec.space.where.length === 0 ? nothing : html`<p>Only where ${spec.space.where.join(' and ')}.</p>`}
     <h3>How it ran</h3>
@@ -53,9 +74,12 @@ export function distributionText(distribution: Distribution): string {
       const step = distribution.step === null ? '' : `, step ${formatNumber(distribution.step)}`;
       return `${distribution.type} ${formatNumber(distribution.low)} to ${formatNumber(distribution.high)}${scale}${step}`;
     }
-    case 'categorical': return `one of ${distribution.choices.map((choice) => formatParam(choice)).join(', ')}`;
-    case 'ordinal': return `${distribution.choices.map((choice) => formatParam(choice)).join(' < ')}`;
-    default: throw new TypeError(`unhandled distribution ${JSON.stringify(distribution satisfies never)}`);
+    case 'categorical':
+      return `one of ${distribution.choices.map((choice) => formatParam(choice)).join(', ')}`;
+    case 'ordinal':
+      return distribution.choices.map((choice) => formatParam(choice)).join(' < ');
+    default:
+      throw new TypeError(`unhandled distribution ${JSON.stringify(distribution satisfies never)}`);
   }
 }
 

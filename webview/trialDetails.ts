@@ -33,7 +33,9 @@ export function trialDetails(options: {
         return html`<div><dt>${metric}</dt><dd class="strong">${value === null ? dash : formatNumber(value.value, 6)}${value === null || value.isFinal ? '' : ' so far'}</dd></div>`;
       })}
       ${gain === null ? nothing : html`<div><dt>gain</dt><dd class=${gain.verdict}><strong>${gainFigure(gain)}</strong> ${gainSentence(gain)}</dd></div>`}
-      ${Object.entries(trial.values).filter(([name]) => !view.spec.objectives.some((o) => o.metric === name)).map(([name, value]) => html`<div><dt>${name}</dt><dd>${formatMetric(value, 6)}</dd></div>`)}
+      ${Object.entries(trial.values)
+        .filter(([name]) => !view.spec.objectives.some((o) => o.metric === name))
+        .map(([name, value]) => html`<div><dt>${name}</dt><dd>${formatMetric(value, 6)}</dd></div>`)}
       ${view.spec.fidelity === null ? nothing : html`<div><dt>${view.spec.fidelity.name}</dt><dd>${formatNumber(trial.resource)} of ${formatNumber(trial.target ?? view.spec.fidelity.max)}</dd></div>`}
       ${duration === null ? nothing : html`<div><dt>duration</dt><dd>${formatDuration(duration)}</dd></div>`}
       <div><dt>why</dt><dd>${trial.reason}</dd></div>
@@ -46,8 +48,12 @@ export function trialDetails(options: {
         return html`<tr class=${isChanged ? 'changed' : ''}><th scope="row">${p.name}</th><td class="numeric">${value === undefined ? 'not used' : formatParam(value, 6)}</td><td class="numeric muted">${formatParam(p.default, 6)}</td></tr>`;
       })}</tbody>
     </table></div>
-    ${trial.attempts.length === 0 ? nothing : html`<h3>${count(trial.attempts.length, 'attempt')}</h3>
-      <ol class="attempts">${trial.attempts.map((attempt) => html`<li value=${attempt.attempt}>${attemptText(attempt, view.spec.fidelity?.name ?? null, now)}</li>`)}</ol>`}
+    ${
+      trial.attempts.length === 0
+        ? nothing
+        : html`<h3>${count(trial.attempts.length, 'attempt')}</h3>
+      <ol class="attempts">${trial.attempts.map((attempt) => html`<li value=${attempt.attempt}>${attemptText(attempt, view.spec.fidelity?.name ?? null, now)}</li>`)}</ol>`
+    }
     ${log === null || log.trial !== trial.number ? nothing : html`<h3>Log${log.isEnded ? '' : ' so far'}</h3><pre tabindex="0" aria-label="End of the log of trial ${trial.number}">${log.text.slice(-20_000)}</pre>`}
   `;
 }
@@ -59,12 +65,18 @@ function attemptText(attempt: AttemptView, resource: string | null, now: number)
   if (attempt.state === 'started') parts.push('running');
   if (attempt.state === 'stopping') parts.push('being ended');
   if (attempt.stopReason !== null) parts.push(stopWords[attempt.stopReason] ?? attempt.stopReason);
-  else if (attempt.state === 'ended') parts.push(attempt.exitCode === null ? 'ended by a signal' : `exit code ${attempt.exitCode}`);
+  else if (attempt.state === 'ended')
+    parts.push(attempt.exitCode === null ? 'ended by a signal' : `exit code ${attempt.exitCode}`);
   if (attempt.startedAt !== null) parts.push(formatDuration((attempt.endedAt ?? now) - attempt.startedAt));
   parts.push(`slot ${attempt.slot}`);
   return parts.join(' · ');
 }
 
 const stopWords: Readonly<Record<string, string>> = {
-  pruned: 'pruned', paused: 'paused', studyPaused: 'paused with the study', studyStopped: 'ended with the study', user: 'stopped by you', outputLimit: 'printed too much',
+  pruned: 'pruned',
+  paused: 'paused',
+  studyPaused: 'paused with the study',
+  studyStopped: 'ended with the study',
+  user: 'stopped by you',
+  outputLimit: 'printed too much',
 };

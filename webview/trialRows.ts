@@ -22,18 +22,35 @@ export interface Sort {
 }
 
 export const trialStates = [
-  'running', 'waiting', 'paused', 'complete', 'pruned', 'failed', 'infeasible', 'cancelled',
+  'running',
+  'waiting',
+  'paused',
+  'complete',
+  'pruned',
+  'failed',
+  'infeasible',
+  'cancelled',
 ] as const satisfies readonly TrialState[];
 
 /** Columns of a study's table: number, state, objectives, resource, the params that vary, duration. */
 export function columnsOf(view: StudyView): Column[] {
   const columns: Column[] = [
     { key: 'number', title: 'Trial', isNumeric: true, width: 60, order: (t) => t.number, text: (t) => String(t.number) },
-    { key: 'state', title: 'State', isNumeric: false, width: 104, order: (t) => trialStates.indexOf(t.state), text: (t) => t.state },
+    {
+      key: 'state',
+      title: 'State',
+      isNumeric: false,
+      width: 104,
+      order: (t) => trialStates.indexOf(t.state),
+      text: (t) => t.state,
+    },
   ];
   for (const { metric } of view.spec.objectives) {
     columns.push({
-      key: `value:${metric}`, title: metric, isNumeric: true, width: widthOf(metric, 92),
+      key: `value:${metric}`,
+      title: metric,
+      isNumeric: true,
+      width: widthOf(metric, 92),
       order: (t) => finite(trialValue(t, metric)?.value),
       text: (t) => {
         const value = trialValue(t, metric);
@@ -44,18 +61,30 @@ export function columnsOf(view: StudyView): Column[] {
   if (view.spec.fidelity !== null) {
     const { name, max } = view.spec.fidelity;
     columns.push({
-      key: 'resource', title: name, isNumeric: true, width: widthOf(name, 78), order: (t) => t.resource,
+      key: 'resource',
+      title: name,
+      isNumeric: true,
+      width: widthOf(name, 78),
+      order: (t) => t.resource,
       text: (t) => `${formatNumber(t.resource)} / ${formatNumber(t.target ?? max)}`,
     });
   }
   for (const name of varyingParams(view)) {
     columns.push({
-      key: `param:${name}`, title: name, isNumeric: isNumericParam(view, name), width: widthOf(name, 80),
-      order: (t) => orderOfParam(t.params[name]), text: (t) => formatParam(t.params[name]),
+      key: `param:${name}`,
+      title: name,
+      isNumeric: isNumericParam(view, name),
+      width: widthOf(name, 80),
+      order: (t) => orderOfParam(t.params[name]),
+      text: (t) => formatParam(t.params[name]),
     });
   }
   columns.push({
-    key: 'duration', title: 'Duration', isNumeric: true, width: 96, order: (t) => durationMs(t, Number.MAX_SAFE_INTEGER),
+    key: 'duration',
+    title: 'Duration',
+    isNumeric: true,
+    width: 96,
+    order: (t) => durationMs(t, Number.MAX_SAFE_INTEGER),
     text: (t, now) => {
       const ms = durationMs(t, now);
       return ms === null ? nothing : formatDuration(ms);
@@ -67,7 +96,10 @@ export function columnsOf(view: StudyView): Column[] {
 /** Time that the trial's attempts ran, to `now` for the one that runs; null before the first start. A pause costs nothing. */
 export function durationMs(trial: TrialView, now: number): number | null {
   if (trial.startedAt === null) return null;
-  return trial.attempts.reduce((sum, { startedAt, endedAt }) => sum + (startedAt === null ? 0 : Math.max(0, (endedAt ?? now) - startedAt)), 0);
+  return trial.attempts.reduce(
+    (sum, { startedAt, endedAt }) => sum + (startedAt === null ? 0 : Math.max(0, (endedAt ?? now) - startedAt)),
+    0,
+  );
 }
 
 /** Parameters in the order of the script whose value differs between trials; all of them while there are fewer than two trials. */
@@ -86,7 +118,12 @@ export function isSame(a: ParamValue | undefined, b: ParamValue | undefined): bo
 }
 
 /** Trials that pass the filter (an empty one lets all pass), in the order asked for; equal ones by number. */
-export function visibleTrials(view: StudyView, states: readonly TrialState[], sort: Sort, columns: readonly Column[]): TrialView[] {
+export function visibleTrials(
+  view: StudyView,
+  states: readonly TrialState[],
+  sort: Sort,
+  columns: readonly Column[],
+): TrialView[] {
   const column = columns.find((c) => c.key === sort.key) ?? columns[0];
   const trials = states.length === 0 ? view.trials.slice() : view.trials.filter((trial) => states.includes(trial.state));
   if (column === undefined) return trials;
@@ -94,7 +131,8 @@ export function visibleTrials(view: StudyView, states: readonly TrialState[], so
   const keyed = trials.map((trial) => ({ trial, key: column.order(trial) }));
   keyed.sort((a, b) => {
     if (a.key === null || b.key === null) return a.key === b.key ? a.trial.number - b.trial.number : a.key === null ? 1 : -1;
-    const order = typeof a.key === 'number' && typeof b.key === 'number' ? a.key - b.key : String(a.key).localeCompare(String(b.key));
+    const order =
+      typeof a.key === 'number' && typeof b.key === 'number' ? a.key - b.key : String(a.key).localeCompare(String(b.key));
     return order === 0 ? a.trial.number - b.trial.number : sign * order;
   });
   return keyed.map((item) => item.trial);
@@ -109,7 +147,11 @@ export function nextSort(view: StudyView, sort: Sort, key: string): Sort {
 
 function isNumericParam(view: StudyView, name: string): boolean {
   const type = view.spec.space.parameters.find((p) => p.name === name)?.distribution;
-  return type?.type === 'float' || type?.type === 'int' || (type?.type === 'ordinal' && type.choices.every((c) => typeof c === 'number'));
+  return (
+    type?.type === 'float' ||
+    type?.type === 'int' ||
+    (type?.type === 'ordinal' && type.choices.every((c) => typeof c === 'number'))
+  );
 }
 
 function orderOfParam(value: ParamValue | undefined): number | string | null {

@@ -15,7 +15,11 @@ const rowHeight = 26;
  */
 export class TrialTable extends LightElement {
   static override properties = {
-    view: { attribute: false }, sort: { attribute: false }, states: { attribute: false }, selected: { type: Number }, now: { type: Number },
+    view: { attribute: false },
+    sort: { attribute: false },
+    states: { attribute: false },
+    selected: { type: Number },
+    now: { type: Number },
     isPrinting: { type: Boolean },
   };
   declare view: StudyView;
@@ -44,7 +48,10 @@ export class TrialTable extends LightElement {
     if (changed.has('view') || changed.has('sort') || changed.has('states')) {
       this.#columns = columnsOf(this.view);
       this.#rows = visibleTrials(this.view, this.states, this.sort, this.#columns);
-      this.#active = { row: Math.min(this.#active.row, this.#rows.length - 1), column: Math.min(this.#active.column, this.#columns.length - 1) };
+      this.#active = {
+        row: Math.min(this.#active.row, this.#rows.length - 1),
+        column: Math.min(this.#active.column, this.#columns.length - 1),
+      };
       this.#virtualizer?.setOptions({ ...this.#virtualizer.options, count: this.#rows.length });
     }
     if (changed.has('selected') && this.selected !== null) {
@@ -60,7 +67,10 @@ export class TrialTable extends LightElement {
     const items = this.isPrinting
       ? this.#rows.slice(0, nPrinted).map((_, index) => ({ index, start: index * rowHeight }))
       : (this.#virtualizer?.getVirtualItems() ?? []);
-    const shownRow = this.#active.row === -1 || items.some((item) => item.index === this.#active.row) ? this.#active.row : (items[0]?.index ?? -1);
+    const shownRow =
+      this.#active.row === -1 || items.some((item) => item.index === this.#active.row)
+        ? this.#active.row
+        : (items[0]?.index ?? -1);
     const height = this.isPrinting ? items.length * rowHeight : this.#rows.length * rowHeight;
     return html`
       <div class="grid" role="grid" aria-label="Trials" aria-rowcount=${this.#rows.length + 1} aria-colcount=${this.#columns.length} @keydown=${this.#key} @focusin=${this.#focused}>
@@ -77,7 +87,7 @@ export class TrialTable extends LightElement {
         </div>
       </div>
       ${this.isPrinting && this.#rows.length > nPrinted ? html`<p class="muted">The first ${nPrinted} of ${formatNumber(this.#rows.length)} trials.</p>` : html``}
-      ${this.#rows.length === 0 ? html`<p class="empty">${this.view.trials.length === 0 ? 'No trial yet. The first one runs the script\'s own values.' : 'No trial is in the states chosen above. Clear the filter to see all.'}</p>` : html``}
+      ${this.#rows.length === 0 ? html`<p class="empty">${this.view.trials.length === 0 ? "No trial yet. The first one runs the script's own values." : 'No trial is in the states chosen above. Clear the filter to see all.'}</p>` : html``}
     `;
   }
 
@@ -107,8 +117,15 @@ export class TrialTable extends LightElement {
   protected override firstUpdated(): void {
     const grid = this.querySelector<HTMLElement>('.grid');
     this.#virtualizer = new Virtualizer<HTMLElement, HTMLElement>({
-      count: this.#rows.length, getScrollElement: () => grid, estimateSize: () => rowHeight, overscan: 12, scrollPaddingStart: rowHeight,
-      observeElementRect, observeElementOffset, scrollToFn: elementScroll, onChange: () => this.requestUpdate(),
+      count: this.#rows.length,
+      getScrollElement: () => grid,
+      estimateSize: () => rowHeight,
+      overscan: 12,
+      scrollPaddingStart: rowHeight,
+      observeElementRect,
+      observeElementOffset,
+      scrollToFn: elementScroll,
+      onChange: () => this.requestUpdate(),
     });
     this.#unmount = this.#virtualizer._didMount();
     this.#virtualizer._willUpdate();
@@ -152,9 +169,14 @@ export class TrialTable extends LightElement {
     const lastColumn = this.#columns.length - 1;
     const page = Math.max(1, Math.floor((this.querySelector<HTMLElement>('.grid')?.clientHeight ?? 0) / rowHeight) - 2);
     const moves: Record<string, readonly [number, number]> = {
-      ArrowDown: [row + 1, column], ArrowUp: [row - 1, column], ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1],
-      PageDown: [row + page, column], PageUp: [Math.max(Math.min(row, 0), row - page), column],
-      Home: event.ctrlKey ? [0, 0] : [row, 0], End: event.ctrlKey ? [lastRow, lastColumn] : [row, lastColumn],
+      ArrowDown: [row + 1, column],
+      ArrowUp: [row - 1, column],
+      ArrowLeft: [row, column - 1],
+      ArrowRight: [row, column + 1],
+      PageDown: [row + page, column],
+      PageUp: [Math.max(Math.min(row, 0), row - page), column],
+      Home: event.ctrlKey ? [0, 0] : [row, 0],
+      End: event.ctrlKey ? [lastRow, lastColumn] : [row, lastColumn],
     };
     const move = moves[event.key];
     if (move !== undefined) {

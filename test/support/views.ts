@@ -4,7 +4,16 @@ import type { Failure, MetricValue, StudySpec } from '../../agent/protocol/study
 import { createView, foldView, type StudyView } from '../../agent/protocol/view.ts';
 
 /** The studies that unit tests, browser tests and screenshots share. */
-export type SceneName = 'empty' | 'waiting' | 'running' | 'ended' | 'minimise' | 'failed' | 'hostile' | 'thousand' | 'fiveThousand';
+export type SceneName =
+  | 'empty'
+  | 'waiting'
+  | 'running'
+  | 'ended'
+  | 'minimise'
+  | 'failed'
+  | 'hostile'
+  | 'thousand'
+  | 'fiveThousand';
 
 /** Events of a realistic study, the same ones for the same name; `seq` has gaps as in a journal with several studies. */
 export function sceneEntries(name: SceneName): JournalEntry[] {
@@ -63,7 +72,10 @@ const studyId = 'k3f9a1c2';
 
 function digitsSpec(options: { trials?: number } = {}): StudySpec {
   return {
-    name: 'train.py', root: '/home/ada/digits', script: 'train.py', command: ['python', '{script}'],
+    name: 'train.py',
+    root: '/home/ada/digits',
+    script: 'train.py',
+    command: ['python', '{script}'],
     space: {
       where: [],
       parameters: [
@@ -74,40 +86,72 @@ function digitsSpec(options: { trials?: number } = {}): StudySpec {
         parameter('activation', { type: 'categorical', choices: ['relu', 'tanh', 'logistic'] }, 'relu', 16),
       ],
     },
-    objectives: [{ metric: 'val_accuracy', direction: 'max', goal: null }], constraints: [],
-    fidelity: { name: 'epochs', min: 1, max: 27, reductionFactor: 3, default: 27, sink: { type: 'literal' }, site: { file: 'train.py', line: 17, column: 10 }, literal: null },
-    metrics: [], search: { sampler: 'tpe', scheduler: 'asha-promote', seed: 7, parallel: 4, liar: 'mean' },
+    objectives: [{ metric: 'val_accuracy', direction: 'max', goal: null }],
+    constraints: [],
+    fidelity: {
+      name: 'epochs',
+      min: 1,
+      max: 27,
+      reductionFactor: 3,
+      default: 27,
+      sink: { type: 'literal' },
+      site: { file: 'train.py', line: 17, column: 10 },
+      literal: null,
+    },
+    metrics: [],
+    search: { sampler: 'tpe', scheduler: 'asha-promote', seed: 7, parallel: 4, liar: 'mean' },
     budget: { trials: options.trials ?? 40, wallTimeMs: 10 * 60_000, resource: null },
     limits: { timeoutMs: null, graceMs: 5_000, outputBytes: 64 << 20, cpus: 1 },
-    checkpoint: { dir: 'checkpoint' }, executor: 'local',
+    checkpoint: { dir: 'checkpoint' },
+    executor: 'local',
     environment: { interpreter: '/home/ada/digits/.venv/bin/python', version: '3.13.1', reason: 'project .venv' },
-    snapshot: '7b1de0c4a9f35e21', spaceHash: 'd41c9a7f20b8e613',
+    snapshot: '7b1de0c4a9f35e21',
+    spaceHash: 'd41c9a7f20b8e613',
   };
 }
 
 function lossSpec(options: { trials?: number; epochs?: number } = {}): StudySpec {
   const spec = digitsSpec();
   return {
-    ...spec, name: 'regress.py', script: 'regress.py', objectives: [{ metric: 'val_loss', direction: 'min', goal: null }],
-    fidelity: spec.fidelity === null || options.epochs === undefined ? null : { ...spec.fidelity, max: options.epochs, default: options.epochs },
+    ...spec,
+    name: 'regress.py',
+    script: 'regress.py',
+    objectives: [{ metric: 'val_loss', direction: 'min', goal: null }],
+    fidelity:
+      spec.fidelity === null || options.epochs === undefined
+        ? null
+        : { ...spec.fidelity, max: options.epochs, default: options.epochs },
     search: { ...spec.search, scheduler: options.epochs === undefined ? 'none' : 'asha-stop', seed: 3 },
-    budget: { trials: options.trials ?? 30, wallTimeMs: null, resource: null }, checkpoint: null,
+    budget: { trials: options.trials ?? 30, wallTimeMs: null, resource: null },
+    checkpoint: null,
   };
 }
 
 function hostileSpec(): StudySpec {
   const spec = digitsSpec();
   return {
-    ...spec, name: hostileTexts[0], script: hostileTexts[1], root: hostileTexts[2],
+    ...spec,
+    name: hostileTexts[0],
+    script: hostileTexts[1],
+    root: hostileTexts[2],
     objectives: [{ metric: hostileTexts[3], direction: 'max', goal: null }],
-    space: { ...spec.space, parameters: spec.space.parameters.map((p, i) => ({ ...p, name: `${hostileTexts[i % hostileTexts.length]} ${i}` })) },
-    environment: { interpreter: hostileTexts[0], version: hostileTexts[4], reason: hostileTexts[5] }, snapshot: hostileTexts[1],
+    space: {
+      ...spec.space,
+      parameters: spec.space.parameters.map((p, i) => ({ ...p, name: `${hostileTexts[i % hostileTexts.length]} ${i}` })),
+    },
+    environment: { interpreter: hostileTexts[0], version: hostileTexts[4], reason: hostileTexts[5] },
+    snapshot: hostileTexts[1],
   };
 }
 
 function parameter(name: string, distribution: Parameter['distribution'], value: number | string, line: number): Parameter {
   return {
-    name, distribution, default: value, when: null, sink: { type: 'literal' }, site: { file: 'train.py', line, column: 1 },
+    name,
+    distribution,
+    default: value,
+    when: null,
+    sink: { type: 'literal' },
+    site: { file: 'train.py', line, column: 1 },
     literal: { start: line * 40, end: line * 40 + 4, text: String(value) },
   };
 }
@@ -128,7 +172,7 @@ function simulate(simulation: Simulation): JournalEntry[] {
   const { nTrials, spec } = simulation;
   const random = mulberry32(simulation.seed);
   const events: StudyEvent[] = [created(spec)];
-  const slots = new Array<number>(spec.search.parallel).fill(startMs + 1_000);
+  const slots = Array.from({ length: spec.search.parallel }, () => startMs + 1_000);
   let endMs = startMs;
   for (let number = 0; number < nTrials; number++) {
     const slot = slots.indexOf(Math.min(...slots));
@@ -154,7 +198,13 @@ function simulate(simulation: Simulation): JournalEntry[] {
   return numbered(events);
 }
 
-function simulateTrial(simulation: Simulation, random: () => number, number: number, slot: number, createdMs: number): { events: StudyEvent[]; endMs: number } {
+function simulateTrial(
+  simulation: Simulation,
+  random: () => number,
+  number: number,
+  slot: number,
+  createdMs: number,
+): { events: StudyEvent[]; endMs: number } {
   const { spec, hostile = false } = simulation;
   const [objective] = spec.objectives;
   if (objective === undefined) throw new RangeError('scenes have an objective');
@@ -165,10 +215,23 @@ function simulateTrial(simulation: Simulation, random: () => number, number: num
   const speed = 0.15 + 0.3 * random();
   const rungs = rungsOf(spec);
   const events: StudyEvent[] = [];
-  const reason = number === 0 ? "the script's own values" : number < 10 ? `tpe: random start ${number} of 10` : 'tpe: highest expected improvement of 24 candidates';
+  const reason =
+    number === 0
+      ? "the script's own values"
+      : number < 10
+        ? `tpe: random start ${number} of 10`
+        : 'tpe: highest expected improvement of 24 candidates';
   const isPromoting = spec.search.scheduler === 'asha-promote';
   const first = isPromoting ? (rungs[0] ?? 27) : (rungs.at(-1) ?? 27);
-  events.push({ type: 'trialCreated', at: createdMs, number, params, origin: number === 0 ? 'default' : 'sampler', reason: hostile ? hostileTexts[0] : reason, target: spec.fidelity === null ? null : first });
+  events.push({
+    type: 'trialCreated',
+    at: createdMs,
+    number,
+    params,
+    origin: number === 0 ? 'default' : 'sampler',
+    reason: hostile ? hostileTexts[0] : reason,
+    target: spec.fidelity === null ? null : first,
+  });
   let at = createdMs + 20;
   let step = 0;
   let values: Record<string, MetricValue> = {};
@@ -178,7 +241,10 @@ function simulateTrial(simulation: Simulation, random: () => number, number: num
     const attempt = rungIndex + 1;
     const shown = spec.fidelity === null ? null : isPromoting ? target : first;
     if (isPromoting || rungIndex === 0) {
-      events.push({ type: 'attemptRequested', at, number, attempt, slot, target: shown }, { type: 'attemptStarted', at: at + 30, number, attempt, pid: 4_000 + number });
+      events.push(
+        { type: 'attemptRequested', at, number, attempt, slot, target: shown },
+        { type: 'attemptStarted', at: at + 30, number, attempt, pid: 4_000 + number },
+      );
       at += 400;
     }
     const live = isPromoting ? attempt : 1;
@@ -189,23 +255,39 @@ function simulateTrial(simulation: Simulation, random: () => number, number: num
       events.push({ type: 'metricReported', at, number, attempt: live, step, values, cursor: { out: step * 60, metrics: 0 } });
       if (fails && step >= Math.min(2, target)) {
         const failure = failureOf(hostile);
-        events.push({ type: 'attemptEnded', at: at + 90, number, attempt: live, exitCode: 1, signal: null, failure }, { type: 'trialEnded', at: at + 95, number, state: 'failed', values, failure });
+        events.push(
+          { type: 'attemptEnded', at: at + 90, number, attempt: live, exitCode: 1, signal: null, failure },
+          { type: 'trialEnded', at: at + 95, number, state: 'failed', values, failure },
+        );
         return { events, endMs: at + 120 };
       }
     }
     const isLast = rungIndex === rungs.length - 1;
     const survives = quality > 0.55 + 0.13 * rungIndex || number === 0;
     if (isLast) {
-      events.push({ type: 'attemptEnded', at: at + 40, number, attempt: live, exitCode: 0, signal: null, failure: null }, { type: 'trialEnded', at: at + 45, number, state: 'complete', values, failure: null });
+      events.push(
+        { type: 'attemptEnded', at: at + 40, number, attempt: live, exitCode: 0, signal: null, failure: null },
+        { type: 'trialEnded', at: at + 45, number, state: 'complete', values, failure: null },
+      );
     } else if (isPromoting) {
-      events.push({ type: 'attemptEnded', at: at + 40, number, attempt: live, exitCode: 0, signal: null, failure: null }, { type: 'trialPaused', at: at + 45, number, resource: target });
+      events.push(
+        { type: 'attemptEnded', at: at + 40, number, attempt: live, exitCode: 0, signal: null, failure: null },
+        { type: 'trialPaused', at: at + 45, number, resource: target },
+      );
       if (!survives) return { events, endMs: at + 60 };
       at += 300;
       events.push({ type: 'trialPromoted', at, number, target: rungs[rungIndex + 1] ?? target });
       at += 10;
     } else if (!survives) {
       events.push(
-        { type: 'attemptStopRequested', at: at + 5, number, attempt: live, why: 'pruned', message: `not in the top third at ${target}` },
+        {
+          type: 'attemptStopRequested',
+          at: at + 5,
+          number,
+          attempt: live,
+          why: 'pruned',
+          message: `not in the top third at ${target}`,
+        },
         { type: 'attemptEnded', at: at + 40, number, attempt: live, exitCode: null, signal: 'SIGTERM', failure: null },
         { type: 'trialEnded', at: at + 45, number, state: 'pruned', values, failure: null },
       );
@@ -215,10 +297,18 @@ function simulateTrial(simulation: Simulation, random: () => number, number: num
   return { events, endMs: at + 60 };
 }
 
-function metricsAt(objective: { metric: string; direction: 'min' | 'max' }, quality: number, speed: number, step: number, diverges: boolean, random: () => number): Record<string, MetricValue> {
+function metricsAt(
+  objective: { metric: string; direction: 'min' | 'max' },
+  quality: number,
+  speed: number,
+  step: number,
+  diverges: boolean,
+  random: () => number,
+): Record<string, MetricValue> {
   const learnt = quality * (1 - Math.exp(-speed * step));
   const noise = 0.012 * (random() - 0.5);
-  if (objective.direction === 'max') return { [objective.metric]: round(0.1 + 0.88 * learnt + noise), loss: round(2.3 * (1 - learnt) + 0.02) };
+  if (objective.direction === 'max')
+    return { [objective.metric]: round(0.1 + 0.88 * learnt + noise), loss: round(2.3 * (1 - learnt) + 0.02) };
   if (diverges && step > 4) return { [objective.metric]: step > 9 ? 'nan' : round(10 ** step) };
   return { [objective.metric]: round(2.3 * (1 - learnt) ** 2 + 0.02 + Math.abs(noise)) };
 }
@@ -227,7 +317,8 @@ const round = (value: number) => Number(value.toPrecision(6));
 
 function failureOf(hostile: boolean): Failure {
   return {
-    kind: 'userError', code: 'HPO-3002',
+    kind: 'userError',
+    code: 'HPO-3002',
     message: hostile
       ? hostileTexts[1]
       : 'train.py ended with exit code 1. Last line: "ValueError: Solver produced non-finite parameter weights." Lower the upper end of learning_rate, or open the log of this trial.',
@@ -250,7 +341,10 @@ function drawParams(spec: StudySpec, random: () => number, hostile: boolean): Pa
     const u = random();
     if (d.type === 'categorical' || d.type === 'ordinal') {
       const choice = d.choices[Math.floor(u * d.choices.length)] ?? null;
-      return [name, hostile && typeof choice === 'string' ? (hostileTexts[Math.floor(u * hostileTexts.length)] ?? '') : choice] as const;
+      return [
+        name,
+        hostile && typeof choice === 'string' ? (hostileTexts[Math.floor(u * hostileTexts.length)] ?? '') : choice,
+      ] as const;
     }
     const value = d.log ? Math.exp(Math.log(d.low) + u * Math.log(d.high / d.low)) : d.low + u * (d.high - d.low);
     return [name, d.type === 'int' ? Math.round(value) : value] as const;
@@ -262,7 +356,8 @@ function drawParams(spec: StudySpec, random: () => number, hostile: boolean): Pa
 function failedStudy(): JournalEntry[] {
   const events: StudyEvent[] = [created(digitsSpec({ trials: 6 }))];
   const failure: Failure = {
-    kind: 'userError', code: 'HPO-3001',
+    kind: 'userError',
+    code: 'HPO-3001',
     message: `train.py ended with exit code 1 after 0.4 s. Last line: "ModuleNotFoundError: No module named 'sklearn'". Install scikit-learn into this environment, or choose another interpreter.`,
   };
   const random = mulberry32(1);
@@ -270,14 +365,28 @@ function failedStudy(): JournalEntry[] {
     const at = startMs + 1_000 * (number + 1);
     const params = number === 0 ? defaultsOf(digitsSpec()) : drawParams(digitsSpec(), random, false);
     events.push(
-      { type: 'trialCreated', at, number, params, origin: number === 0 ? 'default' : 'sampler', reason: "the script's own values", target: 1 },
+      {
+        type: 'trialCreated',
+        at,
+        number,
+        params,
+        origin: number === 0 ? 'default' : 'sampler',
+        reason: "the script's own values",
+        target: 1,
+      },
       { type: 'attemptRequested', at: at + 1, number, attempt: 1, slot: 0, target: 1 },
       { type: 'attemptStarted', at: at + 20, number, attempt: 1, pid: 77 + number },
       { type: 'attemptEnded', at: at + 420, number, attempt: 1, exitCode: 1, signal: null, failure },
       { type: 'trialEnded', at: at + 421, number, state: 'failed', values: {}, failure },
     );
   }
-  events.push({ type: 'studyEnded', at: startMs + 6_000, reason: 'failed', message: "4 of 4 trials failed with the same error: No module named 'sklearn'. Install scikit-learn, then start the study again." });
+  events.push({
+    type: 'studyEnded',
+    at: startMs + 6_000,
+    reason: 'failed',
+    message:
+      "4 of 4 trials failed with the same error: No module named 'sklearn'. Install scikit-learn, then start the study again.",
+  });
   return numbered(events);
 }
 

@@ -26,7 +26,11 @@ describe.skipIf(chromium === null)('a report opened from disk, offline', () => {
   async function open(html: string, options: { colorScheme?: 'dark' | 'light'; width?: number } = {}) {
     const file = join(dir, `report ${Math.random().toString(36).slice(2)} "ä".html`);
     await writeFile(file, html);
-    const context = await browser.newContext({ offline: true, colorScheme: options.colorScheme ?? 'light', viewport: { width: options.width ?? 1_400, height: 900 } });
+    const context = await browser.newContext({
+      offline: true,
+      colorScheme: options.colorScheme ?? 'light',
+      viewport: { width: options.width ?? 1_400, height: 900 },
+    });
     const page = await context.newPage();
     const problems = watchProblems(page);
     const requests: string[] = [];
@@ -45,10 +49,21 @@ describe.skipIf(chromium === null)('a report opened from disk, offline', () => {
     await using opened = await open(report('ended'), { colorScheme });
     const { page } = opened;
     await page.waitForSelector('hpo-curves-chart canvas');
-    for (const chart of ['hpo-best-chart', 'hpo-curves-chart']) expect(await paintedShare(page, `${chart} canvas`)).toBeGreaterThan(0.01);
+    for (const chart of ['hpo-best-chart', 'hpo-curves-chart'])
+      expect(await paintedShare(page, `${chart} canvas`)).toBeGreaterThan(0.01);
     expect(await page.locator('[data-figure=gain]').textContent()).toBe('+67.2 %');
     const text = (await page.locator('.record-section').textContent()) ?? '';
-    for (const part of ['learning_rate', 'float 1e-5 to 0.1, log', 'one of relu, tanh, logistic', 'train.py:12', 'tpe', 'asha-promote', 'Seed7', '.venv/bin/python (3.13.1; project .venv)', '7b1de0c4a9f35e21']) {
+    for (const part of [
+      'learning_rate',
+      'float 1e-5 to 0.1, log',
+      'one of relu, tanh, logistic',
+      'train.py:12',
+      'tpe',
+      'asha-promote',
+      'Seed7',
+      '.venv/bin/python (3.13.1; project .venv)',
+      '7b1de0c4a9f35e21',
+    ]) {
       expect(text).toContain(part);
     }
     expect(await page.title()).toBe('train.py: tuning report');
@@ -69,7 +84,9 @@ describe.skipIf(chromium === null)('a report opened from disk, offline', () => {
   });
 
   it('would not run a script that someone put in: the policy admits one script only', async () => {
-    await using opened = await open(report('ended').replace('</body>', '<script>window.pwned = 1</script><img src="https://example.invalid/x.png"></body>'));
+    await using opened = await open(
+      report('ended').replace('</body>', '<script>window.pwned = 1</script><img src="https://example.invalid/x.png"></body>'),
+    );
     expect(await opened.page.evaluate(() => 'pwned' in globalThis)).toBe(false);
     expect(opened.problems.filter((problem) => problem.includes('Content Security Policy')).length).toBe(2);
   });
@@ -84,7 +101,9 @@ describe.skipIf(chromium === null)('a report opened from disk, offline', () => {
     expect(await page.locator('[role=grid]').getAttribute('aria-rowcount')).toBe('5001');
     expect(await page.locator('.rows .row').count()).toBeLessThan(60);
     await page.locator('[role=columnheader]').nth(2).click();
-    await expect.poll(() => page.locator('.rows .row').first().getAttribute('data-trial')).toBe(String(scene('fiveThousand').incumbent));
+    await expect
+      .poll(() => page.locator('.rows .row').first().getAttribute('data-trial'))
+      .toBe(String(scene('fiveThousand').incumbent));
     expect([opened.problems, opened.requests]).toEqual([[], []]);
   });
 
@@ -102,6 +121,8 @@ describe.skipIf(chromium === null)('a report opened from disk, offline', () => {
 
   it('says so when its data was damaged', async () => {
     await using opened = await open(report('ended').replace('"direction":"max"', '"direction":"up"'));
-    expect(await opened.page.locator('.banner').textContent()).toContain('This report cannot be read (.spec .objectives [0] .direction expected one of min, max, got "up")');
+    expect(await opened.page.locator('.banner').textContent()).toContain(
+      'This report cannot be read (.spec .objectives [0] .direction expected one of min, max, got "up")',
+    );
   });
 });

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { renderReport } from '../../../agent/report/renderReport.ts';
 import { scene, type SceneName } from '../../support/views.ts';
 
-const script = 'const a=`<!--${1}-->`,b="</script>",c=/<\\/SCRIPT/;globalThis.made=[a,b,c.source];\n//# sourceMappingURL=webview.js.map\n';
+const script =
+  'const a=`<!--${1}-->`,b="</script>",c=/<\\/SCRIPT/;globalThis.made=[a,b,c.source];\n//# sourceMappingURL=webview.js.map\n';
 
 /** The texts of the report's script elements, as a browser would cut them. */
 const scripts = (html: string) => [...html.matchAll(/<script[^>]*>([\s\S]*?)<\/script/gi)].map((match) => match[1] ?? '');
@@ -33,7 +34,9 @@ describe('a report', () => {
   });
 
   it('tells those without JavaScript the result', () => {
-    expect(renderReport(scene('ended'), '', '')).toContain('<noscript><p>train.py: 40 trials. Best val_accuracy 0.972139 in trial 13 with {"learning_rate":');
+    expect(renderReport(scene('ended'), '', '')).toContain(
+      '<noscript><p>train.py: 40 trials. Best val_accuracy 0.972139 in trial 13 with {"learning_rate":',
+    );
     expect(renderReport(scene('empty'), '', '')).toContain('train.py: 0 trials, no best one.');
     expect(renderReport(scene('hostile'), '', '')).not.toMatch(/<noscript>.*<(img|script|svg)/);
   });

@@ -36,15 +36,24 @@ describe('what does not fit is refused with its place', () => {
     ['study', 'expected an object, got string'],
     [{ type: 'reload' }, '.type is unknown: "reload"'],
     [{ type: 'log', trial: -1, text: '', isEnded: true }, '.trial expected a count, got -1'],
-    [{ type: 'notice', notice: { severity: 'fatal', text: '' } }, '.notice .severity expected one of info, warning, error, got "fatal"'],
+    [
+      { type: 'notice', notice: { severity: 'fatal', text: '' } },
+      '.notice .severity expected one of info, warning, error, got "fatal"',
+    ],
     [broken(['view', 'trials', 3, 'state'], 'done'), '.view .trials [3] .state expected one of waiting'],
-    [broken(['view', 'trials', 2, 'curve', 1, 'values', 'val_accuracy'], null), ".view .trials [2] .curve [1] .values .val_accuracy expected a metric's value, got null"],
+    [
+      broken(['view', 'trials', 2, 'curve', 1, 'values', 'val_accuracy'], null),
+      ".view .trials [2] .curve [1] .values .val_accuracy expected a metric's value, got null",
+    ],
     [broken(['view', 'trials', 3, 'params', 'hidden'], {}), ".params .hidden expected a parameter's value"],
     [broken(['view', 'spec', 'objectives', 0, 'direction'], 'maximize'), '.direction expected one of min, max, got "maximize"'],
     [broken(['view', 'incumbent'], 40), '.incumbent 40 is no trial'],
     [broken(['view', 'trials', 2, 'number'], 9), '.trials[2] is not trial 2'],
     [broken(['view', 'seq'], '9'), '.view .seq expected a number, got string'],
-    [{ type: 'entries', studyId: 'a', entries: [{ seq: 1, studyId: 'a', event: { type: 'trialExploded', at: 1 } }] }, '.type is unknown: "trialExploded"'],
+    [
+      { type: 'entries', studyId: 'a', entries: [{ seq: 1, studyId: 'a', event: { type: 'trialExploded', at: 1 } }] },
+      '.type is unknown: "trialExploded"',
+    ],
   ])('%#', (message, problem) => {
     const result = decodeToPage(message);
     expect('problem' in result ? result.problem : 'accepted').toContain(problem);

@@ -1,13 +1,34 @@
 import { describe, expect, it } from 'vitest';
 import type { MetricValue } from '../../../agent/protocol/study.ts';
 import type { StudyView, TrialView } from '../../../agent/protocol/view.ts';
-import { bestSoFar, budgetUse, emptyChartReason, etaMs, gainFigure, gainOf, gainSentence, metricNames, noGainReason, rungsOf, trialValue } from '../../../webview/insight.ts';
+import {
+  bestSoFar,
+  budgetUse,
+  emptyChartReason,
+  etaMs,
+  gainFigure,
+  gainOf,
+  gainSentence,
+  metricNames,
+  noGainReason,
+  rungsOf,
+  trialValue,
+} from '../../../webview/insight.ts';
 import { scene, startMs } from '../../support/views.ts';
 
 /** A study of complete trials with these values, the first being the script's own. */
 function studyOf(direction: 'min' | 'max', values: readonly MetricValue[]): StudyView {
   const base = scene('ended');
-  const trials = values.map((value, number): TrialView => ({ ...(base.trials[0] as TrialView), number, origin: number === 0 ? 'default' : 'sampler', state: 'complete', values: { m: value }, curve: [] }));
+  const trials = values.map(
+    (value, number): TrialView => ({
+      ...(base.trials[0] as TrialView),
+      number,
+      origin: number === 0 ? 'default' : 'sampler',
+      state: 'complete',
+      values: { m: value },
+      curve: [],
+    }),
+  );
   return { ...base, spec: { ...base.spec, objectives: [{ metric: 'm', direction, goal: null }] }, trials };
 }
 
@@ -26,7 +47,12 @@ describe('gain over the script’s own values', () => {
     if (gain !== null) expect([gainFigure(gain), gainSentence(gain)]).toEqual([figure, sentence]);
   });
 
-  it.each<[MetricValue, MetricValue]>([['nan', 1], [1, 'nan'], ['inf', 1], [1, '-inf']])('%s → %s has none', (base, value) => {
+  it.each<[MetricValue, MetricValue]>([
+    ['nan', 1],
+    [1, 'nan'],
+    ['inf', 1],
+    [1, '-inf'],
+  ])('%s → %s has none', (base, value) => {
     const view = studyOf('min', [base, value]);
     expect(gainOf(view, view.trials[1] as TrialView)).toBeNull();
   });
@@ -82,7 +108,11 @@ describe('budget and time', () => {
 
 it('names metrics, rungs and the reasons for empty charts', () => {
   expect(metricNames(scene('ended'))).toEqual(['val_accuracy', 'loss']);
-  expect([rungsOf(scene('ended')), rungsOf(scene('fiveThousand')), rungsOf(scene('minimise'))]).toEqual([[1, 3, 9, 27], [1, 3, 9, 27, 50], []]);
+  expect([rungsOf(scene('ended')), rungsOf(scene('fiveThousand')), rungsOf(scene('minimise'))]).toEqual([
+    [1, 3, 9, 27],
+    [1, 3, 9, 27, 50],
+    [],
+  ]);
   expect(emptyChartReason(scene('empty'), 'acc')).toContain('Waiting for the first trial');
   expect(emptyChartReason(scene('waiting'), 'acc')).toContain('Waiting for the first acc of trial 0');
   expect(emptyChartReason(scene('failed'), 'acc')).toContain('All 4 trials failed');

@@ -5,7 +5,10 @@ import type { ToHost, ToPage } from '../../../webview/contract.ts';
 import { type Action, foldEntries, initialState, pageStateOf, type PanelState, reduce } from '../../../webview/state.ts';
 import { scene, sceneEntries, viewOf } from '../../support/views.ts';
 
-const start = (options: Partial<PanelState> = {}): PanelState => ({ ...initialState({ restored: null, isReadOnly: false }), ...options });
+const start = (options: Partial<PanelState> = {}): PanelState => ({
+  ...initialState({ restored: null, isReadOnly: false }),
+  ...options,
+});
 
 function run(state: PanelState, ...actions: Action[]): { state: PanelState; sent: ToHost[] } {
   const sent: ToHost[] = [];
@@ -18,7 +21,11 @@ function run(state: PanelState, ...actions: Action[]): { state: PanelState; sent
 }
 
 /** The view after `n` events, and messages of the given size that bring the rest. */
-function streamed(name: Parameters<typeof sceneEntries>[0], n: number, size: number): { first: ToPage; rest: Extract<ToPage, { type: 'entries' }>[] } {
+function streamed(
+  name: Parameters<typeof sceneEntries>[0],
+  n: number,
+  size: number,
+): { first: ToPage; rest: Extract<ToPage, { type: 'entries' }>[] } {
   const entries = sceneEntries(name);
   const rest: Extract<ToPage, { type: 'entries' }>[] = [];
   for (let i = n; i < entries.length; i += size) {
@@ -83,7 +90,8 @@ describe('entries', () => {
       const view = viewOf(entries.slice(0, at));
       const left = entries.slice(at + missed);
       const lost = entries.slice(at, at + missed);
-      const isTold = lost.some((entry) => entry.event.type === 'trialCreated') && left.some((entry) => entry.event.type === 'trialCreated');
+      const isTold =
+        lost.some((entry) => entry.event.type === 'trialCreated') && left.some((entry) => entry.event.type === 'trialCreated');
       const folded = foldEntries(view, left);
       return isTold ? folded === null : true;
     });
@@ -96,16 +104,39 @@ describe('the user', () => {
   const cases: readonly [string, Action[], Partial<PanelState>, ToHost[]][] = [
     ['selects a trial', [{ type: 'trialSelected', trial: 7 }], { selectedTrial: 7 }, []],
     ['cannot select a trial that is not there', [{ type: 'trialSelected', trial: 7_000 }], { selectedTrial: null }, []],
-    ['sorts by the objective: the best first', [{ type: 'columnClicked', key: 'value:val_accuracy' }], { sort: { key: 'value:val_accuracy', isDescending: true } }, []],
+    [
+      'sorts by the objective: the best first',
+      [{ type: 'columnClicked', key: 'value:val_accuracy' }],
+      { sort: { key: 'value:val_accuracy', isDescending: true } },
+      [],
+    ],
     ['sorts the other way', [{ type: 'columnClicked', key: 'number' }], { sort: { key: 'number', isDescending: true } }, []],
-    ['filters by two states', [{ type: 'stateToggled', state: 'failed' }, { type: 'stateToggled', state: 'pruned' }], { states: ['failed', 'pruned'] }, []],
-    ['takes a filter back', [{ type: 'stateToggled', state: 'failed' }, { type: 'stateToggled', state: 'failed' }], { states: [] }, []],
+    [
+      'filters by two states',
+      [
+        { type: 'stateToggled', state: 'failed' },
+        { type: 'stateToggled', state: 'pruned' },
+      ],
+      { states: ['failed', 'pruned'] },
+      [],
+    ],
+    [
+      'takes a filter back',
+      [
+        { type: 'stateToggled', state: 'failed' },
+        { type: 'stateToggled', state: 'failed' },
+      ],
+      { states: [] },
+      [],
+    ],
     ['clears the filter', [{ type: 'stateToggled', state: 'failed' }, { type: 'filterCleared' }], { states: [] }, []],
     ['is asked before a stop', [{ type: 'stopAsked' }], { isStopAsked: true }, []],
     ['thinks better of it', [{ type: 'stopAsked' }, { type: 'stopDismissed' }], { isStopAsked: false }, []],
     [
-      'stops', [{ type: 'stopAsked' }, { type: 'hostAsked', message: { type: 'command', command: { type: 'stop' } } }],
-      { isStopAsked: false }, [{ type: 'command', command: { type: 'stop' } }],
+      'stops',
+      [{ type: 'stopAsked' }, { type: 'hostAsked', message: { type: 'command', command: { type: 'stop' } } }],
+      { isStopAsked: false },
+      [{ type: 'command', command: { type: 'stop' } }],
     ],
     ['opens a log', [{ type: 'hostAsked', message: { type: 'openLog', trial: 3 } }], {}, [{ type: 'openLog', trial: 3 }]],
   ];
@@ -125,8 +156,12 @@ describe('what is kept', () => {
   it('brings the selected trial back after a reload, for the same study only', () => {
     const restored = { studyId: 'k3f9a1c2', selectedTrial: 4 };
     expect(run(start({ restored }), { type: 'study', view: scene('ended') }).state.selectedTrial).toBe(4);
-    expect(run(start({ restored: { ...restored, studyId: 'other' } }), { type: 'study', view: scene('ended') }).state.selectedTrial).toBeNull();
-    expect(run(start({ restored: { ...restored, selectedTrial: 400 } }), { type: 'study', view: scene('ended') }).state.selectedTrial).toBeNull();
+    expect(
+      run(start({ restored: { ...restored, studyId: 'other' } }), { type: 'study', view: scene('ended') }).state.selectedTrial,
+    ).toBeNull();
+    expect(
+      run(start({ restored: { ...restored, selectedTrial: 400 } }), { type: 'study', view: scene('ended') }).state.selectedTrial,
+    ).toBeNull();
   });
 
   it('is the study and the selection', () => {
@@ -136,9 +171,17 @@ describe('what is kept', () => {
   });
 
   it('outlives a new snapshot of the same study, not another study', () => {
-    const state = run(start(), { type: 'study', view: scene('ended') }, { type: 'trialSelected', trial: 2 }, { type: 'stateToggled', state: 'complete' }).state;
+    const state = run(
+      start(),
+      { type: 'study', view: scene('ended') },
+      { type: 'trialSelected', trial: 2 },
+      { type: 'stateToggled', state: 'complete' },
+    ).state;
     expect(run(state, { type: 'study', view: scene('ended') }).state).toMatchObject({ selectedTrial: 2, states: ['complete'] });
-    expect(run(state, { type: 'study', view: { ...scene('ended'), studyId: 'other' } }).state).toMatchObject({ selectedTrial: null, states: [] });
+    expect(run(state, { type: 'study', view: { ...scene('ended'), studyId: 'other' } }).state).toMatchObject({
+      selectedTrial: null,
+      states: [],
+    });
   });
 });
 

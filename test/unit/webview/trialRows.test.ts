@@ -11,7 +11,16 @@ const numbers = (key: string, isDescending: boolean, states: Parameters<typeof v
 describe('columns', () => {
   it('are number, state, objectives, resource, the params that vary, duration', () => {
     expect(columns.map((column) => column.key)).toEqual([
-      'number', 'state', 'value:val_accuracy', 'resource', 'param:learning_rate', 'param:batch_size', 'param:hidden', 'param:alpha', 'param:activation', 'duration',
+      'number',
+      'state',
+      'value:val_accuracy',
+      'resource',
+      'param:learning_rate',
+      'param:batch_size',
+      'param:hidden',
+      'param:alpha',
+      'param:activation',
+      'duration',
     ]);
   });
 
@@ -50,7 +59,9 @@ describe('rows', () => {
 
   it('pass the filter of states', () => {
     const all = numbers('number', false);
-    expect(numbers('number', false, ['failed', 'complete']).length).toBe(view.trials.filter((t) => t.state === 'failed' || t.state === 'complete').length);
+    expect(numbers('number', false, ['failed', 'complete']).length).toBe(
+      view.trials.filter((t) => t.state === 'failed' || t.state === 'complete').length,
+    );
     expect(all.length).toBe(40);
     expect(numbers('a column that is gone', false)).toEqual(all);
   });
@@ -74,7 +85,11 @@ describe('the value axis', () => {
   ])('%j (%s)', (values, direction, expected) => expect(valueRange(values, direction)).toEqual(expected));
 
   it('has room at both ends, also where all values are equal', () => {
-    for (const range of [{ min: 2, max: 2, nBeyond: 0 }, { min: 0, max: 0, nBeyond: 0 }, { min: -1, max: 1, nBeyond: 0 }]) {
+    for (const range of [
+      { min: 2, max: 2, nBeyond: 0 },
+      { min: 0, max: 0, nBeyond: 0 },
+      { min: -1, max: 1, nBeyond: 0 },
+    ]) {
       const [low, high] = paddedRange(range, false);
       expect(low).toBeLessThan(range.min);
       expect(high).toBeGreaterThan(range.max);
@@ -85,6 +100,10 @@ describe('the value axis', () => {
   });
 
   it('may be logarithmic over decades of positive values', () => {
-    expect([doesLogHelp({ min: 0.01, max: 2, nBeyond: 0 }), doesLogHelp({ min: 0, max: 2, nBeyond: 0 }), doesLogHelp({ min: 0.5, max: 1, nBeyond: 0 })]).toEqual([true, false, false]);
+    expect([
+      doesLogHelp({ min: 0.01, max: 2, nBeyond: 0 }),
+      doesLogHelp({ min: 0, max: 2, nBeyond: 0 }),
+      doesLogHelp({ min: 0.5, max: 1, nBeyond: 0 }),
+    ]).toEqual([true, false, false]);
   });
 });
