@@ -7,7 +7,8 @@ import { lockJournal } from './lock.ts';
 import { type ChainCheck, checkHead, lastRow, listStudies, openReadOnly, readEntries, readMeta, verifyChain } from './read.ts';
 import { rebuildDerived } from './rebuild.ts';
 import { derivedTables, derivedVersion, schemaVersion, truthTables } from './schema.ts';
-import { damaged, isBusy, isDamage, storeError } from './storeError.ts';
+import { damaged, isDamage, storeError } from './storeError.ts';
+import { transaction } from './transaction.ts';
 
 export interface JournalOptions {
   /**
@@ -145,10 +146,9 @@ export class SqliteJournal implements Disposable {
   #appendInTransaction(events: readonly { readonly studyId: string; readonly event: StudyEvent }[]): readonly JournalEntry[] {
     let seq = this.#seq;
     let prevHash = this.#hash;
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
+    const entries = transaction(this.#db, () => {
       this.#checkEpoch();
-      const entries = events.map(({ studyId, event }): JournalEntry => {
+      const written = events.map(({ studyId, event }): JournalEntry => {
         assertNumbers(event);
         seq += 1;
         const row = { seq, epoch: this.epoch, studyId, type: event.type, body: JSON.stringify(event) };
@@ -160,14 +160,11 @@ export class SqliteJournal implements Disposable {
         return entry;
       });
       this.#setHead.run(`${seq} ${hex(prevHash)}`);
-      this.#db.exec('COMMIT');
-      this.#seq = seq;
-      this.#hash = prevHash;
-      return entries;
-    } catch (error) {
-      rollBack(this.#db);
-      throw error;
-    }
+      return written;
+    });
+    this.#seq = seq;
+    this.#hash = prevHash;
+    return entries;
   }
 
   /** The lock is the guard; this is the fence behind it, should someone delete the lock's file. */
@@ -234,19 +231,14 @@ function openForWriting(path: string): DatabaseSync {
 }
 
 function createTables(db: DatabaseSync): void {
-  db.exec('BEGIN IMMEDIATE');
-  try {
+  transaction(db, () => {
     db.exec(truthTables + derivedTables);
     const insert = db.prepare('INSERT INTO hpo_meta VALUES (?, ?)');
     insert.run('schemaVersion', String(schemaVersion));
     insert.run('derivedVersion', String(derivedVersion));
     insert.run('epoch', '0');
     insert.run('head', '0 ');
-    db.exec('COMMIT');
-  } catch (error) {
-    rollBack(db);
-    throw error;
-  }
+  });
 }
 
 /** Checks that this program may write the file, and takes it over. */
@@ -278,15 +270,6 @@ function describeDamage(path: string, cause: unknown): unknown {
     return damaged(path, `${rest}; then ${check.why}${said}`, cause);
   } catch {
     return storeError(cause, path);
-  }
-}
-
-function rollBack(db: DatabaseSync): void {
-  try {
-    db.exec('ROLLBACK');
-  } catch (error) {
-    // SQLite has rolled back by itself after most write errors; then there is no transaction to end.
-    if (isBusy(error)) throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
 import { type EventRow, eventHash, genesisHash, hex } from './chain.ts';
@@ -41,7 +41,7 @@ export function openReadOnly(path: string): JournalReader {
 }
 
 /** Rows a piece: many enough to be fast, and no statement stays open between two pieces. */
-const pieceSize = 2000;
+const pieceSize = 500;
 
 export function* readEntries(
   db: DatabaseSync,
@@ -51,33 +51,47 @@ export function* readEntries(
   upTo: number,
 ): Generator<JournalEntry, void, undefined> {
   const filter = studyId === null ? '' : 'studyId = ? AND ';
-  const args = studyId === null ? [] : [studyId];
   const sql = `SELECT seq, studyId, body FROM hpo_event WHERE ${filter}seq > ? AND seq <= ? ORDER BY seq LIMIT ${pieceSize}`;
+  const statement = db.prepare(sql);
   let seq = from;
   for (;;) {
-    const piece = readPiece(() => db.prepare(sql).iterate(...args, seq, upTo));
-    for (const entry of piece.entries) yield entry;
-    if (piece.error !== null)
-      throw damaged(path, `no event after ${piece.entries.at(-1)?.seq ?? seq} can be read (${piece.error.message})`, piece.error);
-    if (piece.entries.length < pieceSize) return;
-    seq = piece.entries.at(-1)?.seq ?? seq;
+    const args = studyId === null ? [seq, upTo] : [studyId, seq, upTo];
+    const { entries, error } = readPiece(statement, args);
+    for (const entry of entries) yield entry;
+    seq = entries.at(-1)?.seq ?? seq;
+    if (error !== null) throw damaged(path, `no event after ${seq} can be read (${error.message})`, error);
+    if (entries.length < pieceSize) return;
   }
 }
 
-/** The rows up to the first that cannot be read. */
-function readPiece(rows: () => Iterable<Record<string, unknown>>): { entries: JournalEntry[]; error: Error | null } {
+/** A piece, or what is before the first row that cannot be read. */
+function readPiece(
+  statement: StatementSync,
+  args: readonly (string | number)[],
+): { entries: JournalEntry[]; error: Error | null } {
+  try {
+    return { entries: statement.all(...args).map(toEntry), error: null };
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+  }
   const entries: JournalEntry[] = [];
   try {
-    for (const row of rows()) {
-      // Our own words, kept by the hash chain: what `append` wrote comes back.
-      const event: StudyEvent = JSON.parse(String(row['body']));
-      entries.push({ seq: Number(row['seq']), studyId: String(row['studyId']), event });
-    }
+    for (const row of statement.iterate(...args)) entries.push(toEntry(row));
+    return { entries, error: null };
   } catch (error) {
-    if (error instanceof Error && (isDamage(error) || error instanceof SyntaxError)) return { entries, error };
+    if (isUnreadable(error)) return { entries, error };
     throw error;
   }
-  return { entries, error: null };
+}
+
+function isUnreadable(error: unknown): error is Error {
+  return isDamage(error) || error instanceof SyntaxError;
+}
+
+function toEntry(row: Record<string, unknown>): JournalEntry {
+  // Our own words, kept by the hash chain: what `append` wrote comes back.
+  const event: StudyEvent = JSON.parse(String(row['body']));
+  return { seq: Number(row['seq']), studyId: String(row['studyId']), event };
 }
 
 export function listStudies(db: DatabaseSync): readonly string[] {

@@ -17,9 +17,9 @@ CREATE TABLE hpo_meta (
   key TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 ) WITHOUT ROWID;
--- The journal's event table, prefixed because this file is an Optuna database too.
--- body: the event as JSON; hash = SHA-256 over prevHash and the row (chain.ts); epoch: which life of the agent wrote it.
 CREATE TABLE hpo_event (
+  -- The journal's table "event", prefixed because this file is an Optuna database too. It alone is the truth.
+  -- epoch: which life of the agent wrote it; body: the event as JSON; hash: SHA-256 over prevHash and the row.
   seq INTEGER NOT NULL PRIMARY KEY,
   epoch INTEGER NOT NULL,
   studyId TEXT NOT NULL,
@@ -32,16 +32,16 @@ CREATE INDEX hpo_event_study ON hpo_event (studyId);
 `;
 
 const ownTables = `
--- Optuna's number of each of our studies; deleted studies have no row.
 CREATE TABLE hpo_study (
+  -- Optuna's number of each of our studies; deleted studies have no row.
   study_id INTEGER NOT NULL PRIMARY KEY,
   studyId TEXT NOT NULL UNIQUE,
   name TEXT NOT NULL,
   state TEXT NOT NULL,
   createdSeq INTEGER NOT NULL
 );
--- Optuna's number of each of our trials, and what its five states cannot say.
 CREATE TABLE hpo_trial (
+  -- Optuna's number of each of our trials, and what its five states cannot say.
   trial_id INTEGER NOT NULL PRIMARY KEY,
   study_id INTEGER NOT NULL,
   number INTEGER NOT NULL,

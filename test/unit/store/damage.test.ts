@@ -78,6 +78,22 @@ describe('a file that is not right', () => {
     expect(reader.verifyChain()).toMatchObject({ ok: false, intact: seqs.length });
   });
 
+  test('an event that is no JSON any more ends the reading there', () => {
+    using dir = tempDir();
+    const file = dir.file('journal.db');
+    writeFileSync(file, whole);
+    const db = new DatabaseSync(file);
+    db.exec(`UPDATE hpo_event SET body = substr(body, 1, 20) WHERE seq = 137`);
+    db.close();
+    using reader = openReadOnly(file);
+    const seqs: number[] = [];
+    const error = errorOf(() => {
+      for (const { seq } of reader.read(null, 0)) seqs.push(seq);
+    });
+    expect(error).toMatchObject({ code: 'HPO-6005', message: expect.stringMatching(/no event after 136 can be read/) });
+    expect(seqs).toHaveLength(136);
+  });
+
   test('one flipped bit in any event is found', () => {
     using dir = tempDir();
     // Bodies only: elsewhere a flipped bit damages the tree, which SQLite itself sees.
