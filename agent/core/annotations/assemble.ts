@@ -56,7 +56,7 @@ export function assemble(parts: readonly Part[]): { readonly spec: ScriptSpec; r
     hash: hashSpec({ space, objectives, constraints, fidelity }),
   };
   const own = parts.flatMap((part) => part.faults.list.map((fault) => diagnose(fault, part.file, part.lines)));
-  const fileOrder = new Map([...parts].reverse().map((part) => [part.file, parts.findIndex(({ file }) => file === part.file)]));
+  const fileOrder = new Map(parts.toReversed().map((part) => [part.file, parts.findIndex(({ file }) => file === part.file)]));
   const diagnostics = [...own, ...found.list].sort(
     (a, b) => (fileOrder.get(a.file) ?? 0) - (fileOrder.get(b.file) ?? 0) || a.line - b.line || a.column - b.column,
   );
@@ -92,7 +92,7 @@ function namesOf(parts: readonly Part[]): Set<string> {
   return new Set(
     parts.flatMap(({ params, literals }) => [
       ...params.map(({ parameter }) => parameter.name),
-      ...literals.map(({ name }) => name),
+      ...literals.filter(({ note }) => note.space?.type !== 'fidelity').map(({ name }) => name),
     ]),
   );
 }

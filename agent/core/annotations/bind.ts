@@ -1,12 +1,13 @@
 import type { Fidelity, LiteralSpan, ParamValue, Parameter } from '../../protocol/space.ts';
 import { contains } from '../space/index.ts';
 import { type Faults, replaceBy } from './faults.ts';
+import { python } from './languages/python.ts';
 import type { Candidate, FoundNote } from './languages/language.ts';
 import { noteDialect, parseLiteral } from './literal.ts';
 import type { ParamNote, SpaceNote } from './note.ts';
 import type { Declared, PartFidelity, PartLiteral, PartParam } from './part.ts';
 import { type LiteralStyle, render } from './render.ts';
-import { type LineMap, nearest, quote } from './text.ts';
+import { type LineMap, countBreaks, nearest, quote } from './text.ts';
 
 interface Source {
   readonly text: string;
@@ -330,10 +331,11 @@ function checkDefault(
 
 const kindWords = { number: 'a number', string: 'a text', bool: 'a boolean', null: 'None', list: 'a list' } as const;
 
-/** The default as a note writes it: bare words of YAML get quotes. */
+/** The default as a note writes it: on one line, and bare words of YAML in quotes. */
 function literalText(candidate: Candidate): string {
   const { value, text } = candidate.literal;
-  return parseLiteral(text, noteDialect) === null ? JSON.stringify(value) : text;
+  const isFit = parseLiteral(text, noteDialect) !== null && countBreaks(text) === 0;
+  return isFit ? text : (render('', value, python.style) ?? text);
 }
 
 function addFidelity(

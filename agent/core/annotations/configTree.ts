@@ -28,18 +28,22 @@ export interface ConfigEntry {
 /** The tree of a YAML text; null, with a fault where it is broken, when there is none. */
 export function yamlTree(text: string, faults: Faults): ConfigNode | null {
   const document = parseDocument(text, { logLevel: 'silent', prettyErrors: false });
-  for (const { pos, message } of document.errors)
-    faults.add('HPO-1134', Math.min(pos[0], text.length), Math.min(pos[1], text.length), `this is not valid YAML: ${message}`);
-  return fromYaml(document.contents, text, faults);
+  // What follows the first fault is mostly its consequence.
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const [start, end] = error.pos;
+    faults.add('HPO-1134', Math.min(start, text.length), Math.min(end, text.length), `this is not valid YAML: ${error.message}`);
+  }
+  return fromYaml(document.contents, text);
 }
 
-function fromYaml(node: Node | null, text: string, faults: Faults): ConfigNode | null {
+function fromYaml(node: Node | null, text: string): ConfigNode | null {
   const [start, end] = node?.range ?? [0, 0];
   if (isMap(node)) {
     const entries: ConfigEntry[] = [];
     for (const { key, value } of node.items) {
       if (!isScalar(key) || !Array.isArray(key.range)) continue;
-      const inner = isScalar(value) || isMap(value) || isSeq(value) ? fromYaml(value, text, faults) : null;
+      const inner = isScalar(value) || isMap(value) || isSeq(value) ? fromYaml(value, text) : null;
       const [keyStart, keyEnd] = key.range;
       if (inner !== null) entries.push({ key: String(key.value), keyStart, keyEnd, node: inner });
     }
@@ -47,7 +51,7 @@ function fromYaml(node: Node | null, text: string, faults: Faults): ConfigNode |
   }
   if (isSeq(node)) {
     const items = node.items.flatMap((item) =>
-      isScalar(item) || isMap(item) || isSeq(item) ? (fromYaml(item, text, faults) ?? []) : [],
+      isScalar(item) || isMap(item) || isSeq(item) ? (fromYaml(item, text) ?? []) : [],
     );
     return { type: 'list', start, end, items };
   }

@@ -1,3 +1,4 @@
+import { unreachable } from '../../protocol/view.ts';
 import type { MetricSource, Objective } from '../../protocol/space.ts';
 import {
   type DirectiveName,
@@ -384,6 +385,8 @@ function keyOfBareWord(name: SettingsName, word: string): string | null {
     case 'budget':
     case 'resources':
       return null;
+    default:
+      return unreachable(name);
   }
 }
 

@@ -1,3 +1,4 @@
+import { unreachable } from '../../protocol/view.ts';
 import type { SamplerName, SchedulerName } from '../../protocol/study.ts';
 
 /** What a value of a directive's key may be. */
@@ -172,6 +173,8 @@ export function checkValue(kind: ValueKind, value: string): { readonly message: 
       return kind.words.includes(value) ? null : wrong(`one of ${kind.words.join(', ')}`);
     case 'text':
       return value === '' ? wrong('a text') : null;
+    default:
+      return unreachable(kind);
   }
 }
 

@@ -1,5 +1,6 @@
 export { isHpoYml, parseHpoYml, parseProject, parseScript } from './parse.ts';
 export type { NoteRange } from './part.ts';
+export { applyKey } from './applyKey.ts';
 export { applyValues, bestEdits, renderValue, roundForSource } from './edits.ts';
 export { includedFiles, localImports } from './imports.ts';
 export { type MetricCandidate, metricCandidates } from './metricCandidates.ts';

@@ -100,8 +100,10 @@ class Reader {
   /** `1, 2` or `1,` to the end of the text. */
   bareTuple(first: Found): LiteralNode | null {
     const items = [first.node];
+    let hasComma = false;
     let at = this.blanks(first.end);
     while (this.text[at] === ',') {
+      hasComma = true;
       at = this.blanks(at + 1);
       if (at === this.text.length) break;
       const next = this.read(at, 1);
@@ -109,7 +111,7 @@ class Reader {
       items.push(next.node);
       at = this.blanks(next.end);
     }
-    return at === this.text.length && items.length > 0 && this.text.includes(',') ? listNode(this.text, items, '') : null;
+    return at === this.text.length && hasComma ? listNode(this.text, items, '') : null;
   }
 
   private list(from: number, depth: number): Found | null {

@@ -79,7 +79,8 @@ export function renderNumber(value: number, model: string | null, isStrict = fal
   const sign = unsigned ? (model?.startsWith('+') === true ? '+' : '') : '-';
   const body = (model ?? '').replace(/^[-+]\s*/, '');
   const isFloat = model !== null && !isIntegerText(body);
-  if (Number.isInteger(value) && !isFloat) {
+  // Beyond 2^53 a whole number cannot be read back exactly; as a float it can.
+  if (Number.isSafeInteger(value) && !isFloat) {
     const digits = renderInteger(magnitude, body);
     return (value === 0 ? '' : sign) + digits;
   }

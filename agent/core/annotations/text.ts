@@ -29,9 +29,13 @@ export function countBreaks(text: string): number {
 
 /** The known word that a mistyped one most likely means, or null when none is near. */
 export function nearest(word: string, known: Iterable<string>): string | null {
+  const words = [...known];
+  // Someone who writes asha, or obj, knows how the word begins.
+  const begun = word.length >= 3 ? words.find((candidate) => candidate.startsWith(word.toLowerCase())) : undefined;
+  if (begun !== undefined) return begun;
   let best: string | null = null;
   let bestDistance = Math.max(1, Math.min(3, Math.floor(word.length / 2))) + 0.5;
-  for (const candidate of known) {
+  for (const candidate of words) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), bestDistance);
     if (distance < bestDistance) {
       best = candidate;

@@ -10,7 +10,7 @@ export const jsonc: Language = {
   notes(text: string): readonly FoundNote[] {
     if (!mayHoldNotes(text)) return [];
     const units: Unit[] = [];
-    const root = parseTree(text, [], { allowTrailingComma: true });
+    const root = parseTree(text.replace(/^\ufeff/, ' '), [], { allowTrailingComma: true });
     if (root !== undefined) addUnits(root, text, [], units);
     return attachNotes(text, commentsOf(text), units, /[\s,]+/y);
   },
@@ -31,7 +31,7 @@ function commentsOf(text: string): Comment[] {
     const isBlock = text.startsWith('/*', start) && length > 3 && text.slice(end - 2, end) === '*/';
     comments.push({ start, textStart: start + 2, textEnd: isBlock ? end - 2 : end, end });
   };
-  visit(text, { onComment });
+  visit(text.replace(/^\ufeff/, ' '), { onComment });
   return comments;
 }
 
@@ -54,7 +54,9 @@ function addUnits(node: Node, text: string, path: readonly string[], units: Unit
 function collect(node: Node, name: string | null, path: readonly string[], text: string, into: Collected): void {
   const start = node.offset;
   const end = start + node.length;
-  const literal = parseLiteral(text.slice(start, end), jsonDialect);
+  // The parser takes 1_000 for a 1 with rubbish behind it.
+  const isWhole = /[\s,\]}/]|^$/.test(text.slice(end, end + 1));
+  const literal = isWhole ? parseLiteral(text.slice(start, end), jsonDialect) : null;
   if (literal !== null) {
     into.candidates.push({
       name,

@@ -15,7 +15,8 @@ export const python: Language = {
     if (!mayHoldNotes(text)) return [];
     const comments: Comment[] = [];
     const units: Unit[] = [];
-    walk(parser.parse(text), text, comments, units);
+    // A byte order mark is no part of the first name.
+    walk(parser.parse(text.replace(/^\ufeff/, '\n')), text, comments, units);
     return attachNotes(text, comments, units, /[\s\\]+/y);
   },
   style: pythonStyle(),
@@ -37,7 +38,7 @@ function walk(tree: Tree, text: string, comments: Comment[], units: Unit[]): voi
     enter({ name, from, to, node }) {
       if (name === 'Comment') comments.push({ start: from, textStart: from + 1, textEnd: to, end: to });
       else if (simpleStatement.test(name)) add(from, to, (into) => collectStatement(node, text, into));
-      else if (name === 'Decorator') add(from, to, (into) => collectStatementOf(node, text, into));
+      else if (name === 'Decorator') add(from, node.getChild('ArgList')?.to ?? to, (into) => collectStatementOf(node, text, into));
       else if (lists.has(name)) {
         for (const item of itemsOf(node)) add(item.start, item.end, (into) => collectItem(item.nodes, node, text, into));
       } else if (name === 'Body' || name === 'MatchBody') {
@@ -90,7 +91,7 @@ function pythonString(value: string, model: LiteralNode | null): string {
   const sign = quotes[0] ?? '"';
   // eslint-disable-next-line no-control-regex -- these are the characters that cannot stand bare
   const isPlain = !/[\u0000-\u001f\u007f]/.test(value) && !value.includes(sign);
-  if (prefix.toLowerCase() === 'r' && isPlain && !/\\$/.test(value)) return prefix + quotes + value + quotes;
+  if (prefix.toLowerCase() === 'r' && isPlain && !value.endsWith('\\')) return prefix + quotes + value + quotes;
   const escaped = value.replace(
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\\"']|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
     (character) => {

@@ -37,7 +37,7 @@ export function collectHeader(nodes: readonly SyntaxNode[], text: string, into: 
   for (const node of nodes) {
     if (node.name === 'ParamList' || node.name === 'ArgList') {
       for (const item of itemsOf(node)) collectItem(item.nodes, node, text, into);
-    } else if (isExpression(node)) collectValue(node, { text, into, name: null, path: null, fallback });
+    } else if (isExpression(node) && (isLoop || !/^(?:Boolean|Number|String|None)$/.test(node.name))) collectValue(node, { text, into, name: null, path: null, fallback });
   }
 }
 
@@ -236,8 +236,10 @@ function collectCall(callee: string, args: SyntaxNode, context: Context): void {
 
 /** Without what the parser misses behind `1.`, which Python reads as a number: that place may lie behind a comment. */
 function endOf(node: SyntaxNode): number {
-  const last = node.lastChild;
-  return last !== null && last.type.isError && last.from === last.to ? (last.prevSibling?.to ?? node.to) : node.to;
+  let last = node.lastChild;
+  if (last?.type.isError !== true || last.from < last.to) return node.to;
+  while (last !== null && (last.type.isError || last.name === 'Comment')) last = last.prevSibling;
+  return last?.to ?? node.to;
 }
 
 function pushLiteral(start: number, end: number, context: Context): boolean {
