@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { unreachable } from '../../agent/protocol/view.ts';
 import { availableSchedulers, createScheduler, type Scheduler, type SchedulerConfig } from '../../agent/core/schedulers/index.ts';
 
 /**
@@ -176,6 +177,8 @@ class Table {
         this.scheduler.onPromoted(number, target);
         return promotion;
       }
+      default:
+        return unreachable(one);
     }
   }
 }
