@@ -172,9 +172,12 @@ describe('names that are expected', () => {
     ['without a digit', ['loss'], 'loss inf\n', '1 loss=inf'],
     ['names that are no pattern', ['a.b-c'], 'a.b-c 0.5 axb-c 1\n', '1 a.b-c=0.5'],
   ];
-  test.each(named)('%s', (_what, expected, output, ...records) => {
-    expect(readAll(createMetricParser({ sources: [], expected }), output)).toEqual(records);
-  });
+  test.each(named.map(([what, expected, output, ...records]) => ({ what, expected, output, records })))(
+    '$what',
+    ({ expected, output, records }) => {
+      expect(readAll(createMetricParser({ sources: [], expected }), output)).toEqual(records);
+    },
+  );
 
   test('are read beyond the limit of names', () => {
     const parser = createMetricParser({ sources: [], expected: ['loss'] });
@@ -213,9 +216,12 @@ describe('annotated patterns', () => {
     ['the group that took part', stdout('val', String.raw`a is (\d+)|b is (\d+)`), 'b is 3\n', '1 val=3'],
     ['lines without any separator or digit', stdout('val', '(inf) points'), 'inf points\n', '1 val=inf'],
   ];
-  test.each(patterns)('%s', (_what, source, output, ...records) => {
-    expect(readAll(createMetricParser({ sources: [source] }), output)).toEqual(records);
-  });
+  test.each(patterns.map(([what, source, output, ...records]) => ({ what, source, output, records })))(
+    '$what',
+    ({ source, output, records }) => {
+      expect(readAll(createMetricParser({ sources: [source] }), output)).toEqual(records);
+    },
+  );
 
   const refused: readonly (readonly [string, RegExp])[] = [
     ['loss=(', /cannot be used: Unterminated group/],
