@@ -91,7 +91,8 @@ export class CurvesChart extends ChartElement {
       y,
       isLog: this.#isLog,
       draw: (pen) => this.#drawAll(pen, [...strong].toReversed(), faint, y),
-      hit: (left, top, pen) => nearest(left, top, pen, isMany ? [...strong] : curves, y, metric),
+      hit: (left, top, pen) =>
+        nearest(left, top, pen, isMany ? [...strong] : curves, y, metric, view.spec.fidelity?.name ?? 'step'),
       walk: curves.map((curve) => curve.trial),
     };
   }
@@ -214,6 +215,7 @@ function nearest(
   curves: readonly Curve[],
   y: readonly [number, number],
   metric: string,
+  resource: string,
 ): Hit | null {
   const { ratio, box } = pen;
   let best: { curve: Curve; step: number; value: number } | null = null;
@@ -231,6 +233,6 @@ function nearest(
   if (best === null) return null;
   return {
     trial: best.curve.trial,
-    text: `Trial ${best.curve.trial} · ${best.curve.state} · ${metric} ${formatNumber(best.value)} at ${formatNumber(best.step)}`,
+    text: `Trial ${best.curve.trial} · ${best.curve.state} · ${metric} ${formatNumber(best.value)} at ${resource} ${formatNumber(best.step)}`,
   };
 }

@@ -7,7 +7,7 @@ export interface Host {
   readonly isReadOnly: boolean;
   readonly restored: PageState | null;
   post(message: ToHost): void;
-  keep(state: PageState | null): void;
+  keep(state: PageState): void;
   /** Begins to deliver; called once. */
   listen(dispatch: (action: Action) => void): void;
 }
@@ -15,7 +15,7 @@ export interface Host {
 interface VsCodeApi {
   postMessage(message: ToHost): void;
   getState(): unknown;
-  setState(state: PageState | null): void;
+  setState(state: PageState): void;
 }
 
 /** The host that this page has: an editor, else the data that a report carries. */

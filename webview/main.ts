@@ -32,8 +32,11 @@ function start(host: Host): void {
   const dispatch = (action: Action) => {
     const isFirst = state.view === null;
     const [next, messages] = reduce(state, action);
+    // What an earlier page kept stays until there is a study to keep.
+    const kept = pageStateOf(next);
+    if (kept !== null && (next.view?.studyId !== state.view?.studyId || next.selectedTrial !== state.selectedTrial))
+      host.keep(kept);
     state = next;
-    host.keep(pageStateOf(state));
     for (const message of messages) host.post(message);
     const isFromHost = action.type === 'entries' || action.type === 'study' || action.type === 'log';
     const waitMs = frameMs - (performance.now() - shownAt);

@@ -74,7 +74,7 @@ export function columnsOf(view: StudyView): Column[] {
       key: `param:${name}`,
       title: name,
       isNumeric: isNumericParam(view, name),
-      width: widthOf(name, 80),
+      width: widthOf(name, 88),
       order: (t) => orderOfParam(t.params[name]),
       text: (t) => formatParam(t.params[name]),
     });

@@ -203,9 +203,16 @@ describe.skipIf(chromium === null)('the panel in Chromium', () => {
     await page.getByRole('heading', { name: 'Trial 0', exact: true }).waitFor();
   });
 
-  it('restores the selected trial after a reload', async () => {
+  it('restores the selected trial after a reload, and keeps what was kept until its study comes', async () => {
     await using panel = await open('ended', { restored: { studyId: 'k3f9a1c2', selectedTrial: 17 } });
     await panel.page.getByRole('heading', { name: 'Trial 17', exact: true }).waitFor();
+    const restored = { studyId: 'k3f9a1c2', selectedTrial: 5 };
+    await using waiting = await openPanel(browser, sources, { restored });
+    await waiting.post({ type: 'notice', notice: { severity: 'info', text: 'Starting the agent …' } });
+    await waiting.page.getByText('Starting the agent …').waitFor();
+    expect(await waiting.page.evaluate(() => (globalThis as unknown as { keptState: () => unknown }).keptState())).toEqual(
+      restored,
+    );
   });
 
   it('shows hostile names as text and runs none of them', async () => {
