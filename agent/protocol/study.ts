@@ -88,7 +88,7 @@ export type StudyEndReason = 'budget' | 'goal' | 'exhausted' | 'stopped' | 'fail
  *                     ▼              ▼
  *        complete · pruned · failed · infeasible   (pruned also from paused, when the study ends)
  * ```
- * A running trial whose attempt was preempted goes back to `waiting`.
+ * A running trial goes back to `waiting` when its attempt was preempted or lost, or made room because the study paused.
  */
 export type TrialState = 'waiting' | 'running' | 'paused' | 'complete' | 'pruned' | 'failed' | 'infeasible' | 'cancelled';
 
