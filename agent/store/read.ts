@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
 import { type EventRow, eventHash, genesisHash, hex } from './chain.ts';
@@ -40,9 +40,6 @@ export function openReadOnly(path: string): JournalReader {
   };
 }
 
-/** Rows a piece: many enough to be fast, and no statement stays open between two pieces. */
-const pieceSize = 500;
-
 export function* readEntries(
   db: DatabaseSync,
   path: string,
@@ -50,48 +47,51 @@ export function* readEntries(
   from: number,
   upTo: number,
 ): Generator<JournalEntry, void, undefined> {
-  const filter = studyId === null ? '' : 'studyId = ? AND ';
-  const sql = `SELECT seq, studyId, body FROM hpo_event WHERE ${filter}seq > ? AND seq <= ? ORDER BY seq LIMIT ${pieceSize}`;
-  const statement = db.prepare(sql);
   let seq = from;
+  try {
+    for (const row of eventRows(db, 'seq, studyId, body', studyId, from, upTo)) {
+      // Our own words, kept by the hash chain: what `append` wrote comes back.
+      const event: StudyEvent = JSON.parse(String(row['body']));
+      seq = Number(row['seq']);
+      yield { seq, studyId: String(row['studyId']), event };
+    }
+  } catch (error) {
+    if (!isDamage(error) && !(error instanceof SyntaxError)) throw error;
+    throw damaged(path, `no event after ${seq} can be read${error instanceof Error ? ` (${error.message})` : ''}`, error);
+  }
+}
+
+/** Rows a piece: many enough to be fast; no statement stays open between two pieces, so others may write meanwhile. */
+const pieceSize = 500;
+
+/** Rows of `hpo_event` in order, up to the first that SQLite cannot read; then its error. */
+function* eventRows(
+  db: DatabaseSync,
+  columns: string,
+  studyId: string | null,
+  from: number,
+  upTo: number,
+): Generator<Record<string, SQLOutputValue>, void, undefined> {
+  const filter = studyId === null ? '' : 'studyId = ? AND ';
+  const statement = db.prepare(`SELECT ${columns} FROM hpo_event WHERE ${filter}seq > ? AND seq <= ? ORDER BY seq LIMIT ?`);
+  const args = studyId === null ? [] : [studyId];
+  let seq = from;
+  let limit = pieceSize;
   for (;;) {
-    const args = studyId === null ? [seq, upTo] : [studyId, seq, upTo];
-    const { entries, error } = readPiece(statement, args);
-    for (const entry of entries) yield entry;
-    seq = entries.at(-1)?.seq ?? seq;
-    if (error !== null) throw damaged(path, `no event after ${seq} can be read (${error.message})`, error);
-    if (entries.length < pieceSize) return;
+    let piece: Record<string, SQLOutputValue>[];
+    try {
+      piece = statement.all(...args, seq, upTo, limit);
+    } catch (error) {
+      // Row by row, so that those before the damage are not lost with the piece. (Not by `iterate`: Node 22.13 crashes.)
+      if (!isDamage(error) || limit === 1) throw error;
+      limit = 1;
+      continue;
+    }
+    yield* piece;
+    const last = piece.at(-1);
+    if (last === undefined || piece.length < limit) return;
+    seq = Number(last['seq']);
   }
-}
-
-/** A piece, or what is before the first row that cannot be read. */
-function readPiece(
-  statement: StatementSync,
-  args: readonly (string | number)[],
-): { entries: JournalEntry[]; error: Error | null } {
-  try {
-    return { entries: statement.all(...args).map(toEntry), error: null };
-  } catch (error) {
-    if (!isUnreadable(error)) throw error;
-  }
-  const entries: JournalEntry[] = [];
-  try {
-    for (const row of statement.iterate(...args)) entries.push(toEntry(row));
-    return { entries, error: null };
-  } catch (error) {
-    if (isUnreadable(error)) return { entries, error };
-    throw error;
-  }
-}
-
-function isUnreadable(error: unknown): error is Error {
-  return isDamage(error) || error instanceof SyntaxError;
-}
-
-function toEntry(row: Record<string, unknown>): JournalEntry {
-  // Our own words, kept by the hash chain: what `append` wrote comes back.
-  const event: StudyEvent = JSON.parse(String(row['body']));
-  return { seq: Number(row['seq']), studyId: String(row['studyId']), event };
 }
 
 export function listStudies(db: DatabaseSync): readonly string[] {
@@ -118,7 +118,7 @@ export function verifyChain(db: DatabaseSync): ChainCheck {
   let hash = genesisHash;
   const bad = (why: string): ChainCheck => ({ ok: false, seq: seq + 1, intact: seq, why });
   try {
-    for (const raw of db.prepare('SELECT * FROM hpo_event ORDER BY seq').iterate()) {
+    for (const raw of eventRows(db, '*', null, 0, Number.MAX_SAFE_INTEGER)) {
       const row = eventRow(raw);
       if (row.seq !== seq + 1) return bad(`event ${seq + 1} is missing (the next is ${row.seq})`);
       if (!equal(bytes(raw['prevHash']), hash)) return bad(`event ${row.seq} does not follow the one before it`);

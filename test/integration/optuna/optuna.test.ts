@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openJournal, type SqliteJournal } from '../../../agent/store/journal.ts';
 import { optunaStates } from '../../../agent/store/optunaForm.ts';
@@ -144,6 +145,21 @@ describe('the journal as an Optuna database', () => {
     journal.append(of('a', wholeTrial(12)));
     expect((await runScript<OptunaStudy>('dumpStudy.py', [journal.path, 'a'])).trials).toHaveLength(13);
   });
+});
+
+test('Optuna may read and even write notes beside an agent that keeps on writing; neither gets in the way', async () => {
+  using dir = tempDir();
+  using journal = openJournal(dir.file('journal.db'), { checkpointMs: 50 });
+  journal.append(of('a', [studyCreated()]));
+  const guest = runScript<object>('annotateStudy.py', [journal.path, 'a']);
+  const ended = guest.then(() => true);
+  let nTrials = 0;
+  // Few enough that a slow machine's guest does not read thousands of trials in each of its rounds.
+  while (!(await Promise.race([ended, sleep(40, false)]))) if (nTrials < 100) journal.append(of('a', wholeTrial(nTrials++)));
+  expect(await guest).toEqual({ notes: 10, torn: 0 });
+  expect(journal.failure).toBeNull();
+  expect(journal.verifyChain().ok).toBe(true);
+  expect((await runScript<OptunaStudy>('dumpStudy.py', [journal.path, 'a'])).trials).toHaveLength(nTrials);
 });
 
 /** Of each state and each awkward value one trial; a study with a constraint. */

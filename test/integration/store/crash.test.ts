@@ -39,7 +39,7 @@ describe('kill -9 while it writes', () => {
     for (const [round, groupSize] of [1, 7, 40, 3, 200, 1].entries()) {
       const { child, lines, ended } = startWriter(path, groupSize);
       // Another moment each round: sometimes between two checkpoints, sometimes within one.
-      await expect.poll(() => lines.length, { timeout: 30_000, interval: 1 }).toBeGreaterThan(20 + round * 37);
+      await expect.poll(() => lines.length, { timeout: 60_000, interval: 1 }).toBeGreaterThan(20 + round * 37);
       child.kill('SIGKILL');
       await ended;
       const said = lastOnDisk(lines);
@@ -65,7 +65,7 @@ describe('two agents', () => {
     using dir = tempDir();
     const path = dir.file('journal.db');
     const first = startWriter(path, 10);
-    await expect.poll(() => first.lines.length, { timeout: 30_000 }).toBeGreaterThan(3);
+    await expect.poll(() => first.lines.length, { timeout: 60_000 }).toBeGreaterThan(3);
     const second = startWriter(path, 10, 10);
     await second.ended;
     expect(second.lines).toHaveLength(1);

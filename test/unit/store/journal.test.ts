@@ -50,7 +50,7 @@ describe('what any history leaves behind', () => {
         journal.rebuild();
         expect(dumpDerived(path)).toEqual(before);
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 
@@ -68,7 +68,7 @@ describe('what any history leaves behind', () => {
         }
         expect(dumpDerived(dir.file('many.db'))).toEqual(dumpDerived(dir.file('one.db')));
       }),
-      { numRuns: 30 },
+      { numRuns: 12 },
     );
   });
 
@@ -102,7 +102,7 @@ describe('what any history leaves behind', () => {
           ),
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 });
