@@ -17,8 +17,8 @@ export interface Executor extends AsyncDisposable {
   /** Asks the whole process tree of an attempt to end, and kills it after the grace. Resolves at once; `ended` follows. No-op when it is not there. */
   stop(key: AttemptKey, graceMs: number): Promise<void>;
   /**
-   * Everything that runs or has ended and not been cleaned up. What runs is watched from then on, so `ended` follows;
-   * the end of what had ended before is told when it is adopted by `start`.
+   * Everything that runs or has ended and not been cleaned up, also what an agent before this one started. Only looks:
+   * output and end of an attempt are told once it has been adopted by `start` (or ended by `stop`).
    */
   list(): Promise<readonly AttemptListing[]>;
   /** Lets go of everything that belongs to the study; its attempts are killed first. The attempt folders stay unless `removeFiles`. */

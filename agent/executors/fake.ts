@@ -160,10 +160,7 @@ export class FakeExecutor implements Executor {
 
   list(): Promise<readonly AttemptListing[]> {
     return Promise.resolve(
-      this.#machine.attempts(null).map((attempt) => {
-        if (attempt.ending === null) this.#watch(attempt, false);
-        return { key: attempt.key, state: attempt.ending === null ? 'running' : 'ended' };
-      }),
+      this.#machine.attempts(null).map((attempt) => ({ key: attempt.key, state: attempt.ending === null ? 'running' : 'ended' })),
     );
   }
 

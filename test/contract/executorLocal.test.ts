@@ -43,7 +43,7 @@ describe.concurrent('the local executor', () => {
     await using executor = world.connect(observer);
     const listed = (await executor.list()).map((listing) => `${text(listing.key)} ${listing.state}`);
     expect(listed.sort()).toEqual(['study-1/0/1 running', 'study-1/1/1 running']);
-    await executor.start(attempts[0] ?? attemptOf(world, []));
+    for (const attempt of attempts) await executor.start(attempt);
     expect(observer.pids.get('study-1/0/1')).toBe(pids.program);
     expect(await observer.ending(key(0))).toMatchObject({ exitCode: 6, isLost: false });
     expect((await world.read(key(0), 'out')).trimEnd().split('\n')).toEqual(

@@ -239,7 +239,7 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
         attemptOf(
           world,
           [
-            { do: 'sleep', ms: 2_500 },
+            { do: 'sleep', ms: 4_000 },
             { do: 'print', text: 'done' },
             { do: 'exit', code: 4 },
           ],
@@ -271,13 +271,32 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
       expect(first.count('ended', key(0))).toBe(0);
     });
 
-    it('watches what a list finds running, without being asked to start it', async () => {
+    it('only looks when it lists: the end is told to who adopts, however late', async () => {
       await using world = await open();
-      await world.connect(new Observer()).start(attemptOf(world, [{ do: 'sleep', ms: 300 }]));
+      const attempt = attemptOf(world, [{ do: 'sleep', ms: 300 }]);
+      {
+        await using executor = world.connect(new Observer());
+        await executor.start(attempt);
+      }
       const observer = new Observer();
       await using executor = world.connect(observer);
       expect(await executor.list()).toEqual([{ key: key(0), state: 'running' }]);
+      await eventually(async () => (await executor.list())[0]?.state === 'ended', 'it ends');
+      expect(observer.told).toEqual([]);
+      await executor.start(attempt);
       expect(await observer.ending(key(0))).toEqual(ordinary);
+    });
+
+    it('stops what an agent before it started, without being told to start it', async () => {
+      await using world = await open();
+      {
+        await using executor = world.connect(new Observer());
+        await executor.start(attemptOf(world, [forever]));
+      }
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      await executor.stop(key(0), 5_000);
+      expect(await observer.ending(key(0))).toMatchObject({ signal: 'SIGTERM' });
       expect(await executor.list()).toEqual([{ key: key(0), state: 'ended' }]);
     });
 

@@ -311,8 +311,10 @@ export class LocalExecutor implements Executor {
     if (this.#reported.has(keyText(key))) return 'ended';
     const dir = this.files.attemptDir(key);
     if (await exists(join(dir, 'exit.json'))) return 'ended';
-    const live = this.#live.get(keyText(key)) ?? (await this.#adoptRunning(key));
-    return live === null ? null : 'running';
+    if (this.#live.has(keyText(key))) return 'running';
+    const record = await readAttemptRecord(dir);
+    if (record.state !== 'started') return record.state === 'ended' ? 'ended' : null;
+    return (await this.#isRunning(dir, record)) ? 'running' : 'ended';
   }
 
   /** Work that nobody waits for; what it can fail with (a folder removed meanwhile) shows as a loss at the next poll. */

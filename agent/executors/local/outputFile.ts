@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
+import type { OutputStream } from '../../protocol/events.ts';
 import type { AttemptKey } from '../../protocol/study.ts';
 import type { AttemptFiles } from '../executor.ts';
 
@@ -39,16 +40,20 @@ export class AttemptOutputFiles {
     this.#files = files;
   }
 
-  async read(key: AttemptKey, stream: 'out' | 'metrics', offset: number, maxBytes: number): Promise<Uint8Array> {
+  async read(key: AttemptKey, stream: OutputStream, offset: number, maxBytes: number): Promise<Uint8Array> {
     return (await readFrom(this.#path(key, stream), offset, maxBytes)).bytes;
   }
 
-  async size(key: AttemptKey, stream: 'out' | 'metrics'): Promise<number> {
+  async size(key: AttemptKey, stream: OutputStream): Promise<number> {
     return (await stat(this.#path(key, stream)).catch(nullIfMissing))?.size ?? 0;
   }
 
-  #path(key: AttemptKey, stream: 'out' | 'metrics'): string {
-    return join(this.#files.attemptDir(key), outputFileNames[stream]);
+  #path(key: AttemptKey, stream: OutputStream): string {
+    const dir = this.#files.attemptDir(key);
+    if (stream === 'out' || stream === 'metrics') return join(dir, outputFileNames[stream]);
+    // A path that leaves the work folder names nothing of the attempt's.
+    const path = join(dir, stream);
+    return path.startsWith(join(dir, 'work', sep)) ? path : join(dir, 'work', 'outside');
   }
 }
 

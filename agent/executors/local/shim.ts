@@ -70,9 +70,10 @@ if [ "$limit" != 0 ]; then
   (
     sleep "$limit"
     : >"$dir/timeout"
-    signal_group TERM
+    # On a busy machine the program may not have made its group yet.
+    signal_group TERM || kill -s TERM "$pid"
     sleep "$grace"
-    signal_group KILL
+    signal_group KILL || kill -s KILL "$pid"
   ) &
 fi
 # A shutdown of the machine asks the shim too: pass it on.
