@@ -1,5 +1,5 @@
 /** The command line `hpo`. stdout is the answer, stderr the progress. */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { agentCommands } from './cli/agentCommands.ts';
 import { CommandLine } from './cli/commandLine.ts';
 import { inspectCommands } from './cli/inspectCommands.ts';
@@ -12,7 +12,6 @@ async function main(): Promise<number> {
   const program = new Command('hpo')
     .description('Tune annotated scripts and put the best values back into the source.')
     .version(version)
-    .addOption(new Option('--json', 'print JSON: one object, or one line each').default(false))
     .showHelpAfterError('(run hpo --help for the commands)')
     .exitOverride();
   for (const add of [tuneCommands, inspectCommands, studyCommands, agentCommands]) add(program, line);

@@ -19,6 +19,8 @@ import { openJournal, type SqliteJournal } from './store/index.ts';
 import { version } from './version.ts';
 
 const idleCheckMs = 5_000;
+/** The answer to the request to stop is on its way before the socket closes. */
+const answerLeavesMs = 50;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { home: { type: 'string' }, 'idle-minutes': { type: 'string', default: '10' } } });
@@ -75,8 +77,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     socket,
     home,
     cacheDir: cacheFolder(),
-    // The answer leaves first.
-    requestStop: () => setImmediate(() => stop.resolve('asked to stop')),
+    requestStop: () => setTimeout(() => stop.resolve('asked to stop'), answerLeavesMs),
   });
   await using server = new AgentServer({ socket, token, service, log });
   await server.listen();

@@ -5,7 +5,7 @@ import { includedFiles, isHpoYml, localImports, metricCandidates, parseHpoYml, p
 import { planStudy } from './core/study/index.ts';
 import { cpuCount } from './devices/index.ts';
 import { buildAttempt, tunedFiles } from './driver/buildAttempt.ts';
-import { chooseEnvironment, type EnvironmentReport, makeEnvironment } from './packaging/environment/index.ts';
+import { chooseEnvironment, type EnvironmentReport, makeEnvironment, noInterpreter } from './packaging/environment/index.ts';
 import { findProjectRoot } from './packaging/projectRoot.ts';
 import type { SelectOptions } from './packaging/selectFiles.ts';
 import type { SnapshotStore } from './packaging/snapshot.ts';
@@ -200,19 +200,11 @@ async function settleEnvironment(
   ports: PreflightPorts,
   progress: (message: string) => void,
 ): Promise<EnvironmentChoice> {
-  if (report.missing.length > 0 && report.canMake && request.env !== 'current') {
+  // Also where none can be made: that call says why, and what to do about it.
+  if (report.missing.length > 0 && request.env !== 'current') {
     return await makeEnvironment(report, { cacheDir: ports.cacheDir, onProgress: progress });
   }
-  if (report.choice === null) {
-    throw new HpoError(
-      'HPO-2010',
-      `no Python was found; looked at: ${report.tried.join(', ')}`,
-      'install Python 3, or name one with --python',
-      {
-        exitCode: 4,
-      },
-    );
-  }
+  if (report.choice === null) throw noInterpreter(report);
   return report.choice;
 }
 

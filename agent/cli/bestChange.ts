@@ -39,7 +39,7 @@ export async function bestChange(spec: StudySpec, best: BestTrial): Promise<Best
   const patch = files
     .map(({ path, before, after }) => createTwoFilesPatch(path, path, before, after, 'now', 'best', { context: 2 }))
     .join('');
-  return { files, missing, patch: patch.replaceAll(/^=+\n/gm, '') };
+  return { files, missing, patch: patch.replaceAll(/^(?:Index: .*|=+)\n/gm, '') };
 }
 
 function paramsOf(spec: StudySpec, params: Params, file: string): Params {

@@ -1,5 +1,11 @@
-import { createMetricParser, createMetricsFileParser, type MetricRecord } from '../metrics/index.ts';
-import type { OutputCursor } from '../protocol/events.ts';
+import {
+  createFileMetricParser,
+  createMetricParser,
+  createMetricsFileParser,
+  type MetricParser,
+  type MetricRecord,
+} from '../metrics/index.ts';
+import type { OutputCursor, OutputStream } from '../protocol/events.ts';
 import type { AttemptKey, MetricValues, StudySpec } from '../protocol/study.ts';
 import type { AttemptOutput } from './ports.ts';
 
@@ -26,13 +32,19 @@ export interface IntakeOptions {
   readonly onError: (error: unknown) => void;
 }
 
+interface Stream {
+  readonly name: OutputStream;
+  readonly parser: MetricParser;
+  offset: number;
+}
+
 /**
  * Reads what an attempt writes and turns it into metric records, each exactly once over all lives of the agent:
- * both files are parsed from their beginning, and the cursor that travels with each record tells which are new.
+ * every stream is parsed from its beginning, and the cursor that travels with each record tells which are new.
  */
 export class AttemptIntake {
   readonly #options: IntakeOptions;
-  readonly #streams;
+  #streams: readonly Stream[] | null = null;
   #cursor: OutputCursor;
   #tail: Uint8Array = new Uint8Array();
   #reading: Promise<void> | null = null;
@@ -42,10 +54,6 @@ export class AttemptIntake {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#cursor = options.recorded;
-    this.#streams = [
-      { name: 'out', offset: 0, parser: createMetricParser({ sources: options.spec.metrics }) },
-      { name: 'metrics', offset: 0, parser: createMetricsFileParser() },
-    ] as const satisfies readonly { name: 'out' | 'metrics'; offset: number; parser: unknown }[];
   }
 
   /** There may be something new to read. */
@@ -60,11 +68,12 @@ export class AttemptIntake {
   async finish(): Promise<string> {
     await this.#reading;
     await this.#readAll();
-    for (const stream of this.#streams) this.#emit(stream.name, stream.parser.end());
+    for (const stream of this.#streams ?? []) this.#emit(stream, stream.parser.end());
     return new TextDecoder().decode(this.#tail);
   }
 
   async #readAll(): Promise<void> {
+    this.#streams ??= openStreams(this.#options.spec, await this.#startsAtZero());
     do {
       this.#isDirty = false;
       await this.#checkLimit();
@@ -72,18 +81,28 @@ export class AttemptIntake {
     } while (this.#isDirty);
   }
 
-  async #readStream(stream: {
-    name: 'out' | 'metrics';
-    offset: number;
-    parser: { push(bytes: Uint8Array): readonly MetricRecord[] };
-  }): Promise<void> {
+  async #readStream(stream: Stream): Promise<void> {
     for (;;) {
       const bytes = await this.#options.output.read(this.#options.key, stream.name, stream.offset, chunkBytes);
       if (bytes.length === 0) return;
       stream.offset += bytes.length;
       if (stream.name === 'out') this.#keepTail(bytes);
-      this.#emit(stream.name, stream.parser.push(bytes));
+      this.#emit(stream, stream.parser.push(bytes));
     }
+  }
+
+  /**
+   * Whether the script counts its steps from 0. An attempt that goes on from a checkpoint does not show it; the trial's
+   * first attempt did, in its first lines.
+   */
+  async #startsAtZero(): Promise<boolean | undefined> {
+    const { key, spec, output } = this.#options;
+    if (key.attempt === 1) return undefined;
+    for (const { name, parser } of openStreams(spec, undefined)) {
+      parser.push(await output.read({ ...key, attempt: 1 }, name, 0, chunkBytes));
+      if (parser.startsAtZero !== undefined) return parser.startsAtZero;
+    }
+    return undefined;
   }
 
   async #checkLimit(): Promise<void> {
@@ -94,10 +113,11 @@ export class AttemptIntake {
     this.#options.onOutputLimit();
   }
 
-  #emit(name: 'out' | 'metrics', records: readonly MetricRecord[]): void {
+  #emit({ name }: Stream, records: readonly MetricRecord[]): void {
+    const recorded = this.#options.recorded[name] ?? 0;
     const fresh: IntakeRecord[] = [];
     for (const record of records) {
-      if (record.end <= this.#options.recorded[name]) continue;
+      if (record.end <= recorded) continue;
       this.#cursor = { ...this.#cursor, [name]: record.end };
       fresh.push({ step: record.step, values: record.values, cursor: this.#cursor });
     }
@@ -108,4 +128,18 @@ export class AttemptIntake {
     const joined = bytes.length >= tailBytes ? bytes : Buffer.concat([this.#tail, bytes]);
     this.#tail = joined.subarray(Math.max(0, joined.length - tailBytes));
   }
+}
+
+/** Objectives are read even where their name looks like a clock's, and where only a blank stands before the value. */
+function openStreams(spec: StudySpec, startsAtZero: boolean | undefined): readonly Stream[] {
+  const options = { expected: spec.objectives.map(({ metric }) => metric), startsAtZero };
+  const files = spec.metrics.flatMap((source) => {
+    if (source.type !== 'json' && source.type !== 'csv') return [];
+    return [{ name: `work/${source.path}` as const, parser: createFileMetricParser(source, options), offset: 0 }];
+  });
+  return [
+    { name: 'out', parser: createMetricParser({ ...options, sources: spec.metrics }), offset: 0 },
+    { name: 'metrics', parser: createMetricsFileParser(options), offset: 0 },
+    ...files,
+  ];
 }

@@ -24,7 +24,7 @@ import { Subscriptions } from './subscriptions.ts';
 const groupMs = 25;
 /** Pause before a failed append is tried again. */
 const retryAppendMs = 1_000;
-const noCursor: OutputCursor = { out: 0, metrics: 0 };
+const noCursor: OutputCursor = {};
 
 /** The end of an attempt of which nothing is known. */
 const lost: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };

@@ -1,5 +1,5 @@
 import type { Executor, ExecutorListener } from '../executors/executor.ts';
-import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
+import type { JournalEntry, OutputStream, StudyEvent } from '../protocol/events.ts';
 import type { AttemptKey, ExecutorName } from '../protocol/study.ts';
 
 /** The journal as the driver needs it. Implemented by `store/journal.ts`. */
@@ -25,9 +25,9 @@ export interface Clock {
 /** What the attempts wrote, wherever they run. */
 export interface AttemptOutput {
   /** At most `maxBytes` bytes from `offset`; empty at the end of what is there, and for a file that is not there. */
-  read(key: AttemptKey, stream: 'out' | 'metrics', offset: number, maxBytes: number): Promise<Uint8Array>;
+  read(key: AttemptKey, stream: OutputStream, offset: number, maxBytes: number): Promise<Uint8Array>;
   /** Bytes written so far. */
-  size(key: AttemptKey, stream: 'out' | 'metrics'): Promise<number>;
+  size(key: AttemptKey, stream: OutputStream): Promise<number>;
 }
 
 /** The stored code of a study. */

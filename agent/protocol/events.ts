@@ -85,11 +85,11 @@ export type TrialOrigin = 'default' | 'sampler' | 'user';
 
 export type StopReason = 'pruned' | 'paused' | 'studyPaused' | 'studyStopped' | 'user' | 'outputLimit';
 
-/** Bytes of `out.log` and `metrics.jsonl` whose records have been recorded. */
-export interface OutputCursor {
-  readonly out: number;
-  readonly metrics: number;
-}
+/** What an attempt writes: `out.log`, `metrics.jsonl`, and files of its work folder that an annotation names as a metric's source. */
+export type OutputStream = 'out' | 'metrics' | `work/${string}`;
+
+/** Bytes of each stream whose records have been recorded; a stream that is absent is at 0. */
+export type OutputCursor = Readonly<Partial<Record<OutputStream, number>>>;
 
 /** An event with its place in the journal. `seq` is global and strictly increasing. */
 export interface JournalEntry {
