@@ -72,7 +72,8 @@ async function openExecutor(base, python) {
 
 function bare(python) {
   return new Promise((resolve, reject) => {
-    spawn(python, ['-c', 'pass'], { stdio: 'ignore' }).once('exit', resolve).once('error', reject);
+    // In a session of its own as well: Linux shares out processor time by session when the machine is busy.
+    spawn(python, ['-c', 'pass'], { stdio: 'ignore', detached: true }).once('exit', resolve).once('error', reject);
   });
 }
 
