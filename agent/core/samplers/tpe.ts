@@ -9,7 +9,7 @@ import { startupPoint } from './startup.ts';
 import { freePoints, unseenPoint } from './unseen.ts';
 
 /** Trials before the model is asked. */
-export const nStartup = 10;
+const nStartup = 10;
 const nCandidates = 24;
 /** Kernels of the density of the rest; beyond it old observations are thinned, so the cost of a proposal has a bound. */
 const maxKernels = 1000;
@@ -90,7 +90,7 @@ function mostPromising(
 }
 
 /** Weights of n observations from the oldest to the newest: the last 25 count fully, older ones from 1/n up to 1. */
-export function recencyWeights(n: number): Float64Array {
+function recencyWeights(n: number): Float64Array {
   const nOld = Math.max(0, n - 25);
   const weights = new Float64Array(n).fill(1);
   for (let k = 0; k < nOld; k++) weights[k] = 1 / n + ((1 - 1 / n) * k) / Math.max(1, nOld - 1);
