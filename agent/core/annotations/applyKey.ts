@@ -1,3 +1,4 @@
+import { unreachable } from '../../protocol/view.ts';
 import { findNodeAtLocation, parseTree } from 'jsonc-parser';
 import { isScalar, parseDocument } from 'yaml';
 import { HpoError } from '../../protocol/errors.ts';
@@ -46,6 +47,8 @@ function valueAt(text: string, language: LanguageId, path: readonly string[]): r
     }
     case 'python':
       return null;
+    default:
+      return unreachable(language);
   }
 }
 

@@ -95,7 +95,7 @@ function chooseOther(
     addNotLiteral(name, place, note, faults);
     return null;
   }
-  const names = note.candidates.flatMap((candidate) => candidate.name ?? []);
+  const names = usableNames(note);
   const meant = nearest(name, names);
   const seen = names.length === 0 ? 'the literals here have no names' : `the literals here are ${quote(names.join(', '))}`;
   faults.add(
@@ -106,6 +106,14 @@ function chooseOther(
     meant === null ? null : replaceBy(`Write ${meant}`, place.start, place.end, meant),
   );
   return null;
+}
+
+function usableNames(note: FoundNote): string[] {
+  return note.candidates.flatMap(({ name }) => (name !== null && isName(name) ? name : []));
+}
+
+function isName(name: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name);
 }
 
 function take(name: string, candidate: Candidate, taken: Set<Candidate>): Choice {
@@ -122,8 +130,10 @@ function chooseUnnamed(param: ParamNote, note: FoundNote, isAlone: boolean, faul
     return null;
   }
   if (note.candidates.length > 1 || !isAlone) {
-    const names = note.candidates.flatMap(({ name }) => name ?? []);
-    const fitting = note.candidates.filter((candidate) => candidate.name !== null && fits(param.space, candidate.literal.value));
+    const names = usableNames(note);
+    const fitting = note.candidates.filter(
+      (candidate) => candidate.name !== null && isName(candidate.name) && fits(param.space, candidate.literal.value),
+    );
     const fix =
       fitting.length === 1 && fitting[0]?.name !== undefined && fitting[0].name !== null && isAlone
         ? replaceBy(`Name it ${fitting[0].name}`, start, start, `${fitting[0].name}: `)
@@ -198,7 +208,7 @@ function addNotLiteral(
 }
 
 function checkName(name: string, param: ParamNote, faults: Faults): boolean {
-  const isGood = /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name);
+  const isGood = isName(name);
   // A name is ASCII once it matches, so its length is its bytes.
   if (isGood && name.length <= 128) return true;
   const place = param.name ?? { start: param.spaceStart, end: param.space?.end ?? param.end };

@@ -81,7 +81,8 @@ export function renderNumber(value: number, model: string | null, isStrict = fal
   const isFloat = model !== null && !isIntegerText(body);
   // Beyond 2^53 a whole number cannot be read back exactly; as a float it can.
   if (Number.isSafeInteger(value) && !isFloat) {
-    const digits = renderInteger(magnitude, body);
+    // TOML and YAML know no sign before 0x.
+    const digits = renderInteger(magnitude, unsigned || model?.startsWith('-') === true ? body : '');
     return (value === 0 ? '' : sign) + digits;
   }
   return sign + renderFloat(magnitude, body, isStrict);

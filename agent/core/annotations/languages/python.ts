@@ -38,7 +38,8 @@ function walk(tree: Tree, text: string, comments: Comment[], units: Unit[]): voi
     enter({ name, from, to, node }) {
       if (name === 'Comment') comments.push({ start: from, textStart: from + 1, textEnd: to, end: to });
       else if (simpleStatement.test(name)) add(from, to, (into) => collectStatement(node, text, into));
-      else if (name === 'Decorator') add(from, node.getChild('ArgList')?.to ?? to, (into) => collectStatementOf(node, text, into));
+      else if (name === 'Decorator')
+        add(from, node.getChild('ArgList')?.to ?? to, (into) => collectStatementOf(node, text, into));
       else if (lists.has(name)) {
         for (const item of itemsOf(node)) add(item.start, item.end, (into) => collectItem(item.nodes, node, text, into));
       } else if (name === 'Body' || name === 'MatchBody') {
@@ -89,17 +90,13 @@ function pythonStyle(): LiteralStyle {
 function pythonString(value: string, model: LiteralNode | null): string {
   const [, prefix = '', quotes = '"'] = /^([rRuU]?)("""|'''|"|')/.exec(model?.text ?? '') ?? [];
   const sign = quotes[0] ?? '"';
-  // eslint-disable-next-line no-control-regex -- these are the characters that cannot stand bare
-  const isPlain = !/[\u0000-\u001f\u007f]/.test(value) && !value.includes(sign);
+  const isPlain = !/[\p{Cc}\p{Cs}]/u.test(value) && !value.includes(sign);
   if (prefix.toLowerCase() === 'r' && isPlain && !value.endsWith('\\')) return prefix + quotes + value + quotes;
-  const escaped = value.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\\"']|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
-    (character) => {
-      if (character === '\\') return '\\\\';
-      if (character === '"' || character === "'") return character === sign ? `\\${character}` : character;
-      const short = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[character];
-      return short ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-    },
-  );
+  const escaped = value.replace(/[\p{Cc}\p{Cs}\u2028\u2029\ufeff\\"']/gu, (character) => {
+    if (character === '\\') return '\\\\';
+    if (character === '"' || character === "'") return character === sign ? `\\${character}` : character;
+    const short = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[character];
+    return short ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
   return (prefix.toLowerCase() === 'r' ? '' : prefix) + quotes + escaped + quotes;
 }

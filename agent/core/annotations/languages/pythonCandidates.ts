@@ -37,7 +37,8 @@ export function collectHeader(nodes: readonly SyntaxNode[], text: string, into: 
   for (const node of nodes) {
     if (node.name === 'ParamList' || node.name === 'ArgList') {
       for (const item of itemsOf(node)) collectItem(item.nodes, node, text, into);
-    } else if (isExpression(node) && (isLoop || !/^(?:Boolean|Number|String|None)$/.test(node.name))) collectValue(node, { text, into, name: null, path: null, fallback });
+    } else if (isExpression(node) && (isLoop || !/^(?:Boolean|Number|String|None)$/.test(node.name)))
+      collectValue(node, { text, into, name: null, path: null, fallback });
   }
 }
 
@@ -48,7 +49,10 @@ export function collectItem(nodes: readonly SyntaxNode[], list: SyntaxNode, text
 
 function collectItemIn(nodes: readonly SyntaxNode[], list: SyntaxNode, context: Context): void {
   const value = nodes.at(-1);
-  if (value === undefined || !isExpression(value)) return;
+  if (value === undefined) return;
+  // What the parser guessed around a syntax error may be read otherwise once a value stands there.
+  if (nodes.some(({ type }) => type.isError)) reject(value, 'code with a syntax error', context);
+  if (!isExpression(value) || nodes.some(({ type }) => type.isError)) return;
   const [first] = nodes;
   const assign = nodes.findIndex(({ name }) => name === 'AssignOp');
   const colon = list.name === 'DictionaryExpression' ? nodes.findIndex(({ name }) => name === ':') : -1;

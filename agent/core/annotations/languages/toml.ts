@@ -30,7 +30,7 @@ export const toml: Language = {
     string(value, model) {
       // TOML has no escape for half a surrogate pair.
       if (!value.isWellFormed()) return null;
-      if (model?.text.startsWith("'") === true && !/['\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) return `'${value}'`;
+      if (model?.text.startsWith("'") === true && !/['\p{Cc}]/u.test(value)) return `'${value}'`;
       return doubleQuoted(value);
     },
     word: (value) => (value === null ? null : String(value)),

@@ -99,7 +99,7 @@ class Scanner {
       if (!this.tableInside(path)) return false;
       return push('table', null);
     }
-    const other = /"""[^]*?"""+|'''[^]*?'''+|"(?:[^"\\\r\n]|\\.)*"|[^\s,\]}#"'][^,\]}#\r\n]*/y;
+    const other = /"""[^]*?"""+|'''[^]*?'''+|"(?:[^"\\\r\n]|\\.)*"|[^\s,\]}#"'=][^,\]}#\r\n]*/y;
     other.lastIndex = start;
     const length = other.exec(this.text)?.[0].trimEnd().length ?? 0;
     if (length === 0) return false;

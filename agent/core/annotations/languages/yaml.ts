@@ -178,7 +178,7 @@ function scalarValue(node: Scalar, source: string): ParamValue | undefined {
 
 function yamlString(value: string, model: LiteralNode | null, place: 'top' | 'list'): string | null {
   if (!value.isWellFormed()) return null;
-  const isPrintable = !/[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff]/.test(value);
+  const isPrintable = !/[\p{Cc}\u2028\u2029\ufeff]/u.test(value);
   const first = model?.text[0];
   if (first === "'" && isPrintable) return `'${value.replaceAll("'", "''")}'`;
   if (first !== '"' && isPrintable && isPlainText(value, model, place)) return value;

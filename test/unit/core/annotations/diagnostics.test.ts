@@ -12,7 +12,11 @@ const python: readonly Row[] = [
   // Unreadable notes
   ['HPO-1101', 'lr = 0.1  # @hpo float«(0, 1»', 'lr = 0.1  # @hpo float(0, 1)'],
   ['HPO-1101', 'lr = 0.1  # @hpo «(0, 1)»', null],
-  ['HPO-1101', 'a = True  # @hpo bool\nlr = 0.1  # @hpo float(0, 1) «wen a == True»', 'a = True  # @hpo bool\nlr = 0.1  # @hpo float(0, 1) when a == True'],
+  [
+    'HPO-1101',
+    'a = True  # @hpo bool\nlr = 0.1  # @hpo float(0, 1) «wen a == True»',
+    'a = True  # @hpo bool\nlr = 0.1  # @hpo float(0, 1) when a == True',
+  ],
   ['HPO-1101', 'lr = 0.1  # @hpo float(0, 1) «and more»', 'lr = 0.1  # @hpo float(0, 1) '],
   ['HPO-1101', 'a = True  # @hpo bool\nn = 9  # @hpo fidelity(1, 9) when «a == True»', null],
   ['HPO-1101', 'm = f(a=1, b=2)  # @hpo a: int(1, 2) «,» b: int(1, 2)', 'm = f(a=1, b=2)  # @hpo a: int(1, 2) b: int(1, 2)'],
@@ -125,19 +129,39 @@ const python: readonly Row[] = [
   ['HPO-1118', 'm = fit(depth=1, b=2)  # @hpo «dept»: int(1, 3)', 'm = fit(depth=1, b=2)  # @hpo depth: int(1, 3)'],
   ['HPO-1118', 'm = fit(a=1, b=2)  # @hpo «zzzz»: int(1, 3)', null],
   ['HPO-1118', 'a = 1  # @hpo a: int(1, 3) «zzzz»: int(1, 3)', null],
-  ['HPO-1119', 'lr = 1  # @hpo int(1, 3)\ndef fit():\n    lr = 2  # @hpo «int(1, 3)»', 'lr = 1  # @hpo int(1, 3)\ndef fit():\n    lr = 2  # @hpo fit_lr: int(1, 3)'],
-  ['HPO-1119', 'lr = 1  # @hpo int(1, 3)\nx = 2  # @hpo «lr»: int(1, 3)', 'lr = 1  # @hpo int(1, 3)\nx = 2  # @hpo lr_2: int(1, 3)'],
-  ['HPO-1119', 'n = 1  # @hpo fidelity(1, 3)\nx = 2  # @hpo «n»: int(1, 3)', 'n = 1  # @hpo fidelity(1, 3)\nx = 2  # @hpo n_2: int(1, 3)'],
+  [
+    'HPO-1119',
+    'lr = 1  # @hpo int(1, 3)\ndef fit():\n    lr = 2  # @hpo «int(1, 3)»',
+    'lr = 1  # @hpo int(1, 3)\ndef fit():\n    lr = 2  # @hpo fit_lr: int(1, 3)',
+  ],
+  [
+    'HPO-1119',
+    'lr = 1  # @hpo int(1, 3)\nx = 2  # @hpo «lr»: int(1, 3)',
+    'lr = 1  # @hpo int(1, 3)\nx = 2  # @hpo lr_2: int(1, 3)',
+  ],
+  [
+    'HPO-1119',
+    'n = 1  # @hpo fidelity(1, 3)\nx = 2  # @hpo «n»: int(1, 3)',
+    'n = 1  # @hpo fidelity(1, 3)\nx = 2  # @hpo n_2: int(1, 3)',
+  ],
   ['HPO-1120', 'größe = 1  # @hpo «int(1, 3)»', 'größe = 1  # @hpo gro_e: int(1, 3)'],
   ['HPO-1120', 'd = {"a b": 1}  # @hpo «int(1, 3)»', 'd = {"a b": 1}  # @hpo a_b: int(1, 3)'],
   ['HPO-1120', `x = 1  # @hpo «${'n'.repeat(129)}»: int(1, 3)`, null],
   // Conditions
-  ['HPO-1121', 'a = True  # @hpo bool\nlr = 1  # @hpo int(1, 3) when a «= True»', 'a = True  # @hpo bool\nlr = 1  # @hpo int(1, 3) when a == True'],
+  [
+    'HPO-1121',
+    'a = True  # @hpo bool\nlr = 1  # @hpo int(1, 3) when a «= True»',
+    'a = True  # @hpo bool\nlr = 1  # @hpo int(1, 3) when a == True',
+  ],
   ['HPO-1121', 'a = True  # @hpo bool\nlr = 1  # @hpo int(1, 3) when a «@»', null],
   ['HPO-1121', 'lr = 1  # @hpo int(1, 3) when «1 < 2»', null],
   ['HPO-1121', 'lr = 1  # @hpo int(1, 3)\n# @hpo.where lr <«< 2»', null],
   ['HPO-1121', '# @hpo.constraint latency «= 2»', '# @hpo.constraint latency == 2'],
-  ['HPO-1122', 'opt = "a"  # @hpo choice("a", "b")\nlr = 1  # @hpo int(1, 3) when «otp» == "a"', 'opt = "a"  # @hpo choice("a", "b")\nlr = 1  # @hpo int(1, 3) when opt == "a"'],
+  [
+    'HPO-1122',
+    'opt = "a"  # @hpo choice("a", "b")\nlr = 1  # @hpo int(1, 3) when «otp» == "a"',
+    'opt = "a"  # @hpo choice("a", "b")\nlr = 1  # @hpo int(1, 3) when opt == "a"',
+  ],
   ['HPO-1122', 'lr = 1  # @hpo int(1, 3)\n# @hpo.where lr < «maximum»', null],
   ['HPO-1122', 'n = 1  # @hpo fidelity(1, 3)\nlr = 1  # @hpo int(1, 3) when «n» > 2', null],
   ['HPO-1123', 'a = 1  # @hpo int(1, 3) when b > 1\nb = 1  # @hpo int(1, 3) when «a > 1»', null],
@@ -193,7 +217,12 @@ const config: readonly Row[] = [
   ['HPO-1116', 'o: !!str 3  # @hpo «choice("3", "lion")»', null, 'a.yaml'],
   ['HPO-1116', 'o: &a x  # @hpo «choice("x", "lion")»', null, 'a.yaml'],
   ['HPO-1117', 'o: {a: 1, b: 2.5}  # @hpo «int(1, 3)»', 'o: {a: 1, b: 2.5}  # @hpo a: int(1, 3)', 'a.yaml'],
-  ['HPO-1119', 'a:\n  lr: 1  # @hpo int(1, 3)\nb:\n  lr: 1  # @hpo «int(1, 3)»', 'a:\n  lr: 1  # @hpo int(1, 3)\nb:\n  lr: 1  # @hpo b_lr: int(1, 3)', 'a.yml'],
+  [
+    'HPO-1119',
+    'a:\n  lr: 1  # @hpo int(1, 3)\nb:\n  lr: 1  # @hpo «int(1, 3)»',
+    'a:\n  lr: 1  # @hpo int(1, 3)\nb:\n  lr: 1  # @hpo b_lr: int(1, 3)',
+    'a.yml',
+  ],
   ['HPO-1116', 'o = 1979-05-27 # @hpo «int(1, 3)»', null, 'a.toml'],
   ['HPO-1136', 'o = "a" # @hpo «choice("a", None)»', null, 'a.toml'],
   ['HPO-1107', '{"lr": 1 // @hpo int(«3, 1»)\n}', '{"lr": 1 // @hpo int(1, 3)\n}', 'a.jsonc'],
@@ -214,7 +243,11 @@ const settings: readonly Row[] = [
   ['HPO-1114', 'parameters:\n  lr: {space: "int(1, 3)", default: «4»}', null],
   ['HPO-1120', 'parameters:\n  «my rate»: int(1, 3)', null],
   ['HPO-1121', 'constraints: ["latency «= 3»"]', 'constraints: ["latency == 3"]'],
-  ['HPO-1122', 'parameters:\n  a: int(1, 3)\n  b: {space: "int(1, 3)", when: «aa» > 2}', 'parameters:\n  a: int(1, 3)\n  b: {space: "int(1, 3)", when: a > 2}'],
+  [
+    'HPO-1122',
+    'parameters:\n  a: int(1, 3)\n  b: {space: "int(1, 3)", when: «aa» > 2}',
+    'parameters:\n  a: int(1, 3)\n  b: {space: "int(1, 3)", when: a > 2}',
+  ],
   ['HPO-1123', 'parameters:\n  a: int(1, 3) when «a > 1»', null],
   ['HPO-1127', 'metrics:\n  loss: «{pattern: "loss=x"}»', null],
   ['HPO-1129', 'parameters:\n  a: int(1, 3) via «nothing»', null],
@@ -222,8 +255,11 @@ const settings: readonly Row[] = [
 
 describe('each fault has its code, its place and its fix', () => {
   test.each([...python, ...config])('%s %s', (code, marked, fixed, file = 'train.py') =>
-    check(code, marked, fixed, (text) => parseScript(text, file).diagnostics));
-  test.each(settings)('hpo.yml: %s %s', (code, marked, fixed) => check(code, marked, fixed, (text) => parseHpoYml(text, 'hpo.yml').diagnostics));
+    check(code, marked, fixed, (text) => parseScript(text, file).diagnostics),
+  );
+  test.each(settings)('hpo.yml: %s %s', (code, marked, fixed) =>
+    check(code, marked, fixed, (text) => parseHpoYml(text, 'hpo.yml').diagnostics),
+  );
 });
 
 function check(code: FaultCode, marked: string, fixed: string | null, diagnose: (text: string) => readonly Diagnostic[]): void {
@@ -238,7 +274,9 @@ function check(code: FaultCode, marked: string, fixed: string | null, diagnose: 
       return `${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
     };
     const [start, end] = [marked.indexOf('«'), marked.indexOf('»') - 1];
-    expect(`${diagnostic.line}:${diagnostic.column}-${diagnostic.endLine}:${diagnostic.endColumn}`).toBe(`${place(start)}-${place(end)}`);
+    expect(`${diagnostic.line}:${diagnostic.column}-${diagnostic.endLine}:${diagnostic.endColumn}`).toBe(
+      `${place(start)}-${place(end)}`,
+    );
   }
   expect(diagnostic.severity).toBe(code === 'HPO-1139' ? 'warning' : 'error');
   const { fix } = diagnostic;

@@ -1,6 +1,12 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type LanguageId, applyValues, parseScript, renderValue, roundForSource } from '../../../../agent/core/annotations/index.ts';
+import {
+  type LanguageId,
+  applyValues,
+  parseScript,
+  renderValue,
+  roundForSource,
+} from '../../../../agent/core/annotations/index.ts';
 import { languages } from '../../../../agent/core/annotations/languages/index.ts';
 import type { Distribution, ParamValue } from '../../../../agent/protocol/space.ts';
 
@@ -15,6 +21,7 @@ const rows: readonly (readonly [language: LanguageId, literal: string, value: Pa
   ['python', '0x40', 255, '0xff'],
   ['python', '0xFF', 171, '0xAB'],
   ['python', '0b101', 6, '0b110'],
+  ['toml', '0x1F', -3, '-3'],
   ['python', '0o17', 8, '0o10'],
   ['python', '1.0', 2, '2.0'],
   ['python', '0.1', 0.25, '0.25'],
@@ -113,11 +120,39 @@ describe('a value is written in the style of the literal', () => {
 });
 
 describe('what is written is read back as exactly the value', () => {
-  const number = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.maxSafeInteger(), fc.integer({ min: -1000, max: 1000 }));
-  const scalar = fc.oneof(number, fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }), fc.constantFrom('yes', 'null', '- a', '#', '"', "'", '\\', ' a', 'a\nb', '\u2028'), fc.boolean(), fc.constant(null));
+  const number = fc.oneof(
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.maxSafeInteger(),
+    fc.integer({ min: -1000, max: 1000 }),
+  );
+  const scalar = fc.oneof(
+    number,
+    fc.string({ unit: 'grapheme' }),
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('yes', 'null', '- a', '#', '"', "'", '\\', ' a', 'a\nb', '\u2028'),
+    fc.boolean(),
+    fc.constant(null),
+  );
   const value: fc.Arbitrary<ParamValue> = fc.oneof(scalar, fc.array(scalar, { maxLength: 3 }));
   const models: Readonly<Record<LanguageId, readonly string[]>> = {
-    python: ['1', '1.5', '1e-3', '1_000', '0x1F', '.5', '"a"', "'a'", '"""a"""', 'r"a"', 'None', 'True', '(1, 2.5)', '["a"]', '(1,)', '1, 2'],
+    python: [
+      '1',
+      '1.5',
+      '1e-3',
+      '1_000',
+      '0x1F',
+      '.5',
+      '"a"',
+      "'a'",
+      '"""a"""',
+      'r"a"',
+      'None',
+      'True',
+      '(1, 2.5)',
+      '["a"]',
+      '(1,)',
+      '1, 2',
+    ],
     yaml: ['1', '1.5', '1e-3', 'adam', "'a'", '"a"', 'yes', '~', '[1, a, 2.5]'],
     toml: ['1', '1.5', '1e-3', '1_000', '0x1F', '"a"', "'a'", 'true', '[1.5, 2.5]'],
     json: ['1', '1.5', '1e-3', '"a"', 'null', 'true', '[1, "a"]'],
@@ -148,18 +183,35 @@ describe('values are put into the text', () => {
   const apply = (text: string, file: string, values: Readonly<Record<string, ParamValue>>): string => {
     const { spec, diagnostics } = parseScript(text, file);
     expect(diagnostics).toEqual([]);
-    const edits = spec.space.parameters.flatMap(({ name, literal }) => (literal === null || values[name] === undefined ? [] : { literal, value: values[name] }));
+    const edits = spec.space.parameters.flatMap(({ name, literal }) =>
+      literal === null || values[name] === undefined ? [] : { literal, value: values[name] },
+    );
     const applied = applyValues(text, edits, file);
     expect(applied.diagnostics).toEqual([]);
     return applied.text;
   };
   test.each([
-    ['a.py', 'lr = 1e-3  # @hpo float(0, 1)\nn = 3  # @hpo int(1, 9)', { lr: 0.02, n: 5 }, 'lr = 2e-2  # @hpo float(0, 1)\nn = 5  # @hpo int(1, 9)'],
+    [
+      'a.py',
+      'lr = 1e-3  # @hpo float(0, 1)\nn = 3  # @hpo int(1, 9)',
+      { lr: 0.02, n: 5 },
+      'lr = 2e-2  # @hpo float(0, 1)\nn = 5  # @hpo int(1, 9)',
+    ],
     ['a.py', 'def f(): return-1  # @hpo n: int(-3, 9)', { n: 5 }, 'def f(): return(5)  # @hpo n: int(-3, 9)'],
     ['a.py', 'def f(): return"a"  # @hpo n: choice("a", 3)', { n: 3 }, 'def f(): return(3)  # @hpo n: choice("a", 3)'],
-    ['a.py', 'x = [\n  1,  # one\n  2,\n]  # @hpo choice([1, 2], [3, 4])\ny = 1', { x: [3, 4] }, 'x = [3, 4\n\n\n]  # @hpo choice([1, 2], [3, 4])\ny = 1'],
+    [
+      'a.py',
+      'x = [\n  1,  # one\n  2,\n]  # @hpo choice([1, 2], [3, 4])\ny = 1',
+      { x: [3, 4] },
+      'x = [3, 4\n\n\n]  # @hpo choice([1, 2], [3, 4])\ny = 1',
+    ],
     ['a.py', 'x = """a\nb"""  # @hpo choice("a\\nb", "c")', { x: 'c' }, 'x = ("""c"""\n)  # @hpo choice("a\\nb", "c")'],
-    ['a.yaml', 'm: {o: adam, lr: 1e-3}  # @hpo o: choice("adam", "a, b")', { o: 'a, b' }, 'm: {o: "a, b", lr: 1e-3}  # @hpo o: choice("adam", "a, b")'],
+    [
+      'a.yaml',
+      'm: {o: adam, lr: 1e-3}  # @hpo o: choice("adam", "a, b")',
+      { o: 'a, b' },
+      'm: {o: "a, b", lr: 1e-3}  # @hpo o: choice("adam", "a, b")',
+    ],
     ['a.json', '{"a": 1.0 /* @hpo float(0, 9) */, "b": [1]}', { a: 3 }, '{"a": 3.0 /* @hpo float(0, 9) */, "b": [1]}'],
     ['a.toml', 'lr = 0.1 # @hpo float(0, 1)', { lr: 1 }, 'lr = 1.0 # @hpo float(0, 1)'],
   ])('%s %j', (file, text, values, expected) => {
@@ -174,13 +226,28 @@ describe('values are put into the text', () => {
 
   test('edits that overlap are applied once', () => {
     const literal = { start: 5, end: 6, text: '1' };
-    const { text, diagnostics } = applyValues('lr = 1', [{ literal, value: 3 }, { literal, value: 4 }], 'a.py');
+    const { text, diagnostics } = applyValues(
+      'lr = 1',
+      [
+        { literal, value: 3 },
+        { literal, value: 4 },
+      ],
+      'a.py',
+    );
     expect([text, diagnostics.length]).toEqual(['lr = 3', 1]);
   });
 });
 
 describe('rounding for the source', () => {
-  const float = (low: number, high: number, extra: object = {}): Distribution => ({ type: 'float', low, high, log: false, revlog: false, step: null, ...extra });
+  const float = (low: number, high: number, extra: object = {}): Distribution => ({
+    type: 'float',
+    low,
+    high,
+    log: false,
+    revlog: false,
+    step: null,
+    ...extra,
+  });
   test.each([
     [float(1e-5, 1e-1, { log: true }), 0.000318273645, 0.0003183],
     [float(0, 1), 0.123456, 0.1235],

@@ -76,7 +76,11 @@ const rows: readonly Row[] = [
   ['lambda', 'f = lambda a=«1»: a  # @hpo int(1, 2)', 'a'],
   ['argparse', 'p.add_argument("--rate", type=int, default=«1», help="x")  # @hpo int(1, 2)', 'rate'],
   ['argparse, short and long', 'p.add_argument("-r", "--learning-rate", default=«1»)  # @hpo int(1, 2)', 'learning-rate'],
-  ['argparse, by the name of its attribute', 'p.add_argument("--learning-rate", default=«1»)  # @hpo learning_rate: int(1, 2)', 'learning_rate'],
+  [
+    'argparse, by the name of its attribute',
+    'p.add_argument("--learning-rate", default=«1»)  # @hpo learning_rate: int(1, 2)',
+    'learning_rate',
+  ],
   ['click', '@click.option("--n/--no-n", default=«1»)  # @hpo int(1, 2)\ndef f(n): pass', 'n'],
   ['typer', 'def main(n: int = typer.Option(«1», "--number")):  # @hpo int(1, 2)\n    pass', 'n'],
   ['typer, annotated', 'def main(n: Annotated[int, typer.Option()] = «1»):  # @hpo int(1, 2)\n    pass', 'n'],
@@ -99,7 +103,11 @@ const rows: readonly Row[] = [
   ['bare tuple', 'x = «1, 2»  # @hpo choice((1, 2), (3, 4))', 'x'],
   ['list', 'x = «[1, [2]]»  # @hpo choice([1, [2]], [])', 'x'],
   ['list in brackets', 'x = («[1]»)  # @hpo choice([1], [])', 'x'],
-  ['several in one note', 'm = f(a=«1», b=«0.5», c=«"x"»)  # @hpo a: int(1, 2) b: float(0, 1, step=0.5)  c: choice("x", "y") when a > 1', 'a b c'],
+  [
+    'several in one note',
+    'm = f(a=«1», b=«0.5», c=«"x"»)  # @hpo a: int(1, 2) b: float(0, 1, step=0.5)  c: choice("x", "y") when a > 1',
+    'a b c',
+  ],
   // Rule 4: config files
   ['yaml', 'x: «1»  # @hpo int(1, 2)', 'x', 'a.yaml'],
   ['yaml, nested', 'm:\n  o:\n    x: «1»  # @hpo int(1, 2)', 'x', 'a.yml'],
@@ -149,6 +157,8 @@ describe('each note finds its literals', () => {
       seen = `${seen.slice(0, literal.start)}«${literal.text}»${seen.slice(literal.end)}`;
     }
     expect(seen).toBe(marked);
-    expect(notes.flatMap(({ literals }) => literals.map((literal) => literal.name)).sort()).toEqual(names.split(' ').filter(Boolean).sort());
+    expect(notes.flatMap(({ literals }) => literals.map((literal) => literal.name)).sort()).toEqual(
+      names.split(' ').filter(Boolean).sort(),
+    );
   });
 });
