@@ -94,13 +94,6 @@ export function valueAt(distribution: Distribution, index: number): ParamValue {
   return gridValue(axisOf(distribution), index);
 }
 
-/** Index of a value of a discrete distribution; the nearest one where the value is off the grid, −1 for no choice of a list. */
-export function indexOf(distribution: Distribution, value: ParamValue): number {
-  if (distribution.type === 'categorical' || distribution.type === 'ordinal') return choiceIndex(distribution.choices, value);
-  const axis = axisOf(distribution);
-  return Math.min(axis.count - 1, Math.max(0, Math.round((Number(value) - axis.low) / (axis.step ?? 1))));
-}
-
 export type DistributionProblem =
   | 'reversed'
   | 'notFinite'
