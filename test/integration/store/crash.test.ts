@@ -25,7 +25,8 @@ function collect(child: ChildProcess): { lines: string[]; ended: Promise<unknown
   if (child.stdout === null) throw new Error('the writer has no stdout');
   const lines: string[] = [];
   const reader = createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
-  return { lines, ended: once(reader, 'close') };
+  // Both: the last line was read, and the process is gone with its locks (its output closes before that).
+  return { lines, ended: Promise.all([once(reader, 'close'), once(child, 'exit')]) };
 }
 
 const lastOnDisk = (lines: readonly string[]): number =>
