@@ -12,7 +12,7 @@ import { freePoints, unseenPoint } from './unseen.ts';
 const nStartup = 10;
 const nCandidates = 24;
 /** Kernels of the density of the rest; beyond it old observations are thinned, so the cost of a proposal has a bound. */
-const maxKernels = 1000;
+const maxKernels = 500;
 
 /**
  * Tree-structured Parzen estimator, multivariate: fits one density l to the best tenth of the observations and one, g, to the
