@@ -254,12 +254,13 @@ const settings: readonly Row[] = [
 ];
 
 describe('each fault has its code, its place and its fix', () => {
-  test.each([...python, ...config])('%s %s', (code, marked, fixed, file = 'train.py') =>
-    check(code, marked, fixed, (text) => parseScript(text, file).diagnostics),
-  );
-  test.each(settings)('hpo.yml: %s %s', (code, marked, fixed) =>
-    check(code, marked, fixed, (text) => parseHpoYml(text, 'hpo.yml').diagnostics),
-  );
+  const named = (rows: readonly Row[]) => rows.map(([code, marked, fixed, file = 'train.py']) => ({ code, marked, fixed, file }));
+  test.each(named([...python, ...config]))('$code $marked', ({ code, marked, fixed, file }) => {
+    check(code, marked, fixed, (text) => parseScript(text, file).diagnostics);
+  });
+  test.each(named(settings))('hpo.yml: $code $marked', ({ code, marked, fixed }) => {
+    check(code, marked, fixed, (text) => parseHpoYml(text, 'hpo.yml').diagnostics);
+  });
 });
 
 function check(code: FaultCode, marked: string, fixed: string | null, diagnose: (text: string) => readonly Diagnostic[]): void {

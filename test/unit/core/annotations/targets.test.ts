@@ -142,7 +142,8 @@ const rows: readonly Row[] = [
 ];
 
 describe('each note finds its literals', () => {
-  test.each(rows)('%s', (_, marked, names, file = 'train.py') => {
+  const named = rows.map(([about, marked, names, file = 'train.py']) => ({ about, marked, names, file }));
+  test.each(named)('$about', ({ marked, names, file }) => {
     const text = marked.replace(/[«»]/g, '');
     const { spec, diagnostics, notes } = parseScript(text, file);
     expect(diagnostics).toEqual([]);
