@@ -90,7 +90,7 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
   const project = await readProject(request.script);
   const [environment, snapshot] = await Promise.all([
     environmentOf(request, project, ports),
-    ports.snapshots.take(selectionOf(project)),
+    ports.snapshots.survey(selectionOf(project)),
   ]);
   return {
     spec: project.spec,
@@ -99,11 +99,13 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
     missingPackages: environment.missing,
     manifest: environment.manifest,
     snapshot: { files: snapshot.files, bytes: snapshot.bytes },
-    plan: planStudy(specOf(request, project, environment.choice ?? noEnvironment, snapshot.hash)),
+    plan: planStudy(specOf(request, project, environment.choice ?? noEnvironment, notStored)),
     questions: questionsOf(request, project, environment),
   };
 }
 
+/** Nothing is written before a start. */
+const notStored = '';
 const noEnvironment: EnvironmentChoice = { interpreter: 'python3', version: '', reason: 'not chosen yet' };
 
 /** Prepares all that a study needs: faults and open questions become errors here. */

@@ -28,7 +28,7 @@ export interface SpecInputs {
 /** The user's choice wins over the script's words, those over the defaults. */
 export function buildStudySpec(inputs: SpecInputs): StudySpec {
   const { request, script } = inputs;
-  const budget = buildBudget(request, script);
+  const parallel = request.parallel ?? numberOf(script.search['parallel']) ?? Math.max(1, Math.floor(inputs.cpus / 2));
   return {
     name: basename(inputs.scriptPath, extname(inputs.scriptPath)),
     root: inputs.root,
@@ -43,11 +43,11 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
       sampler: request.sampler ?? nameOf('sampler', script.search['sampler'] ?? script.search['algorithm']),
       scheduler: request.scheduler ?? nameOf('scheduler', script.search['scheduler']),
       seed: request.seed ?? numberOf(script.search['seed']) ?? inputs.randomSeed,
-      parallel: request.parallel ?? numberOf(script.search['parallel']) ?? Math.max(1, Math.floor(inputs.cpus / 2)),
+      parallel,
       liar: 'max',
     },
-    budget,
-    limits: buildLimits(request, script),
+    budget: buildBudget(request, script),
+    limits: buildLimits(request, script, Math.max(1, Math.floor(inputs.cpus / parallel))),
     checkpoint: script.checkpoint?.['dir'] === undefined ? null : { dir: script.checkpoint['dir'] },
     executor: request.executor ?? 'local',
     environment: inputs.environment,
@@ -72,12 +72,12 @@ function buildBudget(request: TuneRequest, script: ScriptSpec): Budget {
   return { trials: isUnlimited ? defaultTrials : trials, wallTimeMs, resource };
 }
 
-function buildLimits(request: TuneRequest, script: ScriptSpec): TrialLimits {
+function buildLimits(request: TuneRequest, script: ScriptSpec, cpus: number): TrialLimits {
   return {
     timeoutMs: request.trialTimeoutMs ?? durationMs(script.search['timeout']),
     graceMs: defaultGraceMs,
     outputBytes: sizeBytes(script.resources['output']) ?? defaultOutputBytes,
-    cpus: numberOf(script.resources['cpus']) ?? 1,
+    cpus: numberOf(script.resources['cpus']) ?? cpus,
   };
 }
 

@@ -256,7 +256,7 @@ const event = union<StudyEvent>({
   trialPromoted: object({ ...ofTrial, target: number }),
   attemptRequested: object({ ...ofAttempt, slot: number, target: nullable(number) }),
   attemptStarted: object({ ...ofAttempt, pid: nullable(number) }),
-  metricReported: object({ ...ofAttempt, step: number, values: metricValues, cursor: record(number) }),
+  metricReported: object({ ...ofAttempt, step: number, values: metricValues, cursor: (value) => record(number)(value) }),
   attemptStopRequested: object({
     ...ofAttempt,
     why: oneOf('pruned', 'paused', 'studyPaused', 'studyStopped', 'user', 'outputLimit'),

@@ -54,6 +54,8 @@ export interface AttemptStart {
   readonly checkpointDir: string | null;
   readonly timeoutMs: number | null;
   readonly graceMs: number;
+  /** Threads that numeric libraries should take, so that trials side by side do not fight for processors; the user's own setting wins. */
+  readonly cpus: number;
 }
 
 export interface AttemptListing {

@@ -38,6 +38,7 @@ export interface TrialLimits {
   readonly graceMs: number;
   /** Bytes of output after which an attempt is ended. */
   readonly outputBytes: number;
+  /** Processors that one trial is meant to use. */
   readonly cpus: number;
 }
 

@@ -60,6 +60,7 @@ async function openExecutor(base, python) {
         checkpointDir: null,
         timeoutMs: null,
         graceMs: 1_000,
+        cpus: 1,
       });
       await ended;
       const { user, system } = process.cpuUsage(before);

@@ -95,6 +95,8 @@ describe('hpo tune', () => {
     const studyId = started?.studyId ?? '';
     for (let kill = 0; kill < 3; kill++) {
       await delay(700);
+      // Starts the next agent, which takes over what runs.
+      await hpo.run('status');
       const [agent] = await hpo.json<{ pid: number }>('agent', 'status');
       process.kill(agent?.pid ?? 0, 'SIGKILL');
     }
