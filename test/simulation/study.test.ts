@@ -26,6 +26,11 @@ describe('whatever happens in whatever order', () => {
     expect(seen.events).toBeGreaterThan(nSeeds * 20);
   });
 
+  // Seeds that once failed, with what was wrong.
+  test.each([[28_883, 'an epoch that an early end had not trained was paid twice']])('seed %d: %s', (seed) => {
+    expect(() => new VirtualStudy(seed, someSpec(seed), someFaults(seed), someLoss).run()).not.toThrow();
+  });
+
   test('the same seed is the same history, to the event', () => {
     for (const seed of [1, 20, 300]) {
       const [one, two] = [0, 1].map(() => new VirtualStudy(seed, someSpec(seed), someFaults(seed), someLoss));

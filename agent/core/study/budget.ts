@@ -27,7 +27,10 @@ export function attemptCost(live: LiveAttempt, outcome: Pick<AttemptOutcome, 'fa
   if (live.target === null) return 0;
   const isWhole = outcome.failure === null && live.stopReason === null && hasReachedTarget(live);
   const end = isWhole ? live.target : Math.min(live.lastStep, live.target);
-  const begin = live.nReports > 1 ? Math.min(live.base, Math.max(0, live.firstStep - 1)) : live.base;
+  // Only a step that was reported before is redone: between the last report and a target that counted as reached, the first
+  // training may have been what this attempt now does.
+  const isRedone = live.nReports > 1 && live.firstStep <= live.reportedBefore;
+  const begin = isRedone ? Math.min(live.base, Math.max(0, live.firstStep - 1)) : live.base;
   return Math.max(0, end - begin);
 }
 

@@ -17,6 +17,8 @@ export interface LiveAttempt {
   readonly target: number | null;
   /** Resource that earlier attempts reached and a checkpoint keeps. */
   readonly base: number;
+  /** Last step that earlier attempts reported; 0 without. */
+  readonly reportedBefore: number;
   /** Index in the trial's curve from which points belong to this attempt. */
   readonly curveStart: number;
   /** Reports of the first objective, and their steps: the first, the highest, and the highest before it; 0 before. */
