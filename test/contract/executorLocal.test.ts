@@ -208,6 +208,7 @@ describe.concurrent('the local executor', () => {
       'HPO_STUDY=study-1',
       'HPO_TRIAL=0',
       'MINE=kept',
+      'OMP_NUM_THREADS=1',
       'PYTHONUNBUFFERED=1',
     ]);
   });
