@@ -63,7 +63,11 @@ function scanCall(args: SyntaxNode, text: string, add: (name: string, offset: nu
   }
 }
 
-function scanValue(node: SyntaxNode, text: string, add: (name: string, offset: number) => void): void {
+/** What a person prints is not nested deeper; what is must not exhaust the stack. */
+const maxDepth = 100;
+
+function scanValue(node: SyntaxNode, text: string, add: (name: string, offset: number) => void, depth = 0): void {
+  if (depth > maxDepth) return;
   if (node.name === 'String' || node.name === 'FormatString') {
     const source = text.slice(node.from, node.to);
     for (const match of source.matchAll(/([A-Za-z_][\w./-]*)\s*["']?\s*[=:]\s*(?=["']?\s*(?:\{|%[-+ #0-9.]*[a-zA-Z]|["']*$))/g))
@@ -86,9 +90,9 @@ function scanValue(node: SyntaxNode, text: string, add: (name: string, offset: n
         child.name,
       )
     )
-      scanValue(child, text, add);
+      scanValue(child, text, add, depth + 1);
     else if (child.name === 'ArgList' && node.name === 'CallExpression')
-      for (const { nodes } of itemsOf(child)) if (nodes[0] !== undefined) scanValue(nodes[0], text, add);
+      for (const { nodes } of itemsOf(child)) if (nodes[0] !== undefined) scanValue(nodes[0], text, add, depth + 1);
   }
 }
 

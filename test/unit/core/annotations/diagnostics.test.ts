@@ -1,6 +1,12 @@
 import type { Diagnostic } from '../../../../agent/protocol/space.ts';
 import { describe, expect, test } from 'vitest';
-import { type FaultCode, annotationFaults, parseHpoYml, parseScript } from '../../../../agent/core/annotations/index.ts';
+import {
+  type FaultCode,
+  annotationFaults,
+  metricCandidates,
+  parseHpoYml,
+  parseScript,
+} from '../../../../agent/core/annotations/index.ts';
 
 /**
  * Each row: the code, the text with the blamed characters between « and », and the text after the fix (null: no fix).
@@ -302,3 +308,18 @@ test('one fault leaves everything else as it was', () => {
   expect(spec.objectives).toEqual(whole.objectives);
   expect(spec.search).toEqual({ trials: '3' });
 });
+
+test.each(['a.py', 'a.yaml', 'a.toml', 'a.json', 'hpo.yml', 'pyproject.toml'])(
+  '%s nested thousands deep is read or refused, never thrown at',
+  (file) => {
+    for (const [open, note] of [
+      ['[', '# @hpo bool'],
+      ['(', '// @hpo bool'],
+      ['{"a":', '# @hpo bool'],
+      ['1 + ', '# @hpo bool'],
+    ] as const) {
+      const text = `[tool.hpo]\nx = ${open.repeat(10_000)} ${note}\n# @hpo.where ${open.repeat(10_000)}\nprint(${open.repeat(10_000)}\n`;
+      expect(() => [parseScript(text, file), parseHpoYml(text, file), metricCandidates(text, file)]).not.toThrow();
+    }
+  },
+);
