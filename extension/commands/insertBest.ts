@@ -1,27 +1,31 @@
-import { ThemeIcon, ViewColumn, window, workspace, WorkspaceEdit } from 'vscode';
+import {
+  type QuickPick,
+  type QuickPickItem,
+  type TextEditor,
+  ThemeColor,
+  ViewColumn,
+  window,
+  workspace,
+  WorkspaceEdit,
+} from 'vscode';
 import type { StudyView } from '../../agent/protocol/view.ts';
-import { bestEdits } from '../editor/bestEdits.ts';
+import { bestEdits, type LiteralEdit } from '../editor/bestEdits.ts';
 import { bestValue, plural } from '../format.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
 import { chooseStudy, type StudyArgument } from './chooseStudy.ts';
 
 /**
- * Writes the best values over the literals of the script: VS Code shows the change first and the user applies it, as
- * one step of undo. True when it was applied.
+ * Writes the best values over the literals of the script. The change is shown in the editor first, old value beside new
+ * one, and the user says which values to take; it is one step of undo. True when it was applied.
  */
 export async function insertBest(
   services: Services,
   argument: StudyArgument,
   options: { readonly preview?: boolean } = {},
 ): Promise<boolean> {
-  const view = await chooseStudy(
-    services,
-    argument,
-    'Insert Best Config',
-    hasBest,
-    'No trial has completed yet, so there is no best to insert.',
-  );
+  const none = 'No trial has completed yet, so there is no best to insert.';
+  const view = await chooseStudy(services, argument, 'Insert Best Config', hasBest, none);
   if (view === undefined) return false;
   return (await guarded(services.log, async () => await applyBest(view, options.preview ?? true))) ?? false;
 }
@@ -30,33 +34,84 @@ function hasBest(view: StudyView): boolean {
   return view.incumbent !== null;
 }
 
-async function applyBest(view: StudyView, needsConfirmation: boolean): Promise<boolean> {
+async function applyBest(view: StudyView, withPreview: boolean): Promise<boolean> {
   const { edits, missing } = await bestEdits(view);
   if (missing.length > 0) {
-    const names = missing.join(', ');
-    void window.showWarningMessage(
-      `${names}: no annotated literal of this name is left in ${view.spec.name}. The other values can be inserted; tune again to search over the file as it is now.`,
-    );
+    const lost = `${missing.join(', ')}: no annotated literal of this name is left in ${view.spec.name}.`;
+    void window.showWarningMessage(`${lost} The other values can be inserted; tune again to search over the file as it is now.`);
   }
   const [first] = edits;
   if (first === undefined) {
     if (missing.length === 0) void window.showInformationMessage(`${view.spec.name} holds the best values already.`);
     return false;
   }
-  const label = `Best of ${plural(view.trials.length, 'trial')}: ${view.spec.objectives[0]?.metric ?? 'objective'} ${bestValue(view) ?? ''}`;
+  const shown = { preserveFocus: true, preview: false, viewColumn: columnOf(first.document.uri.toString()) };
+  const editor = await window.showTextDocument(first.document, shown);
+  const chosen = withPreview ? await preview(editor, view, edits) : edits;
+  if (chosen.length === 0) return false;
+  // The text may have moved on while the preview stood there.
+  const names = new Set(chosen.map((edit) => edit.name));
+  const current = (await bestEdits(view)).edits.filter((edit) => names.has(edit.name));
   const change = new WorkspaceEdit();
-  for (const edit of edits) {
-    change.replace(edit.document.uri, edit.range, edit.text, { needsConfirmation, label, iconPath: new ThemeIcon('beaker') });
-  }
-  await window.showTextDocument(first.document, {
-    preserveFocus: true,
-    preview: false,
-    viewColumn: columnOf(first.document.uri.toString()),
-  });
+  for (const edit of current) change.replace(edit.document.uri, edit.range, edit.text);
   return await workspace.applyEdit(change, { isRefactoring: true });
 }
 
 /** Where the file is open already, so that it does not open a second time over the panel. */
 function columnOf(uri: string): ViewColumn {
   return window.visibleTextEditors.find((editor) => editor.document.uri.toString() === uri)?.viewColumn ?? ViewColumn.One;
+}
+
+type EditItem = QuickPickItem & { readonly edit: LiteralEdit };
+
+/** The values to take, all of them at first; none when the user leaves. The editor shows what is picked as a change in place. */
+async function preview(editor: TextEditor, view: StudyView, edits: readonly LiteralEdit[]): Promise<readonly LiteralEdit[]> {
+  const pick: QuickPick<EditItem> = window.createQuickPick<EditItem>();
+  pick.title = `Insert the best of ${plural(view.trials.length, 'trial')}: ${view.spec.objectives[0]?.metric ?? 'objective'} ${bestValue(view) ?? ''}`;
+  pick.placeholder = 'Enter writes the picked values, Escape leaves the file as it is';
+  pick.canSelectMany = true;
+  pick.ignoreFocusOut = true;
+  pick.items = edits.map((edit) => toItem(edit));
+  pick.selectedItems = pick.items;
+  const removed = window.createTextEditorDecorationType({
+    backgroundColor: new ThemeColor('diffEditor.removedTextBackground'),
+    textDecoration: 'line-through',
+  });
+  const added = window.createTextEditorDecorationType({});
+  const draw = (): void => {
+    const own = pick.selectedItems.filter(({ edit }) => edit.document === editor.document);
+    const ranges = own.map(({ edit }) => edit.range);
+    editor.setDecorations(removed, ranges);
+    editor.setDecorations(
+      added,
+      own.map(({ edit: { range, text } }) => ({ range, renderOptions: { after: { contentText: ` ${text}`, ...addedStyle } } })),
+    );
+    const [first] = ranges;
+    if (first !== undefined) editor.revealRange(first);
+  };
+  try {
+    return await new Promise((resolve) => {
+      pick.onDidChangeSelection(draw);
+      pick.onDidAccept(() => resolve(pick.selectedItems.map(({ edit }) => edit)));
+      pick.onDidHide(() => resolve([]));
+      draw();
+      pick.show();
+    });
+  } finally {
+    pick.dispose();
+    removed.dispose();
+    added.dispose();
+  }
+}
+
+const addedStyle = {
+  backgroundColor: new ThemeColor('diffEditor.insertedTextBackground'),
+  color: new ThemeColor('editor.foreground'),
+  fontWeight: 'bold',
+};
+
+function toItem(edit: LiteralEdit): EditItem {
+  const { document, range, text, name } = edit;
+  const place = `${workspace.asRelativePath(document.uri)}:${range.start.line + 1}`;
+  return { label: name, description: `${document.getText(range)} → ${text}`, detail: place, edit };
 }

@@ -27,6 +27,8 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
   readonly #changed = new EventEmitter<undefined>();
   readonly #subscriptions: Disposable;
   readonly #tree: TreeView<StudyNode>;
+  /** How a study was first drawn: what the user then folds stays as it is. */
+  readonly #firstStates = new Map<string, TreeItemCollapsibleState>();
   readonly onDidChangeTreeData = this.#changed.event;
 
   constructor(services: Pick<Services, 'store' | 'link'>) {
@@ -59,6 +61,7 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
     const view = this.#services.store.get(node.studyId);
     const item = view === undefined ? new TreeItem('') : drawNode(view, node);
     item.id = nodeId(node);
+    if (node.kind === 'study') item.collapsibleState = this.#firstState(node.studyId);
     return item;
   }
 
@@ -66,6 +69,17 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
     const { studyId } = node;
     if (node.kind === 'study') return undefined;
     return node.kind === 'group' ? { kind: 'study', studyId } : { kind: 'group', studyId, group: node.group };
+  }
+
+  /** Open are the newest study and those that run. */
+  #firstState(studyId: string): TreeItemCollapsibleState {
+    const known = this.#firstStates.get(studyId);
+    if (known !== undefined) return known;
+    const [newest] = this.#services.store.list();
+    const isOpen = newest?.studyId === studyId || this.#services.store.get(studyId)?.state !== 'ended';
+    const state = isOpen ? TreeItemCollapsibleState.Expanded : TreeItemCollapsibleState.Collapsed;
+    this.#firstStates.set(studyId, state);
+    return state;
   }
 
   #refresh(): void {
@@ -86,8 +100,7 @@ function drawNode(view: StudyView, node: StudyNode): TreeItem {
 }
 
 function drawStudy(view: StudyView): TreeItem {
-  const isFirst = view.state !== 'ended';
-  const item = new TreeItem(view.spec.name, isFirst ? TreeItemCollapsibleState.Expanded : TreeItemCollapsibleState.Collapsed);
+  const item = new TreeItem(view.spec.name);
   item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${view.state}`}`;
   item.iconPath = studyIcon(view);
   item.contextValue = `study.${view.state}${view.incumbent === null ? '' : '.best'}`;

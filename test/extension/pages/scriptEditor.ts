@@ -37,6 +37,6 @@ export class ScriptEditor {
 
   async save(): Promise<void> {
     await this.#page.keyboard.press('Control+S');
-    await this.#page.locator('.tab.active:not(.dirty)').waitFor();
+    await this.#page.locator('.tab.active.selected.dirty').waitFor({ state: 'detached' });
   }
 }

@@ -9,8 +9,10 @@ export class TrialExplorer {
   }
 
   async open(): Promise<void> {
-    await this.#page.locator('.activitybar [aria-label^="HPO"]').first().click();
-    await this.#page.locator('.sidebar', { hasText: 'Studies' }).waitFor();
+    const title = this.#page.locator('.part.sidebar .composite.title', { hasText: 'Studies' });
+    // A click on the icon of what is open already would close it.
+    if (!(await title.isVisible())) await this.#page.locator('.activitybar [aria-label^="HPO"]').first().click();
+    await title.waitFor();
   }
 
   /** A row by what a screen reader says of it. */

@@ -12,6 +12,8 @@ import type { Installed } from './globalSetup.ts';
 export interface VscodeOptions {
   /** Whether the workspace's folders count as trusted without asking. Default true. */
   readonly isTrusted?: boolean;
+  /** For `runInHost`; it also keeps notifications from popping up. Default false. */
+  readonly hasTestDriver?: boolean;
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Added to the environment of the extension host. */
   readonly env?: Readonly<Record<string, string>>;
@@ -43,9 +45,13 @@ export class Vscode implements AsyncDisposable {
     const settings = join(folder, 'data', 'data', 'User', 'settings.json');
     mkdirSync(dirname(settings), { recursive: true });
     writeFileSync(settings, JSON.stringify({ ...quietSettings, ...options.settings }));
-    const { isTrusted = true } = options;
+    const { isTrusted = true, hasTestDriver = false } = options;
+    const switches = [
+      ...(isTrusted ? ['--disable-workspace-trust'] : []),
+      ...(hasTestDriver ? ['--enable-smoke-test-driver'] : []),
+    ];
     const folders = ['--server-data-dir', join(folder, 'data'), '--extensions-dir', installed.extensionsDir];
-    const args = [...serverArguments, ...(isTrusted ? ['--disable-workspace-trust'] : []), ...folders];
+    const args = [...serverArguments, ...switches, ...folders];
     const env = { ...process.env, HPO_HOME: join(folder, 'home'), HPO_CACHE: join(folder, 'cache'), ...options.env };
     const server = spawn(installed.node, [installed.serverMain, ...args], { stdio: ['ignore', 'pipe', 'ignore'], env });
     const url = await announcedUrl(server);
@@ -57,6 +63,7 @@ export class Vscode implements AsyncDisposable {
   async open(): Promise<Workbench> {
     const context = await this.#browser.newContext({ viewport: { width: 1400, height: 900 } });
     const page = await context.newPage();
+    page.setDefaultTimeout(longestWaitMs);
     await page.goto(`${this.#url}/?folder=${this.workspace}`);
     const workbench = new Workbench(page);
     await workbench.waitUntilReady();
@@ -103,6 +110,9 @@ export class Vscode implements AsyncDisposable {
   }
 }
 
+/** For a machine that has other things to do. */
+const longestWaitMs = 60_000;
+
 /** Nothing that asks, greets or phones home. */
 const quietSettings = {
   'workbench.startupEditor': 'none',
@@ -122,7 +132,6 @@ const serverArguments = [
   '--port',
   '0',
   '--without-connection-token',
-  '--enable-smoke-test-driver',
   '--accept-server-license-terms',
   '--telemetry-level',
   'off',

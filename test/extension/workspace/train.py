@@ -5,7 +5,8 @@ import time
 # @hpo.objective val_loss min
 # @hpo.search trials=6 parallel=2 sampler=random scheduler=none seed=7
 
-lr = 0.5  # @hpo float(1e-4, 1, log)   the step size
+# The step size.
+lr = 0.5  # @hpo float(1e-4, 1, log)
 width = 8  # @hpo int(1, 64)
 kind = "plain"  # @hpo choice("plain", "fancy")
 epochs = 4
