@@ -150,7 +150,23 @@ function chooseUnnamed(param: ParamNote, note: FoundNote, isAlone: boolean, faul
     );
     return null;
   }
-  const name = only.name ?? only.fallback;
+  const { name, fallback } = only;
+  if (name === null && fallback !== null) {
+    // Rule 12: the annotated value is a call. A name says that its argument is meant.
+    const what = note.others.find((other) => other.name === fallback)?.what ?? 'a call';
+    const written = `${fallback}: ${spaceWord(param.space)}`;
+    const fix = isName(fallback)
+      ? replaceBy(`Tune ${quote(only.literal.text)} as ${fallback}`, start, start, `${fallback}: `)
+      : null;
+    faults.add(
+      'HPO-1116',
+      start,
+      end,
+      `the value of ${quote(fallback)} is ${what}, not a literal; to tune ${quote(only.literal.text)} in it, write ${written}`,
+      fix,
+    );
+    return null;
+  }
   if (name === null) {
     faults.add(
       'HPO-1117',

@@ -168,7 +168,8 @@ const otherNames: Readonly<Record<string, (inside: string) => string>> = {
 };
 
 function unknownSpace(text: string, word: Word, inside: Range | null, faults: Faults): void {
-  const other = Object.hasOwn(otherNames, word.text) ? otherNames[word.text] : undefined;
+  const isComplete = inside !== null || word.text === 'boolean';
+  const other = isComplete && Object.hasOwn(otherNames, word.text) ? otherNames[word.text] : undefined;
   const replacement = other?.(inside === null ? '' : text.slice(inside.start, inside.end)) ?? nearest(word.text, spaceNames);
   const end = other !== undefined && inside !== null ? inside.end + 1 : word.end;
   const fix = replacement === null ? null : replaceBy(`Write ${replacement}`, word.start, end, replacement);

@@ -60,8 +60,8 @@ export function attachNotes(text: string, comments: readonly Comment[], units: r
 /** Where the note's own text stands in a comment: behind `@hpo`, to the end or to a further comment (`# noqa`). */
 function noteBody(text: string, comment: Comment): { readonly start: number; readonly end: number } | null {
   const content = text.slice(comment.textStart, comment.textEnd);
-  // `hpo:` is the alias; a comment before the note (`# noqa  # @hpo bool`) is skipped.
-  const mark = /(?:^|\s(?:#|\/\/))[#/*!\s]*(?:@hpo(?![\w-])|hpo:(?=[\s.]|$))/.exec(content);
+  // `hpo:` is the alias, where a space, a name or a directive follows: it may also begin a sentence; a comment before the note (`# noqa  # @hpo bool`) is skipped.
+  const mark = /(?:^|\s(?:#|\/\/))[#/*!\s]*(?:@hpo(?![\w-])|hpo:(?=\s*(?:\.\w|bool\b|[\w.-]+\s*[:(])))/.exec(content);
   if (mark === null) return null;
   const start = mark.index + mark[0].length;
   return { start: comment.textStart + start, end: comment.textStart + noteEnd(content, start) };

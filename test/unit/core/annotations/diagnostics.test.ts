@@ -116,6 +116,8 @@ const python: readonly Row[] = [
   // Not a literal (rule 12)
   ['HPO-1116', 'lr = base * 2  # @hpo «float(0, 1)»', null],
   ['HPO-1116', 'lr = get()  # @hpo «float(0, 1)»', null],
+  ['HPO-1116', 'lr = get(1)  # @hpo «int(0, 1)»', 'lr = get(1)  # @hpo lr: int(0, 1)'],
+  ['HPO-1116', 'for e in range(1):  # @hpo «fidelity(1, 9)»\n    pass', 'for e in range(1):  # @hpo e: fidelity(1, 9)\n    pass'],
   ['HPO-1116', 'lr = get(x=1)  # @hpo «lr»: float(0, 1)', null],
   ['HPO-1116', 'lr = f"{a}"  # @hpo «choice("a", "b")»', null],
   ['HPO-1116', 'lr = other  # @hpo «float(0, 1)»', null],
