@@ -14,6 +14,11 @@ const project = (name: string, timeoutMs: number, globalSetup: string[] = []) =>
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
-    projects: [project('unit', 20_000), project('contract', 60_000), project('simulation', 180_000), project('integration', 180_000, ['test/support/built.ts'])],
+    projects: [
+      project('unit', 20_000),
+      project('contract', 60_000),
+      project('simulation', 180_000),
+      project('integration', 180_000, ['test/support/built.ts']),
+    ],
   },
 });

@@ -1,2 +1,2 @@
 export { type AgentClient, type ConnectOptions, connectAgent } from './connectAgent.ts';
-export { cacheFolder, defaultHome, discoveryFile, socketPath } from './home.ts';
+export { defaultHome, discoveryFile } from './home.ts';

@@ -3,7 +3,17 @@ import { HpoError } from './errors.ts';
 import type { RequestName, Requests, StudyCommand, TuneRequest } from './requests.ts';
 
 const samplerNames = ['auto', 'random', 'grid', 'qmc', 'tpe', 'gp', 'evolution', 'cmaes'] as const;
-const schedulerNames = ['auto', 'none', 'median', 'sha', 'hyperband', 'asha-stop', 'asha-promote', 'async-hyperband', 'pbt'] as const;
+const schedulerNames = [
+  'auto',
+  'none',
+  'median',
+  'sha',
+  'hyperband',
+  'asha-stop',
+  'asha-promote',
+  'async-hyperband',
+  'pbt',
+] as const;
 const executorNames = ['local', 'docker', 'kubernetes'] as const;
 
 const nothing = z.object({});
@@ -37,7 +47,12 @@ const command = z.discriminatedUnion('type', [
 
 /** What the agent accepts for each request; anything else is refused with HPO-5010. */
 const paramSchemas: { readonly [N in RequestName]: z.ZodType } = {
-  hello: z.object({ protocolVersion: z.int(), client: z.string().max(100), version: z.string().max(100), token: z.string().max(200) }),
+  hello: z.object({
+    protocolVersion: z.int(),
+    client: z.string().max(100),
+    version: z.string().max(100),
+    token: z.string().max(200),
+  }),
   'agent/status': nothing,
   'agent/stop': nothing,
   'study/preflight': tune,
@@ -58,9 +73,14 @@ export function decodeParams<N extends RequestName>(name: N, params: unknown): R
   if (result.success) return result.data as Requests[N]['params']; // each schema is written for its request's type
   const [issue] = result.error.issues;
   const where = issue?.path.join('.') ?? '';
-  throw new HpoError('HPO-5010', `${name}: ${where === '' ? '' : `${where}: `}${issue?.message ?? 'not understood'}`, 'check the value', {
-    exitCode: 2,
-  });
+  throw new HpoError(
+    'HPO-5010',
+    `${name}: ${where === '' ? '' : `${where}: `}${issue?.message ?? 'not understood'}`,
+    'check the value',
+    {
+      exitCode: 2,
+    },
+  );
 }
 
 /** Parses a name given by the user, such as `--search tpe`. */

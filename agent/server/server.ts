@@ -19,7 +19,11 @@ import { protocolVersion, type RequestName, type Requests } from '../protocol/re
 /** What the server asks of the agent behind it. */
 export interface Service {
   readonly version: string;
-  handle<N extends ServedRequest>(name: N, params: Requests[N]['params'], context: RequestContext): Promise<Requests[N]['result']>;
+  handle<N extends ServedRequest>(
+    name: N,
+    params: Requests[N]['params'],
+    context: RequestContext,
+  ): Promise<Requests[N]['result']>;
   subscribe(studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => void): Disposable;
 }
 
@@ -88,7 +92,11 @@ function prepareSocketFolder(socket: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { uid } = lstatSync(folder);
   if (uid !== process.getuid?.()) {
-    throw new HpoError('HPO-5006', `the folder ${folder} belongs to another user (uid ${uid})`, 'set HPO_HOME to a folder of your own');
+    throw new HpoError(
+      'HPO-5006',
+      `the folder ${folder} belongs to another user (uid ${uid})`,
+      'set HPO_HOME to a folder of your own',
+    );
   }
   chmodSync(folder, 0o700);
   // Only the holder of the journal's lock gets here, so a socket that lies there is a dead agent's.
@@ -128,7 +136,11 @@ class Connection implements Disposable {
     try {
       return await this.#route(name, params, token);
     } catch (error) {
-      return new ResponseError(ErrorCodes.InternalError, error instanceof Error ? error.message : String(error), this.#wireError(name, error));
+      return new ResponseError(
+        ErrorCodes.InternalError,
+        error instanceof Error ? error.message : String(error),
+        this.#wireError(name, error),
+      );
     }
   }
 
@@ -146,7 +158,8 @@ class Connection implements Disposable {
   }
 
   #greet(params: Requests['hello']['params']): Requests['hello']['result'] {
-    if (!isSameToken(params.token, this.#options.token)) throw new HpoError('HPO-5007', 'the token is not this agent’s', 'connect again');
+    if (!isSameToken(params.token, this.#options.token))
+      throw new HpoError('HPO-5007', 'the token is not this agent’s', 'connect again');
     this.#isGreeted = true;
     return { protocolVersion, version: this.#options.service.version, pid: process.pid };
   }
@@ -171,9 +184,18 @@ class Connection implements Disposable {
   }
 
   #wireError(name: RequestName, error: unknown): WireError {
-    if (error instanceof HpoError) return { code: error.code, message: error.message, next: error.next, exitCode: error.exitCode };
-    this.#options.log.error('a request failed', { name, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-    return { code: 'HPO-9001', message: error instanceof Error ? error.message : String(error), next: 'report this fault with the agent.log', exitCode: 1 };
+    if (error instanceof HpoError)
+      return { code: error.code, message: error.message, next: error.next, exitCode: error.exitCode };
+    this.#options.log.error('a request failed', {
+      name,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    return {
+      code: 'HPO-9001',
+      message: error instanceof Error ? error.message : String(error),
+      next: 'report this fault with the agent.log',
+      exitCode: 1,
+    };
   }
 }
 

@@ -1,5 +1,5 @@
 export { command, type Refusal } from './command.ts';
-export { failureCodes, type AttemptEnding } from './classify.ts';
+export { type AttemptEnding } from './classify.ts';
 export { decide, nextWakeup, type World } from './decide.ts';
 export { createStudy, fold } from './fold.ts';
 export { intents, pointOf, type Action, type Point } from './intents.ts';

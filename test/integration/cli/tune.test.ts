@@ -210,7 +210,12 @@ describe('bad input', () => {
       code: 1,
       says: /HPO-4002.*val_loss min[\s\S]*@hpo\.objective val_loss min/,
     },
-    { name: 'no metric in the output', text: `${head}print("score=3")\n`, code: 1, says: /No metric "loss" was reported[\s\S]*printed only "score"/ },
+    {
+      name: 'no metric in the output',
+      text: `${head}print("score=3")\n`,
+      code: 1,
+      says: /No metric "loss" was reported[\s\S]*printed only "score"/,
+    },
     { name: 'a syntax error', text: `${head}def broken(:\n`, code: 1, says: /SyntaxError/ },
     {
       name: 'an exception on import',
