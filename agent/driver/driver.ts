@@ -208,7 +208,10 @@ export class Driver implements AsyncDisposable {
     if (this.#isClosed || this.#retryTimer !== null) return;
     const inputs = this.#inputs;
     this.#inputs = [];
+    const nRunningBefore = this.#nRunning();
     for (const input of inputs) this.#take(input);
+    // What one study gives back, another may be waiting for.
+    if (this.#nRunning() < nRunningBefore) for (const study of this.#studies.values()) this.#dirty.add(study);
     for (const study of this.#dirty) this.#decideAll(study);
     this.#commit();
   }
@@ -265,11 +268,15 @@ export class Driver implements AsyncDisposable {
     }
   }
 
+  #nRunning(): number {
+    let n = 0;
+    for (const { state } of this.#studies.values()) n += state.nRunning;
+    return n;
+  }
+
   /** One study may use what its user asked for; several together no more than the machine has. */
   #hasCapacity(study: Study): boolean {
-    let nRunning = 0;
-    for (const other of this.#studies.values()) nRunning += other.state.nRunning;
-    return nRunning < Math.max(this.#capacity, study.state.view.parallel);
+    return this.#nRunning() < Math.max(this.#capacity, study.state.view.parallel);
   }
 
   #commit(): void {
@@ -431,7 +438,7 @@ export class Driver implements AsyncDisposable {
 
   #setWakeup(): void {
     if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
-    const times = [...this.#studies.values()].map((study) => ({ study, at: nextWakeup(study.state) }));
+    const times = [...this.#studies.values()].map((study) => ({ study, at: nextWakeup(study.state, this.#ports.clock.now()) }));
     const at = Math.min(...times.map((time) => time.at ?? Infinity));
     if (at === Infinity) return;
     // setTimeout takes 31 bits of milliseconds.
