@@ -11,14 +11,14 @@ import { scanToml } from './languages/tomlScan.ts';
 /**
  * The text of a YAML, TOML or JSON file with the value at a dotted path (`optimizer.lr`, `layers.0.width`) replaced in the
  * literal's own style; everything else, comments included, stays as it is. This is what `via key(file:path)` does.
- * @throws HpoError HPO-1139 when the file has no single value at the path, HPO-1136 when it has no literal for the value
+ * @throws HpoError HPO-2105 when the file has no single value at the path, HPO-1136 when it has no literal for the value
  */
 export function applyKey(text: string, file: string, path: string, value: ParamValue): string {
   const language = languageOf(file)?.id ?? null;
   const span = language === null ? null : valueAt(text, language, path.split('.'));
   if (language === null || span === null) {
     throw new HpoError(
-      'HPO-1139',
+      'HPO-2105',
       `${file} has no value at "${path}"`,
       `add the key to ${file}, or mend the path in via key(${file}:${path})`,
     );
