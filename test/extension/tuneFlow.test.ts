@@ -1,8 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Workbench } from './pages/workbench.ts';
 import { Vscode } from './support/vscode.ts';
+
+const screenshots = fileURLToPath(new URL('screenshots', import.meta.url));
+
+const themes = [
+  { name: 'dark', theme: 'Default Dark Modern', bodyClass: 'vscode-dark' },
+  { name: 'highContrast', theme: 'Default High Contrast', bodyClass: 'vscode-high-contrast' },
+  { name: 'light', theme: 'Default Light Modern', bodyClass: 'vscode-light' },
+] as const;
 
 /** The whole way, as a user goes it: each test goes on where the one before ended. */
 describe('from an annotated script to the best value in its source', () => {
@@ -30,9 +39,7 @@ describe('from an annotated script to the best value in its source', () => {
     await workbench.editor.lens('▶ Tune this script').click();
     await workbench.panel.firstCurve.waitFor();
     console.log(`first curve after ${Date.now() - clicked} ms`);
-    expect(await workbench.page.locator('.tab.active.selected, .tab.active[aria-selected="true"]').first().innerText()).toContain(
-      'train.py',
-    );
+    expect(await workbench.activeTab()).toContain('train.py');
   });
 
   test('progress is seen in lens, status bar and tree', async () => {
@@ -44,14 +51,6 @@ describe('from an annotated script to the best value in its source', () => {
       .row(/^Trial \d+, running|^Trial \d+.*complete/)
       .first()
       .waitFor();
-  });
-
-  test('a second window sees the same study', async () => {
-    const second = await vscode.open();
-    await second.openFile('train.py');
-    await second.explorer.open();
-    await second.explorer.row(/^Study train/).waitFor();
-    await second.close();
   });
 
   test('the study ends with a notification', async () => {
@@ -76,10 +75,27 @@ describe('from an annotated script to the best value in its source', () => {
     await workbench.page.keyboard.press('Control+F4');
   });
 
+  test('a second window sees the same study', async () => {
+    const second = await vscode.open();
+    await second.openFile('train.py');
+    await second.explorer.open();
+    await second.explorer.row(/^Study train/).waitFor();
+    await second.close();
+  });
+
   test('the panel is restored after a reload of the window', async () => {
     await workbench.reload();
     await workbench.panel.firstCurve.waitFor();
     await workbench.panel.frame.getByText('6').first().waitFor();
+  });
+
+  test.each(themes)('panel and tree follow the theme: $name', async ({ name, theme, bodyClass }) => {
+    vscode.set({ 'workbench.colorTheme': theme });
+    await workbench.reload();
+    await workbench.explorer.open();
+    await workbench.panel.frame.locator(`body.${bodyClass}`).waitFor();
+    await workbench.panel.firstCurve.waitFor();
+    if (process.env['HPO_SCREENSHOTS'] === '1') await workbench.screenshot(join(screenshots, `${name}.actual.png`));
   });
 
   test('insert best shows a preview, then writes the literals and keeps the comments', async () => {
@@ -99,7 +115,7 @@ describe('from an annotated script to the best value in its source', () => {
     await workbench.editor.undo();
     await workbench.editor.lens(/^Insert best: /).waitFor();
     await workbench.editor.save();
-    expect(vscode.read('train.py')).toBe(before);
+    await expect.poll(() => vscode.read('train.py')).toBe(before);
   });
 
   test('a study is deleted after a question', async () => {

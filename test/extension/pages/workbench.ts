@@ -53,6 +53,11 @@ export class Workbench {
     return titles;
   }
 
+  /** What a screen reader says of the tab that has the focus. */
+  async activeTab(): Promise<string> {
+    return (await this.page.locator('.editor-group-container.active .tab.active').getAttribute('aria-label')) ?? '';
+  }
+
   notification(text: string | RegExp): Locator {
     return this.page.locator('.notification-list-item', { hasText: text });
   }

@@ -42,9 +42,7 @@ export class Vscode implements AsyncDisposable {
   static async start(installed: Installed, options: VscodeOptions = {}): Promise<Vscode> {
     const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hpo-window-')));
     cpSync(sampleWorkspace, join(folder, 'workspace'), { recursive: true });
-    const settings = join(folder, 'data', 'data', 'User', 'settings.json');
-    mkdirSync(dirname(settings), { recursive: true });
-    writeFileSync(settings, JSON.stringify({ ...quietSettings, ...options.settings }));
+    writeSettings(folder, options.settings ?? {});
     const { isTrusted = true, hasTestDriver = false } = options;
     const switches = [
       ...(isTrusted ? ['--disable-workspace-trust'] : []),
@@ -84,6 +82,11 @@ export class Vscode implements AsyncDisposable {
     return await promise;
   }
 
+  /** Changes user settings; a window knows them after its next reload. */
+  set(settings: Readonly<Record<string, unknown>>): void {
+    writeSettings(this.#folder, settings);
+  }
+
   path(name: string): string {
     return join(this.workspace, name);
   }
@@ -112,6 +115,12 @@ export class Vscode implements AsyncDisposable {
 
 /** For a machine that has other things to do. */
 const longestWaitMs = 60_000;
+
+function writeSettings(folder: string, settings: Readonly<Record<string, unknown>>): void {
+  const file = join(folder, 'data', 'data', 'User', 'settings.json');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify({ ...quietSettings, ...settings }));
+}
 
 /** Nothing that asks, greets or phones home. */
 const quietSettings = {
