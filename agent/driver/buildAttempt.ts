@@ -84,6 +84,7 @@ export function buildAttempt(spec: StudySpec, values: AttemptValues, texts: Read
     checkpointDir: spec.checkpoint?.dir ?? null,
     timeoutMs: spec.limits.timeoutMs,
     graceMs: spec.limits.graceMs,
+    outputBytes: spec.limits.outputBytes,
     cpus: spec.limits.cpus,
   };
 }

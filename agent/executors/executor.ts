@@ -54,6 +54,8 @@ export interface AttemptStart {
   readonly checkpointDir: string | null;
   readonly timeoutMs: number | null;
   readonly graceMs: number;
+  /** Bytes of output at which the attempt is ended even if no agent is there; with one, the driver is sooner. */
+  readonly outputBytes: number;
   /** Threads that numeric libraries should take, so that trials side by side do not fight for processors; the user's own setting wins. */
   readonly cpus: number;
 }

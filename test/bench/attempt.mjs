@@ -60,6 +60,7 @@ async function openExecutor(base, python) {
         checkpointDir: null,
         timeoutMs: null,
         graceMs: 1_000,
+        outputBytes: 1 << 30,
         cpus: 1,
       });
       await ended;

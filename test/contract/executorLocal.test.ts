@@ -62,6 +62,20 @@ describe.concurrent('the local executor', () => {
     await eventually(async () => (await world.processes()) === 0, 'no process is left');
   });
 
+  it('ends what prints too much while no agent is there, before the disk is full', async () => {
+    await using world = await openLocalWorld();
+    {
+      await using executor = world.connect(new Observer());
+      const flood = attemptOf(world, [], {
+        command: ['/bin/sh', '-c', 'while :; do echo flood; sleep 0.01; done'],
+        outputBytes: 500,
+      });
+      await executor.start(flood);
+    }
+    await eventually(async () => (await world.processes()) === 0, 'no process is left');
+    expect((await readAttemptRecord(world.files.attemptDir(key(0)))).state).toBe('ended');
+  });
+
   it('runs an attempt once, whichever of two agents starts it', async () => {
     await using world = await openLocalWorld();
     const observers = [new Observer(), new Observer()];

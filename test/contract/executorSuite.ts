@@ -105,6 +105,7 @@ export function attemptOf(world: ExecutorWorld, steps: readonly Step[], more: Pa
     checkpointDir: null,
     timeoutMs: null,
     graceMs: 1_000,
+    outputBytes: 1 << 30,
     cpus: 1,
     ...more,
   };

@@ -89,6 +89,7 @@ async function spawnShim(dir: string, options: LaunchOptions): Promise<ChildProc
           seconds(attempt.graceMs),
           files.mark(attempt.key),
           String(oomKills() ?? 0),
+          String(attempt.outputBytes),
           ...attempt.command,
         ];
     const child = spawn(program, args, {

@@ -8,16 +8,16 @@ import { join } from 'node:path';
  * - claims the attempt: of two shims for one attempt, one runs the program and the other exits with 75;
  * - runs the program in a process group of its own, with our mark in its environment alone, never in the shim's;
  * - records start and end by rename, so that a reader sees all of a record or nothing;
- * - ends the whole tree at the deadline, also when no agent is there;
+ * - ends the whole tree at the deadline, or when it has printed too much, also when no agent is there;
  * - ends what the program left behind in its group.
  *
  * sh tells an end by a signal as 128 + its number, so a program that itself exits with 137 looks like a killed one.
  */
 export const shimScript = `#!/bin/sh
 # Arguments: attempt folder, deadline and grace in seconds (deadline 0: none), mark, count of kernel kills for memory
-# so far; then the program and its arguments.
-dir=$1 limit=$2 grace=$3 mark=$4 oom=$5
-shift 5
+# so far, most bytes of output; then the program and its arguments.
+dir=$1 limit=$2 grace=$3 mark=$4 oom=$5 output=$6
+shift 6
 
 # When process $1 started: an id alone may have been taken over by another process.
 ticks_of() {
@@ -39,6 +39,13 @@ record() {
 
 signal_group() {
   kill -s "$1" -- "-$pid" 2>/dev/null
+}
+
+# On a busy machine the program may not have made its group yet.
+end_tree() {
+  signal_group TERM || kill -s TERM "$pid"
+  sleep "$grace"
+  signal_group KILL || kill -s KILL "$pid"
 }
 
 boot=
@@ -70,12 +77,16 @@ if [ "$limit" != 0 ]; then
   (
     sleep "$limit"
     : >"$dir/timeout"
-    # On a busy machine the program may not have made its group yet.
-    signal_group TERM || kill -s TERM "$pid"
-    sleep "$grace"
-    signal_group KILL || kill -s KILL "$pid"
+    end_tree
   ) &
 fi
+# The agent sees too much output at once; this is for when there is none, before the disk is full.
+(
+  while sleep 2; do
+    [ "$(wc -c <"$dir/out.log")" -le "$output" ] || break
+  done
+  end_tree
+) &
 # A shutdown of the machine asks the shim too: pass it on.
 trap 'interrupted=1; signal_group TERM' TERM INT
 
@@ -87,8 +98,8 @@ while
 do :; done
 
 trap '' TERM INT
-# The timer, its sleep included: they share the shim's group.
-[ "$limit" = 0 ] || kill -s TERM 0
+# The watches, their sleeps included: they share the shim's group.
+kill -s TERM 0
 timeout=false
 [ ! -e "$dir/timeout" ] || timeout=true
 if signal_group TERM; then
