@@ -73,7 +73,8 @@ describe.concurrent('the local executor', () => {
       await executor.start(flood);
     }
     await eventually(async () => (await world.processes()) === 0, 'no process is left');
-    expect((await readAttemptRecord(world.files.attemptDir(key(0)))).state).toBe('ended');
+    const state = async () => (await readAttemptRecord(world.files.attemptDir(key(0)))).state;
+    await eventually(async () => (await state()) === 'ended', 'the end is recorded');
   });
 
   it('runs an attempt once, whichever of two agents starts it', async () => {
