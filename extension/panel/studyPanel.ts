@@ -71,7 +71,8 @@ class OpenPanel extends Disposable {
     this.#feed = new EntryFeed(services.store, studyId, (message) => this.#post(message));
     this.#following = [services.link.onState(() => this.#showConnection()), services.store.onChange(() => this.#showTitle())];
     const { extensionUri } = services.context;
-    panel.iconPath = Uri.joinPath(extensionUri, 'media', 'icons', 'activity.svg');
+    const icon = (theme: string): Uri => Uri.joinPath(extensionUri, 'media', 'icons', `panel-${theme}.svg`);
+    panel.iconPath = { light: icon('light'), dark: icon('dark') };
     panel.webview.options = {
       enableScripts: true,
       localResourceRoots: [Uri.joinPath(extensionUri, 'dist'), Uri.joinPath(extensionUri, 'media')],

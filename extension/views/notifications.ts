@@ -6,21 +6,21 @@ import { settings } from '../config.ts';
 import { bestValue, countedFailures } from '../format.ts';
 import type { Services } from '../services.ts';
 
-/** What is older than this ended while nobody looked: history, not news. */
-const newsMs = 60_000;
-
 /** One notification when a study of this window's folders ends; nothing else pops up. */
 export function endNotifications({ store }: Pick<Services, 'store'>): Disposable {
+  // What ended before this window looked is history, not news.
+  const openedAt = Date.now();
   const following = store.onChange(({ entries }) => {
-    for (const entry of entries) if (isNews(entry)) void announce(store.get(entry.studyId), entry.event);
+    for (const entry of entries)
+      if (isEnd(entry) && entry.event.at >= openedAt) void announce(store.get(entry.studyId), entry.event);
   });
   return new Disposable(() => following[Symbol.dispose]());
 }
 
 type Ended = JournalEntry & { readonly event: Extract<StudyEvent, { type: 'studyEnded' }> };
 
-function isNews(entry: JournalEntry): entry is Ended {
-  return entry.event.type === 'studyEnded' && Date.now() - entry.event.at < newsMs;
+function isEnd(entry: JournalEntry): entry is Ended {
+  return entry.event.type === 'studyEnded';
 }
 
 async function announce(view: StudyView | undefined, event: Ended['event']): Promise<void> {

@@ -10,8 +10,10 @@ export class TrialExplorer {
 
   async open(): Promise<void> {
     const title = this.#page.locator('.part.sidebar .composite.title', { hasText: 'Studies' });
-    // A click on the icon of what is open already would close it.
-    if (!(await title.isVisible())) await this.#page.locator('.activitybar [aria-label^="HPO"]').first().click();
+    // A window that was reloaded opens by itself what was open; another click on its icon would close it.
+    const open = this.#page.locator('.activitybar .action-item.checked .action-label');
+    const label = await open.first().getAttribute('aria-label');
+    if (label?.startsWith('HPO') !== true) await this.#page.locator('.activitybar [aria-label^="HPO"]').first().click();
     await title.waitFor();
   }
 
@@ -29,7 +31,8 @@ export class TrialExplorer {
   /** Chooses an entry of a row's context menu. */
   async chooseFromMenu(label: string | RegExp, entry: string): Promise<void> {
     await this.row(label).first().click({ button: 'right' });
-    await this.#page.getByRole('menuitem', { name: entry }).click();
+    // A menu hears no button for 100 ms after it opened, so that the click that opened it does not count.
+    await this.#page.getByRole('menuitem', { name: entry }).click({ delay: 300 });
   }
 
   get welcome(): Locator {
