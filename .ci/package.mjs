@@ -3,10 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ensurePackages, root } from './setup.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const largestBytes = 4 * 1024 * 1024;
 
 const { values } = parseArgs({
@@ -15,6 +14,7 @@ const { values } = parseArgs({
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const output = values.output ?? join(root, `hpo-${version}.vsix`);
 
+ensurePackages();
 if (!values['no-build']) run([join(root, '.ci/build.mjs'), '--production']);
 // Everything is bundled, so the package carries no node_modules.
 run([
