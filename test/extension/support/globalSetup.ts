@@ -29,38 +29,27 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** Builds and packages the extension and installs the package the way a user does. */
 export default async function setup(project: TestProject): Promise<() => void> {
-  const { serverMain, node, chromium } = installVscodeServer();
   const folder = mkdtempSync(join(tmpdir(), 'hpo-vscode-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  try {
+    project.provide('installed', await install(folder));
+    return remove;
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+async function install(folder: string): Promise<Installed> {
+  const { serverMain, node, chromium } = installVscodeServer();
   const [vsix, extensionsDir, hostTests] = [join(folder, 'hpo.vsix'), join(folder, 'extensions'), join(folder, 'hostTests.cjs')];
   run(process.execPath, ['.ci/package.mjs', '--output', vsix]);
-  run(node, [
-    serverMain,
-    '--install-extension',
-    vsix,
-    '--extensions-dir',
-    extensionsDir,
-    '--server-data-dir',
-    join(folder, 'data'),
-    '--accept-server-license-terms',
-  ]);
-  await build({
-    entryPoints: [join(root, 'test/extension/host/index.ts')],
-    outfile: hostTests,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    external: ['vscode'],
-  });
+  const folders = ['--extensions-dir', extensionsDir, '--server-data-dir', join(folder, 'data')];
+  run(node, [serverMain, '--install-extension', vsix, ...folders, '--accept-server-license-terms']);
+  const entryPoints = [join(root, 'test/extension/host/index.ts')];
+  await build({ entryPoints, outfile: hostTests, bundle: true, platform: 'node', format: 'cjs', external: ['vscode'] });
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  project.provide('installed', {
-    serverMain,
-    node,
-    chromium,
-    extensionsDir,
-    extensionDir: join(extensionsDir, `hpo-tuner.hpo-${version}`),
-    hostTests,
-  });
-  return () => rmSync(folder, { recursive: true, force: true });
+  return { serverMain, node, chromium, extensionsDir, extensionDir: join(extensionsDir, `hpo-tuner.hpo-${version}`), hostTests };
 }
 
 function run(command: string, args: readonly string[]): void {
