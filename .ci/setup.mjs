@@ -12,9 +12,10 @@ export function ensurePackages() {
   const lockfile = join(root, 'package-lock.json');
   const installed = join(root, 'node_modules', '.package-lock.json');
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lockfile).mtimeMs - 1) return;
-  console.error('· installing packages (npm ci)');
-  // npm's own warnings about the Node that is installed do not concern the one the project brings.
-  runOrExit('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  console.error('· installing packages');
+  // The versions of the lockfile, which stays as it is. `npm ci` would refuse it wherever a package index lacks the builds of
+  // other platforms. npm's warnings about the Node that is installed do not concern the one the project brings.
+  runOrExit('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
   });
