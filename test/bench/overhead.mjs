@@ -106,8 +106,8 @@ async function study(script, n, env) {
   return last.at - created.at;
 }
 
-async function rayTune(seconds, n) {
-  const { stdout } = await execute(ray, [join(folder, 'ray_peer.py'), String(seconds), String(n)], { maxBuffer: 64 << 20 });
+async function rayTune(eachSeconds, n) {
+  const { stdout } = await execute(ray, [join(folder, 'ray_peer.py'), String(eachSeconds), String(n)], { maxBuffer: 64 << 20 });
   return JSON.parse(stdout.trim().split('\n').at(-1)).wallMs;
 }
 

@@ -12,9 +12,6 @@ export {
   type ValueKind,
   directiveDescriptions,
   directiveKeys,
-  directiveNames,
 } from './directiveKeys.ts';
-export { spaceNames } from './noteSpace.ts';
 export { type FaultCode, annotationFaults } from './faults.ts';
 export type { LanguageId } from './languages/language.ts';
-export { languageOf } from './languages/index.ts';
