@@ -1,11 +1,33 @@
 /** The command line `hpo`. stdout is the answer, stderr the progress. */
 import { Command, CommanderError } from 'commander';
 import { agentCommands } from './cli/agentCommands.ts';
+import { bestCommand } from './cli/best.ts';
 import { CommandLine } from './cli/commandLine.ts';
-import { inspectCommands } from './cli/inspectCommands.ts';
+import { exportCommand } from './cli/exportCommand.ts';
+import { logsCommand } from './cli/logs.ts';
+import { previewCommand } from './cli/preview.ts';
+import { reportCommand } from './cli/report.ts';
+import { spaceCommand } from './cli/space.ts';
+import { statusCommand } from './cli/status.ts';
 import { studyCommands } from './cli/studyCommands.ts';
-import { tuneCommands } from './cli/tuneCommands.ts';
+import { trialsCommand } from './cli/trials.ts';
+import { tuneCommands } from './cli/tune.ts';
 import { version } from './version.ts';
+
+/** In the order of `hpo --help`. */
+const commands = [
+  tuneCommands,
+  previewCommand,
+  spaceCommand,
+  statusCommand,
+  trialsCommand,
+  logsCommand,
+  bestCommand,
+  exportCommand,
+  reportCommand,
+  studyCommands,
+  agentCommands,
+];
 
 async function main(): Promise<number> {
   const line = new CommandLine(process.stdout, process.stderr, process.env);
@@ -14,7 +36,7 @@ async function main(): Promise<number> {
     .version(version)
     .showHelpAfterError('(run hpo --help for the commands)')
     .exitOverride();
-  for (const add of [tuneCommands, inspectCommands, studyCommands, agentCommands]) add(program, line);
+  for (const add of commands) add(program, line);
   try {
     await program.parseAsync();
     return line.exitCode;

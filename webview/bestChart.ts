@@ -4,8 +4,9 @@ import type { StudyView } from '../agent/protocol/view.ts';
 import { ChartElement, type Hit, type Pen, type Plot } from './chart.ts';
 import { doesLogHelp, isLogByDefault, paddedRange, valueRange } from './chartRange.ts';
 import { checkbox } from './controls.ts';
-import { count, formatNumber } from './format.ts';
-import { baselineValue, bestSoFar, emptyChartReason, mainObjective, trialValue } from './insight.ts';
+import { formatNumber, plural } from '../agent/protocol/format.ts';
+import { baselineValue } from '../agent/protocol/gain.ts';
+import { bestSoFar, emptyChartReason, mainObjective, trialValue } from './insight.ts';
 import { drawMarker, marker } from './marker.ts';
 import { trialStates } from './trialRows.ts';
 
@@ -58,7 +59,7 @@ export class BestChart extends ChartElement {
     const nTrials = view.trials.length;
     return {
       title: 'Best so far',
-      summary: `${count(nTrials, 'trial')}, ${objective.metric} to be ${objective.direction === 'max' ? 'as large' : 'as small'} as possible. ${
+      summary: `${plural(nTrials, 'trial')}, ${objective.metric} to be ${objective.direction === 'max' ? 'as large' : 'as small'} as possible. ${
         best === null
           ? 'No trial is complete yet.'
           : `The best is ${formatNumber(best)} of trial ${view.incumbent ?? line.best.indexOf(best)}.`
@@ -83,7 +84,7 @@ export class BestChart extends ChartElement {
       ${this.view.incumbent === null ? nothing : html`<span><i class="line best"></i>best</span>`}
       ${this.#hasBaseline ? html`<span><i class="line baseline"></i>script's own values</span>` : nothing}
       ${trialStates.filter((state) => this.#states.has(state)).map((state) => html`<span>${marker(state)}${state}</span>`)}
-      ${this.#nBeyond > 0 ? html`<span class="muted">${count(this.#nBeyond, 'value')} beyond the axis, at its edge</span>` : nothing}
+      ${this.#nBeyond > 0 ? html`<span class="muted">${plural(this.#nBeyond, 'value')} beyond the axis, at its edge</span>` : nothing}
     </p>`;
   }
 

@@ -1,7 +1,7 @@
 import { html, type PropertyValues, type TemplateResult } from 'lit';
 import uPlot from 'uplot';
 import { type ChartTheme, readTheme, watchTheme } from './chartTheme.ts';
-import { formatNumber } from './format.ts';
+import { formatNumber } from '../agent/protocol/format.ts';
 import { LightElement } from './lightElement.ts';
 
 /** One picture: what uPlot is told (scales and labels) and how the inside is drawn. */

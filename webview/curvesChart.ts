@@ -5,7 +5,7 @@ import { clamp, stroke } from './bestChart.ts';
 import { ChartElement, type Hit, type Pen, type Plot } from './chart.ts';
 import { doesLogHelp, isLogByDefault, paddedRange, valueRange } from './chartRange.ts';
 import { checkbox, choice } from './controls.ts';
-import { count, formatNumber } from './format.ts';
+import { formatNumber, plural } from '../agent/protocol/format.ts';
 import { emptyChartReason, mainObjective, metricNames, rungsOf } from './insight.ts';
 import { marker } from './marker.ts';
 import { trialStates } from './trialRows.ts';
@@ -81,7 +81,7 @@ export class CurvesChart extends ChartElement {
     const x: [number, number] = [xMin - 0.02 * (xMax - xMin || 1), xMax + 0.02 * (xMax - xMin || 1)];
     return {
       title: 'Learning curves',
-      summary: `${metric} of ${count(curves.length, 'trial')} up to ${view.spec.fidelity?.name ?? 'step'} ${formatNumber(furthest)}.${
+      summary: `${metric} of ${plural(curves.length, 'trial')} up to ${view.spec.fidelity?.name ?? 'step'} ${formatNumber(furthest)}.${
         ranked[0] === undefined
           ? ''
           : ` The best curve now is that of trial ${ranked[0].trial} at ${formatNumber(ranked[0].last)}.`

@@ -1,7 +1,6 @@
 import type { Objective } from '../agent/protocol/space.ts';
-import type { TrialState } from '../agent/protocol/study.ts';
 import { metricNumber, type StudyView, type TrialView } from '../agent/protocol/view.ts';
-import { formatDuration, formatNumber, formatSigned } from './format.ts';
+import { formatDuration, formatNumber } from '../agent/protocol/format.ts';
 
 /** What the numbers of a study mean. Everything here is a pure function of the view and, where it says so, of the time. */
 
@@ -23,79 +22,6 @@ export function trialValue(trial: TrialView, metric: string): TrialValue | null 
   const report = trial.curve.findLast((point) => point.values[metric] !== undefined);
   return report === undefined ? null : { value: metricNumber(report.values[metric]), isFinal: false };
 }
-
-/** The trial that ran the script's own values. */
-export function baselineTrial(view: StudyView): TrialView | null {
-  return view.trials.find((trial) => trial.origin === 'default') ?? null;
-}
-
-/** The value that the script's own values reach, once that trial is complete. */
-export function baselineValue(view: StudyView, metric: string): number | null {
-  const trial = baselineTrial(view);
-  const value = trial?.state === 'complete' ? metricNumber(trial.values[metric]) : Number.NaN;
-  return Number.isFinite(value) ? value : null;
-}
-
-export interface Gain {
-  readonly baseline: number;
-  readonly value: number;
-  /** Value minus baseline. */
-  readonly change: number;
-  /** Change over |baseline|; null where the baseline is 0. */
-  readonly ratio: number | null;
-  readonly verdict: 'better' | 'equal' | 'worse';
-}
-
-/** What a trial gained over the script's own values; null until both are complete. */
-export function gainOf(view: StudyView, trial: TrialView): Gain | null {
-  const objective = mainObjective(view);
-  if (objective === null || trial.state !== 'complete') return null;
-  const baseline = baselineValue(view, objective.metric);
-  const value = metricNumber(trial.values[objective.metric]);
-  if (baseline === null || !Number.isFinite(value)) return null;
-  const change = value - baseline;
-  const isBetter = objective.direction === 'max' ? change > 0 : change < 0;
-  return {
-    baseline,
-    value,
-    change,
-    ratio: baseline === 0 ? null : change / Math.abs(baseline),
-    verdict: change === 0 ? 'equal' : isBetter ? 'better' : 'worse',
-  };
-}
-
-/** `+3.4 %`, or the difference itself where a ratio says nothing. */
-export function gainFigure(gain: Gain): string {
-  return gain.ratio === null ? formatSigned(gain.change) : `${formatSigned(gain.ratio * 100)} %`;
-}
-
-export function gainSentence(gain: Gain): string {
-  const base = formatNumber(gain.baseline);
-  if (gain.verdict === 'equal') return `equal to the script's own values (${base})`;
-  return `${gain.verdict} than ${base} with the script's own values`;
-}
-
-/** Why there is no gain to show yet, for people. */
-export function noGainReason(view: StudyView): string {
-  const baseline = baselineTrial(view);
-  if (view.spec.objectives.length > 1) return 'No single best with several objectives.';
-  if (baseline === null)
-    return view.trials.length === 0
-      ? "Comes with the first trial, which runs the script's own values."
-      : "No trial runs the script's own values.";
-  if (baseline.state === 'complete') return `Trial ${baseline.number} with the script's own values gave no finite value.`;
-  return `Trial ${baseline.number} with the script's own values ${baselineWords[baseline.state]}.`;
-}
-
-const baselineWords: Readonly<Record<Exclude<TrialState, 'complete'>, string>> = {
-  waiting: 'is waiting',
-  running: 'is running',
-  paused: 'is paused',
-  pruned: 'was pruned',
-  failed: 'failed',
-  infeasible: 'is infeasible',
-  cancelled: 'was cancelled',
-};
 
 export function isEnded(trial: TrialView): boolean {
   return trial.endedAt !== null;

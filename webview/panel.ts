@@ -1,6 +1,6 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { countTrials, type StudyView } from '../agent/protocol/view.ts';
-import { formatNumber } from './format.ts';
+import { formatNumber } from '../agent/protocol/format.ts';
 import { isEnded, mainObjective, trialValue } from './insight.ts';
 import { LightElement } from './lightElement.ts';
 import { marker } from './marker.ts';

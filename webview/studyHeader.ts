@@ -1,19 +1,10 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { formatDuration, formatNumber, formatValue, noValue as dash } from '../agent/protocol/format.ts';
+import { gainFigure, gainOf, gainSentence, noGainReason } from '../agent/protocol/gain.ts';
 import { countTrials, type StudyView } from '../agent/protocol/view.ts';
 import { button } from './controls.ts';
 import type { Notice, ToHost } from './contract.ts';
-import { formatDuration, formatNumber, formatParam, nothing as dash } from './format.ts';
-import {
-  budgetUse,
-  elapsedMs,
-  etaMs,
-  gainFigure,
-  gainOf,
-  gainSentence,
-  mainObjective,
-  noGainReason,
-  trialValue,
-} from './insight.ts';
+import { budgetUse, elapsedMs, etaMs, mainObjective, trialValue } from './insight.ts';
 import { marker } from './marker.ts';
 import { trialStates } from './trialRows.ts';
 
@@ -110,7 +101,7 @@ function bestTile(view: StudyView): TemplateResult {
       best === undefined
         ? html`<span class="muted">${view.spec.objectives.length > 1 ? 'Several objectives have no single best.' : view.state === 'ended' ? 'No trial was completed.' : 'No trial is complete yet.'}</span>`
         : Object.entries(best.params).map(
-            ([name, param]) => html`<span class="param"><span class="muted">${name}</span> ${formatParam(param)}</span> `,
+            ([name, param]) => html`<span class="param"><span class="muted">${name}</span> ${formatValue(param)}</span> `,
           )
     }</p>
   </div>`;

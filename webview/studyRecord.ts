@@ -1,7 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import type { Distribution } from '../agent/protocol/space.ts';
+import { formatDistribution, formatDuration, formatNumber, formatValue, noValue as dash } from '../agent/protocol/format.ts';
 import type { StudyView } from '../agent/protocol/view.ts';
-import { formatDuration, formatNumber, formatParam, nothing as dash } from './format.ts';
 import { rungsOf } from './insight.ts';
 
 /** What is needed to run the study again: space, seed, search and environment. */
@@ -53,9 +52,9 @@ export function studyRecord(view: StudyView): TemplateResult {
       <tbody>${spec.space.parameters.map(
         (p) => html`<tr>
         <th scope="row">${p.name}</th>
-        <td class="numeric strong">${best === undefined ? dash : p.name in best.params ? formatParam(best.params[p.name], 6) : 'not used'}</td>
-        <td class="numeric">${formatParam(p.default, 6)}</td>
-        <td>${distributionText(p.distribution)}${p.when === null ? nothing : html` <span class="muted">when ${p.when}</span>`}</td>
+        <td class="numeric strong">${best === undefined ? dash : p.name in best.params ? formatValue(best.params[p.name], 6) : 'not used'}</td>
+        <td class="numeric">${formatValue(p.default, 6)}</td>
+        <td>${formatDistribution(p.distribution)}${p.when === null ? nothing : html` <span class="muted">when ${p.when}</span>`}</td>
         <td class="muted">${p.site.file}:${p.site.line}</td>
       </tr>`,
       )}</tbody>
@@ -64,23 +63,6 @@ export function studyRecord(view: StudyView): TemplateResult {
     <h3>How it ran</h3>
     <dl class="facts record">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
   `;
-}
-
-export function distributionText(distribution: Distribution): string {
-  switch (distribution.type) {
-    case 'float':
-    case 'int': {
-      const scale = distribution.log ? ', log' : distribution.revlog ? ', reversed log' : '';
-      const step = distribution.step === null ? '' : `, step ${formatNumber(distribution.step)}`;
-      return `${distribution.type} ${formatNumber(distribution.low)} to ${formatNumber(distribution.high)}${scale}${step}`;
-    }
-    case 'categorical':
-      return `one of ${distribution.choices.map((choice) => formatParam(choice)).join(', ')}`;
-    case 'ordinal':
-      return distribution.choices.map((choice) => formatParam(choice)).join(' < ');
-    default:
-      throw new TypeError(`unhandled distribution ${JSON.stringify(distribution satisfies never)}`);
-  }
 }
 
 function budgetText({ spec: { budget, fidelity } }: StudyView): string {

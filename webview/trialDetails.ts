@@ -1,9 +1,10 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { formatDuration, formatMetric, formatNumber, formatValue, noValue as dash, plural } from '../agent/protocol/format.ts';
+import { gainFigure, gainOf, gainSentence } from '../agent/protocol/gain.ts';
 import type { AttemptView, StudyView, TrialView } from '../agent/protocol/view.ts';
 import { button } from './controls.ts';
 import type { ToPage } from './contract.ts';
-import { count, formatDuration, formatMetric, formatNumber, formatParam, nothing as dash } from './format.ts';
-import { gainFigure, gainOf, gainSentence, trialValue } from './insight.ts';
+import { trialValue } from './insight.ts';
 import { marker } from './marker.ts';
 import { durationMs, isSame } from './trialRows.ts';
 
@@ -45,13 +46,13 @@ export function trialDetails(options: {
       <tbody>${view.spec.space.parameters.map((p) => {
         const value = trial.params[p.name];
         const isChanged = value !== undefined && p.default !== undefined && !isSame(value, p.default);
-        return html`<tr class=${isChanged ? 'changed' : ''}><th scope="row">${p.name}</th><td class="numeric">${value === undefined ? 'not used' : formatParam(value, 6)}</td><td class="numeric muted">${formatParam(p.default, 6)}</td></tr>`;
+        return html`<tr class=${isChanged ? 'changed' : ''}><th scope="row">${p.name}</th><td class="numeric">${value === undefined ? 'not used' : formatValue(value, 6)}</td><td class="numeric muted">${formatValue(p.default, 6)}</td></tr>`;
       })}</tbody>
     </table></div>
     ${
       trial.attempts.length === 0
         ? nothing
-        : html`<h3>${count(trial.attempts.length, 'attempt')}</h3>
+        : html`<h3>${plural(trial.attempts.length, 'attempt')}</h3>
       <ol class="attempts">${trial.attempts.map((attempt) => html`<li value=${attempt.attempt}>${attemptText(attempt, view.spec.fidelity?.name ?? null, now)}</li>`)}</ol>`
     }
     ${log === null || log.trial !== trial.number ? nothing : html`<h3>Log${log.isEnded ? '' : ' so far'}</h3><pre tabindex="0" aria-label="End of the log of trial ${trial.number}">${log.text.slice(-20_000)}</pre>`}

@@ -1,7 +1,7 @@
 import type { ParamValue } from '../agent/protocol/space.ts';
 import type { TrialState } from '../agent/protocol/study.ts';
 import type { StudyView, TrialView } from '../agent/protocol/view.ts';
-import { formatDuration, formatNumber, formatParam, nothing } from './format.ts';
+import { formatDuration, formatNumber, formatValue, noValue } from '../agent/protocol/format.ts';
 import { trialValue } from './insight.ts';
 
 export interface Column {
@@ -54,7 +54,7 @@ export function columnsOf(view: StudyView): Column[] {
       order: (t) => finite(trialValue(t, metric)?.value),
       text: (t) => {
         const value = trialValue(t, metric);
-        return value === null ? nothing : `${value.isFinal ? '' : '… '}${formatNumber(value.value)}`;
+        return value === null ? noValue : `${value.isFinal ? '' : '… '}${formatNumber(value.value)}`;
       },
     });
   }
@@ -76,7 +76,7 @@ export function columnsOf(view: StudyView): Column[] {
       isNumeric: isNumericParam(view, name),
       width: widthOf(name, 88),
       order: (t) => orderOfParam(t.params[name]),
-      text: (t) => formatParam(t.params[name]),
+      text: (t) => formatValue(t.params[name]),
     });
   }
   columns.push({
@@ -87,13 +87,13 @@ export function columnsOf(view: StudyView): Column[] {
     order: (t) => durationMs(t, Number.MAX_SAFE_INTEGER),
     text: (t, now) => {
       const ms = durationMs(t, now);
-      return ms === null ? nothing : formatDuration(ms);
+      return ms === null ? noValue : formatDuration(ms);
     },
   });
   return columns;
 }
 
-/** Time that the trial's attempts ran, to `now` for the one that runs; null before the first start. A pause costs nothing. */
+/** Time that the trial's attempts ran, to `now` for the one that runs; null before the first start. A pause costs noValue. */
 export function durationMs(trial: TrialView, now: number): number | null {
   if (trial.startedAt === null) return null;
   return trial.attempts.reduce(

@@ -2,7 +2,7 @@ import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } 
 import { html, type PropertyValues, type TemplateResult } from 'lit';
 import type { TrialState } from '../agent/protocol/study.ts';
 import type { StudyView, TrialView } from '../agent/protocol/view.ts';
-import { formatNumber } from './format.ts';
+import { formatNumber } from '../agent/protocol/format.ts';
 import { LightElement } from './lightElement.ts';
 import { marker } from './marker.ts';
 import { type Column, columnsOf, type Sort, visibleTrials } from './trialRows.ts';

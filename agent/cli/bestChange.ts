@@ -5,8 +5,6 @@ import { bestEdits } from '../core/annotations/index.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { Params } from '../protocol/space.ts';
 import type { BestTrial, StudySpec } from '../protocol/study.ts';
-import { metricNumber, type StudyView } from '../protocol/view.ts';
-import { formatMetric, formatNumber } from './format.ts';
 
 /** The best values written into the sources as they are now. */
 export interface BestChange {
@@ -60,24 +58,4 @@ export async function applyChange(spec: StudySpec, change: BestChange): Promise<
     await writeFile(`${target}.hpo-new`, after, { mode });
     await rename(`${target}.hpo-new`, target);
   }
-}
-
-/** What the best trial gained over the script's own values, in one sentence. */
-export function gainText(view: StudyView): string {
-  const [objective] = view.spec.objectives;
-  const best = view.incumbent === null ? undefined : view.trials[view.incumbent];
-  const baseline = view.trials.find((trial) => trial.origin === 'default');
-  if (objective === undefined || best === undefined) return 'No trial completed, so there is nothing to compare.';
-  const bestValue = metricNumber(best.values[objective.metric]);
-  const baseValue = metricNumber(baseline?.values[objective.metric]);
-  if (baseline?.state !== 'complete' || Number.isNaN(baseValue)) {
-    return `The script's own values were not evaluated to the end (trial 0 ${baseline?.state ?? 'absent'}), so the gain is unknown.`;
-  }
-  if (best.number === baseline.number)
-    return `The script's own values are the best found: ${objective.metric} ${formatMetric(best.values[objective.metric])}.`;
-  const percent =
-    baseValue === 0
-      ? ''
-      : `, ${formatNumber((100 * Math.abs(bestValue - baseValue)) / Math.abs(baseValue), 3)} % ${bestValue < baseValue ? 'lower' : 'higher'}`;
-  return `${objective.metric} ${formatNumber(baseValue)} with the script's own values → ${formatNumber(bestValue)} with trial ${best.number}${percent}.`;
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import { type AgentClient, connectAgent, defaultHome } from '../client/index.ts';
 import { HpoError } from '../protocol/errors.ts';
@@ -57,6 +58,16 @@ export class CommandLine {
 
   printJson(value: unknown): void {
     this.print(JSON.stringify(value));
+  }
+
+  /** The answer as it is, to a file where one is named. */
+  async deliver(content: string, file: string | undefined): Promise<void> {
+    if (file === undefined) {
+      this.stdout.write(content);
+      return;
+    }
+    await writeFile(resolve(file), content);
+    this.note(`written: ${resolve(file)}`);
   }
 
   /** A line of progress or advice. */

@@ -1,7 +1,8 @@
+import { formatDuration, formatMetric, formatParams } from '../protocol/format.ts';
 import { bestTrial, countTrials, metricNumber, type StudyView, type TrialView } from '../protocol/view.ts';
 import type { TrialState } from '../protocol/study.ts';
 import type { CommandLine } from './commandLine.ts';
-import { formatDuration, formatMetric, formatParams, printable } from './format.ts';
+import { printable } from './printable.ts';
 
 const barWidth = 24;
 const redrawMs = 100;

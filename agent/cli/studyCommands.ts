@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { HpoError } from '../protocol/errors.ts';
 import type { StudyCommand } from '../protocol/requests.ts';
 import type { CommandLine } from './commandLine.ts';
-import { findStudyId } from './inspectCommands.ts';
-import { wholeNumber } from './tuneCommands.ts';
+import { findStudyId } from './findStudy.ts';
+import { wholeNumber } from './tuneOptions.ts';
 
 export function studyCommands(program: Command, line: CommandLine): void {
   const add = (name: 'pause' | 'resume' | 'stop', description: string, done: string): void => {
@@ -38,7 +38,7 @@ export function studyCommands(program: Command, line: CommandLine): void {
 
 async function send(line: CommandLine, study: string, command: StudyCommand, done: string): Promise<void> {
   const client = await line.agent();
-  const { studyId } = await findStudyId(client, study);
+  const studyId = await findStudyId(client, study);
   await client.request('study/command', { studyId, command });
   line.print(`${studyId} ${done}`);
 }

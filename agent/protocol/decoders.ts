@@ -1,20 +1,7 @@
 import { z } from 'zod';
 import { HpoError } from './errors.ts';
 import type { RequestName, Requests, StudyCommand, TuneRequest } from './requests.ts';
-
-const samplerNames = ['auto', 'random', 'grid', 'qmc', 'tpe', 'gp', 'evolution', 'cmaes'] as const;
-const schedulerNames = [
-  'auto',
-  'none',
-  'median',
-  'sha',
-  'hyperband',
-  'asha-stop',
-  'asha-promote',
-  'async-hyperband',
-  'pbt',
-] as const;
-const executorNames = ['local', 'docker', 'kubernetes'] as const;
+import { executorNames, samplerNames, schedulerNames } from './study.ts';
 
 const nothing = z.object({});
 const studyId = z.string().min(1).max(200);

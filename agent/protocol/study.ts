@@ -1,17 +1,23 @@
 import type { Fidelity, MetricSource, Objective, Params, SearchSpace } from './space.ts';
 
-export type SamplerName = 'auto' | 'random' | 'grid' | 'qmc' | 'tpe' | 'gp' | 'evolution' | 'cmaes';
-export type SchedulerName =
-  | 'auto'
-  | 'none'
-  | 'median'
-  | 'sha'
-  | 'hyperband'
-  | 'asha-stop'
-  | 'asha-promote'
-  | 'async-hyperband'
-  | 'pbt';
-export type ExecutorName = 'local' | 'docker' | 'kubernetes';
+export const samplerNames = ['auto', 'random', 'grid', 'qmc', 'tpe', 'gp', 'evolution', 'cmaes'] as const;
+export type SamplerName = (typeof samplerNames)[number];
+
+export const schedulerNames = [
+  'auto',
+  'none',
+  'median',
+  'sha',
+  'hyperband',
+  'asha-stop',
+  'asha-promote',
+  'async-hyperband',
+  'pbt',
+] as const;
+export type SchedulerName = (typeof schedulerNames)[number];
+
+export const executorNames = ['local', 'docker', 'kubernetes'] as const;
+export type ExecutorName = (typeof executorNames)[number];
 
 export interface SearchSettings {
   readonly sampler: SamplerName;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { bestTrial, metricNumber, type StudyView } from '../protocol/view.ts';
+import { formatMetric, formatParams, plural } from '../protocol/format.ts';
+import { bestTrial, type StudyView } from '../protocol/view.ts';
 
 /**
  * A study as one HTML file that opens anywhere, offline: the panel's page in read-only mode with its data inside.
@@ -42,9 +43,9 @@ export function renderReport(view: StudyView, pageScript: string, pageStyle: str
 function summary(view: StudyView): string {
   const best = bestTrial(view);
   const objective = view.spec.objectives[0];
-  const trials = `${view.spec.name}: ${view.trials.length} ${view.trials.length === 1 ? 'trial' : 'trials'}`;
+  const trials = `${view.spec.name}: ${plural(view.trials.length, 'trial')}`;
   if (best === null || objective === undefined) return `${trials}, no best one.`;
-  return `${trials}. Best ${objective.metric} ${metricNumber(best.values[objective.metric])} in trial ${best.number} with ${JSON.stringify(best.params)}.`;
+  return `${trials}. Best ${objective.metric} ${formatMetric(best.values[objective.metric], 6)} in trial ${best.number} with ${formatParams(best.params)}.`;
 }
 
 function inText(text: string): string {

@@ -1,7 +1,6 @@
 import { commands, type Disposable, Position, Range, Selection, TextEditorRevealType, Uri, window, workspace } from 'vscode';
-import type { Distribution, Parameter } from '../../agent/protocol/space.ts';
-import { unreachable } from '../../agent/protocol/view.ts';
-import { shortNumber, shortValue } from '../format.ts';
+import { formatDistribution, formatValue } from '../../agent/protocol/format.ts';
+import type { Parameter } from '../../agent/protocol/space.ts';
 import type { Services } from '../services.ts';
 
 /** A list of what is tuned in a script; choosing one goes there. */
@@ -29,25 +28,9 @@ export function parametersCommand(services: Services): Disposable {
 
 function describe({ distribution, default: value, when }: Parameter): string {
   const parts = [
-    describeDistribution(distribution),
-    value === undefined ? '' : `now ${shortValue(value)}`,
+    formatDistribution(distribution),
+    value === undefined ? '' : `now ${formatValue(value)}`,
     when === null ? '' : `when ${when}`,
   ];
   return parts.filter((part) => part !== '').join(' · ');
-}
-
-function describeDistribution(distribution: Distribution): string {
-  switch (distribution.type) {
-    case 'float':
-    case 'int': {
-      const scale = distribution.log ? ', log' : distribution.revlog ? ', revlog' : '';
-      const step = distribution.step === null ? '' : `, step ${shortNumber(distribution.step)}`;
-      return `${distribution.type} ${shortNumber(distribution.low)} to ${shortNumber(distribution.high)}${scale}${step}`;
-    }
-    case 'categorical':
-    case 'ordinal':
-      return `${distribution.type === 'ordinal' ? 'in order ' : 'one of '}${distribution.choices.map(shortValue).join(', ')}`;
-    default:
-      return unreachable(distribution);
-  }
 }

@@ -1,7 +1,7 @@
 import { commands, type Disposable, window, workspace } from 'vscode';
+import { formatParams } from '../../agent/protocol/format.ts';
 import type { StudyCommand } from '../../agent/protocol/requests.ts';
 import type { StudyView, TrialView } from '../../agent/protocol/view.ts';
-import { shortParams } from '../format.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
 import type { StudyNode } from '../views/studyTree.ts';
@@ -102,7 +102,7 @@ export async function chooseTrial(
   if (number !== undefined || trials.length === 1) return only === undefined ? undefined : { view, trial: only };
   const items = trials
     .toReversed()
-    .map((trial) => ({ label: `#${trial.number}`, description: `${trial.state} · ${shortParams(trial.params, 80)}`, trial }));
+    .map((trial) => ({ label: `#${trial.number}`, description: `${trial.state} · ${formatParams(trial.params, 80)}`, trial }));
   const picked = await window.showQuickPick(items, { title, placeHolder: 'Which trial?' });
   return picked === undefined ? undefined : { view, trial: picked.trial };
 }

@@ -1,6 +1,7 @@
 import { commands, Disposable, Uri, window, workspace } from 'vscode';
 import type { JournalEntry, StudyEvent } from '../../agent/protocol/events.ts';
-import { bestTrial, metricNumber, type StudyView } from '../../agent/protocol/view.ts';
+import { gainFigure, gainOf, gainSentence } from '../../agent/protocol/gain.ts';
+import { bestTrial, type StudyView } from '../../agent/protocol/view.ts';
 import { scriptPath } from '../client/studyStore.ts';
 import { settings } from '../config.ts';
 import { bestValue, countedFailures } from '../format.ts';
@@ -29,18 +30,18 @@ async function announce(view: StudyView | undefined, event: Ended['event']): Pro
   const { notifications } = settings(Uri.file(path));
   const isFault = event.reason === 'failed';
   if (notifications === 'off' || (notifications === 'faults' && !isFault)) return;
+  if (isFault) return await announceFailure(view, event.message);
   const best = bestTrial(view);
   if (best === null) {
     const show = 'Show';
     const text = `${view.spec.name}: the study ended without a completed trial. ${event.message} ${countedFailures(view)}`.trim();
-    const chosen = isFault ? await window.showErrorMessage(text, show) : await window.showInformationMessage(text, show);
-    if (chosen === show) await commands.executeCommand('hpo.showPanel', view.studyId);
+    if ((await window.showInformationMessage(text, show)) === show) await commands.executeCommand('hpo.showPanel', view.studyId);
     return;
   }
   const [insert, show] = ['Insert', 'Show'];
   const metric = view.spec.objectives[0]?.metric ?? 'value';
   const chosen = await window.showInformationMessage(
-    `${view.spec.name}: best ${metric} ${bestValue(view)}, trial ${best.number}${gainText(view)}.`,
+    `${view.spec.name}: best ${metric} ${bestValue(view)}, trial ${best.number}${gainText(view, best.number)}.`,
     insert,
     show,
   );
@@ -48,14 +49,20 @@ async function announce(view: StudyView | undefined, event: Ended['event']): Pro
   if (chosen === show) await commands.executeCommand('hpo.showPanel', view.studyId);
 }
 
-/** What the best gained over trial 0, which ran with the script's own values. */
-function gainText(view: StudyView): string {
-  const metric = view.spec.objectives[0]?.metric;
-  const [baseline] = view.trials;
-  if (metric === undefined || baseline?.origin !== 'default' || baseline.state !== 'complete' || view.incumbent === null)
-    return '';
-  if (view.incumbent === 0) return ': your own values were the best';
-  const own = metricNumber(baseline.values[metric]);
-  const gain = Math.abs((metricNumber(view.trials[view.incumbent]?.values[metric]) - own) / own) * 100;
-  return Number.isFinite(gain) ? `, ${gain.toFixed(1)} % better than your values` : '';
+/** The cause, which the message names, and the way to the log that shows it in full. */
+async function announceFailure(view: StudyView, message: string): Promise<void> {
+  const text = `${view.spec.name} failed. ${message}`;
+  const trial = view.trials.findLast(({ failure }) => failure !== null && message.includes(failure.message));
+  const number = (trial ?? view.trials.findLast(({ failure }) => failure !== null))?.number;
+  if (number === undefined) return void window.showErrorMessage(text);
+  const show = `Show Log of Trial ${number}`;
+  if ((await window.showErrorMessage(text, show)) === show)
+    await commands.executeCommand('hpo.showTrialLog', { kind: 'trial', studyId: view.studyId, group: 'all', number });
+}
+
+function gainText(view: StudyView, number: number): string {
+  const trial = view.trials[number];
+  const gain = trial === undefined ? null : gainOf(view, trial);
+  if (gain === null) return '';
+  return gain.verdict === 'equal' ? `, ${gainSentence(gain)}` : `, ${gainFigure(gain)}, ${gainSentence(gain)}`;
 }

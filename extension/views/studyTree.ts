@@ -10,10 +10,11 @@ import {
   type TreeView,
   window,
 } from 'vscode';
+import { formatDuration, formatMetric, formatParams, formatValue, plural } from '../../agent/protocol/format.ts';
 import type { TrialState } from '../../agent/protocol/study.ts';
 import { type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
-import { currentValue, plural, progressText, shortDuration, shortMetric, shortParams, shortValue } from '../format.ts';
+import { currentValue, progressText } from '../format.ts';
 import type { Services } from '../services.ts';
 import { nodeId, type StudyNode, type TrialGroup, trialGroups, trialsOf } from './studyNodes.ts';
 
@@ -148,7 +149,7 @@ function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem
   const value = currentValue(view, trial);
   const time = trialTime(trial);
   const item = new TreeItem(`#${trial.number}`, TreeItemCollapsibleState.None);
-  item.description = [value === null ? trial.state : shortMetric(value), time, shortParams(trial.params, 60)]
+  item.description = [value === null ? trial.state : formatMetric(value), time, formatParams(trial.params, 60)]
     .filter((part) => part !== '')
     .join(' · ');
   item.iconPath =
@@ -158,13 +159,13 @@ function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem
   item.command = { command: 'hpo.showTrialLog', title: 'Show Trial Log', arguments: [node] };
   const metric = view.spec.objectives[0]?.metric ?? 'value';
   item.accessibilityInformation = {
-    label: `Trial ${trial.number}${view.incumbent === trial.number ? ', the best' : ''}, ${trial.state}${value === null ? '' : `, ${metric} ${shortMetric(value)}`}${time === '' ? '' : `, ${time}`}`,
+    label: `Trial ${trial.number}${view.incumbent === trial.number ? ', the best' : ''}, ${trial.state}${value === null ? '' : `, ${metric} ${formatMetric(value)}`}${time === '' ? '' : `, ${time}`}`,
   };
   return item;
 }
 
 function trialTime(trial: TrialView): string {
-  return trial.startedAt === null || trial.endedAt === null ? '' : shortDuration(trial.endedAt - trial.startedAt);
+  return trial.startedAt === null || trial.endedAt === null ? '' : formatDuration(trial.endedAt - trial.startedAt);
 }
 
 function trialTooltip(view: StudyView, trial: TrialView, time: string): MarkdownString {
@@ -173,8 +174,8 @@ function trialTooltip(view: StudyView, trial: TrialView, time: string): Markdown
   );
   const row = (name: string, value: string): void =>
     void tooltip.appendMarkdown('| ').appendText(name).appendMarkdown(' | ').appendText(value).appendMarkdown(' |\n');
-  for (const [name, value] of Object.entries(trial.params)) row(name, shortValue(value));
-  for (const { metric } of view.spec.objectives) row(metric, shortMetric(trial.values[metric]));
+  for (const [name, value] of Object.entries(trial.params)) row(name, formatValue(value));
+  for (const { metric } of view.spec.objectives) row(metric, formatMetric(trial.values[metric]));
   tooltip.appendMarkdown('\n');
   if (trial.failure !== null) tooltip.appendText(`${trial.failure.message}\n`);
   if (trial.reason !== '') tooltip.appendText(trial.reason);

@@ -1,7 +1,7 @@
 import type { JournalEntry, StudyEvent } from '../../agent/protocol/events.ts';
 import type { Parameter, Params } from '../../agent/protocol/space.ts';
 import type { Failure, MetricValue, StudySpec } from '../../agent/protocol/study.ts';
-import { createView, foldView, type StudyView } from '../../agent/protocol/view.ts';
+import { createView, foldView, type StudyView, type TrialView } from '../../agent/protocol/view.ts';
 
 /** The studies that unit tests, browser tests and screenshots share. */
 export type SceneName =
@@ -52,6 +52,22 @@ export function viewOf(entries: readonly JournalEntry[]): StudyView {
   const view = createView(first);
   for (const entry of rest) foldView(view, entry);
   return view;
+}
+
+/** A study of complete trials with these values of the metric `m`, the first being the script's own. */
+export function studyOf(direction: 'min' | 'max', values: readonly MetricValue[]): StudyView {
+  const base = scene('ended');
+  const trials = values.map(
+    (value, number): TrialView => ({
+      ...(base.trials[0] as TrialView),
+      number,
+      origin: number === 0 ? 'default' : 'sampler',
+      state: 'complete',
+      values: { m: value },
+      curve: [],
+    }),
+  );
+  return { ...base, spec: { ...base.spec, objectives: [{ metric: 'm', direction, goal: null }] }, trials };
 }
 
 /** 2026-09-01 10:30:00 UTC, when every scene begins. */

@@ -1,5 +1,6 @@
 import { unreachable } from '../../protocol/view.ts';
 import type { MetricSource, Objective } from '../../protocol/space.ts';
+import { samplerNames, schedulerNames } from '../../protocol/study.ts';
 import {
   type DirectiveName,
   type SettingsName,
@@ -7,8 +8,6 @@ import {
   directiveKeys,
   directiveNames,
   keyAliases,
-  samplerNames,
-  schedulerNames,
   settingsNames,
 } from './directiveKeys.ts';
 import { type Faults, replaceBy } from './faults.ts';

@@ -1,5 +1,5 @@
 import { unreachable } from '../../protocol/view.ts';
-import type { SamplerName, SchedulerName } from '../../protocol/study.ts';
+import { samplerNames, schedulerNames } from '../../protocol/study.ts';
 
 /** What a value of a directive's key may be. */
 export type ValueKind =
@@ -20,28 +20,6 @@ export interface DirectiveKey {
   readonly kind: ValueKind;
   readonly example: string;
 }
-
-export const samplerNames = [
-  'auto',
-  'random',
-  'grid',
-  'qmc',
-  'tpe',
-  'gp',
-  'evolution',
-  'cmaes',
-] as const satisfies readonly SamplerName[];
-export const schedulerNames = [
-  'auto',
-  'none',
-  'median',
-  'sha',
-  'hyperband',
-  'asha-stop',
-  'asha-promote',
-  'async-hyperband',
-  'pbt',
-] as const satisfies readonly SchedulerName[];
 
 export type SettingsName = 'search' | 'budget' | 'resources' | 'checkpoint' | 'folds' | 'seeds' | 'image';
 

@@ -35,7 +35,7 @@ describe('a report', () => {
 
   it('tells those without JavaScript the result', () => {
     expect(renderReport(scene('ended'), '', '')).toContain(
-      '<noscript><p>train.py: 40 trials. Best val_accuracy 0.972139 in trial 13 with {"learning_rate":',
+      '<noscript><p>train.py: 40 trials. Best val_accuracy 0.972139 in trial 13 with learning_rate=',
     );
     expect(renderReport(scene('empty'), '', '')).toContain('train.py: 0 trials, no best one.');
     expect(renderReport(scene('hostile'), '', '')).not.toMatch(/<noscript>.*<(img|script|svg)/);

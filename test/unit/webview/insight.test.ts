@@ -1,68 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { MetricValue } from '../../../agent/protocol/study.ts';
-import type { StudyView, TrialView } from '../../../agent/protocol/view.ts';
-import {
-  bestSoFar,
-  budgetUse,
-  emptyChartReason,
-  etaMs,
-  gainFigure,
-  gainOf,
-  gainSentence,
-  metricNames,
-  noGainReason,
-  rungsOf,
-  trialValue,
-} from '../../../webview/insight.ts';
-import { scene, startMs } from '../../support/views.ts';
-
-/** A study of complete trials with these values, the first being the script's own. */
-function studyOf(direction: 'min' | 'max', values: readonly MetricValue[]): StudyView {
-  const base = scene('ended');
-  const trials = values.map(
-    (value, number): TrialView => ({
-      ...(base.trials[0] as TrialView),
-      number,
-      origin: number === 0 ? 'default' : 'sampler',
-      state: 'complete',
-      values: { m: value },
-      curve: [],
-    }),
-  );
-  return { ...base, spec: { ...base.spec, objectives: [{ metric: 'm', direction, goal: null }] }, trials };
-}
-
-describe('gain over the script’s own values', () => {
-  it.each<['min' | 'max', MetricValue, MetricValue, string, string]>([
-    ['max', 0.5, 0.75, '+50 %', "better than 0.5 with the script's own values"],
-    ['max', 0.5, 0.25, '−50 %', "worse than 0.5 with the script's own values"],
-    ['min', 0.5, 0.25, '−50 %', "better than 0.5 with the script's own values"],
-    ['min', -2, -3, '−50 %', "better than −2 with the script's own values"],
-    ['min', 0, -0.25, '−0.25', "better than 0 with the script's own values"],
-    ['max', 0.5, 0.5, '0 %', "equal to the script's own values (0.5)"],
-  ])('%s: %s → %s is %s', (direction, base, value, figure, sentence) => {
-    const view = studyOf(direction, [base, value]);
-    const gain = gainOf(view, view.trials[1] as TrialView);
-    expect(gain).not.toBeNull();
-    if (gain !== null) expect([gainFigure(gain), gainSentence(gain)]).toEqual([figure, sentence]);
-  });
-
-  it.each<[MetricValue, MetricValue]>([
-    ['nan', 1],
-    [1, 'nan'],
-    ['inf', 1],
-    [1, '-inf'],
-  ])('%s → %s has none', (base, value) => {
-    const view = studyOf('min', [base, value]);
-    expect(gainOf(view, view.trials[1] as TrialView)).toBeNull();
-  });
-
-  it('says why there is none', () => {
-    expect(noGainReason(scene('empty'))).toBe("Comes with the first trial, which runs the script's own values.");
-    expect(noGainReason(scene('waiting'))).toBe("Trial 0 with the script's own values is running.");
-    expect(noGainReason(scene('failed'))).toBe("Trial 0 with the script's own values failed.");
-  });
-});
+import type { TrialView } from '../../../agent/protocol/view.ts';
+import { bestSoFar, budgetUse, emptyChartReason, etaMs, metricNames, rungsOf, trialValue } from '../../../webview/insight.ts';
+import { scene, startMs, studyOf } from '../../support/views.ts';
 
 it.each<['min' | 'max', readonly MetricValue[], readonly (number | null)[]]>([
   ['max', [1, 3, 2, 4], [1, 3, 3, 4]],

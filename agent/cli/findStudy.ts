@@ -1,0 +1,31 @@
+import type { AgentClient } from '../client/index.ts';
+import { HpoError } from '../protocol/errors.ts';
+import type { StudySummary } from '../protocol/requests.ts';
+import type { StudyView } from '../protocol/view.ts';
+import type { CommandLine } from './commandLine.ts';
+
+/** By id, or by its unmistakable beginning. */
+export function findStudy(studies: readonly StudySummary[], text: string): StudySummary {
+  const exact = studies.find(({ studyId }) => studyId === text);
+  if (exact !== undefined) return exact;
+  const matches = studies.filter(({ studyId }) => studyId.startsWith(text));
+  const [only] = matches;
+  if (only !== undefined && matches.length === 1) return only;
+  if (matches.length > 1)
+    throw new HpoError(
+      'HPO-4022',
+      `"${text}" fits several studies: ${matches.map(({ studyId }) => studyId).join(', ')}`,
+      'write more of the name',
+      { exitCode: 2 },
+    );
+  throw new HpoError('HPO-4004', `there is no study ${JSON.stringify(text)}`, 'list them with: hpo status', { exitCode: 3 });
+}
+
+export async function findStudyId(client: AgentClient, text: string): Promise<string> {
+  return findStudy((await client.request('study/list', {})).studies, text).studyId;
+}
+
+export async function viewOf(line: CommandLine, study: string): Promise<StudyView> {
+  const client = await line.agent();
+  return await client.request('study/view', { studyId: await findStudyId(client, study) });
+}

@@ -1,0 +1,83 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Command } from 'commander';
+import type { AgentClient } from '../client/index.ts';
+import { HpoError } from '../protocol/errors.ts';
+import type { CommandLine } from './commandLine.ts';
+import { findStudyId } from './findStudy.ts';
+
+const followMs = 300;
+
+export function logsCommand(program: Command, line: CommandLine): void {
+  program
+    .command('logs <study> [trial]')
+    .description('what the trials printed')
+    .option('--follow', 'go on until the end')
+    .action((study: string, trial: string | undefined, options: { readonly follow?: boolean }) =>
+      logs(line, study, trial, options.follow === true),
+    );
+}
+
+async function logs(line: CommandLine, study: string, trial: string | undefined, isFollowing: boolean): Promise<void> {
+  const client = await line.agent();
+  const studyId = await findStudyId(client, study);
+  const number = trial === undefined ? null : Number(trial);
+  if (number !== null && !(Number.isInteger(number) && number >= 0)) {
+    throw new HpoError('HPO-4019', `"${trial ?? ''}" is not a trial number`, `list them with: hpo trials ${studyId}`, {
+      exitCode: 2,
+    });
+  }
+  const readers = new Map<number, LogReader>();
+  for (;;) {
+    const view = await client.request('study/view', { studyId });
+    const numbers = number === null ? view.trials.map((known) => known.number) : [number];
+    let isOver = number !== null || view.state === 'ended';
+    for (const known of numbers) {
+      const reader = readers.get(known) ?? new LogReader(client, studyId, known, number === null ? `[${known}] ` : '');
+      readers.set(known, reader);
+      await reader.drain((text) => line.stdout.write(text));
+      isOver &&= reader.isOver;
+    }
+    if (isOver || !isFollowing) return;
+    await delay(followMs);
+  }
+}
+
+/** The output of one trial's latest attempt, from where the last call ended. */
+class LogReader {
+  isOver = false;
+  readonly #client: AgentClient;
+  readonly #studyId: string;
+  readonly #trial: number;
+  readonly #prefix: string;
+  #offset = 0;
+  #rest = '';
+
+  constructor(client: AgentClient, studyId: string, trial: number, prefix: string) {
+    this.#client = client;
+    this.#studyId = studyId;
+    this.#trial = trial;
+    this.#prefix = prefix;
+  }
+
+  async drain(write: (text: string) => void): Promise<void> {
+    while (!this.isOver) {
+      const page = await this.#client.request('trial/log', { studyId: this.#studyId, trial: this.#trial, offset: this.#offset });
+      this.#offset = page.nextOffset;
+      this.#write(page.text, page.ended, write);
+      this.isOver = page.ended;
+      if (page.text === '') return;
+    }
+  }
+
+  /** With a prefix, whole lines only: lines of several trials must not mix. */
+  #write(text: string, isLast: boolean, write: (text: string) => void): void {
+    if (this.#prefix === '') {
+      write(text);
+      return;
+    }
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    if (isLast && this.#rest !== '') lines.push(this.#rest);
+    if (lines.length > 0) write(`${lines.map((content) => this.#prefix + content).join('\n')}\n`);
+  }
+}

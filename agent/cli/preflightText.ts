@@ -1,0 +1,61 @@
+import { formatBytes, formatDistribution, formatValue } from '../protocol/format.ts';
+import type { Preflight, TuneRequest } from '../protocol/requests.ts';
+import type { Diagnostic, ScriptSpec } from '../protocol/space.ts';
+import { formatTable, printable } from './printable.ts';
+
+/** Longer lists of choices are cut, with their count. */
+const maxChoices = 8;
+
+/** What would run and with what, for people; `bold` marks the words at the beginning of the lines. */
+export function preflightText(preflight: Preflight, env: TuneRequest['env'], bold: (text: string) => string): string {
+  const { spec, environment, snapshot, plan, questions } = preflight;
+  const row = (word: string, text: string): string => `${bold(word)}${' '.repeat(7 - word.length)}${text}`;
+  const rungs = plan.rungs?.map(({ resource, trials }) => `${trials} to ${resource}`).join(', ');
+  const parameters = parameterRows(spec).map(([name = '', ...cells]) => [`  ${name}`, ...cells]);
+  return [
+    bold('tunes'),
+    ...(parameters.length === 0 ? [] : [formatTable(parameters)]),
+    ...spec.objectives.map(({ metric, direction }) => row('for', `${printable(metric)} ${direction}`)),
+    ...(spec.fidelity === null
+      ? []
+      : [row('by', `${printable(spec.fidelity.name)} ${spec.fidelity.min} to ${spec.fidelity.max}`)]),
+    row(
+      'with',
+      environment === null
+        ? printable(questions.find((question) => question.type === 'environment')?.message ?? 'no Python was found')
+        : `Python ${environment.version} ${printable(environment.interpreter)} (${environment.reason})`,
+    ),
+    ...(preflight.missingPackages.length === 0 ? [] : [row('lacks', missingText(preflight, env))]),
+    row(
+      'plan',
+      `${plan.trials ?? 'unlimited'} trials, ${plan.parallel} at once, sampler ${plan.sampler}, scheduler ${plan.scheduler}` +
+        (rungs === undefined ? '' : ` (${rungs}; in all ${plan.totalResource ?? '∞'} of ${plan.fullResource ?? '∞'})`),
+    ),
+    row('code', `${snapshot.files} files, ${formatBytes(snapshot.bytes)}`),
+  ].join('\n');
+}
+
+function missingText({ missingPackages, manifest }: Preflight, env: TuneRequest['env']): string {
+  const asked = `${missingPackages.map(printable).join(', ')}, which ${printable(manifest ?? 'the script')} asks for`;
+  if (env === 'current') return `${asked}; used as it is`;
+  return `${asked}; an environment with them will be made${env === 'auto' ? '' : ' (--env current: use this one as it is)'}`;
+}
+
+/** Name, own value, range, condition and place of each parameter. */
+export function parameterRows(spec: ScriptSpec): string[][] {
+  return spec.space.parameters.map(({ name, distribution, default: own, when, site }) => [
+    printable(name),
+    printable(formatValue(own)),
+    printable(formatDistribution(distribution, maxChoices)),
+    when === null ? '' : `when ${printable(when)}`,
+    `${printable(site.file)}:${site.line}`,
+  ]);
+}
+
+/** As compilers write them, so that editors and terminals find the place. */
+export function diagnosticLines(diagnostics: readonly Diagnostic[]): string[] {
+  return diagnostics.map(
+    ({ file, line, column, severity, code, message }) =>
+      `${printable(file)}:${line}:${column} ${severity} ${code}: ${printable(message)}`,
+  );
+}

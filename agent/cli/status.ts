@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import { formatMetric, formatParams } from '../protocol/format.ts';
+import type { CommandLine } from './commandLine.ts';
+import { findStudy } from './findStudy.ts';
+import { printable } from './printable.ts';
+
+export function statusCommand(program: Command, line: CommandLine): void {
+  program
+    .command('status [study]')
+    .description('all studies, or one')
+    .option('--json', 'print JSON')
+    .action((study: string | undefined, options: { readonly json?: boolean }) => status(line, study, options.json === true));
+}
+
+async function status(line: CommandLine, study: string | undefined, isJson: boolean): Promise<void> {
+  const { studies } = await (await line.agent()).request('study/list', {});
+  const shown = study === undefined ? studies : [findStudy(studies, study)];
+  for (const summary of shown) {
+    const { studyId, name, state, trials: counts, best: bestTrial, budget, executor } = summary;
+    if (isJson) {
+      line.printJson({ studyId, name, state, trials: counts, best: bestTrial, budget, executor });
+      continue;
+    }
+    const done = counts.complete + counts.pruned + counts.failed + counts.infeasible + counts.cancelled;
+    line.print(
+      `${line.style('bold', studyId)}  ${state}${summary.endReason === null ? '' : ` (${summary.endReason})`}  ${done}/${budget.trials ?? '∞'} trials  ${printable(summary.script ?? name)}`,
+    );
+    const states = Object.entries(counts).filter(([, count]) => count > 0);
+    if (states.length > 0) line.print(`  ${states.map(([word, count]) => `${count} ${word}`).join(', ')}`);
+    if (bestTrial !== null) {
+      const values = Object.entries(bestTrial.values).map(([metric, value]) => `${printable(metric)} ${formatMetric(value)}`);
+      line.print(`  best: trial ${bestTrial.number}  ${values.join('  ')}  ${printable(formatParams(bestTrial.params))}`);
+    }
+    if (summary.message !== '') line.print(`  ${printable(summary.message)}`);
+  }
+  if (shown.length === 0 && !isJson) line.note('no studies yet; start one with: hpo tune SCRIPT');
+}

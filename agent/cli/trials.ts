@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+import { formatDuration, formatMetric, formatParams } from '../protocol/format.ts';
+import { trialLine } from '../store/index.ts';
+import type { CommandLine } from './commandLine.ts';
+import { viewOf } from './findStudy.ts';
+import { formatTable, printable } from './printable.ts';
+
+export function trialsCommand(program: Command, line: CommandLine): void {
+  program
+    .command('trials <study>')
+    .description('the trials of a study')
+    .option('--json', 'one line per trial')
+    .action((study: string, options: { readonly json?: boolean }) => trials(line, study, options.json === true));
+}
+
+async function trials(line: CommandLine, study: string, isJson: boolean): Promise<void> {
+  const view = await viewOf(line, study);
+  if (isJson) {
+    for (const trial of view.trials) line.printJson(trialLine(view, trial));
+    return;
+  }
+  const metrics = view.spec.objectives.map(({ metric }) => metric);
+  const rows = view.trials.map((trial) => [
+    String(trial.number),
+    trial.state,
+    ...metrics.map((metric) => formatMetric(trial.values[metric])),
+    String(trial.resource),
+    trial.startedAt === null || trial.endedAt === null ? '' : formatDuration(trial.endedAt - trial.startedAt),
+    printable(trial.failure === null ? formatParams(trial.params) : `${trial.failure.code} ${trial.failure.message}`),
+  ]);
+  line.print(formatTable([['#', 'state', ...metrics, view.spec.fidelity?.name ?? 'steps', 'time', 'params'], ...rows]));
+}

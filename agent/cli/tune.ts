@@ -1,0 +1,135 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { HpoError } from '../protocol/errors.ts';
+import { formatDuration, formatValue } from '../protocol/format.ts';
+import { bestGainSentence } from '../protocol/gain.ts';
+import type { Preflight, TuneRequest } from '../protocol/requests.ts';
+import { bestTrial, countTrials, type StudyView } from '../protocol/view.ts';
+import { bestChange } from './bestChange.ts';
+import type { CommandLine } from './commandLine.ts';
+import { followStudy } from './followStudy.ts';
+import { diagnosticLines, preflightText } from './preflightText.ts';
+import { formatTable, printable } from './printable.ts';
+import { Progress } from './progress.ts';
+import { reportHtml } from './report.ts';
+import { addTuneOptions, toRequest, type TuneOptions } from './tuneOptions.ts';
+
+export function tuneCommands(program: Command, line: CommandLine): void {
+  addTuneOptions(program.command('tune <script>').description('tune an annotated script'))
+    .option('--detach', 'start and return at once')
+    .action((script: string, options: TuneOptions) => tune(line, script, options));
+  addTuneOptions(program.command('run [script]').description('same as tune'))
+    .option('-f, --file <file>', 'script or hpo.yml')
+    .option('--detach', 'start and return at once')
+    .action(async (script: string | undefined, options: TuneOptions) => {
+      const target = options.file ?? script;
+      if (target === undefined) throw new HpoError('HPO-4015', 'nothing to run was named', 'hpo run -f hpo.yml', { exitCode: 2 });
+      await tune(line, target, options);
+    });
+}
+
+async function tune(line: CommandLine, script: string, options: TuneOptions): Promise<void> {
+  const isJson = options.json === true;
+  const client = await line.agent();
+  let request = toRequest(script, options);
+  const preflight = await client.request('study/preflight', request);
+  if (!isJson) line.note(preflightText(preflight, options.env, (text) => line.style('bold', text, line.stderr)));
+  for (const text of diagnosticLines(preflight.diagnostics)) line.note(text);
+  if (preflight.diagnostics.some(({ severity }) => severity === 'error')) {
+    line.exitCode = 1;
+    return;
+  }
+  request = { ...request, ...(await askObjective(preflight)) };
+  const { studyId } = await client.request('study/create', request);
+  if (options.detach === true) {
+    if (isJson) line.printJson({ studyId });
+    else line.print(studyId);
+    return;
+  }
+  if (!isJson) line.note(`\nstudy ${studyId}\n`);
+  const view = await followToEnd(line, studyId, isJson);
+  if (view === null) return;
+  if (view.endReason === 'failed') line.exitCode = 1;
+  if (isJson) {
+    line.printJson({
+      type: 'studyEnded',
+      studyId,
+      reason: view.endReason,
+      message: view.message,
+      trials: countTrials(view),
+      best: bestTrial(view),
+    });
+  } else {
+    await showResult(line, view);
+  }
+}
+
+/** Null when the user interrupted. */
+async function followToEnd(line: CommandLine, studyId: string, isJson: boolean): Promise<StudyView | null> {
+  const interrupt = new AbortController();
+  const onSignal = (): void => interrupt.abort();
+  process.once('SIGINT', onSignal);
+  using progress = new Progress(line, Date.now());
+  const view = await followStudy(
+    line,
+    studyId,
+    (current, entry) => {
+      if (!isJson) progress.update(current);
+      else if (entry.event.type !== 'studyEnded') line.printJson({ seq: entry.seq, studyId, ...entry.event });
+    },
+    interrupt.signal,
+  );
+  process.removeListener('SIGINT', onSignal);
+  if (view.state === 'ended') return view;
+  progress[Symbol.dispose]();
+  line.note(`\nThe study goes on. See it: hpo status ${studyId} · stop it: hpo stop ${studyId}`);
+  line.exitCode = 130;
+  return null;
+}
+
+/** A metric is proposed, shown and asked for, never chosen silently. */
+async function askObjective(preflight: Preflight): Promise<Pick<TuneRequest, 'objective'>> {
+  const proposed = proposedObjective(preflight);
+  // Without a terminal to ask on, the agent's refusal says what to write.
+  if (proposed === null || !process.stdin.isTTY) return {};
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const { metric, direction } = proposed;
+  const answer = await prompt.question(`Improve ${metric}, smaller or larger is better: ${direction}? [Y/n] `);
+  prompt.close();
+  return /^(y|yes|)$/i.test(answer.trim()) ? { objective: proposed } : {};
+}
+
+/** The only metric of the script whose name tells its direction; null when none has to be asked for, or several could be meant. */
+export function proposedObjective({ questions }: Preflight): NonNullable<TuneRequest['objective']> | null {
+  const question = questions.find(({ type }) => type === 'objective');
+  if (question?.type !== 'objective') return null;
+  const [only, ...others] = question.candidates.filter((candidate) => candidate.direction !== null);
+  return only === undefined || only.direction === null || others.length > 0
+    ? null
+    : { metric: only.metric, direction: only.direction };
+}
+
+async function showResult(line: CommandLine, view: StudyView): Promise<void> {
+  const counts = Object.entries(countTrials(view)).filter(([, count]) => count > 0);
+  const took = view.endedAt === null ? '' : ` in ${formatDuration(view.endedAt - view.createdAt)}`;
+  line.print(
+    `\nended (${view.endReason ?? 'unknown'})${took}: ${counts.map(([state, count]) => `${count} ${state}`).join(', ')}${view.message === '' ? '' : `\n${printable(view.message)}`}`,
+  );
+  const best = bestTrial(view);
+  if (best !== null) {
+    line.print(`\n${line.style('bold', 'best configuration')} (trial ${best.number})`);
+    line.print(
+      formatTable(Object.entries(best.params).map(([name, value]) => [`  ${printable(name)}`, printable(formatValue(value))])),
+    );
+    line.print(`\n${line.style('bold', 'gain')}  ${printable(bestGainSentence(view))}`);
+    const change = await bestChange(view.spec, best);
+    if (change.patch === '') line.print('\nThe source holds the best values already.');
+    else line.print(`\n${line.style('bold', 'hpo best --apply')} would make this change:\n\n${printable(change.patch)}`);
+    line.print(`apply it:  hpo best ${view.studyId} --apply`);
+  }
+  const report = join(line.home, 'studies', view.studyId, 'report.html');
+  await writeFile(report, await reportHtml(view));
+  line.print(`report:    ${report}`);
+}

@@ -1,0 +1,105 @@
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { decodeName } from '../protocol/decoders.ts';
+import { HpoError } from '../protocol/errors.ts';
+import type { TuneRequest } from '../protocol/requests.ts';
+import { durationMs } from '../studySpec.ts';
+
+/** As commander hands them over. */
+export interface TuneOptions {
+  readonly trials?: string;
+  readonly parallel?: string;
+  readonly on?: string;
+  readonly search?: string;
+  readonly scheduler?: string;
+  readonly seed?: string;
+  readonly budget?: readonly string[];
+  readonly objective?: string;
+  readonly python?: string;
+  readonly env?: 'auto' | 'current';
+  readonly timeout?: string;
+  readonly file?: string;
+  readonly detach?: boolean;
+  readonly json?: boolean;
+}
+
+/** What `tune`, `run` and `preview` have in common. */
+export function addTuneOptions(command: Command): Command {
+  return command
+    .option('-n, --trials <n>', 'number of trials')
+    .option('--parallel <n>', 'trials at once')
+    .option('--on <executor>', 'local (docker and kubernetes come later)')
+    .option('--search <sampler>', 'auto, random, grid or tpe')
+    .option('--scheduler <name>', 'auto, none, asha-stop or asha-promote')
+    .option('--seed <n>', 'makes the study repeatable')
+    .option('--budget <word...>', 'hours=1, minutes=10, seconds=90, trials=30, resource=500')
+    .option('--objective <words>', 'for a script that annotates none: "val_loss min"')
+    .option('--python <path>', 'the interpreter that runs the trials')
+    .addOption(
+      new Option('--env <mode>', 'make an environment where packages are missing, or use the current one').choices([
+        'auto',
+        'current',
+      ]),
+    )
+    .option('--timeout <time>', 'ends a trial after 90s, 10m, 2h')
+    .option('--json', 'print JSON');
+}
+
+/** @throws HpoError with exit code 2 that names the option. */
+export function toRequest(script: string, options: TuneOptions): TuneRequest {
+  const [metric, direction, ...rest] = options.objective?.trim().split(/\s+/) ?? [];
+  if (
+    options.objective !== undefined &&
+    (metric === undefined || (direction !== 'min' && direction !== 'max') || rest.length > 0)
+  ) {
+    throw new HpoError('HPO-4016', `"${options.objective}" is not an objective`, 'write it as: --objective "val_loss min"', {
+      exitCode: 2,
+    });
+  }
+  return {
+    script: resolve(script),
+    ...(options.trials === undefined ? {} : { trials: wholeNumber('-n', options.trials, 1) }),
+    ...(options.parallel === undefined ? {} : { parallel: wholeNumber('--parallel', options.parallel, 1) }),
+    ...(options.seed === undefined ? {} : { seed: wholeNumber('--seed', options.seed, 0) }),
+    ...(options.search === undefined ? {} : { sampler: decodeName('sampler', options.search) }),
+    ...(options.scheduler === undefined ? {} : { scheduler: decodeName('scheduler', options.scheduler) }),
+    ...(options.on === undefined ? {} : { executor: decodeName('executor', options.on) }),
+    ...(options.budget === undefined ? {} : { budget: budgetWords(options.budget) }),
+    ...(metric === undefined || direction === undefined
+      ? {}
+      : { objective: { metric, direction: direction === 'min' ? 'min' : 'max' } }),
+    ...(options.python === undefined ? {} : { interpreter: { path: options.python, reason: '--python' } }),
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.timeout === undefined ? {} : { trialTimeoutMs: durationMs(options.timeout) ?? 0 }),
+  };
+}
+
+const budgetNames = ['hours', 'minutes', 'seconds', 'trials', 'resource'];
+
+function budgetWords(words: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [name, value, ...rest] = word.split('=');
+      if (name === undefined || value === undefined || rest.length > 0 || !budgetNames.includes(name)) {
+        throw new HpoError(
+          'HPO-4017',
+          `"${word}" is not a budget`,
+          `write one of: ${budgetNames.map((known) => `${known}=N`).join(', ')}`,
+          { exitCode: 2 },
+        );
+      }
+      return [name, value];
+    }),
+  );
+}
+
+export function wholeNumber(option: string, text: string, least: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new HpoError(
+    'HPO-4018',
+    `${option} ${text}: not a whole number of at least ${least}`,
+    `write for example: ${option} ${Math.max(least, 20)}`,
+    { exitCode: 2 },
+  );
+}
