@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import envPaths from 'env-paths';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /** Folder of the agent's state: `HPO_HOME`, else the platform's data folder. */
 export function defaultHome(env: NodeJS.ProcessEnv = process.env): string {

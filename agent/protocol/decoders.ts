@@ -1,26 +1,30 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import en from 'zod/v4/locales/en.js';
 import { HpoError } from './errors.ts';
 import type { RequestName, Requests, StudyCommand, TuneRequest } from './requests.ts';
 import { executorNames, samplerNames, schedulerNames } from './study.ts';
 
+/** The small build of zod has no words of its own; handed over with each call, as nothing here may be global. */
+const { localeError } = en();
+
 const nothing = z.object({});
-const studyId = z.string().min(1).max(200);
-const count = z.int().min(1).max(1_000_000);
-const trialNumber = z.int().min(0);
+const studyId = z.string().check(z.minLength(1), z.maxLength(200));
+const count = z.int().check(z.gte(1), z.lte(1_000_000));
+const trialNumber = z.int().check(z.gte(0));
 
 const tune = z.object({
-  script: z.string().min(1),
-  trials: count.optional(),
-  parallel: count.optional(),
-  seed: z.int().min(0).optional(),
-  sampler: z.enum(samplerNames).optional(),
-  scheduler: z.enum(schedulerNames).optional(),
-  executor: z.enum(executorNames).optional(),
-  budget: z.record(z.string(), z.string()).optional(),
-  objective: z.object({ metric: z.string().min(1), direction: z.enum(['min', 'max']) }).optional(),
-  interpreter: z.object({ path: z.string().min(1), reason: z.string() }).optional(),
-  env: z.enum(['auto', 'current']).optional(),
-  trialTimeoutMs: z.number().positive().optional(),
+  script: z.string().check(z.minLength(1)),
+  trials: z.optional(count),
+  parallel: z.optional(count),
+  seed: z.optional(z.int().check(z.gte(0))),
+  sampler: z.optional(z.enum(samplerNames)),
+  scheduler: z.optional(z.enum(schedulerNames)),
+  executor: z.optional(z.enum(executorNames)),
+  budget: z.optional(z.record(z.string(), z.string())),
+  objective: z.optional(z.object({ metric: z.string().check(z.minLength(1)), direction: z.enum(['min', 'max']) })),
+  interpreter: z.optional(z.object({ path: z.string().check(z.minLength(1)), reason: z.string() })),
+  env: z.optional(z.enum(['auto', 'current'])),
+  trialTimeoutMs: z.optional(z.number().check(z.positive())),
 });
 
 const command = z.discriminatedUnion('type', [
@@ -30,15 +34,15 @@ const command = z.discriminatedUnion('type', [
   z.object({ type: z.literal('delete') }),
   z.object({ type: z.literal('scale'), parallel: count }),
   z.object({ type: z.literal('stopTrial'), trial: trialNumber }),
-]) satisfies z.ZodType<StudyCommand>;
+]) satisfies z.ZodMiniType<StudyCommand>;
 
 /** What the agent accepts for each request; anything else is refused with HPO-5010. */
-const paramSchemas: { readonly [N in RequestName]: z.ZodType } = {
+const paramSchemas: { readonly [N in RequestName]: z.ZodMiniType } = {
   hello: z.object({
     protocolVersion: z.int(),
-    client: z.string().max(100),
-    version: z.string().max(100),
-    token: z.string().max(200),
+    client: z.string().check(z.maxLength(100)),
+    version: z.string().check(z.maxLength(100)),
+    token: z.string().check(z.maxLength(200)),
   }),
   'agent/status': nothing,
   'agent/stop': nothing,
@@ -46,17 +50,17 @@ const paramSchemas: { readonly [N in RequestName]: z.ZodType } = {
   'study/create': tune,
   'study/list': nothing,
   'study/view': z.object({ studyId }),
-  'study/subscribe': z.object({ studyId: studyId.nullable(), from: z.int().min(0) }),
+  'study/subscribe': z.object({ studyId: z.nullable(studyId), from: z.int().check(z.gte(0)) }),
   'study/unsubscribe': z.object({ subscription: z.int() }),
   'study/command': z.object({ studyId, command }),
-  'trial/log': z.object({ studyId, trial: trialNumber, attempt: count.optional(), offset: z.int().min(0) }),
+  'trial/log': z.object({ studyId, trial: trialNumber, attempt: z.optional(count), offset: z.int().check(z.gte(0)) }),
 };
 
 export const requestNames = Object.keys(paramSchemas) as readonly RequestName[]; // the mapped type above makes the keys exactly these
 
 /** Parses the params of a request, or throws an HpoError that names the offending field. */
 export function decodeParams<N extends RequestName>(name: N, params: unknown): Requests[N]['params'] {
-  const result = paramSchemas[name].safeParse(params);
+  const result = paramSchemas[name].safeParse(params, { error: localeError });
   if (result.success) return result.data as Requests[N]['params']; // each schema is written for its request's type
   const [issue] = result.error.issues;
   const where = issue?.path.join('.') ?? '';

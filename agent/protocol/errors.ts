@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /**
  * An error that people read: `message` says what and why, with the value seen; `next` says what to do.
