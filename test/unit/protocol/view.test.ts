@@ -1,0 +1,271 @@
+import { describe, expect, it } from 'vitest';
+import type { StudyEvent } from '../../../agent/protocol/events.ts';
+import type { MetricValue } from '../../../agent/protocol/study.ts';
+import {
+  type AttemptView,
+  bestTrial,
+  countTrials,
+  createView,
+  foldView,
+  metricNumber,
+  metricValue,
+  type StudyView,
+  trialId,
+  type TrialView,
+  unreachable,
+} from '../../../agent/protocol/view.ts';
+import { scene, sceneEntries, viewOf } from '../../support/views.ts';
+
+const { spec } = scene('minimise');
+const [metric = ''] = spec.objectives.map((objective) => objective.metric);
+const failure = { kind: 'userError', code: 'HPO-3001', message: 'it broke' } as const;
+
+const trialCreated = (number: number, target: number | null = null): StudyEvent => ({
+  type: 'trialCreated',
+  at: 10,
+  number,
+  params: { lr: 0.1 },
+  origin: number === 0 ? 'default' : 'sampler',
+  reason: 'why',
+  target,
+});
+const attemptRequested = (number: number, attempt = 1, target: number | null = null): StudyEvent => ({
+  type: 'attemptRequested',
+  at: 20,
+  number,
+  attempt,
+  slot: 3,
+  target,
+});
+const attemptStarted = (number: number, attempt = 1, at = 30): StudyEvent => ({
+  type: 'attemptStarted',
+  at,
+  number,
+  attempt,
+  pid: 42,
+});
+const metricReported = (number: number, step: number, value: MetricValue): StudyEvent => ({
+  type: 'metricReported',
+  at: 40,
+  number,
+  attempt: 1,
+  step,
+  values: { [metric]: value },
+  cursor: { out: step },
+});
+const attemptEnded = (number: number, attempt = 1, exitCode: number | null = 0): StudyEvent => ({
+  type: 'attemptEnded',
+  at: 50,
+  number,
+  attempt,
+  exitCode,
+  signal: null,
+  failure: null,
+});
+const trialEnded = (number: number, state: 'complete' | 'failed' | 'pruned', value: MetricValue): StudyEvent => ({
+  type: 'trialEnded',
+  at: 60,
+  number,
+  state,
+  values: { [metric]: value },
+  failure: state === 'failed' ? failure : null,
+});
+
+/** A study's view after these events. */
+function folded(events: readonly StudyEvent[], of = spec): StudyView {
+  const view = createView({ seq: 5, studyId: 's', event: { type: 'studyCreated', at: 1, spec: of } });
+  for (const [index, event] of events.entries()) foldView(view, { seq: 6 + 2 * index, studyId: 's', event });
+  return view;
+}
+
+describe('what each event changes', () => {
+  const created: StudyView = {
+    studyId: 's',
+    spec,
+    state: 'running',
+    message: '',
+    endReason: null,
+    parallel: spec.search.parallel,
+    createdAt: 1,
+    endedAt: null,
+    trials: [],
+    incumbent: null,
+    deleted: false,
+    seq: 5,
+  };
+
+  it('studyCreated makes the view, and says nothing new when it comes again', () => {
+    expect(folded([])).toEqual(created);
+    expect(folded([{ type: 'studyCreated', at: 99, spec }])).toEqual({ ...created, seq: 6 });
+  });
+
+  const paused: StudyEvent = { type: 'studyPaused', at: 2, reason: 'by the user' };
+  const stopRequested: StudyEvent = { type: 'studyStopRequested', at: 3, reason: 'goal', message: 'reached' };
+  const ended: StudyEvent = { type: 'studyEnded', at: 4, reason: 'goal', message: 'done' };
+  it.each<[string, StudyEvent[], Partial<StudyView>]>([
+    ['studyPaused', [paused], { state: 'paused', message: 'by the user' }],
+    ['studyStopRequested', [stopRequested], { state: 'stopping', message: 'reached', endReason: 'goal' }],
+    ['studyEnded', [ended], { state: 'ended', message: 'done', endReason: 'goal', endedAt: 4 }],
+    ['studyResumed, paused', [paused, { type: 'studyResumed', at: 5 }], { state: 'running', message: '' }],
+    [
+      'studyResumed, ended',
+      [ended, { type: 'studyResumed', at: 5 }],
+      { state: 'running', message: '', endReason: null, endedAt: null },
+    ],
+    ['studyScaled', [{ type: 'studyScaled', at: 2, parallel: 17 }], { parallel: 17 }],
+    ['studyDeleted', [{ type: 'studyDeleted', at: 2 }], { deleted: true }],
+  ])('%s', (_name, events, changes) => {
+    expect(folded(events)).toEqual({ ...created, seq: 4 + 2 * events.length, ...changes });
+  });
+
+  const waiting: TrialView = {
+    number: 0,
+    params: { lr: 0.1 },
+    origin: 'default',
+    reason: 'why',
+    state: 'waiting',
+    target: 3,
+    resource: 0,
+    values: {},
+    curve: [],
+    attempts: [],
+    failure: null,
+    createdAt: 10,
+    startedAt: null,
+    endedAt: null,
+  };
+  const requested: AttemptView = {
+    attempt: 1,
+    slot: 3,
+    target: 3,
+    state: 'requested',
+    pid: null,
+    stopReason: null,
+    exitCode: null,
+    startedAt: null,
+    endedAt: null,
+  };
+  const started: AttemptView = { ...requested, state: 'started', pid: 42, startedAt: 30 };
+  const running = [trialCreated(0, 3), attemptRequested(0, 1, 3), attemptStarted(0)];
+  const isRunning: Partial<TrialView> = { state: 'running', startedAt: 30, attempts: [started] };
+  it.each<[string, StudyEvent[], Partial<TrialView>]>([
+    ['trialCreated', [trialCreated(0, 3)], {}],
+    ['attemptRequested', running.slice(0, 2), { state: 'running', attempts: [requested] }],
+    ['attemptStarted', running, isRunning],
+    [
+      'metricReported',
+      [...running, metricReported(0, 2, 0.5), metricReported(0, 1, 'nan')],
+      {
+        ...isRunning,
+        resource: 2,
+        curve: [
+          { step: 2, values: { [metric]: 0.5 } },
+          { step: 1, values: { [metric]: 'nan' } },
+        ],
+      },
+    ],
+    [
+      'attemptStopRequested',
+      [...running, { type: 'attemptStopRequested', at: 45, number: 0, attempt: 1, why: 'pruned', message: 'worse' }],
+      { ...isRunning, attempts: [{ ...started, state: 'stopping', stopReason: 'pruned' }] },
+    ],
+    [
+      'attemptEnded: it waits for what is decided next',
+      [...running, attemptEnded(0, 1, 137)],
+      { startedAt: 30, attempts: [{ ...started, state: 'ended', exitCode: 137, endedAt: 50 }] },
+    ],
+    [
+      'trialPaused',
+      [...running, attemptEnded(0), { type: 'trialPaused', at: 55, number: 0, resource: 3 }],
+      { state: 'paused', resource: 3, startedAt: 30, attempts: [{ ...started, state: 'ended', exitCode: 0, endedAt: 50 }] },
+    ],
+    [
+      'trialPromoted',
+      [
+        trialCreated(0, 3),
+        { type: 'trialPaused', at: 55, number: 0, resource: 3 },
+        { type: 'trialPromoted', at: 56, number: 0, target: 9 },
+      ],
+      { state: 'waiting', resource: 3, target: 9 },
+    ],
+    [
+      'attemptRequested again: the first start counts',
+      [...running, attemptEnded(0), attemptRequested(0, 2, 9), attemptStarted(0, 2, 70)],
+      {
+        state: 'running',
+        target: 9,
+        startedAt: 30,
+        attempts: [
+          { ...started, state: 'ended', exitCode: 0, endedAt: 50 },
+          { ...started, attempt: 2, target: 9, startedAt: 70 },
+        ],
+      },
+    ],
+    [
+      'trialEnded',
+      [trialCreated(0, 3), trialEnded(0, 'failed', 1)],
+      { state: 'failed', values: { [metric]: 1 }, failure, endedAt: 60 },
+    ],
+  ])('%s', (_name, events, changes) => {
+    expect(folded(events).trials).toEqual([{ ...waiting, ...changes }]);
+  });
+
+  it('refuses what does not belong to the study', () => {
+    expect(() => createView({ seq: 1, studyId: 's', event: { type: 'studyDeleted', at: 1 } })).toThrow(
+      /begins with studyCreated/,
+    );
+    expect(() => folded([attemptRequested(4)])).toThrow('study s has no trial 4');
+    expect(() => folded([trialCreated(0), attemptStarted(0)])).toThrow('trial 0 has no attempt 1');
+  });
+});
+
+describe('the best trial', () => {
+  const ends = (...values: readonly (readonly ['complete' | 'failed' | 'pruned', MetricValue])[]): StudyEvent[] =>
+    values.flatMap(([state, value], number) => [trialCreated(number), trialEnded(number, state, value)]);
+  const maximised = { ...spec, objectives: [{ metric, direction: 'max' as const, goal: null }] };
+  const twoObjectives = { ...spec, objectives: [...spec.objectives, { metric: 'other', direction: 'max' as const, goal: null }] };
+  it.each<[string, StudyEvent[], typeof spec, number | null]>([
+    ['smallest', ends(['complete', 2], ['complete', 1], ['complete', 3]), spec, 1],
+    ['largest', ends(['complete', 2], ['complete', 1], ['complete', 3]), maximised, 2],
+    ['first of equals', ends(['complete', 1], ['complete', 1]), spec, 0],
+    ['not a pruned or failed one', ends(['complete', 2], ['pruned', 1], ['failed', 0]), spec, 0],
+    ['never nan', ends(['complete', 'nan'], ['complete', 5]), spec, 1],
+    ['an infinity is a value', ends(['complete', 'inf'], ['complete', '-inf']), spec, 1],
+    ['none without a complete one', ends(['failed', 1]), spec, null],
+    ['none of several objectives', ends(['complete', 1]), twoObjectives, null],
+    ['none without an objective', ends(['complete', 1]), { ...spec, objectives: [] }, null],
+  ])('%s', (_name, events, of, number) => {
+    const view = folded(events, of);
+    expect(view.incumbent).toBe(number);
+    expect(bestTrial(view)?.number ?? null).toBe(number);
+  });
+});
+
+it('is the same however often a reader comes back in between', () => {
+  const entries = sceneEntries('ended');
+  const all = viewOf(entries);
+  expect(all.seq).toBe(entries.at(-1)?.seq);
+  const half = viewOf(entries.slice(0, entries.length / 2));
+  const again = JSON.parse(JSON.stringify(half)) as StudyView; // as it travels over the socket
+  for (const entry of entries.slice(entries.length / 2)) foldView(again, entry);
+  expect(again).toEqual(JSON.parse(JSON.stringify(all)));
+  const counts = countTrials(all);
+  expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(all.trials.length);
+  expect(counts.complete).toBe(all.trials.filter(({ state }) => state === 'complete').length);
+});
+
+it.each<[MetricValue, number]>([
+  ['nan', NaN],
+  ['inf', Infinity],
+  ['-inf', -Infinity],
+  [0.25, 0.25],
+])('the metric %s is the number %s, and back', (value, number) => {
+  expect(metricNumber(value)).toBe(number);
+  expect(metricValue(number)).toBe(value);
+});
+
+it('names trials, and stops at what cannot be', () => {
+  expect(metricNumber(undefined)).toBeNaN();
+  expect(trialId('train-1', 4)).toBe('train-1/4');
+  expect(() => unreachable('x' as never)).toThrow('unhandled case: "x"');
+});
