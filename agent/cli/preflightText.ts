@@ -23,7 +23,7 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
       'with',
       environment === null
         ? printable(questions.find((question) => question.type === 'environment')?.message ?? 'no Python was found')
-        : `Python ${environment.version} ${printable(environment.interpreter)} (${environment.reason})`,
+        : printable(`Python ${environment.version} ${environment.interpreter} (${environment.reason})`),
     ),
     ...(preflight.missingPackages.length === 0 ? [] : [row('lacks', missingText(preflight, env))]),
     row(

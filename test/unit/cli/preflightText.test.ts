@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { diagnosticLines, preflightText } from '../../../agent/cli/preflightText.ts';
+import { proposedObjective } from '../../../agent/cli/tune.ts';
+import { parseScript } from '../../../agent/core/annotations/index.ts';
+import type { Preflight, PreflightQuestion, TuneRequest } from '../../../agent/protocol/requests.ts';
+
+const script = `# @hpo.objective val_loss min
+lr = 1e-2  # @hpo float(1e-4, 1e-1, log)
+kind = "a"  # @hpo choice("a", "b")
+depth = 2  # @hpo int(1, 8) when kind == "a"
+epochs = 9  # @hpo fidelity(1, 9, eta=3)
+`;
+
+function preflightOf(changes: Partial<Preflight> = {}): Preflight {
+  return {
+    ...parseScript(script, 'train.py'),
+    environment: { interpreter: '/p/.venv/bin/python', version: '3.12.1', reason: 'project .venv' },
+    missingPackages: [],
+    manifest: null,
+    snapshot: { files: 12, bytes: 34_567 },
+    plan: {
+      sampler: 'tpe',
+      scheduler: 'asha-stop',
+      trials: 9,
+      parallel: 2,
+      rungs: [
+        { resource: 1, trials: 9 },
+        { resource: 3, trials: 3 },
+        { resource: 9, trials: 1 },
+      ],
+      totalResource: 21,
+      fullResource: 81,
+    },
+    questions: [],
+    ...changes,
+  };
+}
+
+const textOf = (changes: Partial<Preflight> = {}, env?: TuneRequest['env']): string =>
+  preflightText(preflightOf(changes), env, (word) => word);
+
+describe('the text before a start', () => {
+  it('says what is tuned, for what, with what, and what will run', () => {
+    expect(textOf()).toBe(
+      [
+        'tunes',
+        '  lr     0.01  float 1e-4 to 0.1, log                    train.py:2',
+        '  kind   "a"   one of "a", "b"                           train.py:3',
+        '  depth  2     int 1 to 8              when kind == "a"  train.py:4',
+        'for    val_loss min',
+        'by     epochs 1 to 9',
+        'with   Python 3.12.1 /p/.venv/bin/python (project .venv)',
+        'plan   9 trials, 2 at once, sampler tpe, scheduler asha-stop (9 to 1, 3 to 3, 1 to 9; in all 21 of 81)',
+        'code   12 files, 33.8 kB',
+      ].join('\n'),
+    );
+  });
+
+  const lacking = { missingPackages: ['numpy>=2', 'torch'], manifest: 'requirements.txt' };
+  it.each<[TuneRequest['env'], string]>([
+    [
+      undefined,
+      'lacks  numpy>=2, torch, which requirements.txt asks for; an environment with them will be made (--env current: use this one as it is)',
+    ],
+    ['auto', 'lacks  numpy>=2, torch, which requirements.txt asks for; an environment with them will be made'],
+    ['current', 'lacks  numpy>=2, torch, which requirements.txt asks for; used as it is'],
+  ])('names packages that are missing (--env %s)', (env, line) => {
+    expect(textOf(lacking, env).split('\n')).toContain(line);
+    expect(textOf({}, env)).not.toContain('lacks');
+  });
+
+  it('says where Python was looked for when there is none', () => {
+    const questions: PreflightQuestion[] = [{ type: 'environment', message: 'No Python was found; looked at: PATH.' }];
+    expect(textOf({ environment: null, questions })).toContain('\nwith   No Python was found; looked at: PATH.\n');
+  });
+
+  it('shows control characters instead of obeying them', () => {
+    const reason = 'setting\u001b[2J';
+    const text = textOf({ environment: { interpreter: '/p\u202e', version: '3', reason }, missingPackages: ['a\u0007'] });
+    // oxlint-disable-next-line no-control-regex
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+    expect(text).toContain('\\u{1b}[2J');
+  });
+
+  it('is short when nothing is annotated', () => {
+    const plan = { ...preflightOf().plan, trials: null, rungs: null };
+    const text = textOf({ ...parseScript('x = 1\n', 'train.py'), plan });
+    expect(text.split('\n').map((line) => line.split(' ')[0])).toEqual(['tunes', 'with', 'plan', 'code']);
+    expect(text).toContain('unlimited trials, 2 at once');
+  });
+});
+
+it('writes diagnostics as compilers do', () => {
+  const { diagnostics } = parseScript('# @hpo.objective val_loss min\nlr = 5  # @hpo float(0, 1)\n', 'my\nscript.py');
+  expect(diagnosticLines(diagnostics)).toEqual([expect.stringMatching(/^my\nscript\.py:2:\d+ error HPO-1114: lr is 5, outside/)]);
+});
+
+describe('the objective that is asked for', () => {
+  const asked = (...candidates: Extract<PreflightQuestion, { type: 'objective' }>['candidates']) =>
+    proposedObjective(
+      preflightOf({
+        questions: [
+          { type: 'environment', message: '' },
+          { type: 'objective', candidates },
+        ],
+      }),
+    );
+  it.each([
+    ['the only one', asked({ metric: 'loss', direction: 'min' }), { metric: 'loss', direction: 'min' }],
+    [
+      'the only one with a direction',
+      asked({ metric: 'samples', direction: null }, { metric: 'acc', direction: 'max' }),
+      { metric: 'acc', direction: 'max' },
+    ],
+    ['none of several', asked({ metric: 'loss', direction: 'min' }, { metric: 'acc', direction: 'max' }), null],
+    ['none without a direction', asked({ metric: 'samples', direction: null }), null],
+    ['none without a metric', asked(), null],
+    ['none where one is annotated', proposedObjective(preflightOf()), null],
+  ])('%s', (_name, proposed, expected) => expect(proposed).toEqual(expected));
+});

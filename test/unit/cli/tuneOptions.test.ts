@@ -1,0 +1,74 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { toRequest, type TuneOptions, wholeNumber } from '../../../agent/cli/tuneOptions.ts';
+import { decodeParams } from '../../../agent/protocol/decoders.ts';
+import { HpoError } from '../../../agent/protocol/errors.ts';
+import type { TuneRequest } from '../../../agent/protocol/requests.ts';
+
+const script = resolve('train.py');
+
+it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
+  [{}, {}],
+  [
+    { trials: '30', parallel: '2', seed: '0' },
+    { trials: 30, parallel: 2, seed: 0 },
+  ],
+  [
+    { search: 'tpe', scheduler: 'asha-stop', on: 'local' },
+    { sampler: 'tpe', scheduler: 'asha-stop', executor: 'local' },
+  ],
+  [{ budget: ['hours=1', 'trials=30'] }, { budget: { hours: '1', trials: '30' } }],
+  [{ objective: ' val_loss   min ' }, { objective: { metric: 'val_loss', direction: 'min' } }],
+  [
+    { python: '/usr/bin/python3', env: 'current' },
+    { interpreter: { path: '/usr/bin/python3', reason: '--python' }, env: 'current' },
+  ],
+  [{ timeout: '90s' }, { trialTimeoutMs: 90_000 }],
+  [{ timeout: '2h' }, { trialTimeoutMs: 7_200_000 }],
+  [{ json: true, detach: true, file: 'hpo.yml' }, {}],
+])('options %j ask for %j', (options, request) => {
+  const made = toRequest('train.py', options);
+  expect(made).toEqual({ script, ...request });
+  // What the command line sends is what the agent takes.
+  expect(decodeParams('study/create', made)).toEqual(made);
+});
+
+describe('wrong usage names the option and what to write', () => {
+  it.each<[TuneOptions, string, RegExp]>([
+    [{ trials: 'many' }, 'HPO-4018', /^-n many: not a whole number of at least 1/],
+    [{ trials: '0' }, 'HPO-4018', /^-n 0/],
+    [{ parallel: '1.5' }, 'HPO-4018', /^--parallel 1\.5/],
+    [{ seed: '-1' }, 'HPO-4018', /^--seed -1: not a whole number of at least 0/],
+    [{ search: 'magic' }, 'HPO-4010', /no sampler "magic"/],
+    [{ scheduler: 'magic' }, 'HPO-4010', /no scheduler "magic"/],
+    [{ on: 'moon' }, 'HPO-4010', /no executor "moon"/],
+    [{ budget: ['hours'] }, 'HPO-4017', /"hours" is not a budget/],
+    [{ budget: ['days=1'] }, 'HPO-4017', /"days=1"/],
+    [{ budget: ['hours=1=2'] }, 'HPO-4017', /"hours=1=2"/],
+    [{ objective: 'val_loss' }, 'HPO-4016', /"val_loss" is not an objective/],
+    [{ objective: 'val_loss down' }, 'HPO-4016', /"val_loss down"/],
+    [{ objective: 'val_loss min max' }, 'HPO-4016', /"val_loss min max"/],
+    [{ objective: '' }, 'HPO-4016', /"" is not an objective/],
+    [{ timeout: 'soon' }, 'HPO-4013', /"soon" is not a duration/],
+  ])('%j', (options, code, message) => {
+    const error = refusal(() => toRequest('train.py', options));
+    expect(error).toMatchObject({ code, exitCode: 2 });
+    expect(error.message).toMatch(message);
+    expect(error.next).not.toBe('');
+  });
+
+  it('gives an example that would do', () => {
+    const { next } = refusal(() => wholeNumber('scale', 'x', 1));
+    expect(next).toBe('write for example: scale 20');
+  });
+});
+
+function refusal(run: () => unknown): HpoError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof HpoError) return error;
+    throw error;
+  }
+  throw new Error('it was accepted');
+}
