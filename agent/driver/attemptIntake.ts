@@ -49,6 +49,7 @@ export class AttemptIntake {
   #tail: Uint8Array = new Uint8Array();
   #reading: Promise<void> | null = null;
   #isDirty = false;
+  #isFinishing = false;
   #isOverLimit = false;
 
   constructor(options: IntakeOptions) {
@@ -58,6 +59,8 @@ export class AttemptIntake {
 
   /** There may be something new to read. */
   poke(): void {
+    // The end of an attempt reads all there is: a second reader beside it would take the same bytes.
+    if (this.#isFinishing) return;
     this.#isDirty = true;
     this.#reading ??= this.#readAll()
       .catch(this.#options.onError)
@@ -66,6 +69,7 @@ export class AttemptIntake {
 
   /** Reads to the end of a finished attempt, the unfinished last line included; resolves with the end of its output as text. */
   async finish(): Promise<string> {
+    this.#isFinishing = true;
     await this.#reading;
     await this.#readAll();
     for (const stream of this.#streams ?? []) this.#emit(stream, stream.parser.end());
@@ -82,7 +86,9 @@ export class AttemptIntake {
   }
 
   async #readStream(stream: Stream): Promise<void> {
-    for (;;) {
+    // What is printed beyond the limit, until the attempt is stopped, is not read.
+    const end = stream.name === 'out' ? this.#options.spec.limits.outputBytes : Infinity;
+    while (stream.offset < end) {
       const bytes = await this.#options.output.read(this.#options.key, stream.name, stream.offset, chunkBytes);
       if (bytes.length === 0) return;
       stream.offset += bytes.length;

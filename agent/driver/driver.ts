@@ -31,18 +31,20 @@ const lost: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMe
 
 interface Study {
   readonly studyId: string;
-  readonly state: StudyState;
+  /** Replaced by what the journal holds where an append failed. */
+  state: StudyState;
   readonly executor: Executor;
   /** Resolves when the executor has made the snapshot ready and the tuned files are read. */
   ready: Promise<ReadonlyMap<string, string>> | null;
-  wakeup: number | null;
+  /** The last tidying up after an end: a study that is resumed waits for it. */
+  cleanup: Promise<void>;
 }
 
 interface LiveAttempt {
   readonly key: AttemptKey;
   readonly intake: AttemptIntake;
-  /** Whether the executor was asked, in this life of the agent, to start or adopt it. */
-  isLaunched: boolean;
+  /** Settles when the executor, in this life of the agent, has started or adopted it, or could not; null before it was asked. */
+  launch: Promise<void> | null;
   isStopAsked: boolean;
   hasEnded: boolean;
 }
@@ -73,8 +75,12 @@ export class Driver implements AsyncDisposable {
   readonly #subscriptions: Subscriptions;
   #inputs: Input[] = [];
   #batch: { studyId: string; event: StudyEvent }[] = [];
-  #acks: PromiseWithResolvers<void>[] = [];
   #dirty = new Set<Study>();
+  /** Studies whose state is ahead of the journal. */
+  readonly #unread = new Set<string>();
+  #fault: Error | null = null;
+  readonly #faultListeners = new Set<(fault: Error | null) => void>();
+  readonly #cleanups = new Set<Promise<void>>();
   #nextSeq = 1;
   #turn: NodeJS.Immediate | null = null;
   #groupTimer: NodeJS.Timeout | null = null;
@@ -93,19 +99,25 @@ export class Driver implements AsyncDisposable {
   async open(): Promise<void> {
     const { journal } = this.#ports;
     this.#nextSeq = journal.lastSeq() + 1;
-    for (const studyId of journal.studies()) this.#load(studyId);
+    for (const studyId of journal.studies()) {
+      const state = this.#foldJournal(studyId);
+      if (state !== null) this.#adopt(studyId, state);
+    }
     for (const executor of this.#executors.values()) this.#capacity = Math.max(this.#capacity, (await executor.capacity()).cpus);
-    await this.#stopOrphans();
+    await this.#tidyUp();
     for (const study of this.#studies.values()) this.#dirty.add(study);
     this.#schedule();
   }
 
-  /** Resolves when the study is recorded. */
+  /** Resolves when the study is recorded; rejects, and there is no such study, when the journal cannot be written. */
   createStudy(studyId: string, spec: StudySpec): Promise<void> {
     return this.#input(studyId, { type: 'studyCreated', at: this.#ports.clock.now(), spec });
   }
 
-  /** Resolves when the command is recorded; its effect follows. Rejects where it makes no sense in the study's state. */
+  /**
+   * Resolves when the command is recorded; its effect follows. Rejects, and nothing has happened, where it makes no sense in
+   * the study's state or the journal cannot be written.
+   */
   command(studyId: string, command: StudyCommand): Promise<void> {
     if (!this.#studies.has(studyId)) return Promise.reject(noSuchStudy(studyId));
     return this.#input(studyId, (state) => {
@@ -113,6 +125,17 @@ export class Driver implements AsyncDisposable {
       if ('code' in result) throw new HpoError(result.code, result.message, result.next);
       return result;
     });
+  }
+
+  /** Why the journal takes nothing at present; null while it does. It is tried again all the time. */
+  get fault(): Error | null {
+    return this.#fault;
+  }
+
+  /** Hears when `fault` comes and goes. */
+  onFault(listener: (fault: Error | null) => void): Disposable {
+    this.#faultListeners.add(listener);
+    return { [Symbol.dispose]: () => this.#faultListeners.delete(listener) };
   }
 
   /** The live view: read it, do not keep or change it. */
@@ -142,22 +165,25 @@ export class Driver implements AsyncDisposable {
 
   /** Writes what is known and lets go; running attempts go on for the next agent. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#runTurn();
     this.#isClosed = true;
-    if (this.#turn !== null) clearImmediate(this.#turn);
-    for (const timer of [this.#groupTimer, this.#retryTimer, this.#wakeTimer]) if (timer !== null) clearTimeout(timer);
+    this.#runTurn();
+    for (const timer of [this.#retryTimer, this.#wakeTimer]) if (timer !== null) clearTimeout(timer);
     this.#subscriptions[Symbol.dispose]();
+    // What is half done now would meet what the next agent does.
+    await Promise.all([...this.#attempts.values()].map(async ({ launch }) => await launch));
+    await Promise.all(this.#cleanups);
     for (const executor of this.#executors.values()) await executor[Symbol.asyncDispose]();
   }
 
-  #load(studyId: string): void {
+  /** What the journal holds of a study; null where that is nothing. */
+  #foldJournal(studyId: string): StudyState | null {
     let state: StudyState | null = null;
     for (const entry of this.#ports.journal.read(studyId, 0)) {
       if (state === null) state = createStudy(entry);
       else fold(state, entry);
       this.#rememberCursor(entry);
     }
-    if (state !== null) this.#adopt(studyId, state);
+    return state;
   }
 
   #adopt(studyId: string, state: StudyState): Study {
@@ -165,22 +191,38 @@ export class Driver implements AsyncDisposable {
     const executor = this.#executors.get(name);
     if (executor === undefined)
       throw new HpoError('HPO-4011', `the executor "${name}" is not there in this version`, 'choose: --on local');
-    const study: Study = { studyId, state, executor, ready: null, wakeup: null };
+    const study: Study = { studyId, state, executor, ready: null, cleanup: Promise.resolve() };
     this.#studies.set(studyId, study);
     return study;
   }
 
-  /** What carries our mark but belongs to no live attempt (a study deleted while no agent ran) is ended. */
-  async #stopOrphans(): Promise<void> {
+  /** What an agent that was killed left behind: attempts that no longer count, files of studies that ended or were deleted. */
+  async #tidyUp(): Promise<void> {
     for (const executor of this.#executors.values()) {
-      for (const listing of await executor.list()) {
+      const listings = await executor.list();
+      for (const listing of listings) {
         if (listing.state === 'running' && this.#liveAttempt(listing.key) === null) await executor.stop(listing.key, 0);
+      }
+      for (const studyId of new Set(listings.map(({ key }) => key.studyId))) {
+        const study = this.#studies.get(studyId);
+        if (study?.state.view.state === 'ended') study.cleanup = this.#cleanUp(executor, studyId, false);
+        // Files of which the journal knows nothing at all are another journal's.
+        if (study === undefined && this.#isDeleted(studyId)) void this.#cleanUp(executor, studyId, true);
       }
     }
   }
 
+  #isDeleted(studyId: string): boolean {
+    for (const { event } of this.#ports.journal.read(studyId, 0)) if (event.type === 'studyDeleted') return true;
+    return false;
+  }
+
   #input(studyId: string, produce: Input['produce'], { isUrgent = true, isAcknowledged = true } = {}): Promise<void> {
     const ack = isAcknowledged ? Promise.withResolvers<void>() : null;
+    if (this.#isClosed) {
+      ack?.reject(new HpoError('HPO-5002', 'the agent is ending', 'run the command again: studies go on and nothing is lost'));
+      return ack?.promise ?? Promise.resolve();
+    }
     this.#inputs.push({ studyId, produce, ack });
     if (isUrgent) this.#schedule();
     else this.#groupTimer ??= setTimeout(() => this.#runTurn(), groupMs);
@@ -204,26 +246,33 @@ export class Driver implements AsyncDisposable {
     if (this.#groupTimer !== null) clearTimeout(this.#groupTimer);
     this.#turn = null;
     this.#groupTimer = null;
-    // While the journal cannot be written, nothing more is taken in: inputs wait, executors keep their output.
-    if (this.#isClosed || this.#retryTimer !== null) return;
+    // While the journal cannot be written, observations wait for the next try; people get an answer at once.
+    if (this.#retryTimer !== null && !this.#isClosed && this.#inputs.every(({ ack }) => ack === null)) return;
     const inputs = this.#inputs;
     this.#inputs = [];
-    const nRunningBefore = this.#nRunning();
-    for (const input of inputs) this.#take(input);
-    // What one study gives back, another may be waiting for.
-    if (this.#nRunning() < nRunningBefore) for (const study of this.#studies.values()) this.#dirty.add(study);
-    for (const study of this.#dirty) this.#decideAll(study);
-    this.#commit();
+    try {
+      this.#readAgain();
+      const nRunningBefore = this.#nRunning();
+      const taken = inputs.filter((input) => this.#take(input));
+      // What one study gives back, another may be waiting for.
+      if (this.#nRunning() < nRunningBefore) this.#makeAllDirty();
+      this.#decideAll();
+      this.#commit(taken);
+    } catch (error) {
+      this.#hold(inputs, error);
+    }
   }
 
-  #take({ studyId, produce, ack }: Input): void {
+  /** False for an input that makes no sense. */
+  #take({ studyId, produce, ack }: Input): boolean {
     try {
       if (typeof produce === 'function') this.#continue(studyId, produce);
       else this.#begin(studyId, produce);
-      if (ack !== null) this.#acks.push(ack);
+      return true;
     } catch (error) {
       if (ack === null) this.#ports.log.error('an input was refused', { studyId, error: String(error) });
       else ack.reject(error);
+      return false;
     }
   }
 
@@ -244,28 +293,36 @@ export class Driver implements AsyncDisposable {
   #record(study: Study, events: readonly StudyEvent[]): void {
     for (const event of events) {
       const entry: JournalEntry = { seq: this.#nextSeq++, studyId: study.studyId, event };
+      this.#batch.push({ studyId: study.studyId, event });
       fold(study.state, entry);
       this.#rememberCursor(entry);
-      this.#batch.push({ studyId: study.studyId, event });
     }
   }
 
   #rememberCursor({ studyId, event }: JournalEntry): void {
-    if (event.type === 'metricReported')
-      this.#recorded.set(keyText({ studyId, trial: event.number, attempt: event.attempt }), event.cursor);
-    if (event.type !== 'attemptEnded') return;
-    // Only now: an attempt that has ended in the world but not yet in the state must not be started again.
+    if (event.type !== 'metricReported' && event.type !== 'attemptEnded') return;
     const text = keyText({ studyId, trial: event.number, attempt: event.attempt });
-    this.#recorded.delete(text);
-    this.#attempts.delete(text);
+    if (event.type === 'metricReported') this.#recorded.set(text, event.cursor);
+    else this.#recorded.delete(text);
   }
 
-  #decideAll(study: Study): void {
-    for (;;) {
-      const events = decide(study.state, { now: this.#ports.clock.now(), hasCapacity: this.#hasCapacity(study) });
-      if (events.length === 0) return;
-      this.#record(study, events);
+  /** One decision of each study in turn, the one with the fewest attempts first, so that a large study leaves room for a small one. */
+  #decideAll(): void {
+    for (let studies = [...this.#dirty]; studies.length > 0; ) {
+      studies.sort((a, b) => a.state.nRunning - b.state.nRunning);
+      const undecided: Study[] = [];
+      for (const study of studies) {
+        const events = decide(study.state, { now: this.#ports.clock.now(), hasCapacity: this.#hasCapacity() });
+        if (events.length === 0) continue;
+        this.#record(study, events);
+        undecided.push(study);
+      }
+      studies = undecided;
     }
+  }
+
+  #makeAllDirty(): void {
+    for (const study of this.#studies.values()) this.#dirty.add(study);
   }
 
   #nRunning(): number {
@@ -274,45 +331,103 @@ export class Driver implements AsyncDisposable {
     return n;
   }
 
-  /** One study may use what its user asked for; several together no more than the machine has. */
-  #hasCapacity(study: Study): boolean {
-    return this.#nRunning() < Math.max(this.#capacity, study.state.view.parallel);
+  /** All studies together use what the machine has, or more where the user asked for more in one of them. */
+  #hasCapacity(): boolean {
+    let limit = this.#capacity;
+    for (const { state } of this.#studies.values()) {
+      if (state.view.state === 'running') limit = Math.max(limit, state.view.parallel);
+    }
+    return this.#nRunning() < limit;
   }
 
-  #commit(): void {
-    let entries: readonly JournalEntry[] = [];
-    try {
-      if (this.#batch.length > 0) entries = this.#ports.journal.append(this.#batch);
-    } catch (error) {
-      this.#holdIntake(error);
-      return;
-    }
+  /** Throws where the journal cannot be written; nothing of the turn counts then. */
+  #commit(inputs: readonly Input[]): void {
+    const entries = this.#batch.length > 0 ? this.#ports.journal.append(this.#batch) : [];
     const last = entries.at(-1);
     if (last !== undefined && last.seq !== this.#nextSeq - 1) {
-      throw new HpoError(
-        'HPO-9002',
-        `the journal numbered an event ${last.seq}, the driver ${this.#nextSeq - 1}`,
-        'report this fault with the agent.log',
-      );
+      // Nothing that follows could be right: the agent ends, and the next one reads the journal.
+      setImmediate(() => {
+        throw new HpoError(
+          'HPO-9002',
+          `the journal numbered an event ${last.seq}, the driver ${this.#nextSeq - 1}`,
+          'report this fault with the agent.log',
+        );
+      });
     }
     this.#batch = [];
     const dirty = this.#dirty;
     this.#dirty = new Set();
+    if (this.#fault !== null) this.#recover();
+    for (const { studyId, event } of entries) {
+      // Only now: an attempt that has ended in the world but not yet in the journal must not be started again.
+      if (event.type === 'attemptEnded') this.#attempts.delete(keyText({ studyId, trial: event.number, attempt: event.attempt }));
+    }
     this.#subscriptions.publish(entries);
-    for (const ack of this.#acks.splice(0)) ack.resolve();
+    for (const { ack } of inputs) ack?.resolve();
+    if (this.#isClosed) return;
     for (const study of dirty) this.#act(study);
     this.#setWakeup();
   }
 
-  /** Nothing unwritten is acknowledged, published or acted on; the same batch is tried again until there is room. */
-  #holdIntake(error: unknown): void {
-    this.#ports.log.error('the journal cannot be written; trying again', { error: String(error) });
-    for (const ack of this.#acks.splice(0)) ack.reject(error);
+  /**
+   * The journal cannot be written, so nothing of this turn has happened: commands are refused with the reason, studies are
+   * what the journal holds, and what was observed waits until there is room.
+   */
+  #hold(inputs: readonly Input[], error: unknown): void {
+    this.#setFault(error instanceof Error ? error : new Error(String(error)));
+    for (const { ack } of inputs) ack?.reject(error);
+    this.#inputs = [...inputs.filter(({ ack }) => ack === null), ...this.#inputs];
+    for (const { studyId } of this.#batch) this.#unread.add(studyId);
+    this.#batch = [];
+    for (const timer of [this.#retryTimer, this.#wakeTimer]) if (timer !== null) clearTimeout(timer);
+    if (this.#isClosed) return;
+    const startedAt = performance.now();
+    try {
+      this.#readAgain();
+    } catch (unreadable) {
+      this.#ports.log.error('the journal cannot be read either', { error: String(unreadable) });
+    }
+    // Reading a large study again and again must not be all that the agent does.
+    const waitMs = Math.max(retryAppendMs, 10 * (performance.now() - startedAt));
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = null;
-      this.#commit();
-      this.#schedule();
-    }, retryAppendMs);
+      this.#runTurn();
+    }, waitMs);
+  }
+
+  #readAgain(): void {
+    for (const studyId of this.#unread) {
+      for (const text of this.#recorded.keys()) if (text.startsWith(`${studyId}/`)) this.#recorded.delete(text);
+      const study = this.#studies.get(studyId);
+      const state = this.#foldJournal(studyId);
+      this.#unread.delete(studyId);
+      if (study === undefined) continue;
+      if (state === null) {
+        this.#studies.delete(studyId);
+        this.#dirty.delete(study);
+      } else {
+        study.state = state;
+        this.#dirty.add(study);
+      }
+    }
+    this.#nextSeq = this.#ports.journal.lastSeq() + 1;
+  }
+
+  /** The journal takes events again, or none waits for it: output that was not read meanwhile is read now. */
+  #recover(): void {
+    this.#setFault(null);
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+    for (const { intake } of this.#attempts.values()) intake.poke();
+  }
+
+  #setFault(fault: Error | null): void {
+    const isNews = (fault === null) !== (this.#fault === null);
+    this.#fault = fault;
+    if (!isNews) return;
+    if (fault === null) this.#ports.log.info('the journal is written again');
+    else this.#ports.log.error('the journal cannot be written; trying again', { error: String(fault) });
+    for (const listener of this.#faultListeners) listener(fault);
   }
 
   #act(study: Study): void {
@@ -321,9 +436,8 @@ export class Driver implements AsyncDisposable {
       return;
     }
     for (const trial of study.state.liveTrials()) {
-      const key: AttemptKey = { studyId: study.studyId, trial: trial.number, attempt: trial.attempts.length };
-      const live = this.#liveAttempt(key);
-      if (live !== null && !live.isLaunched) void this.#launch(study, live);
+      const live = this.#liveAttempt({ studyId: study.studyId, trial: trial.number, attempt: trial.attempts.length });
+      if (live !== null) live.launch ??= this.#launch(study, live);
     }
     for (const intent of intents(study.state)) {
       if (intent.type === 'stopAttempt')
@@ -331,7 +445,7 @@ export class Driver implements AsyncDisposable {
     }
     if (study.state.view.state === 'ended' && study.ready !== null) {
       study.ready = null;
-      this.#background(study.executor.cleanup(study.studyId, { removeFiles: false }), 'clean up');
+      study.cleanup = this.#cleanUp(study.executor, study.studyId, false);
     }
   }
 
@@ -344,7 +458,7 @@ export class Driver implements AsyncDisposable {
     const live: LiveAttempt = {
       key,
       intake: this.#intake(key, state.view.spec),
-      isLaunched: false,
+      launch: null,
       isStopAsked: false,
       hasEnded: false,
     };
@@ -365,26 +479,24 @@ export class Driver implements AsyncDisposable {
     });
   }
 
-  /** Starts the attempt, or adopts it where an earlier agent started it. */
+  /** Starts the attempt, or adopts it where an earlier agent started it. Never rejects. */
   async #launch(study: Study, live: LiveAttempt): Promise<void> {
-    live.isLaunched = true;
     const { key } = live;
     try {
       study.ready ??= this.#prepare(study);
       const texts = await study.ready;
+      // The study may have been deleted meanwhile, or the agent is ending and leaves the start to the next one.
+      if (this.#isClosed || this.#attempts.get(keyText(key)) !== live) return;
       await study.executor.start(buildAttempt(study.state.view.spec, { key, ...pointOf(study.state, key.trial) }, texts));
     } catch (error) {
       study.ready = null;
-      await this.#end(
-        live,
-        { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true },
-        messageOf(error),
-      );
+      await this.#end(live, lost, messageOf(error));
     }
   }
 
   async #prepare(study: Study): Promise<ReadonlyMap<string, string>> {
     const { spec } = study.state.view;
+    await study.cleanup;
     await study.executor.prepare({ studyId: study.studyId, snapshot: spec.snapshot });
     const files = tunedFiles(spec);
     const texts = await Promise.all(files.map((file) => this.#ports.snapshots.readText(spec.snapshot, file)));
@@ -395,7 +507,10 @@ export class Driver implements AsyncDisposable {
     const live = this.#attempts.get(keyText(key));
     if (live === undefined || live.isStopAsked) return;
     live.isStopAsked = true;
-    this.#background(study.executor.stop(key, study.state.view.spec.limits.graceMs), 'stop an attempt');
+    const { graceMs } = study.state.view.spec.limits;
+    // What is not there yet cannot be stopped.
+    const stopped = (live.launch ?? Promise.resolve()).then(() => study.executor.stop(key, graceMs));
+    stopped.catch((error: unknown) => this.#ports.log.error('could not stop an attempt', { error: messageOf(error) }));
   }
 
   #report(key: AttemptKey, records: readonly IntakeRecord[]): void {
@@ -422,7 +537,8 @@ export class Driver implements AsyncDisposable {
   #listener(): ExecutorListener {
     return {
       started: (key, { pid }) => this.#observe(key, { type: 'started', number: key.trial, attempt: key.attempt, pid }, false),
-      output: (key) => this.#liveAttempt(key)?.intake.poke(),
+      // While the journal takes nothing, output stays in its file instead of in memory.
+      output: (key) => void (this.#fault === null && this.#liveAttempt(key)?.intake.poke()),
       ended: (key, ending) => {
         const live = this.#liveAttempt(key);
         if (live !== null) void this.#end(live, ending, null);
@@ -431,9 +547,32 @@ export class Driver implements AsyncDisposable {
   }
 
   #forget(study: Study): void {
-    this.#studies.delete(study.studyId);
-    for (const [text, { key }] of this.#attempts) if (key.studyId === study.studyId) this.#attempts.delete(text);
-    this.#background(study.executor.cleanup(study.studyId, { removeFiles: true }), 'delete the files of a study');
+    const { studyId, executor } = study;
+    this.#studies.delete(studyId);
+    const launches: Promise<void>[] = [study.cleanup];
+    for (const [text, { key, launch }] of this.#attempts) {
+      if (key.studyId !== studyId) continue;
+      if (launch !== null) launches.push(launch);
+      this.#attempts.delete(text);
+    }
+    // A start that is under way would come after the cleaning.
+    void this.#cleanUp(executor, studyId, true, Promise.all(launches));
+    this.#makeAllDirty();
+    this.#schedule();
+  }
+
+  #cleanUp(
+    executor: Executor,
+    studyId: string,
+    removeFiles: boolean,
+    after: Promise<unknown> = Promise.resolve(),
+  ): Promise<void> {
+    const cleanup = after
+      .then(() => executor.cleanup(studyId, { removeFiles }))
+      .catch((error: unknown) => this.#ports.log.error('could not clean up after a study', { studyId, error: messageOf(error) }))
+      .finally(() => this.#cleanups.delete(cleanup));
+    this.#cleanups.add(cleanup);
+    return cleanup;
   }
 
   #setWakeup(): void {
@@ -446,12 +585,7 @@ export class Driver implements AsyncDisposable {
     this.#wakeTimer = setTimeout(() => {
       for (const time of times) if (time.at !== null && time.at <= this.#ports.clock.now()) this.#dirty.add(time.study);
       this.#runTurn();
-      this.#setWakeup();
     }, waitMs);
-  }
-
-  #background(work: Promise<void>, what: string): void {
-    work.catch((error: unknown) => this.#ports.log.error(`could not ${what}`, { error: messageOf(error) }));
   }
 }
 

@@ -40,7 +40,9 @@ export class Subscriptions implements Disposable {
     if (entries.length === 0) return;
     for (const subscription of this.#all) {
       if (!subscription.isLive) continue;
-      const wanted = subscription.studyId === null ? entries : entries.filter((entry) => entry.studyId === subscription.studyId);
+      const { studyId, cursor } = subscription;
+      // A cursor of another journal may be ahead of this one.
+      const wanted = entries.filter((entry) => entry.seq > cursor && (studyId === null || entry.studyId === studyId));
       if (wanted.length > 0) subscription.onEntries(wanted);
     }
   }

@@ -19,6 +19,8 @@ export interface AttemptEnding {
   readonly outputTail: string;
 }
 
+const maxReasonLength = 1_000;
+
 /** Failure codes; each stands for one cause and one remedy. */
 export const failureCodes = {
   program: 'HPO-3001',
@@ -61,10 +63,14 @@ function outputLimit(spec: StudySpec): Failure {
 }
 
 function lost(isStarted: boolean, tail: string): Failure {
-  const message = isStarted
-    ? 'The process vanished without a record of its end, as after a restart of the machine. It is tried again by itself.'
-    : `The attempt could not be started: ${lastLine(tail) || 'no reason is known'}. It is tried again by itself; see "hpo logs" and the settings of the interpreter.`;
-  return { kind: 'infrastructure', code: failureCodes.lost, message };
+  const again = 'It is tried again by itself';
+  const fail = (message: string): Failure => ({ kind: 'infrastructure', code: failureCodes.lost, message });
+  if (isStarted) return fail(`The process vanished without a record of its end, as after a restart of the machine. ${again}.`);
+  // The whole of the reason: a path in it may be long, and what went wrong with it comes last.
+  const reason = tail.trim().replaceAll(/\s+/g, ' ').slice(0, maxReasonLength);
+  if (reason === '')
+    return fail(`The attempt was lost before it began, as when the agent is killed while it starts one. ${again}.`);
+  return fail(`The attempt could not be started: ${reason}. ${again}; see "hpo logs" and the settings of the interpreter.`);
 }
 
 function timeout(spec: StudySpec): Failure {

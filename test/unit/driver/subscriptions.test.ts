@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { array, assert, asyncProperty, constantFrom, integer, record } from 'fast-check';
+import { expect, test } from 'vitest';
+import type { JournalEntry } from '../../../agent/protocol/events.ts';
+import { ended, study, training, World } from './world.ts';
+
+test('a subscription from anywhere, at any time, gets every entry once, in order and without a gap', async () => {
+  const subscription = record({
+    afterMs: integer({ min: 0, max: 15 }),
+    from: integer({ min: 0, max: 60 }),
+    studyId: constantFrom(null, 'a', 'b'),
+  });
+  await assert(
+    asyncProperty(array(subscription, { minLength: 1, maxLength: 6 }), async (asked) => {
+      using world = new World({ program: training(2, 0) });
+      await using life = await world.open();
+      await life.driver.createStudy('a', study({ budget: { trials: 3 } }));
+      await life.driver.createStudy('b', study({ budget: { trials: 2 } }));
+      const got = asked.map(({ afterMs, from, studyId }) => {
+        const entries: JournalEntry[] = [];
+        const ready = sleep(afterMs).then(() => life.driver.subscribe(studyId, from, (more) => entries.push(...more)));
+        return { from, studyId, entries, ready };
+      });
+      await ended(life.driver, 'a');
+      await ended(life.driver, 'b');
+      await Promise.all(got.map(({ ready }) => ready));
+      await sleep(5);
+      for (const { from, studyId, entries } of got) {
+        expect(entries).toEqual(world.entries(studyId).filter(({ seq }) => seq > from));
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a long past comes in pieces, a subscription that was ended hears nothing more', async () => {
+  using world = new World();
+  world.journal.append([
+    { studyId: 'old', event: { type: 'studyCreated', at: 1, spec: study() } },
+    ...Array.from({ length: 2_500 }, (_, i) => ({
+      studyId: 'old',
+      event: { type: 'studyScaled', at: 1, parallel: 1 + (i % 2) } as const,
+    })),
+    { studyId: 'old', event: { type: 'studyPaused', at: 1, reason: '' } },
+  ]);
+  await using life = await world.open();
+  const sizes: number[] = [];
+  const subscription = life.driver.subscribe('old', 0, (entries) => sizes.push(entries.length));
+  await sleep(30);
+  expect(sizes).toEqual([1_000, 1_000, 502]);
+  subscription[Symbol.dispose]();
+  await life.driver.command('old', { type: 'scale', parallel: 5 });
+  await sleep(5);
+  expect(sizes).toHaveLength(3);
+});
