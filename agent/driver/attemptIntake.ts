@@ -34,7 +34,8 @@ export interface IntakeOptions {
 
 interface Stream {
   readonly name: OutputStream;
-  readonly parser: MetricParser;
+  /** One, or one for each metric that is read from the same file. */
+  readonly parsers: readonly MetricParser[];
   offset: number;
 }
 
@@ -72,7 +73,11 @@ export class AttemptIntake {
     this.#isFinishing = true;
     await this.#reading;
     await this.#readAll();
-    for (const stream of this.#streams ?? []) this.#emit(stream, stream.parser.end());
+    for (const stream of this.#streams ?? [])
+      this.#emit(
+        stream,
+        merged(stream, (parser) => parser.end()),
+      );
     return new TextDecoder().decode(this.#tail);
   }
 
@@ -93,7 +98,10 @@ export class AttemptIntake {
       if (bytes.length === 0) return;
       stream.offset += bytes.length;
       if (stream.name === 'out') this.#keepTail(bytes);
-      this.#emit(stream, stream.parser.push(bytes));
+      this.#emit(
+        stream,
+        merged(stream, (parser) => parser.push(bytes)),
+      );
     }
   }
 
@@ -104,9 +112,12 @@ export class AttemptIntake {
   async #startsAtZero(): Promise<boolean | undefined> {
     const { key, spec, output } = this.#options;
     if (key.attempt === 1) return undefined;
-    for (const { name, parser } of openStreams(spec, undefined)) {
-      parser.push(await output.read({ ...key, attempt: 1 }, name, 0, chunkBytes));
-      if (parser.startsAtZero !== undefined) return parser.startsAtZero;
+    for (const { name, parsers } of openStreams(spec, undefined)) {
+      const bytes = await output.read({ ...key, attempt: 1 }, name, 0, chunkBytes);
+      for (const parser of parsers) {
+        parser.push(bytes);
+        if (parser.startsAtZero !== undefined) return parser.startsAtZero;
+      }
     }
     return undefined;
   }
@@ -139,13 +150,27 @@ export class AttemptIntake {
 /** Objectives are read even where their name looks like a clock's, and where only a blank stands before the value. */
 function openStreams(spec: StudySpec, startsAtZero: boolean | undefined): readonly Stream[] {
   const options = { expected: spec.objectives.map(({ metric }) => metric), startsAtZero };
-  const files = spec.metrics.flatMap((source) => {
-    if (source.type !== 'json' && source.type !== 'csv') return [];
-    return [{ name: `work/${source.path}` as const, parser: createFileMetricParser(source, options), offset: 0 }];
-  });
+  const files = new Map<OutputStream, MetricParser[]>();
+  for (const source of spec.metrics) {
+    if (source.type !== 'json' && source.type !== 'csv') continue;
+    const name = `work/${source.path}` as const;
+    files.set(name, [...(files.get(name) ?? []), createFileMetricParser(source, options)]);
+  }
   return [
-    { name: 'out', parser: createMetricParser({ ...options, sources: spec.metrics }), offset: 0 },
-    { name: 'metrics', parser: createMetricsFileParser(options), offset: 0 },
-    ...files,
+    { name: 'out', parsers: [createMetricParser({ ...options, sources: spec.metrics })], offset: 0 },
+    { name: 'metrics', parsers: [createMetricsFileParser(options)], offset: 0 },
+    ...[...files].map(([name, parsers]) => ({ name, parsers, offset: 0 })),
   ];
+}
+
+/** Records of all parsers of a stream in the order of its lines: a cursor counts lines, so a line's metrics are recorded together. */
+function merged({ parsers }: Stream, read: (parser: MetricParser) => readonly MetricRecord[]): readonly MetricRecord[] {
+  const [first = [], ...others] = parsers.map(read);
+  if (others.length === 0) return first;
+  const byEnd = new Map<number, MetricRecord>();
+  for (const record of [first, ...others].flat()) {
+    const known = byEnd.get(record.end);
+    byEnd.set(record.end, known === undefined ? record : { ...known, values: { ...known.values, ...record.values } });
+  }
+  return [...byEnd.values()].sort((a, b) => a.end - b.end);
 }
