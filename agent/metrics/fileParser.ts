@@ -1,11 +1,11 @@
 import { HpoError } from '../protocol/errors.ts';
 import type { MetricSource } from '../protocol/space.ts';
 import type { MetricValue, MetricValues } from '../protocol/study.ts';
-import { LineSplitter, lineHas } from './lineSplitter.ts';
+import { LineParser } from './lineParser.ts';
+import { lineHas } from './lineSplitter.ts';
 import { refuseTensorboard } from './metricParser.ts';
-import type { MetricParser, MetricParserOptions, MetricRecord } from './metricParser.ts';
+import type { MetricParser, MetricParserOptions } from './metricParser.ts';
 import { ExpectedNames, flatten, parseLoosely, parseValue } from './scanValues.ts';
-import { StepReader } from './steps.ts';
 
 /**
  * Reads the file at HPO_METRICS_FILE: one JSON object a line, such as `{"step": 3, "val_loss": 0.2}`. Without `step` (or
@@ -41,55 +41,23 @@ interface Row {
 
 type ReadRow = (line: string) => Row | null;
 
-class RowParser implements MetricParser {
-  readonly #splitter: LineSplitter;
-  readonly #steps: StepReader;
-  readonly #names = new Set<string>();
+class RowParser extends LineParser {
+  readonly #read: ReadRow;
   #count = 0;
-  #records: MetricRecord[] = [];
 
   constructor(read: ReadRow, startsAtZero: boolean | undefined) {
-    this.#steps = new StepReader(startsAtZero);
-    this.#splitter = new LineSplitter(
-      (line, end) => {
-        const row = line === '' ? null : read(line);
-        const names = Object.keys(row?.values ?? {});
-        if (row === null || names.length === 0) return;
-        for (const name of names) this.#names.add(name);
-        const named = row.step === '' ? null : this.#steps.read(row.step, true);
-        this.#count = named ?? this.#count + 1;
-        this.#records.push({ step: this.#count, values: row.values, end });
-      },
-      { wanted: lineHas.anything },
-    );
+    super(startsAtZero, lineHas.anything);
+    this.#read = read;
   }
 
-  get namesSeen(): readonly string[] {
-    return [...this.#names];
-  }
-
-  get startsAtZero(): boolean | undefined {
-    return this.#steps.startsAtZero;
-  }
-
-  get skippedLines(): number {
-    return this.#splitter.skippedLines;
-  }
-
-  push(bytes: Uint8Array): MetricRecord[] {
-    this.#splitter.push(bytes);
-    return this.#take();
-  }
-
-  end(): MetricRecord[] {
-    this.#splitter.end();
-    return this.#take();
-  }
-
-  #take(): MetricRecord[] {
-    const records = this.#records;
-    this.#records = [];
-    return records;
+  protected override readLine(line: string, end: number): void {
+    const row = line === '' ? null : this.#read(line);
+    const names = Object.keys(row?.values ?? {});
+    if (row === null || names.length === 0) return;
+    for (const name of names) this.names.add(name);
+    const named = row.step === '' ? null : this.steps.read(row.step, true);
+    this.#count = named ?? this.#count + 1;
+    this.record({ step: this.#count, values: row.values, end });
   }
 }
 

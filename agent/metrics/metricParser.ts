@@ -2,9 +2,9 @@ import { HpoError } from '../protocol/errors.ts';
 import type { MetricSource } from '../protocol/space.ts';
 import type { MetricValues } from '../protocol/study.ts';
 import { stripAnsi } from './ansi.ts';
-import { LineSplitter, lineHas } from './lineSplitter.ts';
+import { LineParser } from './lineParser.ts';
+import { lineHas } from './lineSplitter.ts';
 import { ExpectedNames, scanValues } from './scanValues.ts';
-import { StepReader } from './steps.ts';
 import { compilePattern } from './userPattern.ts';
 import type { UserPattern } from './userPattern.ts';
 
@@ -60,60 +60,29 @@ interface Reading {
   readonly end: number;
 }
 
-class StdoutParser implements MetricParser {
-  readonly #splitter: LineSplitter;
-  readonly #steps: StepReader;
+class StdoutParser extends LineParser {
   readonly #patterns: readonly UserPattern[];
   /** Metrics with a source of their own: nothing else on standard output may report them. */
   readonly #annotated: ReadonlySet<string>;
   readonly #expected: ExpectedNames;
-  readonly #names = new Set<string>();
   readonly #counts = new Map<string, number>();
   /** What a progress bar shows until it is drawn anew: only its last state at a step counts. */
   #held: Reading | null = null;
-  #records: MetricRecord[] = [];
 
   constructor({ sources, expected = [], startsAtZero }: MetricParserOptions) {
     for (const source of sources) refuseTensorboard(source);
-    this.#patterns = sources.filter((source) => source.type === 'stdout').map((source) => compilePattern(source));
+    const patterns = sources.filter((source) => source.type === 'stdout').map((source) => compilePattern(source));
+    super(startsAtZero, lineHas.digit | (patterns.length + expected.length > 0 ? lineHas.letterN : lineHas.separator));
+    this.#patterns = patterns;
     this.#annotated = new Set(sources.map((source) => source.metric));
     this.#expected = new ExpectedNames(expected);
-    this.#steps = new StepReader(startsAtZero);
-    this.#splitter = new LineSplitter((text, end, isRedrawn) => this.#line(text, end, isRedrawn), {
-      wanted: lineHas.digit | (this.#patterns.length + expected.length > 0 ? lineHas.letterN : lineHas.separator),
-    });
   }
 
-  get namesSeen(): readonly string[] {
-    return [...this.#names];
-  }
-
-  get startsAtZero(): boolean | undefined {
-    return this.#steps.startsAtZero;
-  }
-
-  get skippedLines(): number {
-    return this.#splitter.skippedLines;
-  }
-
-  push(bytes: Uint8Array): MetricRecord[] {
-    this.#splitter.push(bytes);
-    return this.#take();
-  }
-
-  end(): MetricRecord[] {
-    this.#splitter.end();
+  protected override finish(): void {
     this.#release();
-    return this.#take();
   }
 
-  #take(): MetricRecord[] {
-    const records = this.#records;
-    this.#records = [];
-    return records;
-  }
-
-  #line(raw: string, end: number, isRedrawn: boolean): void {
+  protected override readLine(raw: string, end: number, isRedrawn: boolean): void {
     const reading = raw === '' ? null : this.#read(stripAnsi(raw), end);
     if (reading !== null) {
       // A bar that moved on to the next step leaves its last state behind; at the same step it is only more recent.
@@ -133,22 +102,22 @@ class StdoutParser implements MetricParser {
     let annotatedStep: number | null = null;
     for (const pattern of this.#patterns) {
       const match = pattern.match(text);
-      if (match.step !== null) pattern.lastStep = this.#steps.annotated(match.step);
+      if (match.step !== null) pattern.lastStep = this.steps.annotated(match.step);
       if (match.value === null) continue;
-      this.#names.add(pattern.metric);
+      this.names.add(pattern.metric);
       values[pattern.metric] = match.value;
       annotatedStep ??= pattern.lastStep;
     }
     let isEmpty = true;
     for (const _name in values) isEmpty = false;
-    const step = this.#steps.read(text, !isEmpty);
+    const step = this.steps.read(text, !isEmpty);
     return isEmpty ? null : { step: annotatedStep ?? step, values, end };
   }
 
   #admits(name: string): boolean {
-    if (this.#names.has(name)) return true;
-    if (this.#names.size >= maxNames && !this.#expected.has(name)) return false;
-    this.#names.add(name);
+    if (this.names.has(name)) return true;
+    if (this.names.size >= maxNames && !this.#expected.has(name)) return false;
+    this.names.add(name);
     return true;
   }
 
@@ -156,7 +125,7 @@ class StdoutParser implements MetricParser {
     if (this.#held === null) return;
     const { step, values, end } = this.#held;
     this.#held = null;
-    this.#records.push({ step: step ?? this.#count(values), values, end });
+    this.record({ step: step ?? this.#count(values), values, end });
   }
 
   /** A script that names no step: every metric counts its own reports, and a line with several is as far as the farthest. */

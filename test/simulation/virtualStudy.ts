@@ -17,6 +17,7 @@ import type { StudyCommand } from '../../agent/protocol/requests.ts';
 import type { Params } from '../../agent/protocol/space.ts';
 import { endedTrialStates, type MetricValue, type StudySpec } from '../../agent/protocol/study.ts';
 import { metricNumber, metricValue } from '../../agent/protocol/view.ts';
+import { ended, replay } from '../unit/core/study/harness.ts';
 
 /** How often things go wrong; each a probability per attempt unless said otherwise. */
 export interface Faults {
@@ -208,19 +209,7 @@ export class VirtualStudy {
   #end(process: Process, ending: Partial<Extract<Observation, { type: 'ended' }>>): void {
     if (process.isOver) return;
     process.isOver = true;
-    const { number, attempt } = process;
-    this.#see({
-      type: 'ended',
-      number,
-      attempt,
-      exitCode: 0,
-      signal: null,
-      isTimeout: false,
-      isOutOfMemory: false,
-      isLost: false,
-      outputTail: '',
-      ...ending,
-    });
+    this.#see(ended(process.number, process.attempt, ending));
   }
 
   #stop(number: number, attempt: number): void {
@@ -252,19 +241,11 @@ export class VirtualStudy {
 
   /** The agent dies; the next one reads the journal and must know and decide the same. */
   #crash(): void {
-    const again = this.replay();
+    const again = replay(this.journal);
     if (!isDeepStrictEqual(again, this.state)) this.#fail('the replayed state differs from the live one');
     const world = { now: this.now, hasCapacity: true };
     if (!isDeepStrictEqual(decide(again, world), decide(this.state, world))) this.#fail('the replayed state decides otherwise');
     this.state = again;
-  }
-
-  replay(): StudyState {
-    const [first, ...rest] = this.journal;
-    if (first === undefined) throw new RangeError('an empty journal');
-    const state = createStudy(first);
-    for (const entry of rest) fold(state, entry);
-    return state;
   }
 
   #check(event: StudyEvent): void {
@@ -303,7 +284,7 @@ export class VirtualStudy {
     const incumbent = view.incumbent === null ? undefined : metricNumber(view.trials[view.incumbent]?.values['loss']);
     const best = losses.length === 0 ? undefined : Math.min(...losses);
     if (incumbent !== best) this.#fail(`the best loss is ${best}, not ${incumbent}`);
-    if (!isDeepStrictEqual(this.replay(), state)) this.#fail('the replayed state differs from the live one');
+    if (!isDeepStrictEqual(replay(this.journal), state)) this.#fail('the replayed state differs from the live one');
   }
 
   #fail(what: string): never {

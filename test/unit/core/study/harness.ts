@@ -81,6 +81,15 @@ export function metric(number: number, attempt: number, step: number, values: Me
   return { type: 'metric', number, attempt, step, values, cursor: { out: step, metrics: 0 } };
 }
 
+/** Folds a journal anew, as after a crash. */
+export function replay(journal: readonly JournalEntry[]): StudyState {
+  const [first, ...rest] = journal;
+  if (first === undefined) throw new RangeError('an empty journal');
+  const state = createStudy(first);
+  for (const entry of rest) fold(state, entry);
+  return state;
+}
+
 /** A study with its journal and a clock that only moves when told; decides after everything that happens, as the driver does. */
 export class Harness {
   state: StudyState;
@@ -95,13 +104,8 @@ export class Harness {
     this.decide();
   }
 
-  /** Folds the journal anew, as after a crash. */
   replay(): StudyState {
-    const [first, ...rest] = this.journal;
-    if (first === undefined) throw new RangeError('an empty journal');
-    const state = createStudy(first);
-    for (const entry of rest) fold(state, entry);
-    return state;
+    return replay(this.journal);
   }
 
   see(...observations: readonly Observation[]): void {
