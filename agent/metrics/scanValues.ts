@@ -1,3 +1,4 @@
+import { dataSetWords, isCounterOrClock } from '../protocol/metricNames.ts';
 import type { MetricValue } from '../protocol/study.ts';
 import { metricValue } from '../protocol/view.ts';
 
@@ -57,14 +58,7 @@ export function parseValue(text: string): MetricValue | undefined {
   return match?.[1] === undefined ? undefined : toValue(match[1]);
 }
 
-/** Counters and clocks, which stand beside metrics in most output and are none. Compared without what precedes the last `.` or `/`. */
-const noMetrics = new Set(
-  `epoch epochs step steps iter iters iteration iterations round rounds global_step
-   time eta elapsed remaining duration seconds secs sec ms timestamp ts date asctime created lineno pid cuda`.split(/\s+/),
-);
-
-/** Words that name the data rather than the metric: `Val Loss: 0.3` is `Val_Loss`. */
-const splitNames = new Set(['train', 'training', 'val', 'valid', 'validation', 'test', 'eval', 'dev']);
+const splitNames = new Set(dataSetWords);
 
 const maxNameLength = 128;
 const maxPadding = 40;
@@ -109,8 +103,7 @@ function nameBefore(text: string, index: number, isTightColon: boolean, expected
   const start = runStart(text, end);
   if (start === null || (isQuoted && text[start - 1] !== quote)) return null;
   const name = text.slice(start, end);
-  const last = name.slice(Math.max(name.lastIndexOf('.'), name.lastIndexOf('/')) + 1);
-  if (!expected.has(name) && noMetrics.has(last.toLowerCase())) return null;
+  if (!expected.has(name) && isCounterOrClock(name)) return null;
   // `train.py:12` is a place in a file.
   if (isTightColon && !isQuoted && name.includes('.')) return null;
   return isQuoted ? name : dataSet(text, start) + name;
@@ -192,7 +185,7 @@ export function flatten(object: object, expected: ExpectedNames): Record<string,
     for (const [key, item] of Object.entries(inner) as [string, unknown][]) {
       const name = prefix + key;
       if (!metricName.test(name) || name.length > maxNameLength) continue;
-      if (!expected.has(name) && noMetrics.has(key.toLowerCase())) continue;
+      if (!expected.has(name) && isCounterOrClock(name)) continue;
       const found = typeof item === 'number' ? metricValue(item) : typeof item === 'string' ? parseValue(item) : undefined;
       if (found !== undefined) values[name] = found;
       else if (typeof item === 'object' && item !== null && !Array.isArray(item) && depth < 4) visit(item, `${name}.`, depth + 1);

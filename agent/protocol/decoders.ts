@@ -7,12 +7,13 @@ import { executorNames, samplerNames, schedulerNames } from './study.ts';
 /** The small build of zod has no words of its own; handed over with each call, as nothing here may be global. */
 const { localeError } = en();
 
+/** Of what any version may say to any other, to find out who is newer and to hand over, only the known is looked at. */
 const nothing = z.object({});
 const studyId = z.string().check(z.minLength(1), z.maxLength(200));
 const count = z.int().check(z.gte(1), z.lte(1_000_000));
 const trialNumber = z.int().check(z.gte(0));
 
-const tune = z.object({
+const tune = z.strictObject({
   script: z.string().check(z.minLength(1)),
   trials: z.optional(count),
   parallel: z.optional(count),
@@ -21,22 +22,22 @@ const tune = z.object({
   scheduler: z.optional(z.enum(schedulerNames)),
   executor: z.optional(z.enum(executorNames)),
   budget: z.optional(z.record(z.string(), z.string())),
-  objective: z.optional(z.object({ metric: z.string().check(z.minLength(1)), direction: z.enum(['min', 'max']) })),
-  interpreter: z.optional(z.object({ path: z.string().check(z.minLength(1)), reason: z.string() })),
+  objective: z.optional(z.strictObject({ metric: z.string().check(z.minLength(1)), direction: z.enum(['min', 'max']) })),
+  interpreter: z.optional(z.strictObject({ path: z.string().check(z.minLength(1)), reason: z.string() })),
   env: z.optional(z.enum(['auto', 'current'])),
   trialTimeoutMs: z.optional(z.number().check(z.positive())),
 });
 
 const command = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('pause') }),
-  z.object({ type: z.literal('resume') }),
-  z.object({ type: z.literal('stop') }),
-  z.object({ type: z.literal('delete') }),
-  z.object({ type: z.literal('scale'), parallel: count }),
-  z.object({ type: z.literal('stopTrial'), trial: trialNumber }),
+  z.strictObject({ type: z.literal('pause') }),
+  z.strictObject({ type: z.literal('resume') }),
+  z.strictObject({ type: z.literal('stop') }),
+  z.strictObject({ type: z.literal('delete') }),
+  z.strictObject({ type: z.literal('scale'), parallel: count }),
+  z.strictObject({ type: z.literal('stopTrial'), trial: trialNumber }),
 ]) satisfies z.ZodMiniType<StudyCommand>;
 
-/** What the agent accepts for each request; anything else is refused with HPO-5010. */
+/** What the agent accepts for each request; anything else, a field too many included, is refused with HPO-5010. */
 const paramSchemas: { readonly [N in RequestName]: z.ZodMiniType } = {
   hello: z.object({
     protocolVersion: z.int(),
@@ -49,11 +50,11 @@ const paramSchemas: { readonly [N in RequestName]: z.ZodMiniType } = {
   'study/preflight': tune,
   'study/create': tune,
   'study/list': nothing,
-  'study/view': z.object({ studyId }),
-  'study/subscribe': z.object({ studyId: z.nullable(studyId), from: z.int().check(z.gte(0)) }),
-  'study/unsubscribe': z.object({ subscription: z.int() }),
-  'study/command': z.object({ studyId, command }),
-  'trial/log': z.object({ studyId, trial: trialNumber, attempt: z.optional(count), offset: z.int().check(z.gte(0)) }),
+  'study/view': z.strictObject({ studyId }),
+  'study/subscribe': z.strictObject({ studyId: z.nullable(studyId), from: z.int().check(z.gte(0)) }),
+  'study/unsubscribe': z.strictObject({ subscription: z.int() }),
+  'study/command': z.strictObject({ studyId, command }),
+  'trial/log': z.strictObject({ studyId, trial: trialNumber, attempt: z.optional(count), offset: z.int().check(z.gte(0)) }),
 };
 
 export const requestNames = Object.keys(paramSchemas) as readonly RequestName[]; // the mapped type above makes the keys exactly these

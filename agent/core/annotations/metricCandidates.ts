@@ -1,5 +1,6 @@
 import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@lezer/python';
+import { dataSetWords, isCounterOrClock } from '../../protocol/metricNames.ts';
 import { languageOf } from './languages/index.ts';
 import { itemsOf } from './languages/pythonTree.ts';
 import { parseLiteral, pythonDialect } from './literal.ts';
@@ -24,7 +25,7 @@ export function metricCandidates(text: string, file: string): MetricCandidate[] 
   const found = new Map<string, MetricCandidate>();
   const add = (name: string, offset: number): void => {
     const metric = name.trim();
-    if (!/^[A-Za-z_][\w./-]*$/.test(metric) || found.has(metric) || noMetric.test(metric)) return;
+    if (!/^[A-Za-z_][\w./-]*$/.test(metric) || found.has(metric) || noMetric.test(metric) || isCounterOrClock(metric)) return;
     found.set(metric, { metric, direction: metricDirection(metric), line: lines.lineOf(offset) });
   };
   parser.parse(text).iterate({
@@ -58,7 +59,8 @@ function scanCall(args: SyntaxNode, text: string, add: (name: string, offset: nu
     }
     const literal = node.name === 'String' ? parseLiteral(text.slice(node.from, node.to), pythonDialect)?.value : undefined;
     // print("val_loss", loss), log_metric("val_loss", loss)
-    if (typeof literal === 'string' && index < itemsOf(args).length - 1) add(literal.replace(/\s*[:=]\s*$/, ''), node.from);
+    if (typeof literal === 'string' && index < itemsOf(args).length - 1)
+      add(literal.trim().replace(dataSetBlank, '$1_'), node.from);
     scanValue(node, text, add);
   }
 }
@@ -69,19 +71,11 @@ const maxDepth = 100;
 function scanValue(node: SyntaxNode, text: string, add: (name: string, offset: number) => void, depth = 0): void {
   if (depth > maxDepth) return;
   if (node.name === 'String' || node.name === 'FormatString') {
-    const source = text.slice(node.from, node.to);
-    for (const match of source.matchAll(/([A-Za-z_][\w./-]*)\s*["']?\s*[=:]\s*(?=["']?\s*(?:\{|%[-+ #0-9.]*[a-zA-Z]|["']*$))/g))
-      add(match[1] ?? '', node.from + match.index);
-    // f"{val_loss=:.3f}"
-    for (const match of source.matchAll(/\{\s*([A-Za-z_]\w*)\s*=\s*(?=[:!}])/g)) add(match[1] ?? '', node.from + match.index);
+    scanText(text.slice(node.from, node.to), (name, index) => add(name, node.from + index));
     return;
   }
   if (node.name === 'DictionaryExpression') {
-    for (const { nodes } of itemsOf(node)) {
-      const [key] = nodes;
-      const name = key?.name === 'String' ? parseLiteral(text.slice(key.from, key.to), pythonDialect)?.value : undefined;
-      if (typeof name === 'string' && key !== undefined) add(name, key.from);
-    }
+    scanDictionary(node, '', text, add, depth);
     return;
   }
   for (let child = node.firstChild; child !== null; child = child.nextSibling) {
@@ -94,6 +88,61 @@ function scanValue(node: SyntaxNode, text: string, add: (name: string, offset: n
     else if (child.name === 'ArgList' && node.name === 'CallExpression')
       for (const { nodes } of itemsOf(child)) if (nodes[0] !== undefined) scanValue(nodes[0], text, add, depth + 1);
   }
+}
+
+/** Names of nested dictionaries are joined by a full stop, as the parser of the output joins them. */
+function scanDictionary(
+  dictionary: SyntaxNode,
+  prefix: string,
+  text: string,
+  add: (name: string, offset: number) => void,
+  depth: number,
+): void {
+  for (const { nodes } of itemsOf(dictionary)) {
+    const [key] = nodes;
+    const value = nodes.at(-1);
+    const name = key?.name === 'String' ? parseLiteral(text.slice(key.from, key.to), pythonDialect)?.value : undefined;
+    if (typeof name !== 'string' || key === undefined) continue;
+    if (value?.name !== 'DictionaryExpression') add(prefix + name, key.from);
+    else if (depth < maxDepth) scanDictionary(value, `${prefix}${name}.`, text, add, depth + 1);
+  }
+}
+
+/** A replacement field of an f-string or of `format`, or a conversion of `%`. */
+const field = String.raw`(?:\{(?:[^{}]|\{[^{}]*\})*\}|%[-+ #0-9.]*[a-zA-Z])`;
+/** What may follow a number that is a value: `0.3/10`, `3ms` and `1,234` are none. */
+const delimiter = String.raw`(?=$|[\s;)\]}%|"'(+<>#]|[.,](?![\d{%])|[^\x00-\x7f])`;
+/** Where a name may begin: what stands behind another field is only a part of one. */
+const begin = String.raw`(?<![\w./}%-])`;
+/** `Val Loss: {x}`, `loss=%.3f`, `"loss: " + str(x)`. */
+const named = new RegExp(
+  String.raw`${begin}([A-Za-z_][\w./-]*)(["']?)\s*([=:])(?:(\s*)["']?\s*${field}${delimiter}|\s*["']*$)`,
+  'g',
+);
+/** `{val_loss=:.3f}` */
+const selfNamed = new RegExp(String.raw`${begin}\{\s*([A-Za-z_][\w.]*)\s*=\s*(?:![rsa])?(?::[^{}]*)?\}${delimiter}`, 'g');
+/** What stands before a name and belongs to it: `Val Loss` is `Val_Loss`, LightGBM's `valid_0's auc` is `valid_0-auc`. */
+const dataSet = new RegExp(String.raw`${begin}(?:([A-Za-z_][\w./-]*)'s|(${dataSetWords.join('|')}))[ \t]$`, 'i');
+const dataSetBlank = new RegExp(String.raw`^(${dataSetWords.join('|')}) (?=\S+$)`, 'i');
+/** Longer names are none. */
+const maxNameLength = 128;
+
+/** The names in a text of the script, as the parser of the output will read them. */
+function scanText(source: string, add: (name: string, index: number) => void): void {
+  // Without what is not printed: its prefix and quotes. Escapes stand for one sign each, mostly a blank.
+  const plain = source.replace(/^[A-Za-z]*(?:"""|'''|"|')/, (opening) => ' '.repeat(opening.length)).replace(/\\[^]/g, '  ');
+  const addWhole = (name: string, index: number): void => {
+    const from = Math.max(0, index - maxNameLength);
+    const [, owner, word] = dataSet.exec(plain.slice(from, index)) ?? [];
+    add(owner !== undefined ? `${owner}-${name}` : word !== undefined ? `${word}_${name}` : name, index);
+  };
+  for (const { 1: name = '', 2: quote, 3: separator, 4: blank, index } of plain.matchAll(named)) {
+    // `train.py:{line}` is a place in a file.
+    if (separator === ':' && blank === '' && quote === '' && name.includes('.')) continue;
+    if (quote === '') addWhole(name, index);
+    else if (plain[index - 1] === quote) add(name, index);
+  }
+  for (const { 1: name = '', index } of plain.matchAll(selfNamed)) addWhole(name, index);
 }
 
 /** Metrics of held-out data first, then others whose direction is known. */
