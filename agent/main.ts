@@ -18,7 +18,7 @@ import { AgentService } from './service.ts';
 import { openJournal, type SqliteJournal } from './store/index.ts';
 import { version } from './version.ts';
 
-const idleCheckMs = 5_000;
+const maxIdleCheckMs = 5_000;
 /** The answer to the request to stop is on its way before the socket closes. */
 const answerLeavesMs = 50;
 
@@ -81,17 +81,25 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   });
   await using server = new AgentServer({ socket, token, service, log });
   await server.listen();
+  driver.onFault((fault) => server.tell(fault === null ? 'The journal is written again: everything goes on.' : messageOf(fault)));
   writeDiscovery(home, { pid: process.pid, version, socket, token });
   log.info('the agent listens', { socket, version, pid: process.pid });
 
-  const idle = setInterval(() => {
-    const { quietSince } = server;
-    if (quietSince !== null && !driver.isBusy && Date.now() - quietSince > idleMs) stop.resolve('idle');
-  }, idleCheckMs);
+  const idle = setInterval(
+    () => {
+      const { quietSince } = server;
+      if (quietSince !== null && !driver.isBusy && Date.now() - quietSince > idleMs) stop.resolve('idle');
+    },
+    Math.min(maxIdleCheckMs, idleMs),
+  );
   const reason = await stop.promise;
   clearInterval(idle);
   log.info('the agent ends', { reason });
   rmSync(discoveryFile(home), { force: true });
+}
+
+function messageOf(fault: Error): string {
+  return fault instanceof HpoError ? `${fault.message} ${fault.next}` : fault.message;
 }
 
 /** Written aside and renamed, so that no client reads half of it. */

@@ -42,7 +42,7 @@ export class AgentService implements Service {
       },
       'study/preflight': (request) => preflight(request, ports),
       'study/create': (request, context) => this.#create(request, context),
-      'study/list': () => ({ studies: driver.views().map(summaryOf) }),
+      'study/list': () => ({ studies: driver.views().map((view) => withFault(summaryOf(view), driver.fault)) }),
       'study/view': ({ studyId }) => driver.view(studyId),
       'study/command': async ({ studyId, command }) => {
         await driver.command(studyId, command);
@@ -71,6 +71,8 @@ export class AgentService implements Service {
 
   async #create(request: TuneRequest, context: RequestContext): Promise<{ studyId: string }> {
     const spec = await prepareStudy(request, this.#ports, context.progress);
+    // Whoever gave up waiting does not expect trials to begin.
+    if (context.signal.aborted) throw new HpoError('HPO-5009', 'the start was cancelled', 'start the study again');
     const studyId = newStudyId(spec.name);
     await this.#ports.driver.createStudy(studyId, spec);
     return { studyId };
@@ -129,6 +131,11 @@ function newStudyId(name: string): string {
   const alphabet = '23456789abcdefghjkmnpqrstuvwxyz';
   const suffix = [...randomBytes(6)].map((byte) => alphabet[byte % alphabet.length]).join('');
   return `${slug}-${suffix}`;
+}
+
+/** While nothing can be recorded, that is what there is to say of a study that goes on. */
+function withFault(summary: StudySummary, fault: Error | null): StudySummary {
+  return fault === null || summary.state === 'ended' ? summary : { ...summary, message: fault.message };
 }
 
 export function summaryOf(view: StudyView): StudySummary {

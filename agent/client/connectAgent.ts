@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   CancellationTokenSource,
+  ErrorCodes,
   createMessageConnection,
   type MessageConnection,
   ResponseError,
@@ -51,6 +52,8 @@ export interface AgentClient extends AsyncDisposable {
 
 const startTimeoutMs = 15_000;
 const retryMs = 20;
+/** An agent that yields to another one ends at once; where that other one was just ending, a second start is needed. */
+const restartMs = 1_000;
 
 /** Connects to the agent of this home, and starts one where none runs. */
 export async function connectAgent(options: ConnectOptions): Promise<AgentClient> {
@@ -66,7 +69,10 @@ export async function connectAgent(options: ConnectOptions): Promise<AgentClient
       );
     }
     // Running attempts go on without an agent; the new one adopts them.
-    await running.client.request('agent/stop', {});
+    await running.client.request('agent/stop', {}).catch((error: unknown) => {
+      // Another client of this version may have been faster.
+      if (!isLost(error)) throw error;
+    });
     await running.client.closed;
   }
   if (options.start === false) throw new HpoError('HPO-5001', 'no agent is running', 'start a study: hpo tune SCRIPT');
@@ -96,7 +102,7 @@ async function connectRunning(options: ConnectOptions): Promise<Running | null> 
   } catch (error) {
     await client[Symbol.asyncDispose]();
     // An agent that is ending closes its connections without an answer: as good as none.
-    if (error instanceof HpoError && error.code === 'HPO-5002') return null;
+    if (isLost(error)) return null;
     throw error;
   }
 }
@@ -118,36 +124,20 @@ function openSocket(path: string): Promise<Socket | null> {
 }
 
 async function startAgent(options: ConnectOptions): Promise<AgentClient> {
-  const runFolder = join(options.home, 'run');
-  mkdirSync(runFolder, { recursive: true, mode: 0o700 });
-  const stderrPath = join(runFolder, 'agent.stderr');
-  const stderr = openSync(stderrPath, 'w', 0o600);
-  const child = spawn(options.node, [options.agentMain, '--home', options.home], {
-    detached: true,
-    stdio: ['ignore', 'ignore', stderr],
-    env: agentEnvironment(options),
-    windowsHide: true,
-  });
-  closeSync(stderr);
-  let exit: string | null = null;
-  child.once('error', (error) => (exit = error.message));
-  child.once('exit', (code) => {
-    // Exit 0 is an agent that found another one in charge.
-    if (code !== 0) exit = `it ended with code ${code}`;
-  });
-  child.unref();
   const deadline = Date.now() + startTimeoutMs;
+  let agent = spawnAgent(options);
   while (Date.now() < deadline) {
     const running = await connectRunning(options);
     if (running !== null) return running.client;
-    if (exit !== null) {
-      const reason = readFileSync(stderrPath, 'utf8').trim().split('\n').slice(-5).join('\n');
+    if (agent.fault !== null) {
+      const reason = readFileSync(stderrFile(options.home), 'utf8').trim().split('\n').slice(-5).join('\n');
       throw new HpoError(
         'HPO-5004',
-        `the agent did not start: ${reason || exit}`,
+        `the agent did not start: ${reason || agent.fault}`,
         `look into ${join(options.home, 'agent.log')}`,
       );
     }
+    if (agent.yieldedAt !== null && Date.now() - agent.yieldedAt > restartMs) agent = spawnAgent(options);
     await delay(retryMs);
   }
   throw new HpoError(
@@ -155,6 +145,37 @@ async function startAgent(options: ConnectOptions): Promise<AgentClient> {
     `the agent did not answer within ${startTimeoutMs / 1000} s`,
     `look into ${join(options.home, 'agent.log')}`,
   );
+}
+
+interface SpawnedAgent {
+  /** Why it ended although it should run. */
+  fault: string | null;
+  /** When it ended because another one is in charge. */
+  yieldedAt: number | null;
+}
+
+function spawnAgent(options: ConnectOptions): SpawnedAgent {
+  mkdirSync(join(options.home, 'run'), { recursive: true, mode: 0o700 });
+  const stderr = openSync(stderrFile(options.home), 'w', 0o600);
+  const child = spawn(options.node, [options.agentMain, '--home', options.home], {
+    detached: true,
+    stdio: ['ignore', 'ignore', stderr],
+    env: agentEnvironment(options),
+    windowsHide: true,
+  });
+  closeSync(stderr);
+  const agent: SpawnedAgent = { fault: null, yieldedAt: null };
+  child.once('error', (error) => (agent.fault = error.message));
+  child.once('exit', (code) => {
+    if (code === 0) agent.yieldedAt = Date.now();
+    else agent.fault = `it ended with code ${code}`;
+  });
+  child.unref();
+  return agent;
+}
+
+function stderrFile(home: string): string {
+  return join(home, 'run', 'agent.stderr');
 }
 
 /** VS Code's own variables would make its Node behave as VS Code. */
@@ -173,13 +194,17 @@ class SocketClient implements AgentClient {
   /** Entries that arrived before the answer to `study/subscribe` told their subscription. */
   readonly #early: Notifications['events'][] = [];
   readonly #progress = new Set<(message: string) => void>();
+  readonly #pending = new Set<(error: unknown) => void>();
 
   constructor(socket: Socket) {
     this.#socket = socket;
     this.#connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
-    socket.once('close', () => resolve());
+    socket.once('close', () => {
+      for (const reject of this.#pending) reject(connectionLost());
+      resolve();
+    });
     socket.on('error', () => socket.destroy());
     this.#connection.onNotification('events', (message: Notifications['events']) => this.#deliver(message));
     this.#connection.onNotification('progress', (message: Notifications['progress']) => {
@@ -196,13 +221,17 @@ class SocketClient implements AgentClient {
     const cancellation = new CancellationTokenSource();
     const cancel = (): void => cancellation.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
+    // The connection itself never settles a request whose socket closed.
+    const lost = Promise.withResolvers<never>();
+    this.#pending.add(lost.reject);
     try {
-      // The connection itself never settles a request whose socket closed.
-      const lost = this.closed.then(() => Promise.reject(connectionLost()));
-      return await Promise.race([this.#connection.sendRequest<Requests[N]['result']>(name, params, cancellation.token), lost]);
+      if (this.#socket.destroyed) throw connectionLost();
+      const answer = this.#connection.sendRequest<Requests[N]['result']>(name, params, cancellation.token);
+      return await Promise.race([answer, lost.promise]);
     } catch (error) {
       throw toHpoError(error);
     } finally {
+      this.#pending.delete(lost.reject);
       signal?.removeEventListener('abort', cancel);
       cancellation.dispose();
     }
@@ -242,6 +271,10 @@ class SocketClient implements AgentClient {
   }
 }
 
+function isLost(error: unknown): boolean {
+  return error instanceof HpoError && error.code === 'HPO-5002';
+}
+
 function connectionLost(): HpoError {
   return new HpoError(
     'HPO-5002',
@@ -254,6 +287,7 @@ function toHpoError(error: unknown): HpoError {
   if (error instanceof HpoError) return error;
   if (error instanceof ResponseError) {
     const wire = wireErrorSchema.safeParse(error.data);
+    if (error.code === ErrorCodes.PendingResponseRejected) return connectionLost();
     if (wire.success) return new HpoError(wire.data.code, wire.data.message, wire.data.next, { exitCode: wire.data.exitCode });
     return new HpoError('HPO-9001', error.message, 'report this fault with the agent.log', { cause: error });
   }

@@ -31,6 +31,7 @@ export interface Service {
 export type ServedRequest = Exclude<RequestName, 'hello' | 'study/subscribe' | 'study/unsubscribe'>;
 
 export interface RequestContext {
+  /** Aborted when the client cancels the request or goes away. */
   readonly signal: AbortSignal;
   readonly progress: (message: string) => void;
 }
@@ -67,6 +68,11 @@ export class AgentServer implements AsyncDisposable {
 
   get quietSince(): number | null {
     return this.#quietSince;
+  }
+
+  /** Says something to the people at all clients. */
+  tell(message: string): void {
+    for (const connection of this.#connections) connection.tell(message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -108,6 +114,7 @@ class Connection implements Disposable {
   readonly #socket: Socket;
   readonly #options: ServerOptions;
   readonly #subscriptions = new Map<number, Disposable>();
+  readonly #closed = new AbortController();
   #nextSubscription = 1;
   #isGreeted = false;
 
@@ -118,13 +125,24 @@ class Connection implements Disposable {
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
       for (const subscription of this.#subscriptions.values()) subscription[Symbol.dispose]();
+      this.#closed.abort();
       this.#rpc.dispose();
       onClose();
     });
     for (const name of requestNames) {
-      this.#rpc.onRequest(name, (params: unknown, token: CancellationToken) => this.#answer(name, params, token));
+      // Params that are absent, or several in a list, come as so many arguments before the token.
+      this.#rpc.onRequest(name, (...args: unknown[]) => {
+        const params = args.slice(0, -1);
+        const token = args.at(-1) as CancellationToken; // always last, by vscode-jsonrpc
+        return this.#answer(name, params.length > 1 ? params : params[0], token);
+      });
     }
+    this.#rpc.onRequest((method) => unknownRequest(method));
     this.#rpc.listen();
+  }
+
+  tell(message: string): void {
+    if (this.#isGreeted) this.#notify('progress', { message });
   }
 
   [Symbol.dispose](): void {
@@ -146,13 +164,13 @@ class Connection implements Disposable {
 
   async #route(name: RequestName, params: unknown, token: CancellationToken): Promise<unknown> {
     if (name === 'hello') return this.#greet(decodeParams('hello', params));
-    if (!this.#isGreeted) throw new HpoError('HPO-5005', `${name} came before hello`, 'say hello first');
+    if (!this.#isGreeted) throw new HpoError('HPO-5012', `${name} came before hello`, 'say hello first');
     if (name === 'study/subscribe') return this.#subscribe(decodeParams('study/subscribe', params));
     if (name === 'study/unsubscribe') return this.#unsubscribe(decodeParams('study/unsubscribe', params));
     const abort = new AbortController();
     token.onCancellationRequested(() => abort.abort());
     return await this.#options.service.handle(name, decodeParams(name, params), {
-      signal: abort.signal,
+      signal: AbortSignal.any([abort.signal, this.#closed.signal]),
       progress: (message) => this.#notify('progress', { message }),
     });
   }
@@ -184,8 +202,9 @@ class Connection implements Disposable {
   }
 
   #wireError(name: RequestName, error: unknown): WireError {
-    if (error instanceof HpoError)
-      return { code: error.code, message: error.message, next: error.next, exitCode: error.exitCode };
+    if (error instanceof HpoError) return wireForm(error);
+    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC')
+      return wireForm(new HpoError('HPO-5013', `the disk is full: ${error.message}`, 'free some room on it, then try again'));
     this.#options.log.error('a request failed', {
       name,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
@@ -197,6 +216,15 @@ class Connection implements Disposable {
       exitCode: 1,
     };
   }
+}
+
+function wireForm({ code, message, next, exitCode }: HpoError): WireError {
+  return { code, message, next, exitCode };
+}
+
+function unknownRequest(method: string): ResponseError<WireError> {
+  const error = new HpoError('HPO-5011', `there is no request "${method.slice(0, 100)}"`, 'update this client');
+  return new ResponseError(ErrorCodes.MethodNotFound, error.message, wireForm(error));
 }
 
 function isSameToken(given: string, expected: string): boolean {
