@@ -169,6 +169,8 @@ class Connection implements Disposable {
     if (name === 'study/unsubscribe') return this.#unsubscribe(decodeParams('study/unsubscribe', params));
     const abort = new AbortController();
     token.onCancellationRequested(() => abort.abort());
+    // A token that was cancelled before the request's turn tells it no more.
+    if (token.isCancellationRequested) abort.abort();
     return await this.#options.service.handle(name, decodeParams(name, params), {
       signal: AbortSignal.any([abort.signal, this.#closed.signal]),
       progress: (message) => this.#notify('progress', { message }),
