@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { environment, root } from './setup.mjs';
-import { installVscodeServer, MissingPrecondition } from './vscodeServer.mjs';
+import { installSystemPackages, MissingPrecondition } from './systemPackages.mjs';
+import { installVscodeServer } from './vscodeServer.mjs';
 
 const isCi = process.env.CI === 'true';
 const temporary = mkdtempSync(join(tmpdir(), 'hpo-test-'));
@@ -28,8 +29,8 @@ const suites = {
   unit: vitest('unit'),
   contract: vitest('contract'),
   simulation: vitest('simulation'),
-  integration: { ...vitest('integration'), needs: [browser] },
-  extension: { ...vitest('extension', 'test/extension/vitest.config.ts'), needs: [browser] },
+  integration: { ...vitest('integration'), needs: [virtualEnvironments, browser] },
+  extension: { ...vitest('extension', 'test/extension/vitest.config.ts'), needs: [virtualEnvironments, browser] },
 };
 
 const chosen = process.argv.slice(2);
@@ -97,11 +98,28 @@ function count(name, status, report) {
 
 /** Null when the real VS Code and the browser are there, else why they cannot be. */
 function browser() {
+  return reasonOf(() => installVscodeServer(step));
+}
+
+/** Null when Python can make virtual environments, else why it cannot: Debian has that in a package of its own. */
+function virtualEnvironments() {
+  const canMake = () => spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0;
+  return reasonOf(() => {
+    if (!canMake()) installSystemPackages(['python3', 'python3-venv'], step);
+    if (!canMake()) throw new MissingPrecondition('python3 cannot make virtual environments (it lacks ensurepip or venv)');
+  });
+}
+
+function reasonOf(prepare) {
   try {
-    installVscodeServer((step) => console.log(`· ${step}`));
+    prepare();
     return null;
   } catch (error) {
     if (error instanceof MissingPrecondition) return error.message;
     throw error;
   }
+}
+
+function step(text) {
+  console.log(`· ${text}`);
 }

@@ -1,4 +1,3 @@
-export declare class MissingPrecondition extends Error {}
 export declare function installVscodeServer(log?: (step: string) => void): {
   readonly serverMain: string;
   readonly chromium: string;

@@ -6,14 +6,12 @@ import { existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writ
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { cacheDir } from '../test/support/cache.ts';
+import { installSystemPackages, MissingPrecondition } from './systemPackages.mjs';
 
 const codeServerVersion = '4.139.1';
 const nodeVersion = '24.21.0';
 const buildPackages = ['libkrb5-dev', 'libsecret-1-dev', 'libx11-dev', 'libxkbfile-dev', 'pkg-config', 'g++', 'make', 'python3'];
 const browsers = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-
-/** Something that this machine cannot offer (no root, not Linux): its message is the printed reason of a skip. */
-export class MissingPrecondition extends Error {}
 
 /**
  * Paths of the installed server; installs on the first call (minutes), afterwards answers at once.
@@ -26,10 +24,7 @@ export function installVscodeServer(log = console.log) {
   if (!['x64', 'arm64'].includes(process.arch)) throw new MissingPrecondition(`no Node is packaged for linux-${process.arch}`);
   const home = join(cacheDir(), `vscode-server-${codeServerVersion}-node-${nodeVersion}`);
   if (!existsSync(join(home, 'done'))) {
-    installSystemPackages(
-      buildPackages.filter((name) => !isInstalled(name)),
-      log,
-    );
+    installSystemPackages(buildPackages, log);
     buildServer(home, log);
   }
   if (!browsers.some(existsSync)) installSystemPackages(['chromium'], log);
@@ -77,26 +72,6 @@ function npm(args, cwd, env, logFile) {
   if (status === 0) return;
   const tail = readFileSync(logFile, 'utf8').split('\n').slice(-30).join('\n');
   throw new Error(`npm ${args.join(' ')} failed in ${cwd} (${error?.message ?? `exit code ${status}`}):\n${tail}`);
-}
-
-function isInstalled(name) {
-  return spawnSync('dpkg', ['-s', name], { stdio: 'ignore' }).status === 0;
-}
-
-function installSystemPackages(names, log) {
-  if (names.length === 0) return;
-  if (!existsSync('/usr/bin/apt-get')) throw new MissingPrecondition(`needs ${names.join(' ')}, and this system has no apt-get`);
-  if (process.getuid?.() !== 0)
-    throw new MissingPrecondition(`needs root to install ${names.join(' ')} (or: sudo apt-get install ${names.join(' ')})`);
-  log(`system packages: ${names.join(' ')}`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const args of [
-    ['update', '-q'],
-    ['install', '-q', '-y', '--no-install-recommends', ...names],
-  ]) {
-    const { status, stderr, stdout } = spawnSync('apt-get', args, { env, encoding: 'utf8' });
-    if (status !== 0) throw new Error(`apt-get ${args.join(' ')} failed:\n${stdout.slice(-2000)}${stderr.slice(-2000)}`);
-  }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) console.log(JSON.stringify(installVscodeServer()));
