@@ -56,7 +56,7 @@ describe.skipIf(chromium === null)('a report opened from disk, offline', () => {
     for (const part of [
       'learning_rate',
       'float 1e-5 to 0.1, log',
-      'one of relu, tanh, logistic',
+      'one of "relu", "tanh", "logistic"',
       'train.py:12',
       'tpe',
       'asha-promote',
