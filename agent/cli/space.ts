@@ -51,7 +51,7 @@ async function space(line: CommandLine, script: string, isJson: boolean): Promis
   for (const { metric, direction } of spec.objectives) line.print(`objective ${printable(metric)} ${direction}`);
   if (fidelity !== null)
     line.print(
-      `fidelity  ${printable(fidelity.name)} ${fidelity.min} … ${fidelity.max}, reduction factor ${fidelity.reductionFactor}`,
+      `fidelity  ${printable(fidelity.name)} ${fidelity.min} to ${fidelity.max}, reduction factor ${fidelity.reductionFactor}`,
     );
   for (const text of diagnosticLines(diagnostics)) line.note(text);
   if (spec.space.parameters.length === 0 && diagnostics.length === 0) {
