@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { join, posix, relative, sep } from 'node:path';
+import { isAbsolute, join, posix, relative, sep } from 'node:path';
 import { includedFiles, isHpoYml, localImports, metricCandidates, parseHpoYml, parseProject } from './core/annotations/index.ts';
 import { planStudy } from './core/study/index.ts';
 import { cpuCount } from './devices/index.ts';
@@ -11,7 +11,7 @@ import type { SelectOptions } from './packaging/selectFiles.ts';
 import type { SnapshotStore } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
 import type { Preflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
-import type { Diagnostic, ScriptSpec } from './protocol/space.ts';
+import type { Diagnostic, Fidelity, Parameter, ScriptSpec } from './protocol/space.ts';
 import type { EnvironmentChoice, StudySpec } from './protocol/study.ts';
 import { buildStudySpec, objectivesOf } from './studySpec.ts';
 
@@ -46,23 +46,26 @@ export async function readProject(script: string): Promise<ProjectReading> {
   const root = findProjectRoot(script);
   const main = relative(root, script).split(sep).join('/');
   if (!isHpoYml(main)) return await readAnnotated(root, main);
-  const text = (await readSmall(join(root, main))) ?? '';
-  const program = parseHpoYml(text, main);
-  if (program.script !== undefined) return await readAnnotated(root, posix.join(posix.dirname(main), program.script), main);
-  return { root, scriptPath: main, text, spec: program.spec, diagnostics: program.diagnostics, command: program.command ?? null };
+  const { script: named, command = null } = parseHpoYml((await readSmall(join(root, main))) ?? '', main);
+  const program = named === undefined ? main : posix.join(posix.dirname(main), named);
+  return { ...(await readAnnotated(root, program, main)), command };
 }
 
 /** What the comments say, in the script and in all that it imports or includes, with the settings beside it. */
 async function readAnnotated(root: string, main: string, yml: string | null = null): Promise<ProjectReading> {
   const files = new Map<string, string>();
-  const queue = [main, 'pyproject.toml', ...(yml === null ? [] : [yml])];
-  for (let path = queue.shift(); path !== undefined && files.size < maxProjectFiles; path = queue.shift()) {
-    if (files.has(path) || path.startsWith('../')) continue;
-    const text = await readSmall(join(root, path));
-    if (text === null) continue;
-    files.set(path, text);
-    queue.push(...localImports(text, path), ...includedFiles(text, path));
-  }
+  const seen = new Set<string>();
+  const read = async (queue: string[]): Promise<void> => {
+    for (let path = queue.shift(); path !== undefined && files.size < maxProjectFiles; path = queue.shift()) {
+      if (seen.has(path) || path.startsWith('../') || isAbsolute(path)) continue;
+      seen.add(path);
+      const text = await readSmall(join(root, path));
+      if (text === null) continue;
+      files.set(path, text);
+      queue.push(...localImports(text, path), ...includedFiles(text, path));
+    }
+  };
+  await read([main, 'pyproject.toml', ...(yml === null ? [] : [yml])]);
   const text = files.get(main);
   if (text === undefined) {
     throw new HpoError(
@@ -72,8 +75,32 @@ async function readAnnotated(root: string, main: string, yml: string | null = nu
       { exitCode: 3 },
     );
   }
-  const parts = [...files].map(([path, content]) => ({ path, text: content }));
-  return { root, scriptPath: main, text, ...parseProject(parts, main), command: null };
+  for (;;) {
+    const parts = [...files].map(([path, content]) => ({ path, text: content }));
+    const { spec, diagnostics } = parseProject(parts, main);
+    const placed = await placeFiles(root, main, spec);
+    // Settings name files too, which only the parsed whole tells.
+    const unread = placed.include.filter((path) => !seen.has(path));
+    if (unread.length === 0) return { root, scriptPath: main, text, spec: placed, diagnostics, command: null };
+    await read(unread);
+    for (const path of unread) seen.add(path);
+  }
+}
+
+/** Files that annotations name, relative to the root: named from the script's folder, or from the root, where trials run. */
+async function placeFiles(root: string, main: string, spec: ScriptSpec): Promise<ScriptSpec> {
+  const place = async (path: string): Promise<string> => {
+    const beside = posix.join(posix.dirname(main), path);
+    return (await stat(join(root, beside)).catch(() => null)) === null ? path : beside;
+  };
+  const withFile = async <T extends Parameter | Fidelity>(item: T): Promise<T> =>
+    item.sink.type === 'key' ? { ...item, sink: { ...item.sink, file: await place(item.sink.file) } } : item;
+  return {
+    ...spec,
+    include: await Promise.all(spec.include.map(place)),
+    space: { ...spec.space, parameters: await Promise.all(spec.space.parameters.map(withFile)) },
+    fidelity: spec.fidelity === null ? null : await withFile(spec.fidelity),
+  };
 }
 
 async function readSmall(path: string): Promise<string | null> {
@@ -158,6 +185,16 @@ function refuseFaults({ spec, diagnostics, scriptPath, text, command }: ProjectR
   if (command === null && !/\.pyw?$/.test(scriptPath)) {
     const example = 'command: [julia, {script}]';
     throw new HpoError('HPO-2104', `how to run ${scriptPath} is not known`, `say it in an hpo.yml: ${example}`, { exitCode: 4 });
+  }
+  if (isHpoYml(scriptPath) && command?.includes('{script}') === true) {
+    throw new HpoError(
+      'HPO-2104',
+      `the command names {script}, but ${scriptPath} names no script`,
+      'add a line: script: train.py',
+      {
+        exitCode: 4,
+      },
+    );
   }
   if (spec.space.parameters.length === 0) {
     throw new HpoError(
