@@ -8,9 +8,10 @@ import {
   workspace,
   WorkspaceEdit,
 } from 'vscode';
+import { plural } from '../../agent/protocol/format.ts';
 import type { StudyView } from '../../agent/protocol/view.ts';
 import { bestEdits, type LiteralEdit } from '../editor/bestEdits.ts';
-import { bestValue, plural } from '../format.ts';
+import { bestValue } from '../format.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
 import { chooseStudy, type StudyArgument } from './chooseStudy.ts';

@@ -1,9 +1,9 @@
 import { commands, type Progress, ProgressLocation, type QuickPickItem, type TextDocument, Uri, window, workspace } from 'vscode';
+import { plural } from '../../agent/protocol/format.ts';
 import type { Preflight, PreflightQuestion, StudyPlan, TuneRequest } from '../../agent/protocol/requests.ts';
 import type { AgentClient } from '../../agent/client/index.ts';
 import { settings } from '../config.ts';
 import { isPython } from '../editor/annotatedScripts.ts';
-import { plural } from '../format.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
 import { chosenPython } from './python.ts';

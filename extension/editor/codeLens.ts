@@ -1,8 +1,9 @@
 import { CodeLens, type CodeLensProvider, Disposable, EventEmitter, Range, type TextDocument, workspace } from 'vscode';
+import { joinWithin, plural } from '../../agent/protocol/format.ts';
 import type { StudyView } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
 import { settings } from '../config.ts';
-import { plural, progressText, shortList } from '../format.ts';
+import { progressText } from '../format.ts';
 import type { Services } from '../services.ts';
 import type { AnnotatedScript } from './annotatedScripts.ts';
 import { pendingEdits } from './bestEdits.ts';
@@ -76,7 +77,7 @@ async function bestLens(lens: MakeLens, document: TextDocument, view: StudyView)
   const values = pending.map(({ name, text }) => `${name}=${text}`);
   if (pending.length === 0) return lens('$(check) Best values are in the file', 'hpo.showPanel', 'Show the study', view.studyId);
   return lens(
-    `Insert best: ${shortList(values, valuesLength)}`,
+    `Insert best: ${joinWithin(values, valuesLength)}`,
     'hpo.insertBest',
     'Write the best values over the literals, after a preview',
     view.studyId,

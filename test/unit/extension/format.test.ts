@@ -1,59 +1,6 @@
-import { describe, expect, test } from 'vitest';
-import {
-  countedFailures,
-  currentValue,
-  progressText,
-  shortDuration,
-  shortNumber,
-  shortParams,
-  shortValue,
-} from '../../../extension/format.ts';
+import { expect, test } from 'vitest';
+import { countedFailures, currentValue, progressText } from '../../../extension/format.ts';
 import { scene, type SceneName } from '../../support/views.ts';
-
-describe('numbers are short and exact enough', () => {
-  test.each([
-    [0, '0'],
-    [1, '1'],
-    [-3, '-3'],
-    [64, '64'],
-    [999_999, '999999'],
-    [1e6, '1e6'],
-    [1.5e6, '1.5e6'],
-    [0.912345, '0.9123'],
-    [0.1, '0.1'],
-    [0.00032, '3.2e-4'],
-    [3.217e-4, '3.217e-4'],
-    [1e-5, '1e-5'],
-    [-2.5e-7, '-2.5e-7'],
-    [123.456, '123.5'],
-    [Infinity, 'Infinity'],
-    [NaN, 'NaN'],
-  ])('%s → %s', (value, text) => expect(shortNumber(value)).toBe(text));
-});
-
-test.each([
-  [true, 'True'],
-  [null, 'None'],
-  ['adam', 'adam'],
-  [[64, [0.5, 'x']], '(64, (0.5, x))'],
-] as const)('value %j → %s', (value, text) => expect(shortValue(value)).toBe(text));
-
-test.each([
-  [60, 'lr=3.2e-4 depth=6 solver=adam'],
-  [20, 'lr=3.2e-4 depth=6 …'],
-  [1, 'lr=3.2e-4 …'],
-])('parameters within %d characters', (limit, text) =>
-  expect(shortParams({ lr: 3.2e-4, depth: 6, solver: 'adam' }, limit)).toBe(text),
-);
-
-test.each([
-  [420, '0.4 s'],
-  [12_340, '12 s'],
-  [89_000, '89 s'],
-  [95_000, '2 min'],
-  [3_600_000, '60 min'],
-  [7_500_000, '2 h 5 min'],
-])('%d ms → %s', (ms, text) => expect(shortDuration(ms)).toBe(text));
 
 test.each<[SceneName, string]>([
   ['empty', '0/40'],
