@@ -10,7 +10,7 @@ import { confirmDelete, sendCommand, studyCommands } from './commands/studyComma
 import { TrialLogs } from './commands/trialLog.ts';
 import { tuneScript } from './commands/tune.ts';
 import { settings } from './config.ts';
-import { AnnotatedScripts } from './editor/annotatedScripts.ts';
+import { AnnotatedScripts, annotatedSelector } from './editor/annotatedScripts.ts';
 import { TuneLens } from './editor/codeLens.ts';
 import { annotationDiagnostics } from './editor/diagnostics.ts';
 import { StudyPanels } from './panel/studyPanel.ts';
@@ -85,7 +85,7 @@ async function loadClient() {
 
 function lens(services: Services): Disposable {
   const provider = new TuneLens(services);
-  return Disposable.from(provider, languages.registerCodeLensProvider({ language: 'python' }, provider));
+  return Disposable.from(provider, languages.registerCodeLensProvider(annotatedSelector, provider));
 }
 
 function registerCommands(services: Services): readonly Disposable[] {
@@ -117,6 +117,14 @@ async function followAgent(services: Services): Promise<void> {
   const folder = await services.home();
   const watching = watchAgent(folder, () => void services.link.join());
   services.context.subscriptions.push(new Disposable(() => watching[Symbol.dispose]()));
+  // Without an agent nobody reads the journal: the tree says so where it may not start one.
+  const tellUnread = (): void => {
+    const isUnread = services.link.state !== 'online' && hasJournal(folder);
+    void commands.executeCommand('setContext', 'hpo.hasUnreadStudies', isUnread);
+  };
+  const following = services.link.onState(tellUnread);
+  services.context.subscriptions.push(new Disposable(() => following[Symbol.dispose]()));
+  tellUnread();
   const wake = async (): Promise<void> => {
     if ((await services.link.join()) || !workspace.isTrusted || !hasJournal(folder)) return;
     await services.link.client().catch((error: unknown) => services.log.error(error instanceof Error ? error : String(error)));

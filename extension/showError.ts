@@ -1,20 +1,28 @@
-import { commands, type LogOutputChannel, window } from 'vscode';
+import { commands, type LogOutputChannel, type Uri, window } from 'vscode';
+import { choosePython } from './commands/choosePython.ts';
 
-/** What and why, what next, and one button where there is one. The stack stays in the output channel. */
-export async function showError(error: unknown, log: LogOutputChannel): Promise<void> {
+/** What was to be done, for errors that can be mended on the spot. */
+export interface ErrorContext {
+  readonly script: Uri;
+  /** Tries again, after the cause was mended. */
+  readonly again: () => Promise<unknown>;
+}
+
+/** What and why, what next, and at most one button, which does the next thing. The stack stays in the output channel. */
+export async function showError(error: unknown, log: LogOutputChannel, context?: ErrorContext): Promise<void> {
   log.error(error instanceof Error ? error : String(error));
   const { message, code } = describe(error);
-  const button = buttonFor(code);
-  const chosen = await window.showErrorMessage(message, button.title);
-  if (chosen === button.title) await button.press(log);
+  const button = buttonFor(code, context);
+  const chosen = await window.showErrorMessage(message, ...(button === null ? [] : [button.title]));
+  if (button !== null && chosen === button.title) await button.press(log);
 }
 
 /** Runs a command's work; a failure is shown and gives undefined. */
-export async function guarded<T>(log: LogOutputChannel, work: () => Promise<T>): Promise<T | undefined> {
+export async function guarded<T>(log: LogOutputChannel, work: () => Promise<T>, context?: ErrorContext): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
-    void showError(error, log);
+    void showError(error, log, context);
     return undefined;
   }
 }
@@ -22,7 +30,7 @@ export async function guarded<T>(log: LogOutputChannel, work: () => Promise<T>):
 /** An HpoError by its shape: importing the class would load the decoders that stand beside it at activation. */
 function describe(error: unknown): { message: string; code: string } {
   if (error instanceof Error && 'code' in error && 'next' in error && typeof error.next === 'string') {
-    return { message: `${sentence(error.message)} ${sentence(error.next)}`, code: String(error.code) };
+    return { message: `${sentence(error.message)} ${sentence(error.next)} (${String(error.code)})`, code: String(error.code) };
   }
   const text = error instanceof Error ? error.message : String(error);
   return { message: `Something in HPO failed: ${sentence(text)} The log says more.`, code: '' };
@@ -39,14 +47,22 @@ interface Button {
   press(log: LogOutputChannel): Promise<unknown>;
 }
 
-function buttonFor(code: string): Button {
+/** Codes whose next step is another interpreter: it does not start, there is none, none can be made for the manifest. */
+const pythonCodes: readonly string[] = ['HPO-2001', 'HPO-2002', 'HPO-2003', 'HPO-2004', 'HPO-2005'];
+/** Codes behind which the log has more to say: none at all, the agent's own start, the journal, a fault of ours. */
+const loggedCodes = /^(?:|HPO-5004|HPO-6\d\d\d|HPO-9\d\d\d)$/;
+
+function buttonFor(code: string, context: ErrorContext | undefined): Button | null {
   if (code.startsWith('HPO-1'))
     return { title: 'Show Problems', press: async () => await commands.executeCommand('workbench.actions.view.problems') };
-  if (code.startsWith('HPO-2')) return { title: 'Select Python…', press: async () => await openSetting('hpo.pythonPath') };
-  if (code === 'HPO-5005') return { title: 'Open Setting', press: async () => await openSetting('hpo.nodePath') };
-  return { title: 'Show Log', press: (log) => Promise.resolve(log.show(true)) };
-}
-
-async function openSetting(name: string): Promise<void> {
-  await commands.executeCommand('workbench.action.openSettings', name);
+  if (pythonCodes.includes(code) && context !== undefined) {
+    const press = async (): Promise<unknown> => ((await choosePython(context.script)) ? await context.again() : undefined);
+    return { title: 'Choose Python…', press };
+  }
+  if (code === 'HPO-5005')
+    return {
+      title: 'Open Setting',
+      press: async () => await commands.executeCommand('workbench.action.openSettings', 'hpo.nodePath'),
+    };
+  return loggedCodes.test(code) ? { title: 'Show Log', press: (log) => Promise.resolve(log.show(true)) } : null;
 }

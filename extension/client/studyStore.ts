@@ -28,9 +28,9 @@ export class StudyStore {
     return [...this.#studies.values()].sort((a, b) => b.createdAt - a.createdAt || (a.studyId < b.studyId ? 1 : -1));
   }
 
-  /** Studies of the script at this absolute path, newest first. */
-  ofScript(path: string): readonly StudyView[] {
-    return this.list().filter((view) => scriptPath(view) === path);
+  /** Studies that run the script at this absolute path or tune a value in that file, newest first. */
+  ofFile(path: string): readonly StudyView[] {
+    return this.list().filter((view) => scriptPath(view) === path || tunesFile(view, path));
   }
 
   /** Entries come in order; those seen before are skipped, so that a subscription may overlap the last one. */
@@ -74,4 +74,8 @@ export class StudyStore {
 /** Absolute path of the script that a study tunes; null for a study that only has a command. */
 export function scriptPath(view: StudyView): string | null {
   return view.spec.script === null ? null : join(view.spec.root, view.spec.script);
+}
+
+function tunesFile(view: StudyView, path: string): boolean {
+  return view.spec.space.parameters.some(({ site, literal }) => literal !== null && join(view.spec.root, site.file) === path);
 }

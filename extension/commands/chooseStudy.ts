@@ -28,8 +28,8 @@ export async function chooseStudy(
   await services.link.join();
   const fitting = services.store.list().filter(fits);
   const path = window.activeTextEditor?.document.uri.fsPath;
-  const ofScript = path === undefined ? undefined : services.store.ofScript(path).find(fits);
-  if (ofScript !== undefined) return ofScript;
+  const ofFile = path === undefined ? undefined : services.store.ofFile(path).find(fits);
+  if (ofFile !== undefined) return ofFile;
   if (fitting.length === 0) void window.showInformationMessage(none);
   if (fitting.length < 2) return fitting[0];
   const items = fitting.map((view) => studyItem(view));

@@ -10,7 +10,7 @@ import {
 } from 'vscode';
 import { plural } from '../../agent/protocol/format.ts';
 import type { StudyView } from '../../agent/protocol/view.ts';
-import { bestEdits, type LiteralEdit } from '../editor/bestEdits.ts';
+import { bestEdits, type LiteralEdit, type MissingLiteral } from '../editor/bestEdits.ts';
 import { bestValue } from '../format.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
@@ -37,18 +37,15 @@ function hasBest(view: StudyView): boolean {
 
 async function applyBest(view: StudyView, withPreview: boolean): Promise<boolean> {
   const { edits, missing } = await bestEdits(view);
-  if (missing.length > 0) {
-    const lost = `${missing.join(', ')}: no annotated literal of this name is left in ${view.spec.name}.`;
-    void window.showWarningMessage(`${lost} The other values can be inserted; tune again to search over the file as it is now.`);
-  }
   const [first] = edits;
+  if (missing.length > 0) void window.showWarningMessage(missingText(missing, first !== undefined));
   if (first === undefined) {
     if (missing.length === 0) void window.showInformationMessage(`${view.spec.name} holds the best values already.`);
     return false;
   }
   const shown = { preserveFocus: true, preview: false, viewColumn: columnOf(first.document.uri.toString()) };
   const editor = await window.showTextDocument(first.document, shown);
-  const chosen = withPreview ? await preview(editor, view, edits) : edits;
+  const chosen = withPreview ? await preview(editor, view, edits, missing) : edits;
   if (chosen.length === 0) return false;
   // The text may have moved on while the preview stood there.
   const names = new Set(chosen.map((edit) => edit.name));
@@ -56,6 +53,14 @@ async function applyBest(view: StudyView, withPreview: boolean): Promise<boolean
   const change = new WorkspaceEdit();
   for (const edit of current) change.replace(edit.document.uri, edit.range, edit.text);
   return await workspace.applyEdit(change, { isRefactoring: true });
+}
+
+/** `width (train.py) is not annotated any more, so its best value cannot be written.` */
+function missingText(missing: readonly MissingLiteral[], hasOthers: boolean): string {
+  const names = missing.map(({ name, file }) => `${name} (${file})`).join(', ');
+  const [are, their] = missing.length === 1 ? ['is', 'its best value'] : ['are', 'their best values'];
+  const others = hasOthers ? 'The other values can be inserted.' : 'There is nothing else to insert.';
+  return `${names} ${are} not annotated any more, so ${their} cannot be written. ${others} Tune again to search over the file as it is now.`;
 }
 
 /** Where the file is open already, so that it does not open a second time over the panel. */
@@ -66,9 +71,15 @@ function columnOf(uri: string): ViewColumn {
 type EditItem = QuickPickItem & { readonly edit: LiteralEdit };
 
 /** The values to take, all of them at first; none when the user leaves. The editor shows what is picked as a change in place. */
-async function preview(editor: TextEditor, view: StudyView, edits: readonly LiteralEdit[]): Promise<readonly LiteralEdit[]> {
+async function preview(
+  editor: TextEditor,
+  view: StudyView,
+  edits: readonly LiteralEdit[],
+  missing: readonly MissingLiteral[],
+): Promise<readonly LiteralEdit[]> {
   const pick: QuickPick<EditItem> = window.createQuickPick<EditItem>();
-  pick.title = `Insert the best of ${plural(view.trials.length, 'trial')}: ${view.spec.objectives[0]?.metric ?? 'objective'} ${bestValue(view) ?? ''}`;
+  const leftOut = missing.length === 0 ? '' : ` (no longer annotated: ${missing.map(({ name }) => name).join(', ')})`;
+  pick.title = `Insert the best of ${plural(view.trials.length, 'trial')}: ${view.spec.objectives[0]?.metric ?? 'objective'} ${bestValue(view) ?? ''}${leftOut}`;
   pick.placeholder = 'Enter writes the picked values, Escape leaves the file as it is';
   pick.canSelectMany = true;
   pick.ignoreFocusOut = true;
@@ -114,5 +125,6 @@ const addedStyle = {
 function toItem(edit: LiteralEdit): EditItem {
   const { document, range, text, name } = edit;
   const place = `${workspace.asRelativePath(document.uri)}:${range.start.line + 1}`;
-  return { label: name, description: `${document.getText(range)} → ${text}`, detail: place, edit };
+  // One line a value: the list stands over the editor, and should hide little of it.
+  return { label: name, description: `${document.getText(range)} → ${text}   ${place}`, edit };
 }

@@ -1,46 +1,53 @@
-import { commands, type Progress, ProgressLocation, type QuickPickItem, type TextDocument, Uri, window, workspace } from 'vscode';
-import { plural } from '../../agent/protocol/format.ts';
+import {
+  commands,
+  type Progress,
+  ProgressLocation,
+  type QuickPickItem,
+  type TextDocument,
+  type Uri,
+  window,
+  workspace,
+} from 'vscode';
+import { joinWithin, plural } from '../../agent/protocol/format.ts';
 import type { Preflight, PreflightQuestion, StudyPlan, TuneRequest } from '../../agent/protocol/requests.ts';
 import type { AgentClient } from '../../agent/client/index.ts';
 import { settings } from '../config.ts';
-import { isPython } from '../editor/annotatedScripts.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
+import { pickPython } from './choosePython.ts';
+import { refuseFaults } from './goToFault.ts';
 import { chosenPython } from './python.ts';
+import { tunableDocument } from './tunableDocument.ts';
 
 /**
  * Tunes a script: looks at everything first, asks only for what is unknown, starts the study and shows it beside.
  * Returns the study's id; undefined when nothing was started.
  */
 export async function tuneScript(services: Services, target: Uri | undefined): Promise<string | undefined> {
-  const document = await targetDocument(target);
+  const clicked = performance.now();
+  const document = await tunableDocument(services, target);
   if (document === undefined || !(await isReady(services, document))) return undefined;
-  return await guarded(services.log, async () => {
+  const work = async (): Promise<string | undefined> => {
     const name = workspace.asRelativePath(document.uri);
     const request = await window.withProgress(
       { location: ProgressLocation.Window, title: `HPO: checking ${name}` },
       async () => await firstRequest(services, document),
     );
-    const answered = await answerQuestions(services, request, name);
+    const answered = await answerQuestions(services, request, document);
     if (answered === undefined) return undefined;
     const studyId = await create(services, answered.request, name);
     window.setStatusBarMessage(`HPO: tuning ${name}: ${planText(answered.preflight)}`, 10_000);
-    services.log.info(`study ${studyId} of ${name}: ${planText(answered.preflight)}`);
+    const tookMs = Math.round(performance.now() - clicked);
+    services.log.info(`study ${studyId} of ${name}, ${tookMs} ms after the command: ${planText(answered.preflight)}`);
     await services.panels.show(studyId);
     return studyId;
-  });
-}
-
-async function targetDocument(target: Uri | undefined): Promise<TextDocument | undefined> {
-  const document = target instanceof Uri ? await workspace.openTextDocument(target) : window.activeTextEditor?.document;
-  if (document !== undefined && isPython(document)) return document;
-  void window.showInformationMessage('Open the Python training script that is to be tuned, then run this again.');
-  return undefined;
+  };
+  return await guarded(services.log, work, { script: document.uri, again: async () => await tuneScript(services, document.uri) });
 }
 
 async function isReady(services: Services, document: TextDocument): Promise<boolean> {
   if (!workspace.isTrusted) {
-    const trust = 'Manage Workspace Trust';
+    const trust = 'Trust This Workspace';
     const chosen = await window.showInformationMessage(
       'Tuning runs the script, and nothing is run in a workspace that is not trusted.',
       trust,
@@ -55,15 +62,7 @@ async function isReady(services: Services, document: TextDocument): Promise<bool
     );
     return false;
   }
-  const errors = script.diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
-  const [first] = errors;
-  if (first !== undefined) {
-    const show = 'Show Problems';
-    const more = errors.length > 1 ? ` (and ${plural(errors.length - 1, 'more error')})` : '';
-    const chosen = await window.showErrorMessage(`Line ${first.line}: ${first.message}${more}`, show);
-    if (chosen === show) await commands.executeCommand('workbench.actions.view.problems');
-    return false;
-  }
+  if (await refuseFaults(document.uri, script.diagnostics)) return false;
   // A study runs what is on disk; what is tuned should be what is seen.
   if (document.isDirty || document.isUntitled) return await document.save();
   return true;
@@ -88,15 +87,18 @@ async function firstRequest(services: Services, document: TextDocument): Promise
 async function answerQuestions(
   services: Services,
   request: TuneRequest,
-  name: string,
+  document: TextDocument,
 ): Promise<{ request: TuneRequest; preflight: Preflight } | undefined> {
+  const name = workspace.asRelativePath(document.uri);
   const preflight = await window.withProgress({ location: ProgressLocation.Window, title: `HPO: checking ${name}` }, async () => {
     return await (await services.link.client()).request('study/preflight', request);
   });
+  // The agent also reads what the script imports and includes.
+  if (await refuseFaults(document.uri, preflight.diagnostics)) return undefined;
   const [question] = preflight.questions;
   if (question === undefined) return { request, preflight };
   const answer = await ask(question, preflight, name);
-  return answer === undefined ? undefined : await answerQuestions(services, { ...request, ...answer }, name);
+  return answer === undefined ? undefined : await answerQuestions(services, { ...request, ...answer }, document);
 }
 
 async function ask(question: PreflightQuestion, preflight: Preflight, name: string): Promise<Partial<TuneRequest> | undefined> {
@@ -150,7 +152,7 @@ async function askEnvironment(
   preflight: Preflight,
   options: PickOptions,
 ): Promise<Partial<TuneRequest> | undefined> {
-  const { environment, manifest } = preflight;
+  const { environment, manifest, missingPackages } = preflight;
   const make = {
     label: '$(add) Make an environment for this script',
     description: `from ${manifest ?? ''}; made once and kept`,
@@ -163,12 +165,17 @@ async function askEnvironment(
   };
   const choose = { label: '$(folder-opened) Choose another Python…', description: '', answer: 'choose' as const };
   const items = [...(manifest === null ? [] : [make]), ...(environment === null ? [] : [keep]), choose];
-  const picked = await window.showQuickPick(items, { ...options, placeHolder: message });
+  // Short enough for the line it stands in; the paths are in the rows below.
+  const placeHolder =
+    environment === null ? message : `This Python lacks ${joinWithin(missingPackages, missingLength)}: what to do?`;
+  const picked = await window.showQuickPick(items, { ...options, placeHolder });
   if (picked === undefined) return undefined;
   if (picked.answer !== 'choose') return { env: picked.answer };
-  const [file] = (await window.showOpenDialog({ title: 'Python interpreter', openLabel: 'Use', canSelectMany: false })) ?? [];
+  const file = await pickPython();
   return file === undefined ? undefined : { interpreter: { path: file.fsPath, reason: 'chosen in the editor' } };
 }
+
+const missingLength = 48;
 
 /** Starts the study. Making an environment takes a while, so its steps are shown where they are seen. */
 async function create(services: Services, request: TuneRequest, name: string): Promise<string> {

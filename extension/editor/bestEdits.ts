@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { Range, type TextDocument, Uri, workspace } from 'vscode';
 import type { Params } from '../../agent/protocol/space.ts';
 import { bestTrial, type StudyView } from '../../agent/protocol/view.ts';
@@ -12,8 +12,13 @@ export interface LiteralEdit {
 
 export interface BestEdits {
   readonly edits: readonly LiteralEdit[];
-  /** Parameters whose literal is no longer there. */
-  readonly missing: readonly string[];
+  readonly missing: readonly MissingLiteral[];
+}
+
+/** A parameter whose literal is no longer there; `file` is relative to the study's root. */
+export interface MissingLiteral {
+  readonly name: string;
+  readonly file: string;
 }
 
 /** The edits that put a study's best values over the literals of the files as they stand now; literals that hold their value are left out. */
@@ -22,8 +27,10 @@ export async function bestEdits(view: StudyView): Promise<BestEdits> {
   if (best === null) return { edits: [], missing: [] };
   const all = await Promise.all(
     sourceFiles(view).map(async (file) => {
-      const document = await workspace.openTextDocument(Uri.file(join(view.spec.root, file)));
-      return await editsOf(document, file, paramsOfFile(view, best.params, file));
+      const params = paramsOfFile(view, best.params, file);
+      const document = await openIfThere(Uri.file(join(view.spec.root, file)));
+      if (document === null) return { edits: [], missing: Object.keys(params).map((name) => ({ name, file })) };
+      return await editsOf(document, file, params);
     }),
   );
   return { edits: all.flatMap((one) => one.edits), missing: all.flatMap((one) => one.missing) };
@@ -32,8 +39,8 @@ export async function bestEdits(view: StudyView): Promise<BestEdits> {
 /** The edits that are left to do in this document. */
 export async function pendingEdits(document: TextDocument, view: StudyView): Promise<readonly LiteralEdit[]> {
   const best = bestTrial(view);
-  const file = view.spec.script;
-  if (best === null || file === null) return [];
+  if (best === null) return [];
+  const file = relative(view.spec.root, document.uri.fsPath).split(sep).join('/');
   return (await editsOf(document, file, paramsOfFile(view, best.params, file))).edits;
 }
 
@@ -43,7 +50,16 @@ async function editsOf(document: TextDocument, file: string, params: Params): Pr
   const literalEdits = edits.map(({ start, end, text, name }) => {
     return { document, range: new Range(document.positionAt(start), document.positionAt(end)), text, name };
   });
-  return { edits: literalEdits, missing };
+  return { edits: literalEdits, missing: missing.map((name) => ({ name, file })) };
+}
+
+/** Null for a file that was moved or deleted since. */
+async function openIfThere(uri: Uri): Promise<TextDocument | null> {
+  try {
+    return await workspace.openTextDocument(uri);
+  } catch {
+    return null;
+  }
 }
 
 function sourceFiles(view: StudyView): readonly string[] {

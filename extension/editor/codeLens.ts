@@ -5,11 +5,12 @@ import { throttle } from '../client/throttle.ts';
 import { settings } from '../config.ts';
 import { progressText } from '../format.ts';
 import type { Services } from '../services.ts';
-import type { AnnotatedScript } from './annotatedScripts.ts';
+import { type AnnotatedScript, isTunable } from './annotatedScripts.ts';
 import { pendingEdits } from './bestEdits.ts';
 
 const refreshMs = 500;
-const valuesLength = 60;
+/** What fits beside the other lenses in an editor that shares the window with the panel. */
+const valuesLength = 34;
 
 /** One line over the first annotation: tune, what is tuned, how it goes, and the best values to insert. */
 export class TuneLens extends Disposable implements CodeLensProvider {
@@ -45,7 +46,7 @@ export class TuneLens extends Disposable implements CodeLensProvider {
     const lens = (title: string, command: string, tooltip: string, ...args: readonly unknown[]): CodeLens =>
       new CodeLens(range, { title, command, tooltip, arguments: [...args] });
 
-    const studies = this.#services.store.ofScript(document.uri.fsPath);
+    const studies = this.#services.store.ofFile(document.uri.fsPath);
     const active = studies.find((view) => view.state !== 'ended');
     const lenses = [this.#first(lens, document, active), parametersLens(lens, document, script)];
     const withBest = studies.find((view) => view.incumbent !== null);
@@ -61,7 +62,8 @@ export class TuneLens extends Disposable implements CodeLensProvider {
     if (!workspace.isTrusted) {
       return lens('Trust this workspace to tune', 'workbench.trust.manage', 'Nothing is run in a workspace that is not trusted');
     }
-    return lens('▶ Tune this script', 'hpo.tune', 'Search for better values of the annotated parameters', document.uri);
+    const title = isTunable(document) ? '▶ Tune this script' : '▶ Tune the script that uses this';
+    return lens(title, 'hpo.tune', 'Search for better values of the annotated parameters', document.uri);
   }
 }
 
@@ -79,7 +81,7 @@ async function bestLens(lens: MakeLens, document: TextDocument, view: StudyView)
   return lens(
     `Insert best: ${joinWithin(values, valuesLength)}`,
     'hpo.insertBest',
-    'Write the best values over the literals, after a preview',
+    `Write the best values over the literals, after a preview: ${values.join(', ')}`,
     view.studyId,
   );
 }

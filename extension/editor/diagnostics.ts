@@ -11,7 +11,7 @@ import {
   workspace,
 } from 'vscode';
 import type * as protocol from '../../agent/protocol/space.ts';
-import { type AnnotatedScripts, isPython } from './annotatedScripts.ts';
+import { type AnnotatedScripts, annotatedSelector, isAnnotatable } from './annotatedScripts.ts';
 
 /** Squiggles under faulty annotations, and the quick fixes that the parser offers for them. */
 export function annotationDiagnostics(scripts: AnnotatedScripts): Disposable {
@@ -22,13 +22,13 @@ export function annotationDiagnostics(scripts: AnnotatedScripts): Disposable {
     if (document.isClosed || document.version !== version) return;
     collection.set(document.uri, (script?.diagnostics ?? []).map(toDiagnostic));
   };
-  for (const document of workspace.textDocuments) if (isPython(document)) void show(document);
+  for (const document of workspace.textDocuments) if (isAnnotatable(document)) void show(document);
   return Disposable.from(
     collection,
     scripts.onDidChange((document) => void show(document)),
     workspace.onDidCloseTextDocument((document) => collection.delete(document.uri)),
     languages.registerCodeActionsProvider(
-      'python',
+      annotatedSelector,
       { provideCodeActions: async (document, range) => await quickFixes(scripts, document, range) },
       { providedCodeActionKinds: [CodeActionKind.QuickFix] },
     ),

@@ -1,6 +1,6 @@
 import { commands, Disposable, window, workspace } from 'vscode';
 import { throttle } from '../client/throttle.ts';
-import { isPython } from '../editor/annotatedScripts.ts';
+import { isTunable } from '../editor/annotatedScripts.ts';
 import type { Services } from '../services.ts';
 
 const refreshMs = 500;
@@ -40,7 +40,7 @@ export function contextKeys({ store, scripts }: Pick<Services, 'store' | 'script
   };
   /** Paths of visible annotated scripts: the editor's title shows the icon there. */
   const editors = async (): Promise<void> => {
-    const documents = window.visibleTextEditors.map((editor) => editor.document).filter(isPython);
+    const documents = window.visibleTextEditors.map((editor) => editor.document).filter(isTunable);
     const annotated = await Promise.all(
       documents.map(async (document) => ((await scripts.get(document)) === null ? [] : [document.uri.path])),
     );

@@ -44,8 +44,8 @@ export class StudyStatus extends Disposable {
 
   #shown(): StudyView | undefined {
     const path = window.activeTextEditor?.document.uri.fsPath;
-    const ofScript = path === undefined ? [] : this.#services.store.ofScript(path);
-    return ofScript.find(isActive) ?? this.#services.store.list().find(isActive) ?? ofScript[0];
+    const ofFile = path === undefined ? [] : this.#services.store.ofFile(path);
+    return ofFile.find(isActive) ?? this.#services.store.list().find(isActive) ?? ofFile[0];
   }
 }
 

@@ -1,11 +1,7 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Workbench } from './pages/workbench.ts';
-import { Vscode } from './support/vscode.ts';
-
-const screenshots = fileURLToPath(new URL('screenshots', import.meta.url));
+import { screenshots, Vscode } from './support/vscode.ts';
 
 const themes = [
   { name: 'dark', theme: 'Dark Modern', bodyClass: 'vscode-dark' },
@@ -105,6 +101,7 @@ describe('from an annotated script to the best value in its source', () => {
     await workbench.openFile('train.py');
     await workbench.editor.lens(/^Insert best: /).click();
     await workbench.quickPickRow(/lr.*0\.5 → 0\.\d+/).waitFor();
+    await workbench.screenshotIfAsked('insertBest');
     expect(vscode.read('train.py')).toBe(before);
     await workbench.page.keyboard.press('Enter');
     await workbench.editor.lens('Best values are in the file').waitFor();
@@ -128,21 +125,6 @@ describe('from an annotated script to the best value in its source', () => {
     await workbench.explorer.chooseFromMenu(/^Study train/, 'Delete Study…');
     await workbench.page.locator('.monaco-dialog-box').getByRole('button', { name: 'Delete' }).click();
     await workbench.explorer.welcome.getByText('No study yet.').waitFor();
-  });
-});
-
-describe('a workspace that is not trusted', () => {
-  test('is read, and nothing is started', async () => {
-    await using vscode = await Vscode.start(inject('installed'), { isTrusted: false });
-    const workbench = await vscode.open();
-    await workbench.openFile('train.py');
-    await workbench.editor.lens('Trust this workspace to tune').waitFor();
-    await workbench.openFile('faulty.py');
-    await workbench.editor.errors.first().waitFor();
-    await workbench.runCommand('HPO: Tune This Script');
-    await workbench.notification('nothing is run in a workspace that is not trusted').waitFor();
-    expect(existsSync(join(vscode.home, 'journal.db'))).toBe(false);
-    expect(existsSync(join(vscode.home, 'run'))).toBe(false);
   });
 });
 

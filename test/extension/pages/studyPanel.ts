@@ -21,7 +21,13 @@ export class StudyPanelPage {
     return this.frame.locator('hpo-curves-chart canvas').first();
   }
 
-  button(name: string | RegExp): Locator {
-    return this.frame.getByRole('button', { name });
+  /** A button by its stable name: pause, resume, stop, confirmStop, insertBest … */
+  button(action: string): Locator {
+    return this.frame.locator(`[data-action="${action}"]`);
+  }
+
+  /** The chip that says the state of the study. */
+  state(name: string): Locator {
+    return this.frame.locator('.study-head .chip', { hasText: name });
   }
 }

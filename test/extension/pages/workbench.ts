@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { Locator, Page } from 'playwright-core';
 import { ScriptEditor } from './scriptEditor.ts';
 import { StudyPanelPage } from './studyPanel.ts';
@@ -30,7 +31,8 @@ export class Workbench {
   async openFile(name: string): Promise<void> {
     await this.page.keyboard.press('Control+P');
     await this.page.locator('.quick-input-widget input').first().fill(name);
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().waitFor();
+    // The one that Enter takes: rows of what was typed before go away a moment later.
+    await this.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: name }).waitFor();
     await this.page.keyboard.press('Enter');
     await this.page.locator('.tab.active', { hasText: name }).waitFor();
   }
@@ -62,6 +64,24 @@ export class Workbench {
     return this.page.locator('.notification-list-item', { hasText: text });
   }
 
+  /** A button of a notification. */
+  notificationButton(text: string | RegExp, name: string): Locator {
+    return this.notification(text).getByRole('button', { name });
+  }
+
+  /** Answers the question for a file with a path. */
+  async choosePath(path: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget input').first();
+    // It starts with a folder, whose listing would overwrite what is typed before it is there.
+    await this.quickPickRow('..').first().waitFor();
+    await input.fill(path);
+    // While it lists the new folder it does not hear Enter.
+    for (let tries = 0; tries < 10 && (await input.isVisible()); tries++) {
+      await this.page.keyboard.press('Enter');
+      await input.waitFor({ state: 'hidden', timeout: 1000 }).catch(() => undefined);
+    }
+  }
+
   statusBarItem(text: string | RegExp): Locator {
     return this.page.locator('.statusbar-item', { hasText: text });
   }
@@ -77,6 +97,12 @@ export class Workbench {
   async screenshot(path: string): Promise<void> {
     await this.page.mouse.move(0, 0);
     await this.page.screenshot({ path });
+  }
+
+  /** Only where HPO_SCREENSHOTS=1 asks for pictures to look at. */
+  async screenshotIfAsked(name: string): Promise<void> {
+    if (process.env['HPO_SCREENSHOTS'] !== '1') return;
+    await this.page.screenshot({ path: fileURLToPath(new URL(`../screenshots/${name}.actual.png`, import.meta.url)) });
   }
 
   async close(): Promise<void> {

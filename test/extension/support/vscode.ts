@@ -1,11 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
-import { connectAgent } from '../../../agent/client/index.ts';
+import { type AgentClient, connectAgent, discoveryFile } from '../../../agent/client/index.ts';
+import type { StudySummary } from '../../../agent/protocol/requests.ts';
 import { Workbench } from '../pages/workbench.ts';
 import type { Installed } from './globalSetup.ts';
 
@@ -19,6 +21,10 @@ export interface VscodeOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Folder of what tests and documentation show. */
+export const screenshots: string = fileURLToPath(new URL('../screenshots', import.meta.url));
+
+const commandLine = fileURLToPath(new URL('../../../dist/cli.cjs', import.meta.url));
 const sampleWorkspace = fileURLToPath(new URL('../workspace', import.meta.url));
 
 /** A VS Code of its own: server with a fresh profile, a copy of the sample workspace, an agent's folder, and a browser. */
@@ -26,6 +32,7 @@ export class Vscode implements AsyncDisposable {
   readonly home: string;
   readonly workspace: string;
   readonly #folder: string;
+  readonly #env: Readonly<Record<string, string>>;
   readonly #server: ChildProcess;
   readonly #browser: Browser;
   readonly #url: string;
@@ -36,6 +43,7 @@ export class Vscode implements AsyncDisposable {
     this.#browser = browser;
     this.#url = url;
     this.home = join(folder, 'home');
+    this.#env = ownEnvironment(folder);
     this.workspace = join(folder, 'workspace');
   }
 
@@ -50,7 +58,7 @@ export class Vscode implements AsyncDisposable {
     ];
     const folders = ['--server-data-dir', join(folder, 'data'), '--extensions-dir', installed.extensionsDir];
     const args = [...serverArguments, ...switches, ...folders];
-    const env = { ...process.env, HPO_HOME: join(folder, 'home'), HPO_CACHE: join(folder, 'cache'), ...options.env };
+    const env = { ...process.env, ...ownEnvironment(folder), ...options.env };
     const server = spawn(installed.node, [installed.serverMain, ...args], { stdio: ['ignore', 'pipe', 'ignore'], env });
     const url = await announcedUrl(server);
     const browser = await chromium.launch({ executablePath: installed.chromium, args: chromiumArguments });
@@ -87,6 +95,45 @@ export class Vscode implements AsyncDisposable {
     writeSettings(this.#folder, settings);
   }
 
+  /** Runs the command line against the same agent; the JSON objects that it prints. */
+  async hpo<T>(...args: readonly string[]): Promise<readonly T[]> {
+    const { stdout } = await promisify(execFile)(process.execPath, [commandLine, ...args, '--json'], {
+      env: { ...process.env, ...this.#env },
+      cwd: this.workspace,
+    });
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as T); // the contract of --json, checked by the tests that use it
+  }
+
+  /** Process id of the agent that runs; null when none says that it does. */
+  agentPid(): number | null {
+    const file = discoveryFile(this.home);
+    return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { pid: number }).pid : null;
+  }
+
+  /** A connection to the agent that runs. */
+  async connect(): Promise<AgentClient> {
+    return await connectAgent({ home: this.home, agentMain: '', node: '', client: 'test', version: '0.1.0', start: false });
+  }
+
+  /** The study that was started last. */
+  async newest(): Promise<StudySummary> {
+    await using client = await this.connect();
+    const { studies } = await client.request('study/list', {});
+    const [newest] = studies.toSorted((a, b) => b.createdAt - a.createdAt);
+    if (newest === undefined) throw new Error('the agent knows no study');
+    return newest;
+  }
+
+  /** Ends the agent if one runs. */
+  async stopAgent(): Promise<void> {
+    const agent = await this.connect().catch(() => null);
+    await agent?.request('agent/stop', {}).catch(() => undefined);
+    await agent?.closed;
+  }
+
   path(name: string): string {
     return join(this.workspace, name);
   }
@@ -99,18 +146,13 @@ export class Vscode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser.close();
     this.#server.kill();
-    const agent = await connectAgent({
-      home: this.home,
-      agentMain: '',
-      node: '',
-      client: 'test',
-      version: '0.1.0',
-      start: false,
-    }).catch(() => null);
-    await agent?.request('agent/stop', {}).catch(() => undefined);
-    await agent?.closed;
+    await this.stopAgent();
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
+}
+
+function ownEnvironment(folder: string): Readonly<Record<string, string>> {
+  return { HPO_HOME: join(folder, 'home'), HPO_CACHE: join(folder, 'cache'), NO_COLOR: '1' };
 }
 
 /** For a machine that has other things to do. */

@@ -30,8 +30,8 @@ test('studies are listed newest first, found by script, and gone when deleted', 
   const study = (studyId: string, seq: number): JournalEntry => ({ seq, studyId, event: { ...event, at: startMs + seq } });
   store.fold([study('old', 1), study('new', 2)]);
   expect(store.list().map((view) => view.studyId)).toEqual(['new', 'old']);
-  expect(store.ofScript('/home/ada/digits/train.py')).toHaveLength(2);
-  expect(store.ofScript('/home/ada/digits/other.py')).toHaveLength(0);
+  expect(store.ofFile('/home/ada/digits/train.py')).toHaveLength(2);
+  expect(store.ofFile('/home/ada/digits/other.py')).toHaveLength(0);
   expect(store.list().map(scriptPath)).toEqual(['/home/ada/digits/train.py', '/home/ada/digits/train.py']);
   store.fold([{ seq: 3, studyId: 'new', event: { type: 'studyDeleted', at: startMs } }]);
   expect(store.list().map((view) => view.studyId)).toEqual(['old']);

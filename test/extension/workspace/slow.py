@@ -1,0 +1,12 @@
+"""Eight trials of more than a second, to be cut off from their agent."""
+
+import time
+
+# @hpo.objective loss min
+# @hpo.search trials=8 parallel=2 sampler=random scheduler=none seed=1
+
+x = 0.5  # @hpo float(0, 1)
+
+for step in range(1, 13):
+    time.sleep(0.1)
+    print(f"step {step} loss={x + 1 / step:.4f}", flush=True)
