@@ -28,8 +28,6 @@ async function buildAll() {
     mainFields: ['module', 'main'],
     format: 'cjs',
     define: { 'import.meta.dirname': '__dirname' },
-    // Some packages' CommonJS build cannot be bundled (jsonc-parser).
-    mainFields: ['module', 'main'],
   };
   await Promise.all([
     build({ ...node, entryPoints: ['agent/main.ts'], outfile: 'dist/agent.cjs' }),

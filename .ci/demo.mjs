@@ -9,5 +9,6 @@ console.error(`\n$ hpo ${command.join(' ')}\n`);
 const child = spawn('node', [join(root, 'dist', 'cli.cjs'), ...command], { cwd: root, env: environment(), stdio: 'inherit' });
 process.on('SIGINT', () => undefined);
 child.once('exit', (code) => {
+  if (code === 0) console.error('\nIn this checkout, hpo is written: npm run -s hpo --');
   process.exitCode = code ?? 1;
 });
