@@ -1,3 +1,4 @@
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Workbench } from './pages/workbench.ts';
@@ -9,6 +10,8 @@ describe('annotations in config files', () => {
 
   beforeAll(async () => {
     vscode = await Vscode.start(inject('installed'));
+    // Not in the sources, where formatters refuse JSON with comments.
+    copyFileSync(vscode.path('conf/faulty.jsonc'), vscode.path('conf/faulty.json'));
     workbench = await vscode.open();
   });
   afterAll(async () => await vscode[Symbol.asyncDispose]());

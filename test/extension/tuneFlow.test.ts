@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Workbench } from './pages/workbench.ts';
@@ -118,6 +119,17 @@ describe('from an annotated script to the best value in its source', () => {
     await workbench.editor.lens(/^Insert best: /).waitFor();
     await workbench.editor.save();
     await expect.poll(() => vscode.read('train.py')).toBe(before);
+  });
+
+  test('a literal that is gone is named, and the others can be inserted', async () => {
+    writeFileSync(vscode.path('train.py'), before.replace('width = 8  # @hpo int(1, 64)', 'width = 8'));
+    await workbench.editor.lens(/^Insert best: /).click();
+    await workbench.notification('width (train.py) is not annotated any more').waitFor();
+    await workbench.quickPickRow(/lr.*0\.5 → 0\.\d+/).waitFor();
+    expect(await workbench.quickPickRow(/width/).count()).toBe(0);
+    await workbench.page.keyboard.press('Escape');
+    await workbench.quickPickRow(/lr/).waitFor({ state: 'detached' });
+    writeFileSync(vscode.path('train.py'), before);
   });
 
   test('a study is deleted after a question', async () => {
