@@ -52,12 +52,13 @@ export interface AgentClient extends AsyncDisposable {
 
 const startTimeoutMs = 15_000;
 const retryMs = 20;
+const settleMs = 2_000;
 /** An agent that yields to another one ends at once; where that other one was just ending, a second start is needed. */
 const restartMs = 1_000;
 
 /** Connects to the agent of this home, and starts one where none runs. */
 export async function connectAgent(options: ConnectOptions): Promise<AgentClient> {
-  const running = await connectRunning(options);
+  const running = await connectSettled(options);
   if (running !== null) {
     if (!isNewer(options.version, running.version) && running.protocolVersion === protocolVersion) return running.client;
     if (isNewer(running.version, options.version)) {
@@ -83,6 +84,20 @@ interface Running {
   readonly client: AgentClient;
   readonly version: string;
   readonly protocolVersion: number;
+}
+
+/**
+ * An agent that takes the place of one that was killed listens at the same socket a moment before it has said its token:
+ * whoever comes in between looks again.
+ */
+async function connectSettled(options: ConnectOptions): Promise<Running | null> {
+  for (const deadline = Date.now() + settleMs; ; await delay(retryMs)) {
+    try {
+      return await connectRunning(options);
+    } catch (error) {
+      if (!(error instanceof HpoError && error.code === 'HPO-5007') || Date.now() > deadline) throw error;
+    }
+  }
 }
 
 async function connectRunning(options: ConnectOptions): Promise<Running | null> {
@@ -127,7 +142,7 @@ async function startAgent(options: ConnectOptions): Promise<AgentClient> {
   const deadline = Date.now() + startTimeoutMs;
   let agent = spawnAgent(options);
   while (Date.now() < deadline) {
-    const running = await connectRunning(options);
+    const running = await connectSettled(options);
     if (running !== null) return running.client;
     if (agent.fault !== null) {
       const reason = readFileSync(stderrFile(options.home), 'utf8').trim().split('\n').slice(-5).join('\n');

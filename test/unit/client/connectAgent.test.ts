@@ -83,6 +83,21 @@ describe('versions', () => {
   });
 });
 
+describe('a token that is another agent’s', () => {
+  test('of one that was killed: its successor has not said its own yet, and is waited for', async () => {
+    await using world = await ServerWorld.open(null, { token: 'of the dead' });
+    const connecting = world.connect();
+    setTimeout(() => world.tellToken(), 100);
+    await using client = await connecting;
+    expect(await client.request('agent/status', {})).toEqual({});
+  });
+
+  test('for good is refused', async () => {
+    await using world = await ServerWorld.open(null, { token: 'a guess' });
+    await expect(world.connect()).rejects.toMatchObject({ code: 'HPO-5007' });
+  });
+});
+
 describe('no agent', () => {
   const home = (): string => mkdtempSync(join(tmpdir(), 'hpo-client-'));
   const options = (folder: string) => ({

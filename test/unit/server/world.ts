@@ -69,8 +69,7 @@ export class ServerWorld implements AsyncDisposable {
   static async open(socket: string | null = null, told: { token?: string } = {}): Promise<ServerWorld> {
     const world = new ServerWorld(socket);
     mkdirSync(join(world.home, 'run'), { recursive: true });
-    const discovery = { pid: process.pid, version, socket: world.socket, token, ...told };
-    writeFileSync(join(world.home, 'run', 'agent.json'), JSON.stringify(discovery));
+    world.tellToken(told.token);
     try {
       await world.server.listen();
     } catch (error) {
@@ -78,6 +77,11 @@ export class ServerWorld implements AsyncDisposable {
       throw error;
     }
     return world;
+  }
+
+  tellToken(told = token): void {
+    const discovery = { pid: process.pid, version, socket: this.socket, token: told };
+    writeFileSync(join(this.home, 'run', 'agent.json'), JSON.stringify(discovery));
   }
 
   connect(clientVersion: string = version): Promise<AgentClient> {
