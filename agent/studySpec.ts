@@ -28,7 +28,7 @@ export interface SpecInputs {
 /** The user's choice wins over the script's words, those over the defaults. */
 export function buildStudySpec(inputs: SpecInputs): StudySpec {
   const { request, script } = inputs;
-  const parallel = request.parallel ?? numberOf(script.search['parallel']) ?? Math.max(1, Math.floor(inputs.cpus / 2));
+  const parallel = request.parallel ?? countOf(script.search['parallel']) ?? Math.max(1, Math.floor(inputs.cpus / 2));
   return {
     name: basename(inputs.scriptPath, extname(inputs.scriptPath)),
     root: inputs.root,
@@ -42,7 +42,7 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
     search: {
       sampler: request.sampler ?? nameOf('sampler', script.search['sampler'] ?? script.search['algorithm']),
       scheduler: request.scheduler ?? nameOf('scheduler', script.search['scheduler']),
-      seed: request.seed ?? numberOf(script.search['seed']) ?? inputs.randomSeed,
+      seed: request.seed ?? seedOf(script.search['seed']) ?? inputs.randomSeed,
       parallel,
       liar: 'max',
     },
@@ -67,7 +67,7 @@ function buildBudget(request: TuneRequest, script: ScriptSpec): Budget {
   const wallTimeMs = sum(unit(words['hours'], 3_600_000), unit(words['minutes'], 60_000), unit(words['seconds'], 1_000));
   const resource = numberOf(words['resource']);
   const trials =
-    request.trials ?? numberOf(request.budget?.['trials']) ?? numberOf(script.search['trials']) ?? numberOf(words['trials']);
+    request.trials ?? countOf(request.budget?.['trials']) ?? countOf(script.search['trials']) ?? countOf(words['trials']);
   const isUnlimited = trials === null && wallTimeMs === null && resource === null;
   return { trials: isUnlimited ? defaultTrials : trials, wallTimeMs, resource };
 }
@@ -94,6 +94,22 @@ function numberOf(text: string | undefined): number | null {
   throw new HpoError('HPO-4012', `"${text}" is not a positive number`, 'write a number, such as trials=30', { exitCode: 2 });
 }
 
+function countOf(text: string | undefined): number | null {
+  const value = numberOf(text);
+  if (value === null || Number.isSafeInteger(value)) return value;
+  throw new HpoError('HPO-4012', `"${text}" is not a whole number`, 'write a whole number, such as trials=30', { exitCode: 2 });
+}
+
+/** Zero is a seed like any other. */
+function seedOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = text.trim() === '' ? NaN : Number(text);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new HpoError('HPO-4012', `"${text}" is not a whole number from 0`, 'write a whole number, such as seed=7', {
+    exitCode: 2,
+  });
+}
+
 function unit(text: string | undefined, unitMs: number): number | null {
   const value = numberOf(text);
   return value === null ? null : value * unitMs;
@@ -104,12 +120,12 @@ function sum(...parts: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : known.reduce((total, part) => total + part, 0);
 }
 
-const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `90s`, `10m`, `2h`; a bare number is seconds. */
+/** `90s`, `10m`, `2h`, `1d`; a bare number is seconds. */
 export function durationMs(text: string | undefined): number | null {
   if (text === undefined) return null;
-  const match = /^(\d+(?:\.\d+)?)(ms|s|min|m|h)?$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)(ms|s|min|m|h|d)?$/.exec(text.trim());
   const unitMs = durationUnits[match?.[2] ?? 's'];
   if (match?.[1] === undefined || unitMs === undefined) {
     throw new HpoError('HPO-4013', `"${text}" is not a duration`, 'write it as 90s, 10m or 2h', { exitCode: 2 });
@@ -117,12 +133,20 @@ export function durationMs(text: string | undefined): number | null {
   return Number(match[1]) * unitMs;
 }
 
-const sizeUnits: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 };
+const sizeUnits: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1024,
+  MB: 1024 ** 2,
+  GB: 1024 ** 3,
+  TB: 1024 ** 4,
+  PB: 1024 ** 5,
+};
 
+/** `500MB`, `2G`, `1GiB`: all in powers of 1024. */
 function sizeBytes(text: string | undefined): number | null {
   if (text === undefined) return null;
-  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?B)?$/i.exec(text.trim());
-  const factor = sizeUnits[(match?.[2] ?? 'B').toUpperCase()];
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGTP]?)i?B?$/i.exec(text.trim());
+  const factor = sizeUnits[`${match?.[2] ?? ''}B`.toUpperCase()];
   if (match?.[1] === undefined || factor === undefined) {
     throw new HpoError('HPO-4014', `"${text}" is not a size`, 'write it as 500MB or 2GB', { exitCode: 2 });
   }

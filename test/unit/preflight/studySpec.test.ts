@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { parseScript } from '../../../agent/core/annotations/index.ts';
+import { planStudy } from '../../../agent/core/study/index.ts';
+import type { TuneRequest } from '../../../agent/protocol/requests.ts';
+import type { StudySpec } from '../../../agent/protocol/study.ts';
+import { buildStudySpec, durationMs } from '../../../agent/studySpec.ts';
+
+/** The spec of a script with these directives, on a machine with 4 processors. */
+function specOf(directives: readonly string[], request: Partial<TuneRequest> = {}): StudySpec {
+  const text = [...directives.map((words) => `# @hpo.${words}`), 'x = 1  # @hpo int(1, 9)', ''].join('\n');
+  const { spec, diagnostics } = parseScript(text, 'src/train.py');
+  expect(diagnostics).toEqual([]);
+  return buildStudySpec({
+    request: { script: '/project/src/train.py', ...request },
+    script: spec,
+    command: null,
+    root: '/project',
+    scriptPath: 'src/train.py',
+    environment: { interpreter: '/usr/bin/python3', version: '3.12.1', reason: 'PATH' },
+    snapshot: 'abc',
+    cpus: 4,
+    randomSeed: 1234,
+  });
+}
+
+describe('words of a script', () => {
+  const rows: readonly [string, (spec: StudySpec) => unknown, unknown][] = [
+    ['objective loss min', ({ objectives }) => objectives, [{ metric: 'loss', direction: 'min', goal: null }]],
+    ['search seed=0', ({ search }) => search.seed, 0],
+    ['search seed=7', ({ search }) => search.seed, 7],
+    ['search parallel=3', ({ search, limits }) => [search.parallel, limits.cpus], [3, 1]],
+    ['search algorithm=tpe', ({ search }) => search.sampler, 'tpe'],
+    ['search sampler=grid scheduler=asha-stop', ({ search }) => [search.sampler, search.scheduler], ['grid', 'asha-stop']],
+    ['search trials=1e3', ({ budget }) => budget.trials, 1_000],
+    ['search timeout=90', ({ limits }) => limits.timeoutMs, 90_000],
+    ['search timeout=1.5h', ({ limits }) => limits.timeoutMs, 5_400_000],
+    ['search timeout=1d', ({ limits }) => limits.timeoutMs, 86_400_000],
+    ['budget hours=1 trials=5', ({ budget }) => budget, { trials: 5, wallTimeMs: 3_600_000, resource: null }],
+    ['budget hours=0.5', ({ budget }) => budget, { trials: null, wallTimeMs: 1_800_000, resource: null }],
+    ['budget resource=500', ({ budget }) => budget, { trials: null, wallTimeMs: null, resource: 500 }],
+    ['resources output=30MB', ({ limits }) => limits.outputBytes, 30 * 1024 ** 2],
+    ['resources output=1.5G', ({ limits }) => limits.outputBytes, 1.5 * 1024 ** 3],
+    ['resources output=2GiB', ({ limits }) => limits.outputBytes, 2 * 1024 ** 3],
+    ['resources output=500b', ({ limits }) => limits.outputBytes, 500],
+    ['resources cpus=2', ({ limits }) => limits.cpus, 2],
+    ['checkpoint dir=ckpt/', ({ checkpoint }) => checkpoint, { dir: 'ckpt/' }],
+  ];
+  test.each(rows)('%s', (directive, read, expected) => {
+    expect(read(specOf([directive]))).toEqual(expected);
+  });
+
+  test('what nobody says: twenty trials, half of the machine, a seed that is recorded', () => {
+    const spec = specOf([]);
+    expect(spec).toMatchObject({
+      name: 'train',
+      command: ['/usr/bin/python3', '-u', '{script}'],
+      search: { sampler: 'auto', scheduler: 'auto', seed: 1234, parallel: 2 },
+      budget: { trials: 20, wallTimeMs: null, resource: null },
+      limits: { timeoutMs: null, cpus: 2 },
+      checkpoint: null,
+      executor: 'local',
+    });
+    expect(planStudy({ ...spec, objectives: [{ metric: 'loss', direction: 'min', goal: null }] }).trials).toBe(9);
+  });
+});
+
+describe('what the user chooses', () => {
+  const script = ['objective loss min', 'search trials=5 parallel=3 seed=7 sampler=grid timeout=1h', 'budget hours=2'];
+  const rows: readonly [Partial<TuneRequest>, (spec: StudySpec) => unknown, unknown][] = [
+    [{ trials: 9 }, ({ budget }) => budget.trials, 9],
+    [{ budget: { trials: '8' } }, ({ budget }) => budget.trials, 8],
+    [{ trials: 9, budget: { trials: '8' } }, ({ budget }) => budget.trials, 9],
+    [{ budget: { hours: '1', minutes: '30' } }, ({ budget }) => budget.wallTimeMs, 5_400_000],
+    [{ parallel: 1 }, ({ search, limits }) => [search.parallel, limits.cpus], [1, 4]],
+    [{ seed: 0 }, ({ search }) => search.seed, 0],
+    [{ sampler: 'random' }, ({ search }) => search.sampler, 'random'],
+    [{ trialTimeoutMs: 5 }, ({ limits }) => limits.timeoutMs, 5],
+    // Asked for only where the script says none.
+    [{ objective: { metric: 'acc', direction: 'max' } }, ({ objectives }) => objectives[0]?.metric, 'loss'],
+  ];
+  test.each(rows)('%j wins over the script', (request, read, expected) => {
+    expect(read(specOf(script, request))).toEqual(expected);
+  });
+
+  test.each([
+    [{ budget: { trials: '2.5' } }, 'HPO-4012', /"2\.5" is not a whole number/],
+    [{ budget: { hours: '0' } }, 'HPO-4012', /"0" is not a positive number/],
+    [{ budget: { hours: 'many' } }, 'HPO-4012', /"many"/],
+  ] as const)('%j is refused', (request, code, message) => {
+    expect(() => specOf([], request)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message), exitCode: 2 }),
+    );
+  });
+});
+
+test.each([
+  ['90', 90_000],
+  ['250ms', 250],
+  ['2min', 120_000],
+  [' 1h ', 3_600_000],
+])('a duration: %j', (text, ms) => {
+  expect(durationMs(text)).toBe(ms);
+});
+
+test.each(['', 'h', '-1s', '1 week', '1e3'])('no duration: %j', (text) => {
+  expect(() => durationMs(text)).toThrow(expect.objectContaining({ code: 'HPO-4013' }));
+});
