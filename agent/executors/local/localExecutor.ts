@@ -129,6 +129,7 @@ export class LocalExecutor implements Executor {
       key,
       dir,
       starting: Promise.resolve(),
+      isStarting: true,
       ended: Promise.withResolvers(),
       child: null,
       hasEnded: false,
@@ -176,6 +177,7 @@ export class LocalExecutor implements Executor {
 
   /** From here on the attempt's output and end are reported. */
   #takeOver(live: LiveAttempt, record: AttemptRecord): void {
+    live.isStarting = false;
     if (this.#isDisposed) return;
     const pid = record.state === 'absent' ? null : (record.program?.pid ?? null);
     this.#options.listener.started(live.key, { pid });
@@ -229,7 +231,8 @@ export class LocalExecutor implements Executor {
 
   /** Reports the end if there is one. */
   async #check(live: LiveAttempt): Promise<void> {
-    if (live.hasEnded || live.isChecking || this.#isDisposed) return;
+    // What has not begun yet is not lost, however long its start takes.
+    if (live.isStarting || live.hasEnded || live.isChecking || this.#isDisposed) return;
     live.isChecking = true;
     try {
       let record = await readAttemptRecord(live.dir);
@@ -327,6 +330,8 @@ interface LiveAttempt {
   readonly key: AttemptKey;
   readonly dir: string;
   starting: Promise<void>;
+  /** Until the program runs, or is known to have ended. */
+  isStarting: boolean;
   readonly ended: PromiseWithResolvers<void>;
   /** The shim, when this agent started it. */
   child: ChildProcess | null;
