@@ -101,6 +101,14 @@ async function preview(
     const [first] = ranges;
     if (first !== undefined) editor.revealRange(first);
   };
+  // The file may move on while the preview stands there: what it shows is found anew.
+  const moved = workspace.onDidChangeTextDocument(async ({ document }) => {
+    if (!edits.some((edit) => edit.document === document)) return;
+    const picked = new Set(pick.selectedItems.map(({ edit }) => edit.name));
+    pick.items = (await bestEdits(view)).edits.map(toItem);
+    pick.selectedItems = pick.items.filter(({ edit }) => picked.has(edit.name));
+    draw();
+  });
   try {
     return await new Promise((resolve) => {
       pick.onDidChangeSelection(draw);
@@ -110,6 +118,7 @@ async function preview(
       pick.show();
     });
   } finally {
+    moved.dispose();
     pick.dispose();
     removed.dispose();
     added.dispose();

@@ -47,6 +47,6 @@ describe('annotations in config files', () => {
     await workbench.editor.lens('Best values are in the file').waitFor();
     await expect
       .poll(() => vscode.read('conf/model.yaml'))
-      .toMatch(/^rate: 0\.(?!5 )\d+ {2}# @hpo float\(1e-4, 1, log\)\ndepth: \d+ {2}# @hpo int\(1, 12\)\n$/);
+      .toMatch(/^rate: 0\.(?!5 )\d+ +# @hpo float\(1e-4, 1, log\)\ndepth: \d+ +# @hpo int\(1, 12\)\n$/);
   });
 });

@@ -123,12 +123,13 @@ describe('from an annotated script to the best value in its source', () => {
 
   test('a literal that is gone is named, and the others can be inserted', async () => {
     writeFileSync(vscode.path('train.py'), before.replace('width = 8  # @hpo int(1, 64)', 'width = 8'));
+    await workbench.editor.lens('2 parameters').waitFor();
     await workbench.editor.lens(/^Insert best: /).click();
     await workbench.notification('width (train.py) is not annotated any more').waitFor();
     await workbench.quickPickRow(/lr.*0\.5 → 0\.\d+/).waitFor();
     expect(await workbench.quickPickRow(/width/).count()).toBe(0);
     await workbench.page.keyboard.press('Escape');
-    await workbench.quickPickRow(/lr/).waitFor({ state: 'detached' });
+    await workbench.quickPickRow(/lr/).waitFor({ state: 'hidden' });
     writeFileSync(vscode.path('train.py'), before);
   });
 
