@@ -33,6 +33,8 @@ export function buildAttempt(spec: StudySpec, values: AttemptValues, texts: Read
   const edits = new Map<string, { literal: LiteralSpan; value: ParamValue }[]>();
   const keys: { file: string; path: string; value: ParamValue }[] = [];
   const args: string[] = [];
+  const program = spec.command.map((word) => (word === '{script}' ? scriptWord(spec.script ?? word) : word));
+  const isPython = program.some((word) => /\.pyw?$/.test(word));
   const environment: Record<string, string> = {};
   for (const placement of placements(spec)) {
     const value = placement.name === spec.fidelity?.name ? values.target : values.params[placement.name];
@@ -48,7 +50,7 @@ export function buildAttempt(spec: StudySpec, values: AttemptValues, texts: Read
         edits.set(site.file, [...(edits.get(site.file) ?? []), { literal, value }]);
         return;
       case 'arg':
-        args.push(sink.flag, asText(value));
+        args.push(...argWords(sink.flag, isPython ? asPythonText(value) : asText(value)));
         return;
       case 'env':
         environment[sink.name] = asText(value);
@@ -73,7 +75,7 @@ export function buildAttempt(spec: StudySpec, values: AttemptValues, texts: Read
   return {
     key: values.key,
     snapshot: spec.snapshot,
-    command: [...spec.command.map((word) => (word === '{script}' ? (spec.script ?? word) : word)), ...args],
+    command: [...program, ...args],
     environment: {
       HPO_PARAMS: JSON.stringify(values.params),
       HPO_SEED: String(values.seed),
@@ -109,6 +111,21 @@ function placements(spec: StudySpec): readonly Placement[] {
     ...spec.space.parameters.map((parameter) => asPlacement(parameter, false)),
     ...(spec.fidelity === null ? [] : [asPlacement(spec.fidelity, true)]),
   ];
+}
+
+/** An interpreter would take a script's name that begins with a dash for an option. */
+function scriptWord(script: string): string {
+  return script.startsWith('-') ? `./${script}` : script;
+}
+
+/** A value that begins with a dash looks like an option of its own to argparse (`-8e-8` even among numbers), unless it is one word with its flag. */
+function argWords(flag: string, text: string): readonly string[] {
+  return flag.startsWith('--') && text.startsWith('-') ? [`${flag}=${text}`] : [flag, text];
+}
+
+/** As a user of a Python program would type it: its words for what is no number and no text. */
+function asPythonText(value: ParamValue): string {
+  return typeof value === 'boolean' ? (value ? 'True' : 'False') : value === null ? 'None' : asText(value);
 }
 
 /** As a shell user would type it: strings bare, everything else as JSON. */

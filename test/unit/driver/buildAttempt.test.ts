@@ -70,6 +70,28 @@ describe('where a value goes', () => {
       spliced: {},
     },
     {
+      name: 'into one word with its flag where it begins with a dash',
+      files: {
+        'a.py': `${objective}b = 0.1  # @hpo float(-1, 1) via arg(--b)\nc = 0.1  # @hpo float(-1, 1) via arg(-c)\nd = "a"  # @hpo choice("a", "-x") via arg(--d)\n`,
+      },
+      params: { b: -7.97e-8, c: -0.5, d: '-x' },
+      command: ['python', '-u', 'a.py', '--b=-7.97e-8', '-c', '-0.5', '--d=-x'],
+    },
+    {
+      name: "into arguments of a Python script, in Python's words",
+      files: {
+        'a.py': `${objective}f = True  # @hpo bool via arg(--f)\ng = False  # @hpo bool via arg(--g)\nn = None  # @hpo choice(None, 1) via arg(--n)\n`,
+      },
+      params: { f: true, g: false, n: null },
+      command: ['python', '-u', 'a.py', '--f', 'True', '--g', 'False', '--n', 'None'],
+    },
+    {
+      name: 'into a script whose name looks like an option',
+      files: { '-a.py': `${objective}x = 1  # @hpo int(1, 9) via arg(--x)\n` },
+      params: { x: 3 },
+      command: ['python', '-u', './-a.py', '--x', '3'],
+    },
+    {
       name: 'into the fidelity',
       files: { 'a.py': `${objective}x = 0.5  # @hpo float(0, 1)\nepochs = 81  # @hpo fidelity(1, 81, eta=3)\n` },
       params: { x: 0.5 },
@@ -106,6 +128,15 @@ describe('where a value goes', () => {
     };
     expect(build(files, { lr: 0.5, width: 128 }).spliced).toEqual({ 'conf.yaml': 'width: 128  # @hpo int(4, 640)\nlr: 0.5\n' });
   });
+});
+
+test('a program that is not Python gets the words of JSON', () => {
+  const spec = specOf(
+    { 'a.py': `${objective}f = True  # @hpo bool via arg(--f)\n` },
+    { script: 'hpo.yml', command: ['sh', 'run.sh'] },
+  );
+  const start = buildAttempt(spec, { key, params: { f: false }, target: null, seed: 1 }, new Map());
+  expect(start.command).toEqual(['sh', 'run.sh', '--f', 'false']);
 });
 
 describe('what cannot be', () => {
