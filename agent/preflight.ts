@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join, posix, relative, sep } from 'node:path';
-import { includedFiles, isHpoYml, localImports, metricCandidates, parseHpoYml, parseProject } from './core/annotations/index.ts';
+import { type Include, isHpoYml, localImports, metricCandidates, parseHpoYml, parseProject } from './core/annotations/index.ts';
 import { planStudy } from './core/study/index.ts';
 import { cpuCount } from './devices/index.ts';
 import { buildAttempt, tunedFiles } from './driver/buildAttempt.ts';
@@ -9,6 +9,7 @@ import { chooseEnvironment, type EnvironmentReport, makeEnvironment, noInterpret
 import { findProjectRoot } from './packaging/projectRoot.ts';
 import type { SelectOptions } from './packaging/selectFiles.ts';
 import type { SnapshotStore } from './packaging/snapshot.ts';
+import { decodeSource } from './packaging/source.ts';
 import { HpoError } from './protocol/errors.ts';
 import type { Preflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
 import type { Diagnostic, Fidelity, Parameter, ScriptSpec } from './protocol/space.ts';
@@ -62,7 +63,7 @@ async function readAnnotated(root: string, main: string, yml: string | null = nu
       const text = await readSmall(join(root, path));
       if (text === null) continue;
       files.set(path, text);
-      queue.push(...localImports(text, path), ...includedFiles(text, path));
+      queue.push(...localImports(text, path));
     }
   };
   await read([main, 'pyproject.toml', ...(yml === null ? [] : [yml])]);
@@ -77,39 +78,63 @@ async function readAnnotated(root: string, main: string, yml: string | null = nu
   }
   for (;;) {
     const parts = [...files].map(([path, content]) => ({ path, text: content }));
-    const { spec, diagnostics } = parseProject(parts, main);
-    const placed = await placeFiles(root, main, spec);
-    // Settings name files too, which only the parsed whole tells.
-    const unread = placed.include.filter((path) => !seen.has(path));
-    if (unread.length === 0) return { root, scriptPath: main, text, spec: placed, diagnostics, command: null };
-    await read(unread);
+    const { spec, diagnostics, includes } = parseProject(parts, main);
+    const included = await findIncluded(root, includes);
+    const unread = included.found.filter((path) => !seen.has(path));
+    if (unread.length === 0) {
+      const placed = { ...(await placeKeys(root, main, spec)), include: included.found };
+      return { root, scriptPath: main, text, spec: placed, diagnostics: [...diagnostics, ...included.missing], command: null };
+    }
+    // They may include and import more.
+    await read([...unread]);
     for (const path of unread) seen.add(path);
   }
 }
 
-/** Files that annotations name, relative to the root: named from the script's folder, or from the root, where trials run. */
-async function placeFiles(root: string, main: string, spec: ScriptSpec): Promise<ScriptSpec> {
-  const place = async (path: string): Promise<string> => {
-    const beside = posix.join(posix.dirname(main), path);
-    return (await stat(join(root, beside)).catch(() => null)) === null ? path : beside;
-  };
+/** Included files relative to the root: beside the file that names them, else from the root, where trials run. */
+async function findIncluded(
+  root: string,
+  includes: readonly Include[],
+): Promise<{ readonly found: readonly string[]; readonly missing: readonly Diagnostic[] }> {
+  const found = new Set<string>();
+  const missing: Diagnostic[] = [];
+  for (const include of includes) {
+    const path = await placeBeside(root, include.file, include.path);
+    if (path === null) missing.push(include.missing);
+    else found.add(path);
+  }
+  return { found: [...found], missing };
+}
+
+/** Config files of `via key(…)`, relative to the root: beside the script, else from the root. */
+async function placeKeys(root: string, main: string, spec: ScriptSpec): Promise<ScriptSpec> {
   const withFile = async <T extends Parameter | Fidelity>(item: T): Promise<T> =>
-    item.sink.type === 'key' ? { ...item, sink: { ...item.sink, file: await place(item.sink.file) } } : item;
+    item.sink.type === 'key'
+      ? { ...item, sink: { ...item.sink, file: (await placeBeside(root, main, item.sink.file)) ?? item.sink.file } }
+      : item;
   return {
     ...spec,
-    include: await Promise.all(spec.include.map(place)),
     space: { ...spec.space, parameters: await Promise.all(spec.space.parameters.map(withFile)) },
     fidelity: spec.fidelity === null ? null : await withFile(spec.fidelity),
   };
 }
 
-async function readSmall(path: string): Promise<string | null> {
-  try {
-    const info = await stat(path);
-    return info.isFile() && info.size <= maxFileBytes ? await readFile(path, 'utf8') : null;
-  } catch {
-    return null;
+/** A path that `file` names, relative to the root; null when there is nothing. Outside of the root it stays as it is written. */
+async function placeBeside(root: string, file: string, path: string): Promise<string | null> {
+  if (isAbsolute(path)) return path;
+  for (const place of [posix.join(posix.dirname(file), path), posix.normalize(path)]) {
+    if ((await stat(join(root, place)).catch(() => null)) !== null) return place;
   }
+  return null;
+}
+
+async function readSmall(path: string): Promise<string | null> {
+  const info = await stat(path).catch(() => null);
+  if (info === null || !info.isFile() || info.size > maxFileBytes) return null;
+  const bytes = await readFile(path).catch(() => null);
+  // What annotates nothing is only looked through: an included file may hold anything.
+  const isRead = bytes?.includes('@hpo') === true || /\.(?:ya?ml|toml)$/.test(path);
+  return bytes === null ? null : isRead ? decodeSource(bytes, path) : bytes.toString('utf8');
 }
 
 /** Everything there is to know before a start. */

@@ -4,6 +4,7 @@ import { dirname, join, posix } from 'node:path';
 import { HpoError } from '../protocol/errors.ts';
 import { forEachLimited } from './forEachLimited.ts';
 import { selectFiles, type Excluded, type SelectOptions, type Selection, type SnapshotEntry } from './selectFiles.ts';
+import { decodeSource } from './source.ts';
 
 export interface SnapshotInfo {
   /** Hash of what is stored and of where the links lead. */
@@ -67,7 +68,7 @@ export class SnapshotStore {
     const { byPath } = await this.#layout(hash);
     if (byPath.get(path)?.type !== 'file')
       throw new HpoError('HPO-2202', `the stored code ${hash} has no file ${path}`, 'start the study again', { exitCode: 3 });
-    return readFile(join(this.#dir, hash, 'files', path), 'utf8');
+    return decodeSource(await readFile(join(this.#dir, hash, 'files', path)), path);
   }
 
   /** Compares every stored file with its hash; throws an HpoError when one is damaged (a power cut, a curious user). */
