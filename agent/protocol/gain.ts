@@ -66,6 +66,28 @@ export function bestGainSentence(view: StudyView): string {
   return `${objective.metric} ${formatNumber(gain.baseline)} with the script's own values → ${formatNumber(gain.value)} with trial ${best.number} (${gainFigure(gain)}).`;
 }
 
+/**
+ * Numbers of the complete trials that no other one beats: none is at least as good in every objective and better in one.
+ * In order of number; trials with equal values are all among them, and one without a value for an objective never is.
+ */
+export function paretoFront(view: StudyView): number[] {
+  const signs = view.spec.objectives.map(({ direction }) => (direction === 'min' ? 1 : -1));
+  let front: { readonly number: number; readonly losses: readonly number[] }[] = [];
+  for (const { number, state, values } of view.trials) {
+    const losses = view.spec.objectives.map(({ metric }, index) => (signs[index] ?? 1) * metricNumber(values[metric]));
+    if (state !== 'complete' || losses.length === 0 || losses.some(Number.isNaN)) continue;
+    if (front.some((member) => dominates(member.losses, losses))) continue;
+    front = front.filter((member) => !dominates(losses, member.losses));
+    front.push({ number, losses });
+  }
+  return front.map(({ number }) => number);
+}
+
+function dominates(a: readonly number[], b: readonly number[]): boolean {
+  const isNoWorse = a.every((loss, index) => loss <= (b[index] ?? NaN));
+  return isNoWorse && a.some((loss, index) => loss < (b[index] ?? NaN));
+}
+
 /** Why there is no gain to show yet, for people. */
 export function noGainReason(view: StudyView): string {
   const baseline = baselineTrial(view);

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { baselineValue, bestGainSentence, gainFigure, gainOf, gainSentence, noGainReason } from '../../../agent/protocol/gain.ts';
+import {
+  baselineValue,
+  bestGainSentence,
+  gainFigure,
+  gainOf,
+  gainSentence,
+  noGainReason,
+  paretoFront,
+} from '../../../agent/protocol/gain.ts';
 import type { MetricValue } from '../../../agent/protocol/study.ts';
-import type { TrialView } from '../../../agent/protocol/view.ts';
+import type { StudyView, TrialView } from '../../../agent/protocol/view.ts';
 import { scene, studyOf } from '../../support/views.ts';
 
 describe('gain over the script’s own values', () => {
@@ -45,6 +53,48 @@ it.each<[MetricValue[], number | null, string]>([
   [[], null, "Comes with the first trial, which runs the script's own values."],
 ])('of the best of %j (trial %s): %s', (values, incumbent, sentence) => {
   expect(bestGainSentence({ ...studyOf('min', values), incumbent })).toBe(sentence);
+});
+
+describe('the trials that no other one beats', () => {
+  const view = (...rows: readonly (readonly [MetricValue, MetricValue])[]): StudyView => {
+    const one = studyOf(
+      'min',
+      rows.map(([loss]) => loss),
+    );
+    return {
+      ...one,
+      spec: {
+        ...one.spec,
+        objectives: [
+          { metric: 'm', direction: 'min', goal: null },
+          { metric: 'accuracy', direction: 'max', goal: null },
+        ],
+      },
+      trials: one.trials.map((trial, index) => ({
+        ...trial,
+        values: { m: rows[index]?.[0] ?? 'nan', accuracy: rows[index]?.[1] ?? 'nan' },
+      })),
+    };
+  };
+
+  it.each<[string, StudyView, number[]]>([
+    ['one is better in both', view([2, 0.5], [1, 0.6]), [1]],
+    ['each is better in one', view([2, 0.9], [1, 0.6]), [0, 1]],
+    ['a later one beats several earlier ones', view([2, 0.5], [3, 0.6], [4, 0.95], [1, 0.9]), [2, 3]],
+    ['equal ones stay', view([1, 0.5], [1, 0.5], [1, 0.4]), [0, 1]],
+    ['a value that is missing takes no part', view(['nan', 0.9], [1, 'nan'], [5, 0.1]), [2]],
+    ['infinities are values', view(['-inf', 0.1], [1, 0.5], ['inf', 0.5]), [0, 1]],
+    ['no trial', view(), []],
+    ['one objective', studyOf('max', [1, 3, 3, 2]), [1, 2]],
+  ])('%s', (_name, study, numbers) => {
+    expect(paretoFront(study)).toEqual(numbers);
+  });
+
+  it('only complete trials take part', () => {
+    const study = view([1, 0.9], [2, 0.5]);
+    const trials = study.trials.map((trial) => (trial.number === 0 ? { ...trial, state: 'pruned' as const } : trial));
+    expect(paretoFront({ ...study, trials })).toEqual([1]);
+  });
 });
 
 it('has a baseline once the trial with the own values is complete', () => {
