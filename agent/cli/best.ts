@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { HpoError } from '../protocol/errors.ts';
-import { formatValue } from '../protocol/format.ts';
-import { bestGainSentence } from '../protocol/gain.ts';
-import { bestTrial } from '../protocol/view.ts';
-import { applyChange, bestChange } from './bestChange.ts';
+import { formatMetric, formatParams, formatValue } from '../protocol/format.ts';
+import { bestGainSentence, paretoFront } from '../protocol/gain.ts';
+import { bestTrial, type StudyView } from '../protocol/view.ts';
+import { applyChange, type BestChange, bestChange } from './bestChange.ts';
 import type { CommandLine } from './commandLine.ts';
 import { viewOf } from './findStudy.ts';
 import { formatTable, printable } from './printable.ts';
@@ -24,6 +24,10 @@ export function bestCommand(program: Command, line: CommandLine): void {
 
 async function best(line: CommandLine, study: string, options: BestOptions): Promise<void> {
   const view = await viewOf(line, study);
+  if (view.spec.objectives.length > 1) {
+    showFront(line, view, options);
+    return;
+  }
   const found = bestTrial(view);
   if (found === null)
     throw new HpoError('HPO-4021', `no trial of ${view.studyId} is complete yet`, `watch it: hpo status ${view.studyId}`);
@@ -35,15 +39,53 @@ async function best(line: CommandLine, study: string, options: BestOptions): Pro
       formatTable(Object.entries(found.params).map(([name, value]) => [printable(name), printable(formatValue(value))])),
     );
     line.note(printable(bestGainSentence(view)));
-    line.print(change.patch === '' ? '\nThe source holds these values already.' : `\n${printable(change.patch)}`);
+    if (change.patch !== '') line.print(`\n${printable(change.patch)}`);
+    else if (change.left.length === 0) line.print('\nThe source holds these values already.');
   }
-  if (change.missing.length > 0) {
-    line.note(
-      `not in the source any more: ${change.missing.join(', ')} (the code moved on, or the value is passed in another way)`,
-    );
-  }
-  if (options.apply === true && change.files.length > 0) {
+  for (const text of leftLines(change)) line.note(text);
+  if (options.apply !== true) return;
+  if (change.files.length > 0) {
     await applyChange(view.spec, change);
     line.note(`written: ${change.files.map(({ path }) => printable(path)).join(', ')}`);
+  } else if (change.left.length > 0) {
+    line.exitCode = 1;
+    line.note('nothing was written');
   }
+}
+
+/** What a change leaves out, and why. */
+export function leftLines(change: BestChange): string[] {
+  return change.left.map(({ name, why }) => printable(`not written: ${name}: ${why}`));
+}
+
+function showFront(line: CommandLine, view: StudyView, options: BestOptions): void {
+  const front = new Set(paretoFront(view));
+  const trials = view.trials.filter(({ number }) => front.has(number));
+  if (trials.length === 0)
+    throw new HpoError('HPO-4021', `no trial of ${view.studyId} is complete yet`, `watch it: hpo status ${view.studyId}`);
+  if (options.json === true) for (const { number, params, values } of trials) line.printJson({ number, params, values });
+  else line.print(frontText(view));
+  if (options.apply === true) {
+    throw new HpoError(
+      'HPO-4026',
+      `${view.studyId} has ${view.spec.objectives.length} objectives and so no single best trial`,
+      'choose one of the trials above and copy its values by hand',
+    );
+  }
+}
+
+/** The trials of a study with several objectives that no other trial beats. */
+export function frontText(view: StudyView): string {
+  const front = new Set(paretoFront(view));
+  const metrics = view.spec.objectives.map(({ metric }) => metric);
+  const rows = view.trials
+    .filter(({ number }) => front.has(number))
+    .map(({ number, values, params }) => [
+      String(number),
+      ...metrics.map((metric) => formatMetric(values[metric])),
+      printable(formatParams(params)),
+    ]);
+  const aims = view.spec.objectives.map(({ metric, direction }) => `${printable(metric)} ${direction}`).join(', ');
+  const head = `Several objectives (${aims}): there is no single best. Trials that no other one beats:`;
+  return `${head}\n${formatTable([['#', ...metrics.map(printable), 'params'], ...rows])}`;
 }

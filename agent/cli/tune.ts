@@ -4,9 +4,10 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { HpoError } from '../protocol/errors.ts';
 import { formatDuration, formatValue } from '../protocol/format.ts';
-import { bestGainSentence } from '../protocol/gain.ts';
+import { bestGainSentence, paretoFront } from '../protocol/gain.ts';
 import type { Preflight, TuneRequest } from '../protocol/requests.ts';
 import { bestTrial, countTrials, type StudyView } from '../protocol/view.ts';
+import { frontText, leftLines } from './best.ts';
 import { bestChange } from './bestChange.ts';
 import type { CommandLine } from './commandLine.ts';
 import { followStudy } from './followStudy.ts';
@@ -125,9 +126,13 @@ async function showResult(line: CommandLine, view: StudyView): Promise<void> {
     );
     line.print(`\n${line.style('bold', 'gain')}  ${printable(bestGainSentence(view))}`);
     const change = await bestChange(view.spec, best);
-    if (change.patch === '') line.print('\nThe source holds the best values already.');
-    else line.print(`\n${line.style('bold', 'hpo best --apply')} would make this change:\n\n${printable(change.patch)}`);
-    line.print(`apply it:  hpo best ${view.studyId} --apply`);
+    if (change.patch === '' && change.left.length === 0) line.print('\nThe source holds the best values already.');
+    if (change.patch !== '')
+      line.print(`\n${line.style('bold', 'hpo best --apply')} would make this change:\n\n${printable(change.patch)}`);
+    for (const text of leftLines(change)) line.print(text);
+    if (change.patch !== '') line.print(`apply it:  hpo best ${view.studyId} --apply`);
+  } else if (view.spec.objectives.length > 1 && paretoFront(view).length > 0) {
+    line.print(`\n${frontText(view)}`);
   }
   const report = join(line.home, 'studies', view.studyId, 'report.html');
   await writeFile(report, await reportHtml(view));
