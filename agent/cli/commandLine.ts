@@ -66,7 +66,17 @@ export class CommandLine {
       this.stdout.write(content);
       return;
     }
-    await writeFile(resolve(file), content);
+    await writeFile(resolve(file), content).catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new HpoError(
+        'HPO-4027',
+        `${resolve(file)} could not be written: ${reason}`,
+        'name a file in a folder that exists and that you may write to',
+        {
+          cause,
+        },
+      );
+    });
     this.note(`written: ${resolve(file)}`);
   }
 

@@ -1,10 +1,10 @@
 /**
  * Text that came from a user's program or file, for a terminal: control characters are shown, not obeyed, so that a
- * file name or a metric cannot move the cursor, set the title or turn the writing direction.
+ * file name or a metric cannot move the cursor, set the title or turn the writing direction. A line may end in CR LF.
  */
 export function printable(text: string): string {
   return text.replaceAll(
-    /(?![\t\n])\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu,
+    /(?![\t\n]|\r\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu,
     (character) => `\\u{${character.charCodeAt(0).toString(16)}}`,
   );
 }

@@ -3,6 +3,7 @@ import { formatTable, printable } from '../../../agent/cli/printable.ts';
 
 it.each([
   ['a\tb\nc', 'a\tb\nc'],
+  ['a\r\nb\r\r\n', 'a\r\nb\\u{d}\r\n'],
   ['\u001b[31mred', '\\u{1b}[31mred'],
   ['\r\u0007\u0000\u007f\u009b', '\\u{d}\\u{7}\\u{0}\\u{7f}\\u{9b}'],
   ['\u202egnp.exe', '\\u{202e}gnp.exe'],
