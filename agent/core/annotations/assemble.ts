@@ -7,11 +7,27 @@ import type { Word } from './note.ts';
 import type { Declared, Part, PartParam } from './part.ts';
 import { nearest, quote } from './text.ts';
 
+export interface Assembled {
+  readonly spec: ScriptSpec;
+  readonly diagnostics: Diagnostic[];
+  /** Where each path of `spec.include` is named; the same path may be named by several files. */
+  readonly includes: readonly Include[];
+}
+
+export interface Include {
+  /** As written. */
+  readonly path: string;
+  /** The file that names it, relative to the root. */
+  readonly file: string;
+  /** What there is to say if the path is nowhere: only who can look at files knows. */
+  readonly missing: Diagnostic;
+}
+
 /**
  * Puts together what the parts say; the first part wins over the later ones, comments over settings (rule 8).
  * Faults that only show in the whole (duplicates, conditions on unknown parameters, cycles) are added here.
  */
-export function assemble(parts: readonly Part[]): { readonly spec: ScriptSpec; readonly diagnostics: Diagnostic[] } {
+export function assemble(parts: readonly Part[]): Assembled {
   const ordered = [
     ...parts.filter(({ origin }) => origin === 'comments'),
     ...parts.filter(({ origin }) => origin === 'settings'),
@@ -60,7 +76,16 @@ export function assemble(parts: readonly Part[]): { readonly spec: ScriptSpec; r
   const diagnostics = [...own, ...found.list].sort(
     (a, b) => (fileOrder.get(a.file) ?? 0) - (fileOrder.get(b.file) ?? 0) || a.line - b.line || a.column - b.column,
   );
-  return { spec, diagnostics };
+  return { spec, diagnostics, includes: directives.flatMap(([part, directive]) => includesOf(part, directive)) };
+}
+
+function includesOf({ file, lines }: Part, directive: Directive): Include[] {
+  if (directive.type !== 'include') return [];
+  const { start, end, paths } = directive;
+  return paths.map((path) => {
+    const message = `there is no file ${quote(path)}, neither beside ${file} nor from the root of the project; check the path`;
+    return { path, file, missing: diagnose({ code: 'HPO-1140', start, end, message, fix: null }, file, lines) };
+  });
 }
 
 class Reports {

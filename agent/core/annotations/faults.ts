@@ -145,6 +145,10 @@ export const annotationFaults = {
     title: 'Baseline excluded by a condition',
     explanation: 'The values in the script, which are trial 0, make an @hpo.where false. A warning: the study can start.',
   },
+  'HPO-1140': {
+    title: 'Included file that does not exist',
+    explanation: 'A file of @hpo.include is looked for beside the file that names it, then from the root of the project.',
+  },
 } as const satisfies Record<string, { readonly title: string; readonly explanation: string }>;
 
 export function diagnose(fault: Fault, file: string, lines: LineMap): Diagnostic {

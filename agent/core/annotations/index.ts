@@ -1,3 +1,4 @@
+export type { Include } from './assemble.ts';
 export { isHpoYml, parseHpoYml, parseProject, parseScript } from './parse.ts';
 export type { NoteRange } from './part.ts';
 export { applyKey } from './applyKey.ts';

@@ -1,5 +1,5 @@
 import type { Diagnostic, ScriptSpec } from '../../protocol/space.ts';
-import { assemble } from './assemble.ts';
+import { type Assembled, assemble } from './assemble.ts';
 import { type NoteRange, type Part, readComments } from './part.ts';
 import { readHpoYml, readPyproject, readScriptBlock } from './settings.ts';
 
@@ -19,10 +19,7 @@ export function parseScript(
  * What a whole project says (rules 8 and 11): the main script first, then the modules that it imports and the files that
  * it includes, each by its notes; then the block of PEP 723, hpo.yml, and `[tool.hpo]` of pyproject.toml.
  */
-export function parseProject(
-  files: readonly { readonly path: string; readonly text: string }[],
-  main: string,
-): { readonly spec: ScriptSpec; readonly diagnostics: Diagnostic[] } {
+export function parseProject(files: readonly { readonly path: string; readonly text: string }[], main: string): Assembled {
   const ordered = [...files.filter(({ path }) => path === main), ...files.filter(({ path }) => path !== main)];
   const comments: Part[] = [];
   const blocks: Part[] = [];

@@ -97,6 +97,21 @@ print("loss=%d" % (find("model.yaml", r"width: (\\d+)") * 10 + find("opt.toml", 
     loss: ({ width = NaN, x = NaN }) => 10 * width + x,
   },
   {
+    name: 'a script in a folder with a file that it names from the root, which names one beside itself',
+    tune: 'src/train.py',
+    files: {
+      'pyproject.toml': '[tool.hpo]\nobjective = "loss min"\n',
+      'src/train.py': `# @hpo.include conf/model.yaml
+import re
+find = lambda name, pattern: int(re.search(pattern, open(name).read())[1])
+print("loss=%d" % (find("conf/model.yaml", r"width: (\\d+)") * 10 + find("conf/more.yaml", r"x: (\\d+)")))
+`,
+      'conf/model.yaml': '# @hpo.include more.yaml\nwidth: 16  # @hpo int(4, 64)\n',
+      'conf/more.yaml': 'x: 1  # @hpo int(1, 9)\n',
+    },
+    loss: ({ width = NaN, x = NaN }) => 10 * width + x,
+  },
+  {
     name: 'a parameter in a module of the project that the script imports',
     files: {
       'train.py': `${objective}from lib.model import depth\nx = 5  # @hpo int(1, 9)\nprint(f"loss={depth * 10 + x}")\n`,
@@ -184,8 +199,8 @@ describe('what cannot be tuned says so before anything starts', () => {
     {
       name: 'an included file that is missing',
       files: { 'train.py': `${objective}# @hpo.include nowhere.yaml\nx = 1  # @hpo int(1, 9)\n${print}` },
-      code: 3,
-      says: /HPO-\d{4}: .*nowhere\.yaml/,
+      code: 1,
+      says: /train\.py:2:\d+ error HPO-1140: there is no file nowhere\.yaml/,
     },
     {
       name: 'an hpo.yml that does not say what to run',

@@ -25,7 +25,7 @@ describe('a study covers the script, its modules and config files (rule 11)', ()
     { path: 'pyproject.toml', text: '[tool.hpo.search]\nparallel = 7\nbatch = 4\n' },
   ];
   test('the main script wins, then modules, then settings', () => {
-    const { spec, diagnostics } = parseProject(files, 'train.py');
+    const { spec, diagnostics, includes } = parseProject(files, 'train.py');
     expect(diagnostics).toEqual([]);
     expect(spec.space.parameters.map(({ name, site }) => [name, site.file, site.line])).toEqual([
       ['lr', 'train.py', 5],
@@ -37,6 +37,13 @@ describe('a study covers the script, its modules and config files (rule 11)', ()
     expect(spec.objectives).toEqual([{ metric: 'loss', direction: 'min', goal: null }]);
     expect(spec.search).toEqual({ trials: '3', seed: '1', parallel: '2', batch: '4' });
     expect(spec.include).toEqual(['conf/a.yaml']);
+    expect(includes).toEqual([
+      {
+        path: 'conf/a.yaml',
+        file: 'train.py',
+        missing: expect.objectContaining({ code: 'HPO-1140', severity: 'error', file: 'train.py', line: 1 }),
+      },
+    ]);
   });
   test('a name in two files is a fault of the second', () => {
     const { diagnostics, spec } = parseProject(
