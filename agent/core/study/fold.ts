@@ -50,6 +50,7 @@ export function fold(state: StudyState, entry: JournalEntry): void {
       state.paused.delete(event.number);
       state.scheduler.onPromoted(event.number, event.target);
       state.waiting.set(event.number, { notBefore: 0 });
+      observe(state, event.number, 'pending', state.latest.get(event.number) ?? {});
       return;
     case 'attemptRequested':
       foldRequested(state, event);
@@ -72,7 +73,8 @@ export function fold(state: StudyState, entry: JournalEntry): void {
       state.paused.add(event.number);
       state.nSucceeded++;
       state.scheduler.onPaused(event.number, event.resource, firstObjective(state, values));
-      observe(state, event.number, 'pending', values);
+      // Most paused trials are never promoted: to the sampler each is a result, as one that was stopped there would be.
+      observe(state, event.number, 'pruned', values);
       return;
     }
     case 'trialEnded':
