@@ -78,6 +78,7 @@ function sameCause(state: StudyState, nSame: number, nEnded: number, failure: Fa
     return first?.origin === 'default'
       ? `The script failed with its own values: ${failure.message}`
       : `The trial failed: ${failure.message}`;
+  if (nSame === 1) return `None of ${nEnded} trials succeeded, and the last one failed: ${failure.message}`;
   return nSame === nEnded
     ? `All ${nEnded} trials failed with the same error: ${failure.message}`
     : `The last ${nSame} of ${nEnded} trials failed with the same error and none succeeded: ${failure.message}`;

@@ -208,6 +208,13 @@ describe('a study in which everything fails alike ends early and says the cause 
     expect(h.state.view.state).toBe('running');
   });
 
+  test('where the last of several alone failed so, it says that none succeeded', () => {
+    const h = new Harness(spec({ budget: { trials: 100 } }));
+    fail(h, 0, 'ValueError: a');
+    fail(h, 1, "ModuleNotFoundError: No module named 'torch'");
+    expect(h.state.view.message).toMatch(/^None of 2 trials succeeded, and the last one failed: ModuleNotFoundError/);
+  });
+
   test('a script that cannot even begin ends it at once', () => {
     const h = new Harness(spec());
     fail(h, 0, "ModuleNotFoundError: No module named 'torch'");
