@@ -21,6 +21,11 @@ export function isOutputName(path: string): boolean {
   return outputs.ignores(path);
 }
 
+/** Whether the path, or a folder that it lies in, has a name that is given to what programs read and never write. */
+export function isDataName(path: string): boolean {
+  return inputs.ignores(path);
+}
+
 /** Names that, when git ignores them, are built from the sources. */
 export function isBuildName(path: string): boolean {
   return builds.ignores(path);
@@ -167,6 +172,26 @@ const builds = ignore({ ignorecase: true }).add([
   '*.egg',
   'target',
   'site',
+]);
+
+const inputs = ignore({ ignorecase: true }).add([
+  'data',
+  'dataset',
+  'datasets',
+  'input',
+  'inputs',
+  'corpus',
+  'corpora',
+  'download',
+  'downloads',
+  'raw',
+  'raw_data',
+  'input_data',
+  'train_data',
+  'training_data',
+  'test_data',
+  'val_data',
+  'pretrained',
 ]);
 
 const outputs = ignore({ ignorecase: true }).add([

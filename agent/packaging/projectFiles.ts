@@ -9,6 +9,8 @@ import { junkReason, secretReason } from './denyList.ts';
 export interface ProjectFiles {
   /** Files and symbolic links that git tracks or would track. */
   readonly files: readonly string[];
+  /** Those of `files` that git holds a version of; none without git. */
+  readonly tracked: ReadonlySet<string>;
   /** What git ignores; a folder ends with `/` and stands for everything in it. */
   readonly ignored: readonly string[];
 }
@@ -34,14 +36,16 @@ function isInGit(folder: string): boolean {
 
 /** Null when git is not installed or refuses (a repository of another owner, a damaged one). */
 async function listByGit(root: string): Promise<ProjectFiles | null> {
-  const [listed, ignored] = await Promise.all([
-    git(root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']),
+  const [cached, others, ignored] = await Promise.all([
+    git(root, ['ls-files', '-z', '--cached']),
+    git(root, ['ls-files', '-z', '--others', '--exclude-standard']),
     git(root, ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--directory']),
   ]);
-  if (listed === null || ignored === null) return null;
+  if (cached === null || others === null || ignored === null) return null;
   const files = new Set<string>();
+  const tracked = new Set(cached);
   const allIgnored = [...ignored];
-  for (const path of new Set(listed)) {
+  for (const path of new Set([...cached, ...others])) {
     // A repository within the repository: an untracked one ends with a slash, a submodule is listed by its folder's name.
     const folder = path.endsWith('/') ? path.slice(0, -1) : path;
     if (!existsSync(join(root, folder, '.git'))) {
@@ -50,9 +54,10 @@ async function listByGit(root: string): Promise<ProjectFiles | null> {
     }
     const nested = await listByGit(join(root, folder));
     for (const file of nested?.files ?? []) files.add(`${folder}/${file}`);
+    for (const file of nested?.tracked ?? []) tracked.add(`${folder}/${file}`);
     for (const entry of nested?.ignored ?? []) allIgnored.push(`${folder}/${entry}`);
   }
-  return { files: [...files], ignored: allIgnored };
+  return { files: [...files], tracked, ignored: allIgnored };
 }
 
 async function git(cwd: string, args: readonly string[]): Promise<string[] | null> {
@@ -101,7 +106,7 @@ async function walk(root: string, onTooMany: (files: readonly string[]) => never
   }
 
   await visit('', []);
-  return { files, ignored };
+  return { files, tracked: new Set(), ignored };
 }
 
 function isIgnoredBy(rules: readonly Rules[], path: string, isFolder: boolean): boolean {

@@ -3,13 +3,15 @@ import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { HpoError } from '../protocol/errors.ts';
-import { isBuildName, isOutputName, junkReason, secretReason } from './denyList.ts';
+import { isBuildName, isDataName, isOutputName, junkReason, secretReason } from './denyList.ts';
 import { forEachLimited } from './forEachLimited.ts';
 import { listProjectFiles } from './projectFiles.ts';
 import { checkLimits, tooManyFiles } from './snapshotLimits.ts';
 
-/** Files above this are linked to their place in the project rather than copied. */
+/** Tracked files above this are linked to their place in the project rather than copied. */
 export const maxStoredFileBytes = 1024 * 1024;
+/** Untracked ones, which may well be results and which git could not bring back, are copied up to this size. */
+export const maxUntrackedFileBytes = 16 * 1024 * 1024;
 
 export interface SelectOptions {
   /** Absolute path of the project root. */
@@ -82,37 +84,43 @@ export async function selectFiles(options: SelectOptions): Promise<Selection> {
         topmost(path, (at) => ignoresFolder(leaveOut, at)),
         'left out by .hpoignore',
       );
-    else if (noCopy.ignores(path))
+    else if (noCopy.ignores(path) && isDataName(path))
       links.set(
-        topmost(path, (at) => ignoresFolder(noCopy, at)),
+        topmost(path, (at) => ignoresFolder(noCopy, at) && isDataName(at)),
         '',
       );
     else candidates.push(path);
   }
-  if (candidates.length > maxCandidates) throw tooManyFiles(candidates, root);
-
-  await forEachLimited(candidates, async (path) => {
-    const entry = await classify(root, path, mustHave.has(path));
-    if ('reason' in entry) excluded.set(path, entry.reason);
-    else entries.set(path, entry);
-  });
-
   for (const entry of project.ignored) {
     const path = entry.endsWith('/') ? entry.slice(0, -1) : entry;
     const reason =
       secretReason(path) ?? junkReason(path) ?? (leaveOut.ignores(entry) && !isIncluded(path) ? 'left out by .hpoignore' : null);
     if (reason !== null) excluded.set(path, reason);
-    else if (isIncluded(path) || covering(data, path) !== null) links.set(path, links.get(path) ?? '');
+    else if (covering(data, path) !== null || isIncluded(path)) continue;
     else if (await isBuilt(root, path)) excluded.set(path, 'ignored by git and built from the sources');
-    else if (isOutputName(path)) {
-      excluded.set(path, 'ignored by git and written by programs: each trial gets its own');
-      if (entry.endsWith('/')) entries.set(path, { type: 'folder', path });
-    } else links.set(path, '');
+    else if (isDataName(path) && !isOutputName(path)) links.set(path, '');
+    else if (await isFolder(root, path)) {
+      // Programs make results in ignored folders: a link would let trials write over the user's.
+      excluded.set(path, `ignored by git: each trial gets an empty folder of its own; ${howToHave}`);
+      entries.set(path, { type: 'folder', path });
+    } else if (!mustHave.has(path)) excluded.set(path, `ignored by git; ${howToHave}`);
   }
   for (const path of included) {
-    const isPartOfProject = entries.has(path) || project.files.some((file) => file.startsWith(`${path}/`));
-    if (!isPartOfProject && covering(links, path) === null) links.set(path, '');
+    if (covering(links, path) !== null) continue;
+    // What git ignores is not among the project's files.
+    for (const file of await filesBelow(root, path)) {
+      const reason = secretReason(file) ?? junkReason(file);
+      if (reason !== null) excluded.set(file, reason);
+      else candidates.push(file);
+    }
   }
+  if (candidates.length > maxCandidates) throw tooManyFiles(candidates, root);
+
+  await forEachLimited([...new Set(candidates)], async (path) => {
+    const entry = await classify(root, path, { isNeeded: mustHave.has(path), isTracked: project.tracked.has(path) });
+    if ('reason' in entry) excluded.set(path, entry.reason);
+    else entries.set(path, entry);
+  });
 
   await placeLinks(root, links, entries, excluded);
   checkLimits([...entries.values()], root);
@@ -122,6 +130,8 @@ export async function selectFiles(options: SelectOptions): Promise<Selection> {
     excluded: [...excluded].map(([path, reason]) => ({ path, reason })).sort((a, b) => compare(a.path, b.path)),
   };
 }
+
+const howToHave = 'name it by @hpo.data to have it';
 
 /** More names than this are not even looked at one by one. */
 const maxCandidates = 20_000;
@@ -217,14 +227,34 @@ function covering(places: ReadonlyMap<string, unknown>, path: string): string | 
   return null;
 }
 
-async function classify(root: string, path: string, isNeeded: boolean): Promise<SnapshotEntry | { readonly reason: string }> {
+async function isFolder(root: string, path: string): Promise<boolean> {
+  return (await stat(join(root, path)).catch(() => null))?.isDirectory() ?? false;
+}
+
+/** The path itself where it is no folder. */
+async function filesBelow(root: string, path: string): Promise<string[]> {
+  if (!(await lstat(join(root, path))).isDirectory()) return [path];
+  const names = await readdir(join(root, path), { recursive: true, withFileTypes: true });
+  return names
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'));
+}
+
+async function classify(
+  root: string,
+  path: string,
+  { isNeeded, isTracked }: { readonly isNeeded: boolean; readonly isTracked: boolean },
+): Promise<SnapshotEntry | { readonly reason: string }> {
   const full = join(root, path);
   // A needed file may be reached through a link inside the project; it is stored as what it holds.
   const stats = await (isNeeded ? stat(full) : lstat(full)).catch(() => null);
   if (stats === null) return { reason: 'tracked by git, but deleted' };
   if (stats.isSymbolicLink()) return classifySymlink(root, path);
   if (!stats.isFile()) return { reason: `not a file: ${kindOf(stats)}` };
-  if (stats.size > maxStoredFileBytes && !isNeeded) return { type: 'link', path, target: full };
+  if (stats.size > maxStoredFileBytes && !isNeeded) {
+    if (isTracked || (isDataName(path) && !isOutputName(path))) return { type: 'link', path, target: full };
+    if (stats.size > maxUntrackedFileBytes) return { reason: `large and not tracked by git; ${howToHave}` };
+  }
   return { type: 'file', path, bytes: stats.size, isExecutable: (stats.mode & 0o111) !== 0 };
 }
 

@@ -55,16 +55,31 @@ describe.each([{ git: true }, { git: false }])('what a snapshot holds (git: $git
       more: { include: ['a.yaml'] },
     },
     {
-      name: '.dockerignore: not copied, linked; its patterns are anchored',
-      files: { '.dockerignore': '# c\nraw\n**/*.csv\n', 'raw/a': '', 'sub/raw/a': '', 'sub/t.csv': '' },
-      stored: ['.dockerignore', 'sub/raw/a'],
-      linked: ['raw', 'sub/t.csv'],
+      name: '.dockerignore: data is linked, not copied; its patterns are anchored',
+      files: { '.dockerignore': '# c\nraw\n**/*.csv\n', 'raw/a': '', 'sub/raw/a': '', 'sub/t.csv': '', 'input/t.csv': '' },
+      stored: ['.dockerignore', 'sub/raw/a', 'sub/t.csv'],
+      linked: ['input/t.csv', 'raw'],
     },
     {
-      name: 'ignored by git: linked',
-      files: { '.gitignore': 'data/\n*.npy\n', 'data/x/a.txt': 'a', 'b.npy': '' },
-      stored: ['.gitignore'],
-      linked: ['b.npy', 'data'],
+      name: 'ignored by git: data is linked, the rest could be results',
+      files: {
+        '.gitignore': 'data/\n*.npy\nmodels/\n',
+        'data/x/a.txt': 'a',
+        'b.npy': '',
+        'inputs/b.npy': '',
+        'inputs/about.md': '',
+        'models/a': '',
+      },
+      stored: ['.gitignore', 'inputs/about.md'],
+      linked: ['data', 'inputs/b.npy'],
+      excluded: ['b.npy', 'models'],
+    },
+    {
+      name: 'ignored by git, but included: copied',
+      files: { '.gitignore': 'conf/\nlocal.yaml\n', 'conf/sub/a': '', 'conf/.env': '', 'local.yaml': '' },
+      stored: ['.gitignore', 'conf/sub/a', 'local.yaml'],
+      excluded: ['conf/.env'],
+      more: { include: ['conf', 'local.yaml'] },
     },
     {
       name: 'ignored output: an empty folder',
@@ -82,10 +97,27 @@ describe.each([{ git: true }, { git: false }])('what a snapshot holds (git: $git
       name: 'a needed file in an ignored folder',
       files: { '.gitignore': 'd/\n', 'd/m.py': '', 'd/x.bin': '', 'd/e/y': '' },
       stored: ['.gitignore', 'd/m.py'],
-      linked: ['d/e', 'd/x.bin'],
+      excluded: ['d'],
       more: { mustHave: ['train.py', 'd/m.py'] },
     },
-    { name: 'a file above 1 MB is linked', files: { 'model.bin': 'x'.repeat(1024 * 1024 + 1) }, linked: ['model.bin'] },
+    {
+      name: 'a needed file in ignored data',
+      files: { '.gitignore': 'data/\n', 'data/m.py': '', 'data/x.bin': '', 'data/e/y': '' },
+      stored: ['.gitignore', 'data/m.py'],
+      linked: ['data/e', 'data/x.bin'],
+      more: { mustHave: ['train.py', 'data/m.py'] },
+    },
+    {
+      name: 'a file above 1 MB that git does not hold is copied, above 16 MB left out, in a folder for data linked',
+      files: {
+        'model.bin': 'x'.repeat(1024 * 1024 + 1),
+        'huge.bin': 'x'.repeat(16 * 1024 * 1024 + 1),
+        'raw/a.bin': 'x'.repeat(1024 * 1024 + 1),
+      },
+      stored: ['model.bin'],
+      linked: ['raw/a.bin'],
+      excluded: ['huge.bin'],
+    },
     {
       name: '@hpo.data is linked as a whole',
       files: { 'img/1.png': '', 'img/2.png': '' },
@@ -132,6 +164,37 @@ describe('git', () => {
     const { hash } = await store.take(options(project));
     expect(tree(join(project.storeDir, hash, 'files'))).toEqual(['kept.py', 'new.py', 'train.py']);
     expect(await store.readText(hash, 'kept.py')).toBe('2');
+  });
+
+  it('links large files that it tracks', async () => {
+    using project = new ProjectFixture({ ...script, 'model.bin': 'x'.repeat(1024 * 1024 + 1) }, { git: true });
+    project.git('add', '.');
+    expect((await new SnapshotStore(project.storeDir).take(options(project))).linked).toEqual(['model.bin']);
+  });
+
+  it('keeps the results that a user already has from being written over by a trial', async () => {
+    const mine = {
+      'saved_models/final.pt': 'mine',
+      'best_model.pkl': 'mine',
+      'history.csv': 'mine',
+      'big.ckpt': 'm'.repeat(1024 * 1024 + 1),
+    };
+    using project = new ProjectFixture(
+      { ...script, ...mine, '.gitignore': 'saved_models/\nbest_model.pkl\nhistory.csv\ndata/\n', 'data/train.csv': '1' },
+      { git: true },
+    );
+    const store = new SnapshotStore(project.storeDir);
+    const { hash, linked, excluded } = await store.take(options(project));
+    expect(linked).toEqual(['data']);
+    expect(excluded).toContainEqual({
+      path: 'history.csv',
+      reason: 'ignored by git; name it by @hpo.data to have it',
+    });
+    const work = join(project.base, 'work');
+    await store.materialize(hash, work, []);
+    for (const path of Object.keys(mine)) writeFileSync(join(work, path), 'a trial');
+    for (const [path, content] of Object.entries(mine)) expect(text(project.root, path)).toBe(content);
+    expect(text(work, 'data/train.csv')).toBe('1');
   });
 
   it('goes into nested repositories and submodules', async () => {
