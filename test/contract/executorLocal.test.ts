@@ -20,6 +20,23 @@ async function startedRecord(world: LocalWorld, of = key(0)) {
   return { shim: record.shim.pid, program: record.program.pid };
 }
 
+/** Processes whose session the process leads. */
+function sessionOf(leader: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const [state, , , session] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+          .replace(/^.*\) /s, '')
+          .split(' ');
+        return session === String(leader) && state !== 'Z';
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
 describe.concurrent('the local executor', () => {
   it('loses nothing when the agent is killed', async () => {
     await using world = await openLocalWorld();
@@ -113,6 +130,20 @@ describe.concurrent('the local executor', () => {
     await using later = world.connect(next);
     await later.start(attemptOf(world, []));
     expect(await next.ending(key(0))).toMatchObject({ isLost: true });
+  });
+
+  it.runIf(existsSync('/proc/self/stat'))('leaves no watch behind when the shim was killed and no agent is there', async () => {
+    await using world = await openLocalWorld();
+    {
+      await using executor = world.connect(new Observer());
+      await executor.start(attemptOf(world, [forever], { timeoutMs: 60_000 }));
+    }
+    const { shim, program } = await startedRecord(world);
+    expect(sessionOf(shim).length, 'the shim and its watches').toBeGreaterThan(2);
+    send(shim, 'SIGKILL');
+    // Whatever has the program's id from now on is not the watches' to end.
+    await eventually(() => Promise.resolve(sessionOf(shim).length === 0), 'no watch is left');
+    expect(() => process.kill(program, 0), 'the program goes on until an agent comes').not.toThrow();
   });
 
   const remains: { name: string; files: Record<string, string> }[] = [

@@ -19,13 +19,14 @@ export const shimScript = `#!/bin/sh
 dir=$1 limit=$2 grace=$3 mark=$4 oom=$5 output=$6
 shift 6
 
-# When process $1 started: an id alone may have been taken over by another process.
+# When process $1 started, and its state: an id alone may have been taken over by another process.
 ticks_of() {
-  ticks=
+  ticks= state=
   if read -r line 2>/dev/null <"/proc/$1/stat"; then
     set -f
     set -- \${line##*") "}
     set +f
+    state=$1
     shift 19
     ticks=$1
   else
@@ -41,10 +42,21 @@ signal_group() {
   kill -s "$1" -- "-$pid" 2>/dev/null
 }
 
+# For the watches: where the shim was killed, nobody tells them the program's end, so its id may be another's by now.
+# They end then, all of them, their sleeps included: they share the shim's group.
+check_owner() {
+  ticks_of $$
+  [ "$ticks" = "$shim_ticks" ] && [ "$state" != Z ] || kill -s TERM 0
+  ticks_of "$pid"
+  [ "$ticks" = "$pid_ticks" ] || exit 0
+}
+
 # On a busy machine the program may not have made its group yet.
 end_tree() {
+  check_owner
   signal_group TERM || kill -s TERM "$pid"
   sleep "$grace"
+  check_owner
   signal_group KILL || kill -s KILL "$pid"
 }
 
@@ -70,12 +82,14 @@ pid=$!
 # The output is the program's alone: dash would add "Killed" to it.
 exec >/dev/null 2>&1
 ticks_of $pid
+pid_ticks=$ticks
 record start.json "{\\"shim\\":$$,\\"shimTicks\\":\\"$shim_ticks\\",\\"boot\\":\\"$boot\\",\\"pid\\":$pid,\\"pidTicks\\":\\"$ticks\\",\\"oom\\":$oom}"
 
 # Before any trap for TERM: a subshell that is asked to end while it still drops inherited traps would not hear it.
 if [ "$limit" != 0 ]; then
   (
     sleep "$limit"
+    check_owner
     : >"$dir/timeout"
     end_tree
   ) &
@@ -83,6 +97,7 @@ fi
 # The agent sees too much output at once; this is for when there is none, before the disk is full.
 (
   while sleep 2; do
+    check_owner
     [ "$(wc -c <"$dir/out.log")" -le "$output" ] || break
   done
   end_tree
