@@ -11,6 +11,8 @@ import type { AttemptOutput } from './ports.ts';
 
 /** Bytes read at a time: a few milliseconds of parsing, so that one loud trial cannot hold up the others. */
 const chunkBytes = 128 * 1024;
+/** What grows by itself with what a trial reports; each may have as many bytes as the limit says. */
+const limitedStreams = ['out', 'metrics'] as const;
 /** Text kept for error messages. */
 const tailBytes = 8 * 1024;
 
@@ -92,7 +94,8 @@ export class AttemptIntake {
 
   async #readStream(stream: Stream): Promise<void> {
     // What is printed beyond the limit, until the attempt is stopped, is not read.
-    const end = stream.name === 'out' ? this.#options.spec.limits.outputBytes : Infinity;
+    const isLimited = limitedStreams.some((name) => name === stream.name);
+    const end = isLimited ? this.#options.spec.limits.outputBytes : Infinity;
     while (stream.offset < end) {
       const bytes = await this.#options.output.read(this.#options.key, stream.name, stream.offset, chunkBytes);
       if (bytes.length === 0) return;
@@ -124,8 +127,9 @@ export class AttemptIntake {
 
   async #checkLimit(): Promise<void> {
     if (this.#isOverLimit) return;
-    const size = await this.#options.output.size(this.#options.key, 'out');
-    if (size <= this.#options.spec.limits.outputBytes) return;
+    const { key, spec, output } = this.#options;
+    const sizes = await Promise.all(limitedStreams.map((name) => output.size(key, name)));
+    if (Math.max(...sizes) <= spec.limits.outputBytes) return;
     this.#isOverLimit = true;
     this.#options.onOutputLimit();
   }

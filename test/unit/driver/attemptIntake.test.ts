@@ -89,6 +89,14 @@ describe('the streams of an attempt', () => {
     expect(tail.length).toBeLessThanOrEqual(8_192);
   });
 
+  test('metrics beyond the limit are told once too, and not read', async () => {
+    const line = '{"step": 1, "loss": 2}\n';
+    const reader = await readWhole(filesOf({ '1/metrics': line.repeat(20_000) }), { limit: 3 * line.length });
+    expect(reader.nLimits).toBe(1);
+    expect(reader.records.length).toBeLessThan(10_000);
+    expect((await readWhole(filesOf({ '1/metrics': line.repeat(3) }), { limit: 3 * line.length })).nLimits).toBe(0);
+  });
+
   test('the limit of output is told once', async () => {
     const reader = new Reader(filesOf({ '1/out': 'x'.repeat(2_000) }), { limit: 1_000 });
     reader.intake.poke();
