@@ -1,11 +1,11 @@
 /** The agent: one per user and home, started on demand, never tied to a window. usage: agent.cjs --home DIR [--idle-minutes N] */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino, { type Logger } from 'pino';
 import { createStream } from 'rotating-file-stream';
-import { cacheFolder, defaultHome, type Discovery, discoveryFile, socketPath } from './client/home.ts';
+import { cacheFolder, defaultHome, type Discovery, discoveryFile, makeHome, socketPath } from './client/home.ts';
 import { Driver } from './driver/driver.ts';
 import type { Log } from './driver/ports.ts';
 import { LocalAttemptFiles } from './executors/local/attemptFiles.ts';
@@ -24,8 +24,8 @@ const answerLeavesMs = 50;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { home: { type: 'string' }, 'idle-minutes': { type: 'string', default: '10' } } });
-  const home = values.home ?? defaultHome();
-  mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 });
+  const home = resolve(values.home ?? defaultHome());
+  makeHome(home);
   const journal = openAsOnlyWriter(home);
   if (journal === null) return;
   const logger = openLog(home);

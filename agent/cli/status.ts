@@ -16,14 +16,14 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
   const { studies } = await (await line.agent()).request('study/list', {});
   const shown = study === undefined ? studies : [findStudy(studies, study)];
   for (const summary of shown) {
-    const { studyId, name, state, trials: counts, best: bestTrial, budget, executor } = summary;
+    const { studyId, name, state, trials: counts, best: bestTrial, budget, executor, createdAt } = summary;
     if (isJson) {
-      line.printJson({ studyId, name, state, trials: counts, best: bestTrial, budget, executor });
+      line.printJson({ studyId, name, state, trials: counts, best: bestTrial, budget, executor, createdAt });
       continue;
     }
     const done = counts.complete + counts.pruned + counts.failed + counts.infeasible + counts.cancelled;
     line.print(
-      `${line.style('bold', studyId)}  ${state}${summary.endReason === null ? '' : ` (${summary.endReason})`}  ${done}/${budget.trials ?? '∞'} trials  ${printable(summary.script ?? name)}`,
+      `${line.style('bold', studyId)}  ${state}${summary.endReason === null ? '' : ` (${summary.endReason})`}  ${done}/${budget.trials ?? '∞'} trials  ${localTime(createdAt)}  ${printable(summary.script ?? name)}`,
     );
     const states = Object.entries(counts).filter(([, count]) => count > 0);
     if (states.length > 0) line.print(`  ${states.map(([word, count]) => `${count} ${word}`).join(', ')}`);
@@ -34,4 +34,9 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
     if (summary.message !== '') line.print(`  ${printable(summary.message)}`);
   }
   if (shown.length === 0 && !isJson) line.note('no studies yet; start one with: hpo tune SCRIPT');
+}
+
+/** `2026-03-14 15:09`, where the reader is. */
+function localTime(ms: number): string {
+  return new Date(ms).toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'short' });
 }

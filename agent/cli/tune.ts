@@ -67,7 +67,7 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
   }
 }
 
-/** Null when the user interrupted. */
+/** Null when the user interrupted; throws HPO-4028 when the study was deleted. */
 async function followToEnd(line: CommandLine, studyId: string, isJson: boolean): Promise<StudyView | null> {
   const interrupt = new AbortController();
   const onSignal = (): void => interrupt.abort();
@@ -83,8 +83,15 @@ async function followToEnd(line: CommandLine, studyId: string, isJson: boolean):
     interrupt.signal,
   );
   process.removeListener('SIGINT', onSignal);
-  if (view.state === 'ended') return view;
+  if (view.state === 'ended' && !view.deleted) return view;
   progress[Symbol.dispose]();
+  if (view.deleted) {
+    throw new HpoError(
+      'HPO-4028',
+      `study ${studyId} was deleted while it ran`,
+      `start it again: hpo tune ${view.spec.script ?? 'SCRIPT'}`,
+    );
+  }
   line.note(`\nThe study goes on. See it: hpo status ${studyId} · stop it: hpo stop ${studyId}`);
   line.exitCode = 130;
   return null;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,7 +15,7 @@ import {
 import { HpoError, wireErrorSchema } from '../protocol/errors.ts';
 import type { JournalEntry } from '../protocol/events.ts';
 import { type Notifications, protocolVersion, type RequestName, type Requests } from '../protocol/requests.ts';
-import { type Discovery, discoveryFile, discoverySchema } from './home.ts';
+import { type Discovery, discoveryFile, discoverySchema, makeHome } from './home.ts';
 
 export interface ConnectOptions {
   /** See `defaultHome`. */
@@ -145,12 +145,7 @@ async function startAgent(options: ConnectOptions): Promise<AgentClient> {
     const running = await connectSettled(options);
     if (running !== null) return running.client;
     if (agent.fault !== null) {
-      const reason = readFileSync(stderrFile(options.home), 'utf8').trim().split('\n').slice(-5).join('\n');
-      throw new HpoError(
-        'HPO-5004',
-        `the agent did not start: ${reason || agent.fault}`,
-        `look into ${join(options.home, 'agent.log')}`,
-      );
+      throw notStarted(options.home, agent.fault);
     }
     if (agent.yieldedAt !== null && Date.now() - agent.yieldedAt > restartMs) agent = spawnAgent(options);
     await delay(retryMs);
@@ -162,6 +157,21 @@ async function startAgent(options: ConnectOptions): Promise<AgentClient> {
   );
 }
 
+/** An agent that ends for a reason it knows says `CODE why`, and in the next line what to do. */
+function notStarted(home: string, fault: string): HpoError {
+  const lines = readFileSync(stderrFile(home), 'utf8').trim().split('\n');
+  const known = lines.findIndex((line) => /^HPO-\d{4} /.test(line));
+  // The stack of an unknown one is in nobody's way to the reason.
+  const said = lines.filter((line) => line !== '' && !/^\s+at |^\(node:|^\(Use `/.test(line)).slice(-5);
+  const reason = known === -1 ? said.join('\n') : lines[known];
+  const next = known === -1 ? undefined : lines[known + 1];
+  return new HpoError(
+    'HPO-5004',
+    `the agent did not start: ${reason || fault}`,
+    next || `look into ${stderrFile(home)} and ${join(home, 'agent.log')}`,
+  );
+}
+
 interface SpawnedAgent {
   /** Why it ended although it should run. */
   fault: string | null;
@@ -170,7 +180,7 @@ interface SpawnedAgent {
 }
 
 function spawnAgent(options: ConnectOptions): SpawnedAgent {
-  mkdirSync(join(options.home, 'run'), { recursive: true, mode: 0o700 });
+  makeHome(options.home);
   const stderr = openSync(stderrFile(options.home), 'w', 0o600);
   const child = spawn(options.node, [options.agentMain, '--home', options.home], {
     detached: true,

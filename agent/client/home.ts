@@ -1,17 +1,48 @@
 import { createHash } from 'node:crypto';
+import { mkdirSync, statSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import * as z from 'zod/mini';
+import { HpoError } from '../protocol/errors.ts';
 
-/** Folder of the agent's state: `HPO_HOME`, else the platform's data folder. */
+/** Folder of the agent's state, absolute: `HPO_HOME`, else the platform's data folder. */
 export function defaultHome(env: NodeJS.ProcessEnv = process.env): string {
-  return env['HPO_HOME'] ?? envPaths('hpo', { suffix: '' }).data;
+  return resolve(env['HPO_HOME'] ?? envPaths('hpo', { suffix: '' }).data);
 }
 
 /** Folder for what can be made again (environments), outside of the state. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  return env['HPO_CACHE'] ?? envPaths('hpo', { suffix: '' }).cache;
+  return resolve(env['HPO_CACHE'] ?? envPaths('hpo', { suffix: '' }).cache);
+}
+
+/** Makes the folder of the agent's state. Throws HPO-5010 where that cannot be. */
+export function makeHome(home: string): void {
+  try {
+    makeFolder(join(home, 'run'));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new HpoError(
+      'HPO-5010',
+      `the folder ${home} cannot be made: ${reason}`,
+      'set HPO_HOME to a folder that you may write to',
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** Not by `recursive: true`, which in Node never returns for a folder below /proc. */
+function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
+  }
 }
 
 /** Where a running agent says how it is reached; readable by its owner only. */

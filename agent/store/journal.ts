@@ -104,7 +104,7 @@ export class SqliteJournal implements Disposable {
 
   /** Ids of all studies that are not deleted, oldest first. */
   studies(): readonly string[] {
-    return listStudies(this.#db);
+    return listStudies(this.#db, this.path);
   }
 
   /** Recomputes every hash; names the first event that is not what was written. */

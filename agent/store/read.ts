@@ -34,7 +34,7 @@ export function openReadOnly(path: string): JournalReader {
   }
   return {
     read: (studyId, from) => readEntries(db, path, studyId, from, Number.MAX_SAFE_INTEGER),
-    studies: () => listStudies(db),
+    studies: () => listStudies(db, path),
     verifyChain: () => verifyChain(db),
     [Symbol.dispose]: () => db.close(),
   };
@@ -94,11 +94,17 @@ function* eventRows(
   }
 }
 
-export function listStudies(db: DatabaseSync): readonly string[] {
-  return db
-    .prepare('SELECT studyId FROM hpo_study ORDER BY createdSeq')
-    .all()
-    .map((row) => String(row['studyId']));
+/** Throws HPO-6005 when the list cannot be read. */
+export function listStudies(db: DatabaseSync, path: string): readonly string[] {
+  try {
+    return db
+      .prepare('SELECT studyId FROM hpo_study ORDER BY createdSeq')
+      .all()
+      .map((row) => String(row['studyId']));
+  } catch (error) {
+    if (!isDamage(error)) throw storeError(error, path);
+    throw damaged(path, `the list of its studies cannot be read${error instanceof Error ? ` (${error.message})` : ''}`, error);
+  }
 }
 
 export function readMeta(db: DatabaseSync, key: string): string | null {

@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
 import { describe, expect, test } from 'vitest';
 import { connectAgent } from '../../../agent/client/index.ts';
-import { socketPath } from '../../../agent/client/home.ts';
+import { defaultHome, makeHome, socketPath } from '../../../agent/client/home.ts';
 import { until } from '../driver/world.ts';
 import { ServerWorld, version } from '../server/world.ts';
 
@@ -137,6 +137,23 @@ describe('no agent', () => {
     rmSync(folder, { recursive: true });
   });
 
+  test('what the agent said is in the error, with what to do, without the stack', async () => {
+    const folder = home();
+    const program = (text: string): void =>
+      writeFileSync(join(folder, 'agent.cjs'), `process.stderr.write(${JSON.stringify(text)}); process.exit(1)`);
+    program('(node:7) Warning: x\nHPO-6005 The journal is damaged.\nPut back a backup.\n');
+    await expect(connectAgent(options(folder))).rejects.toMatchObject({
+      message: 'the agent did not start: HPO-6005 The journal is damaged.',
+      next: 'Put back a backup.',
+    });
+    program('Error: no luck\n    at a (b.js:1:2)\n    at c (d.js:3:4)\n');
+    await expect(connectAgent(options(folder))).rejects.toMatchObject({
+      message: 'the agent did not start: Error: no luck',
+      next: expect.stringContaining('agent.log'),
+    });
+    rmSync(folder, { recursive: true });
+  });
+
   test('a Node that is not there: the reason is in the error', async () => {
     const folder = home();
     await expect(connectAgent({ ...options(folder), node: '/nowhere/node' })).rejects.toMatchObject({
@@ -144,6 +161,25 @@ describe('no agent', () => {
       message: expect.stringContaining('ENOENT'),
     });
     rmSync(folder, { recursive: true });
+  });
+});
+
+describe('the folder of the state', () => {
+  test('is absolute', () => {
+    expect(defaultHome({ HPO_HOME: 'here/h' })).toBe(join(process.cwd(), 'here/h'));
+    expect(defaultHome({ HPO_HOME: '/there' })).toBe('/there');
+  });
+
+  test('is made with all above it', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hpo-client-'));
+    for (let time = 0; time < 2; time++) makeHome(join(folder, 'a', 'b'));
+    expect(statSync(join(folder, 'a', 'b', 'run')).mode & 0o777).toBe(0o700);
+    rmSync(folder, { recursive: true });
+  });
+
+  test.each([['/proc/nope'], ['/proc/nope/deep/er'], ['/dev/null/x']])('%s cannot be: a clear error, at once', async (folder) => {
+    const options = { home: folder, agentMain: 'agent.cjs', node: process.execPath, client: 'test', version };
+    await expect(connectAgent(options)).rejects.toMatchObject({ code: 'HPO-5010', next: expect.stringContaining('HPO_HOME') });
   });
 });
 

@@ -94,6 +94,26 @@ describe('a file that is not right', () => {
     expect(seqs).toHaveLength(136);
   });
 
+  test('a list of studies that cannot be read is said', () => {
+    using dir = tempDir();
+    const file = dir.file('journal.db');
+    writeFileSync(file, whole);
+    {
+      const db = new DatabaseSync(file);
+      const page = db.prepare("SELECT rootpage FROM sqlite_master WHERE name = 'hpo_study'").get()?.['rootpage'];
+      const { page_size: size } = db.prepare('PRAGMA page_size').get() ?? {};
+      db.close();
+      const bytes = readFileSync(file);
+      bytes.fill(0xa5, (Number(page) - 1) * Number(size), Number(page) * Number(size));
+      writeFileSync(file, bytes);
+    }
+    using reader = openReadOnly(file);
+    expect(errorOf(() => reader.studies())).toMatchObject({
+      code: 'HPO-6005',
+      message: expect.stringMatching(/the list of its studies cannot be read/),
+    });
+  });
+
   test('one flipped bit in any event is found', () => {
     using dir = tempDir();
     // Bodies only: elsewhere a flipped bit damages the tree, which SQLite itself sees.
