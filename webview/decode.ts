@@ -213,6 +213,7 @@ const trialView = object<TrialView>({
   resource: number,
   values: metricValues,
   curve: list(object<CurvePoint>({ step: number, values: metricValues })) as Check<CurvePoint[]>,
+  curveStart: number,
   attempts: list(attemptView) as Check<AttemptView[]>,
   failure,
   createdAt: number,

@@ -47,8 +47,10 @@ export interface TrialView {
   resource: number;
   /** Final values; empty until the trial ended. */
   values: MetricValues;
-  /** Reports of the objectives and other metrics in order of arrival. */
+  /** Reports of the objectives and other metrics in order of arrival; of steps that a later attempt did again, its own. */
   curve: CurvePoint[];
+  /** Index in `curve` from which the points are those of the current or last attempt. */
+  curveStart: number;
   attempts: AttemptView[];
   failure: Failure | null;
   createdAt: number;
@@ -143,6 +145,7 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
         resource: 0,
         values: {},
         curve: [],
+        curveStart: 0,
         attempts: [],
         failure: null,
         createdAt: event.at,
@@ -167,6 +170,7 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
     case 'attemptRequested':
       trial.state = 'running';
       trial.target = event.target;
+      trial.curveStart = trial.curve.length;
       trial.attempts.push({
         attempt: event.attempt,
         slot: event.slot,
@@ -188,7 +192,7 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
       return;
     }
     case 'metricReported': {
-      trial.curve.push({ step: event.step, values: event.values });
+      addPoint(trial, { step: event.step, values: event.values });
       trial.resource = Math.max(trial.resource, event.step);
       return;
     }
@@ -221,6 +225,19 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
     default:
       return unreachable(event);
   }
+}
+
+/** What earlier attempts reported from this step on is no longer so: the trial went back and did it again. */
+function addPoint(trial: TrialView, point: CurvePoint): void {
+  const { curve, curveStart } = trial;
+  const isFirst = curve.length === curveStart;
+  // The attempt's first report has removed all that later steps could.
+  if (curveStart > 0 && (isFirst || point.step < (curve.at(-1)?.step ?? 0))) {
+    const kept = curve.slice(0, curveStart).filter(({ step }) => step < point.step);
+    trial.curve = [...kept, ...curve.slice(curveStart)];
+    trial.curveStart = kept.length;
+  }
+  trial.curve.push(point);
 }
 
 function trialAt(view: StudyView, number: number): TrialView {

@@ -146,7 +146,9 @@ function badMetric(state: StudyState, live: LiveAttempt, outputTail: string, ran
   for (const name of state.requiredMetrics) {
     const value = latest[name];
     if (value === undefined) {
-      const seen = seenNames(state.trial(live.number).curve.slice(live.curveStart));
+      const { curve, curveStart } = state.trial(live.number);
+      // With a checkpoint what earlier attempts reported counts too.
+      const seen = seenNames(spec.checkpoint === null ? curve.slice(curveStart) : curve);
       const message = `No metric "${name}" was reported. ${spec.script ?? 'The program'} ended normally after ${duration(ranMs)} ${whatElse(name, seen, outputTail)}`;
       return { kind: 'badMetric', code: failureCodes.noObjective, message };
     }

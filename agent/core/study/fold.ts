@@ -101,7 +101,6 @@ function foldRequested(state: StudyState, { number, attempt, slot, target }: Eve
     target,
     base: isContinued ? Math.min(trial.resource, target ?? 0) : 0,
     reportedBefore: trial.curve.at(-1)?.step ?? 0,
-    curveStart: isContinued ? 0 : trial.curve.length,
     nReports: 0,
     firstStep: 0,
     lastStep: 0,

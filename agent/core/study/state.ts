@@ -19,8 +19,6 @@ export interface LiveAttempt {
   readonly base: number;
   /** Last step that earlier attempts reported; 0 without. */
   readonly reportedBefore: number;
-  /** Index in the trial's curve from which points belong to this attempt. */
-  readonly curveStart: number;
   /** Reports of the first objective, and their steps: the first, the highest, and the highest before it; 0 before. */
   nReports: number;
   firstStep: number;

@@ -128,6 +128,7 @@ describe('what each event changes', () => {
     resource: 0,
     values: {},
     curve: [],
+    curveStart: 0,
     attempts: [],
     failure: null,
     createdAt: 10,
@@ -216,6 +217,64 @@ describe('what each event changes', () => {
     );
     expect(() => folded([attemptRequested(4)])).toThrow('study s has no trial 4');
     expect(() => folded([trialCreated(0), attemptStarted(0)])).toThrow('trial 0 has no attempt 1');
+  });
+});
+
+describe('a curve over several attempts', () => {
+  /** Steps of each attempt in order; the value of a point is its attempt. */
+  const curveOf = (...attempts: readonly (readonly number[])[]): (readonly [number, MetricValue | undefined])[] => {
+    const events = attempts.flatMap((steps, index) => [
+      attemptRequested(0, index + 1),
+      ...steps.map((step) => ({ ...metricReported(0, step, index + 1), attempt: index + 1 })),
+      attemptEnded(0, index + 1),
+    ]);
+    const trial = folded([trialCreated(0), ...events]).trials[0];
+    const points = trial?.curve.map(({ step, values }) => [step, values[metric]] as const) ?? [];
+    const own = points.findIndex(([, value]) => value === attempts.length);
+    expect(trial?.curveStart).toBe(own === -1 ? points.length : own);
+    return points;
+  };
+  const of = (attempt: number, ...steps: readonly number[]): [number, number][] => steps.map((step) => [step, attempt]);
+
+  it.each<[string, number[][], [number, number][]]>([
+    ['from the beginning: the later one replaces all', [[1], [1, 2, 3], [1, 2]], of(3, 1, 2)],
+    [
+      'from a checkpoint: it goes on',
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [...of(1, 1, 2), ...of(2, 3, 4)],
+    ],
+    ['from an older checkpoint: from there on', [[1, 2, 3], [3, 4], [2]], [...of(1, 1), ...of(3, 2)]],
+    ['no report: what there was stays', [[1, 2], []], of(1, 1, 2)],
+    [
+      'every second step',
+      [
+        [1, 2, 3, 4],
+        [2, 4],
+      ],
+      [...of(1, 1), ...of(2, 2, 4)],
+    ],
+    [
+      'several reports of one step stay',
+      [
+        [1, 1],
+        [1, 1, 2],
+      ],
+      of(2, 1, 1, 2),
+    ],
+    [
+      'own reports out of order stay',
+      [
+        [1, 2, 3],
+        [3, 4, 2],
+      ],
+      [...of(1, 1), ...of(2, 3, 4, 2)],
+    ],
+    ['earlier ones out of order', [[1, 4, 2], [3]], [...of(1, 1, 2), ...of(2, 3)]],
+  ])('%s', (_name, attempts, points) => {
+    expect(curveOf(...attempts)).toEqual(points);
   });
 });
 
