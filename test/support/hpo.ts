@@ -27,7 +27,7 @@ export class Hpo implements AsyncDisposable {
   }
 
   /** Writes a file of the project and returns its path. */
-  write(name: string, text: string): string {
+  write(name: string, text: string | Uint8Array): string {
     const path = join(this.project, name);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);

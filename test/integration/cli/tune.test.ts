@@ -155,6 +155,49 @@ describe('hpo tune', () => {
   });
 });
 
+describe('what a study is asked for', () => {
+  it('several objectives: the trials that no other one beats instead of a best', async () => {
+    await using hpo = new Hpo();
+    const script = hpo.write(
+      'train.py',
+      '# @hpo.objective loss min\n# @hpo.objective speed max\nx = 0.5  # @hpo float(0, 1)\nprint(f"loss={x} speed={x}")\n',
+    );
+    const tuned = await hpo.run('tune', script, '-n', '3', '--seed', '1');
+    expect(tuned.stdout).toMatch(/Several objectives \(loss min, speed max\): there is no single best/);
+    const [status] = await hpo.json<{ studyId: string; createdAt: number }>('status');
+    expect(Math.abs(Date.now() - (status?.createdAt ?? 0))).toBeLessThan(600_000);
+    expect((await hpo.run('status')).stdout).toMatch(/3\/3 trials {2}\d{4}-\d\d-\d\d \d\d:\d\d {2}train\.py/);
+    const best = await hpo.json<TrialLine>('best', status?.studyId ?? '');
+    expect(best.map(({ number, values }) => [number, Object.keys(values)])).toEqual(
+      [0, 1, 2].map((number) => [number, ['loss', 'speed']]),
+    );
+    expect((await hpo.run('best', status?.studyId ?? '', '--apply')).code).toBe(1);
+    const report = await hpo.run('report', status?.studyId ?? '', '-o', '/nowhere/x.html');
+    expect(report).toMatchObject({ code: 1, stderr: expect.stringMatching(/HPO-4027: \/nowhere\/x\.html could not be written/) });
+    expect(report.stderr).not.toMatch(/\.cjs/);
+  });
+
+  it('deleted while it is followed: says so, and exits with 1', async () => {
+    await using hpo = new Hpo();
+    const script = hpo.write('train.py', quick.replace('0.005', '0.2'));
+    const child = hpo.spawn('tune', script, '-n', '500');
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    while (!stderr.includes('study train-')) await delay(50);
+    const [status] = await hpo.json<{ studyId: string }>('status');
+    expect((await hpo.run('delete', '--yes', status?.studyId ?? '')).code).toBe(0);
+    expect(await closed).toBe(1);
+    expect(stderr).toMatch(/HPO-4028: study train-\S+ was deleted/);
+    expect(stderr).not.toMatch(/goes on/);
+  });
+
+  it('a folder for the state that cannot be: a clear error, at once', async () => {
+    await using hpo = new Hpo({ HPO_HOME: '/proc/nope' });
+    expect(await hpo.run('status')).toMatchObject({ code: 1, stderr: expect.stringMatching(/HPO-5010.*\/proc\/nope/) });
+  });
+});
+
 describe('hpo space', () => {
   it('prints the contract', async () => {
     await using hpo = new Hpo();
@@ -197,7 +240,7 @@ describe('bad input', () => {
   const cases: readonly {
     name: string;
     file?: string;
-    text: string;
+    text: string | Buffer;
     args?: readonly string[];
     code: number;
     says: RegExp;
@@ -237,6 +280,12 @@ describe('bad input', () => {
       args: ['--timeout', '1s'],
       code: 1,
       says: /timeout|longer than|1 s/i,
+    },
+    {
+      name: 'a script that is not UTF-8',
+      text: Buffer.from(`# größe\n${head}print(f"loss={x}")\n`, 'latin1'),
+      code: 1,
+      says: /HPO-2106[\s\S]*not UTF-8: byte 0xf6[\s\S]*in line 1[\s\S]*save it as UTF-8/,
     },
     { name: 'a script that is not there', file: '', text: '', code: 3, says: /HPO-2101/ },
   ];
