@@ -43,15 +43,25 @@ export function hasReachedTarget(live: LiveAttempt): boolean {
   return live.lastStep + Math.max(1, live.lastStep - live.previousStep) >= live.target;
 }
 
-/** Whether an attempt that was to wait while the study is paused had come to its end before it heard of it. */
-export function isPastStop(live: LiveAttempt, exitCode: number | null): boolean {
-  return (
-    live.stopReason === 'studyPaused' &&
-    exitCode === 0 &&
-    live.nReports > 0 &&
-    live.target !== null &&
-    live.lastStep >= live.target
-  );
+/**
+ * Whether an attempt that was asked to stop had come to its end before it heard of it: it ended by itself, after it had
+ * reported its target. One that is not to wait but to end for good must have reported the full resource, and every metric
+ * that counts, for nothing that it reports after the request is known.
+ */
+export function isPastStop(state: StudyState, live: LiveAttempt, exitCode: number | null): boolean {
+  if (live.stopReason === null || exitCode !== 0 || !hasReportedTarget(live)) return false;
+  if (live.stopReason === 'studyPaused') return true;
+  const latest = state.latest.get(live.number) ?? {};
+  return hasReportedAll(state, live) && state.requiredMetrics.every((name) => latest[name] !== undefined);
+}
+
+/** Whether a report says that the full resource was spent: a stop would save nothing. */
+export function hasReportedAll({ view }: StudyState, live: LiveAttempt): boolean {
+  return hasReportedTarget(live) && live.target === view.spec.fidelity?.max;
+}
+
+function hasReportedTarget(live: LiveAttempt): boolean {
+  return live.nReports > 0 && live.target !== null && live.lastStep >= live.target;
 }
 
 /** When the budget of time runs out, in ms since the epoch; null without one or while the study does not run. */

@@ -42,7 +42,7 @@ export function classify(state: StudyState, live: LiveAttempt, ending: AttemptEn
   const { spec } = state.view;
   const attempt = state.trial(live.number).attempts[live.attempt - 1];
   if (live.stopReason === 'outputLimit') return outputLimit(spec);
-  if (live.stopReason !== null && !isPastStop(live, ending.exitCode)) return null;
+  if (live.stopReason !== null && !isPastStop(state, live, ending.exitCode)) return null;
   if (ending.isPreempted === true) {
     return { kind: 'preempted', code: failureCodes.preempted, message: 'The machine was taken away; the trial starts again.' };
   }

@@ -3,7 +3,7 @@ import type { MetricValues, TrialState } from '../../protocol/study.ts';
 import { foldView, metricNumber, unreachable } from '../../protocol/view.ts';
 import { releaseSlot, scaleSlots, takeSlot } from '../resources/index.ts';
 import type { Observation } from '../samplers/index.ts';
-import { attemptCost, reservation } from './budget.ts';
+import { attemptCost, hasReportedAll, reservation } from './budget.ts';
 import { failureSignature, goalReached } from './endConditions.ts';
 import { StudyState, type LiveAttempt } from './state.ts';
 import { verdict, type AttemptOutcome } from './verdict.ts';
@@ -127,6 +127,8 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
     // Only a stop is acted on: an attempt that has what it was for ends by itself, as its target is what the script trains for.
     const decision = state.scheduler.onReport(event.number, event.step, firstObjective(state, event.values));
     if (decision === 'stop') state.stopWanted.add(event.number);
+    // Reports come in groups: by the time of the decision it may have trained to the end.
+    if (hasReportedAll(state, live)) state.stopWanted.delete(event.number);
   }
   observe(state, event.number, 'pending', latest);
 }

@@ -26,8 +26,10 @@ export function verdict(
   outcome: AttemptOutcome,
 ): Verdict | { readonly type: 'retry'; readonly notBefore: number } {
   const { live, failure } = outcome;
-  if (live.stopReason !== null && failure === null) return afterStop(state, outcome);
-  if (failure === null) return afterEnd(state, live);
+  if (failure === null) {
+    const isStopped = live.stopReason !== null && !isPastStop(state, live, outcome.exitCode);
+    return isStopped ? afterStop(state, outcome) : afterEnd(state, live);
+  }
   if (failure.kind === 'preempted') return { type: 'retry', notBefore: outcome.at };
   if (failure.kind === 'infrastructure') {
     const nLost = (state.nLost.get(live.number) ?? 0) + 1;
@@ -46,7 +48,7 @@ function afterStop(state: StudyState, outcome: AttemptOutcome): ReturnType<typeo
     case 'paused':
       return { type: 'pause', resource: Math.min(live.lastStep, live.target ?? live.lastStep) };
     case 'studyPaused':
-      return isPastStop(live, outcome.exitCode) ? afterEnd(state, live) : { type: 'retry', notBefore: outcome.at };
+      return { type: 'retry', notBefore: outcome.at };
     case 'studyStopped': {
       // The user threw it away; a budget or a goal only cut it short, and what it reported still tells something.
       const isCutShort = state.view.endReason !== 'stopped' && Object.keys(values).length > 0;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decide, intents, pointOf } from '../../../../agent/core/study/index.ts';
+import { decide, intents, observe, pointOf } from '../../../../agent/core/study/index.ts';
 import { ended, fidelity, Harness, metric, parameter, spec } from './harness.ts';
 
 describe('a study without a fidelity', () => {
@@ -204,6 +204,58 @@ describe('asha-stop', () => {
       })),
     );
     expect(decide(h.state, { now: h.now, hasCapacity: true }).map((event) => event.type)).toEqual(['attemptStopRequested']);
+  });
+
+  test('reports of one group that go on to the full resource leave nothing to stop', () => {
+    const h = staged();
+    for (const number of [1, 2]) h.see(metric(number, 1, 1, { loss: 0 }));
+    const reports = [1, 3, 9].flatMap((step) => observe(h.state, metric(3, 1, step, { loss: 9 }), h.now));
+    h.record(reports.slice(0, 2));
+    expect([...h.state.stopWanted]).toEqual([3]);
+    h.record(reports.slice(2));
+    h.decide();
+    expect(h.story().at(-1)).toBe('metricReported 3.1');
+    h.see(ended(3, 1));
+    expect(h.state.view.trials[3]).toMatchObject({ state: 'complete', values: { loss: 9 }, resource: 9 });
+  });
+
+  test.each([
+    ['by itself', 9, { exitCode: 0 }, 'complete'],
+    ['by the signal', 9, { exitCode: null, signal: 'SIGTERM' }, 'pruned'],
+    ['with an error on the signal', 9, { exitCode: 1 }, 'pruned'],
+    ['by itself, before the full resource', 8, { exitCode: 0 }, 'pruned'],
+  ] as const)('a stop that comes after the last report, and it ended %s (%i epochs)', (_name, step, ending, state) => {
+    const h = staged();
+    h.see(metric(3, 1, step, { loss: 9 }));
+    const why = { why: 'pruned', message: '' } as const;
+    h.record([{ type: 'attemptStopRequested', at: h.now, number: 3, attempt: 1, ...why }]);
+    h.see(ended(3, 1, ending));
+    expect(h.state.view.trials[3]).toMatchObject({ state, values: { loss: 9 }, failure: null });
+    expect(h.replay()).toEqual(h.state);
+  });
+
+  test.each([
+    ['user', { type: 'stopTrial', trial: 0 }, 'cancelled'],
+    ['studyStopped', { type: 'stop' }, 'cancelled'],
+  ] as const)('the same for a stop by %s', (_why, asked, otherwise) => {
+    for (const [ending, state] of [
+      [{}, 'complete'],
+      [{ exitCode: null, signal: 'SIGTERM' }, otherwise],
+    ] as const) {
+      const h = staged();
+      h.see(metric(0, 1, 9, { loss: 1 }));
+      h.command(asked);
+      h.see(ended(0, 1, ending));
+      expect(h.state.view.trials[0]?.state).toBe(state);
+    }
+  });
+
+  test('a metric that a constraint needs and that came after the stop is no failure', () => {
+    const h = new Harness(spec({ fidelity: fidelity(1, 9), constraints: ['latency <= 20'], search: { scheduler: 'asha-stop' } }));
+    h.see(metric(0, 1, 9, { loss: 1 }));
+    h.command({ type: 'stopTrial', trial: 0 });
+    h.see(metric(0, 1, 9, { latency: 1 }), ended(0, 1));
+    expect(h.state.view.trials[0]).toMatchObject({ state: 'cancelled', failure: null });
   });
 
   test('the baseline goes through, however bad', () => {
