@@ -1,9 +1,9 @@
 import type { Diagnostic, Fidelity, MetricSource, Objective, ParamValue, Parameter, ScriptSpec } from '../../protocol/space.ts';
 import { conditionCycle, conditionNames, evaluate, hashSpec, parseCondition } from '../space/index.ts';
 import type { Directive } from './directive.ts';
-import type { SettingsName } from './directiveKeys.ts';
+import { type SettingsName, withoutEffect } from './directiveKeys.ts';
 import { type FaultCode, diagnose, replaceBy } from './faults.ts';
-import type { Word } from './note.ts';
+import type { Range, Word } from './note.ts';
 import type { Declared, Part, PartParam } from './part.ts';
 import { nearest, quote } from './text.ts';
 
@@ -50,6 +50,7 @@ export function assemble(parts: readonly Part[]): Assembled {
   const objectives = mergeObjectives(directives, found);
   const space = { parameters, where };
   warnOfBaseline(ordered, parameters, found);
+  for (const [part, directive] of directives) warnOfIdle(part, directive, found);
   const settings = (name: SettingsName): Record<string, string> | null => mergeSettings(name, directives, found);
   const spec: ScriptSpec = {
     space,
@@ -296,6 +297,21 @@ function warnOfBaseline(parts: readonly Part[], parameters: readonly Parameter[]
         null,
         'warning',
       );
+    }
+  }
+}
+
+/** Nobody should wait for patience, or count on a limit of cost, that is not kept. */
+function warnOfIdle(part: Part, directive: Directive, found: Reports): void {
+  const name = directive.type === 'settings' ? directive.name : directive.type;
+  const idle = withoutEffect[name] ?? [];
+  const warn = (range: Range, what: string): void =>
+    found.add(part, 'HPO-1141', range, `${what} is read but does nothing in this version; remove it`, null, 'warning');
+  if (idle === 'all') warn(directive, `@hpo.${name}`);
+  else if (directive.type === 'settings') {
+    for (const key of idle) {
+      const value = directive.values[key];
+      if (value !== undefined) warn(value, `${key} of @hpo.${name}`);
     }
   }
 }

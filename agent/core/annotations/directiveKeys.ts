@@ -86,6 +86,17 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
   },
 };
 
+/** What is read but not acted on: whole directives, or some of their keys. */
+export const withoutEffect: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>> = {
+  search: ['batch', 'patience', 'grace', 'liar'],
+  budget: ['gpu_hours', 'cost'],
+  resources: ['gpus', 'memory', 'spot'],
+  folds: 'all',
+  seeds: 'all',
+  image: 'all',
+  secret: 'all',
+};
+
 /** Other spellings of keys. */
 export const keyAliases: Readonly<Record<string, string>> = { algorithm: 'sampler' };
 

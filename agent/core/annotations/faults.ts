@@ -149,6 +149,11 @@ export const annotationFaults = {
     title: 'Included file that does not exist',
     explanation: 'A file of @hpo.include is looked for beside the file that names it, then from the root of the project.',
   },
+  'HPO-1141': {
+    title: 'Without effect in this version',
+    explanation:
+      'A directive or a key is read, but this version does not act on it. A warning: the study runs as if it were not there.',
+  },
 } as const satisfies Record<string, { readonly title: string; readonly explanation: string }>;
 
 export function diagnose(fault: Fault, file: string, lines: LineMap): Diagnostic {
