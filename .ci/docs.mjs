@@ -5,6 +5,22 @@ import { join } from 'node:path';
 import { annotationFaults } from '../agent/core/annotations/index.ts';
 import { root } from './setup.mjs';
 
+/** Codes whose text is put together while the program runs: what they stand for. */
+const causes = {
+  'HPO-3001': 'The program of the trial failed: it ended with an exit code, a signal or an error of its own.',
+  'HPO-3002': 'The program of the trial could not be started, or stopped before it began to work.',
+  'HPO-3003': 'The trial ended without a value for the objective.',
+  'HPO-3004': 'The objective of the trial was NaN at its end: the training diverged.',
+  'HPO-3005': 'The trial was ended because its time limit was over.',
+  'HPO-3006': 'The trial ran out of memory.',
+  'HPO-3007': 'The trial was lost: it vanished without a record of its end.',
+  'HPO-3008': 'The trial was ended because its output was larger than the limit.',
+  'HPO-3009': 'The machine of the trial was taken away; the trial starts again.',
+  'HPO-4303': 'A study cannot run so many trials at once.',
+  'HPO-9000': 'The command line met a fault of its own; please report it.',
+  'HPO-9001': 'The agent met a fault of its own while it answered; please report it with the agent.log.',
+};
+
 const isCheck = process.argv.includes('--check');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const documents = {
@@ -36,15 +52,25 @@ function errors() {
   const found = new Map(
     Object.entries(annotationFaults).map(([code, { title, explanation }]) => [code, `${title}. ${explanation}`]),
   );
-  for (const file of ['agent', 'extension'].flatMap(sources)) {
-    for (const [, code, message] of readFileSync(file, 'utf8').matchAll(/'(HPO-\d{4})',\s*(`[^`]*`|'(?:[^'\\]|\\.)*')/g)) {
-      const text = message
+  const texts = ['agent', 'extension'].flatMap(sources).map((file) => readFileSync(file, 'utf8'));
+  for (const text of texts) {
+    // new HpoError('HPO-…', 'text', …) and { code: 'HPO-…', message: 'text' }
+    for (const [, code, message] of text.matchAll(
+      /'(HPO-\d{4})',\s*(?:\/\/[^\n]*\s*)?(?:message:\s*)?(`[^`]*`|'(?:[^'\\]|\\.)*')/g,
+    )) {
+      const shown = message
         .slice(1, -1)
         .replaceAll(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, '…')
         .replaceAll('|', '\\|')
         .replaceAll(/\s+/g, ' ');
-      if (!found.has(code)) found.set(code, text);
+      if (!found.has(code)) found.set(code, shown);
     }
+  }
+  for (const [code, text] of Object.entries(causes)) if (!found.has(code)) found.set(code, text);
+  const silent = new Set(texts.flatMap((text) => text.match(/\bHPO-\d{4}\b/g) ?? []).filter((code) => !found.has(code)));
+  if (silent.size > 0) {
+    console.log(`${[...silent].join(', ')}: no text was found; give it a literal one, or a line in .ci/docs.mjs`);
+    process.exitCode = 1;
   }
   const sections = Object.entries(parts).map(([digit, title]) => {
     const rows = [...found].filter(([code]) => code[4] === digit).toSorted(([a], [b]) => a.localeCompare(b));
