@@ -150,7 +150,7 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
     environment: environment.choice,
     missingPackages: environment.missing,
     manifest: environment.manifest,
-    snapshot: { files: snapshot.files, bytes: snapshot.bytes },
+    snapshot: { files: snapshot.files, bytes: snapshot.bytes, linked: snapshot.linked },
     plan: planStudy(specOf(request, project, environment.choice ?? noEnvironment, notStored)),
     questions: questionsOf(request, project, environment),
   };

@@ -5,6 +5,7 @@ import { formatTable, printable } from './printable.ts';
 
 /** Longer lists of choices are cut, with their count. */
 const maxChoices = 8;
+const maxLinked = 8;
 
 /** What would run and with what, for people; `bold` marks the words at the beginning of the lines. */
 export function preflightText(preflight: Preflight, env: TuneRequest['env'], bold: (text: string) => string): string {
@@ -32,7 +33,14 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
         (rungs === undefined ? '' : ` (${rungs}; in all ${plan.totalResource ?? '∞'} of ${plan.fullResource ?? '∞'})`),
     ),
     row('code', `${snapshot.files} files, ${formatBytes(snapshot.bytes)}`),
+    ...(snapshot.linked.length === 0 ? [] : [row('links', linkedText(snapshot.linked))]),
   ].join('\n');
+}
+
+/** What trials share with the project, for they are not given a copy of it. */
+function linkedText(linked: readonly string[]): string {
+  const more = linked.length > maxLinked ? ` and ${linked.length - maxLinked} more` : '';
+  return `${linked.slice(0, maxLinked).map(printable).join(', ')}${more}; linked into the trials, not copied`;
 }
 
 function missingText({ missingPackages, manifest }: Preflight, env: TuneRequest['env']): string {

@@ -46,7 +46,8 @@ export interface Preflight {
   readonly missingPackages: readonly string[];
   /** The manifest that asked for them, relative to the root; null when there is none. */
   readonly manifest: string | null;
-  readonly snapshot: { readonly files: number; readonly bytes: number };
+  /** `linked`: files and folders that are not stored but linked into each attempt, relative to the root. */
+  readonly snapshot: { readonly files: number; readonly bytes: number; readonly linked: readonly string[] };
   readonly plan: StudyPlan;
   /** What has to be answered before a start, in order. Empty: it can start. */
   readonly questions: readonly PreflightQuestion[];

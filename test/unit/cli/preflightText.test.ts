@@ -17,7 +17,7 @@ function preflightOf(changes: Partial<Preflight> = {}): Preflight {
     environment: { interpreter: '/p/.venv/bin/python', version: '3.12.1', reason: 'project .venv' },
     missingPackages: [],
     manifest: null,
-    snapshot: { files: 12, bytes: 34_567 },
+    snapshot: { files: 12, bytes: 34_567, linked: [] },
     plan: {
       sampler: 'tpe',
       scheduler: 'asha-stop',
@@ -67,6 +67,18 @@ describe('the text before a start', () => {
   ])('names packages that are missing (--env %s)', (env, line) => {
     expect(textOf(lacking, env).split('\n')).toContain(line);
     expect(textOf({}, env)).not.toContain('lacks');
+  });
+
+  it.each<[readonly string[], string | null]>([
+    [[], null],
+    [['data', 'a\u0007'], 'links  data, a\\u{7}; linked into the trials, not copied'],
+    [
+      Array.from({ length: 10 }, (_, i) => `d${i}`),
+      'links  d0, d1, d2, d3, d4, d5, d6, d7 and 2 more; linked into the trials, not copied',
+    ],
+  ])('names what is linked: %j', (linked, line) => {
+    const rows = textOf({ snapshot: { files: 1, bytes: 1, linked } }).split('\n');
+    expect(rows.find((row) => row.startsWith('links')) ?? null).toBe(line);
   });
 
   it('says where Python was looked for when there is none', () => {
