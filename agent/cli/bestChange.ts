@@ -3,9 +3,11 @@ import { chmod, chown, readFile, realpath, rename, rm, stat, writeFile } from 'n
 import { join } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
 import { applyKey, bestEdits, parseScript, roundForSource } from '../core/annotations/index.ts';
+import { contains } from '../core/space/index.ts';
 import { decodeSource } from '../packaging/source.ts';
 import { HpoError } from '../protocol/errors.ts';
-import type { Parameter, Params, ParamValue } from '../protocol/space.ts';
+import { formatDistribution, formatValue } from '../protocol/format.ts';
+import type { Distribution, Parameter, Params, ParamValue } from '../protocol/space.ts';
 import type { BestTrial, StudySpec } from '../protocol/study.ts';
 
 /** The best values written into the sources as they are now. */
@@ -46,6 +48,12 @@ export async function bestChange(spec: StudySpec, best: BestTrial): Promise<Best
   for (const { parameter, value } of chosen) {
     const { name, sink, distribution } = parameter;
     if (sink.type === 'key') {
+      const now = await rangeNow(spec.root, parameter);
+      if (now !== null && !contains(now, value)) {
+        const range = formatDistribution(now);
+        left.push({ name, why: `the range annotated now (${range}) does not hold the best value ${formatValue(value)}` });
+        continue;
+      }
       const text = await open(sink.file);
       try {
         text.after = applyKey(text.after, sink.file, sink.path, roundForSource(distribution, value));
@@ -74,6 +82,14 @@ function withEdits(text: string, edits: ReturnType<typeof bestEdits>['edits']): 
 function faultsOf(text: string, file: string): ReadonlyMap<string, string> {
   const faults = parseScript(text, file).diagnostics.filter(({ code }) => code === 'HPO-1114' || code === 'HPO-1115');
   return new Map(faults.map(({ message }) => [message.slice(0, message.indexOf(' is ')), message]));
+}
+
+/** The range of a parameter whose value stands elsewhere; null where its annotation moved on. */
+async function rangeNow(root: string, { name, site }: Parameter): Promise<Distribution | null> {
+  const bytes = await readFile(join(root, site.file)).catch(() => null);
+  if (bytes === null) return null;
+  const { parameters } = parseScript(decodeSource(bytes, site.file), site.file).spec.space;
+  return parameters.find((parameter) => parameter.name === name)?.distribution ?? null;
 }
 
 function notWritten({ sink }: Parameter, value: ParamValue): string {

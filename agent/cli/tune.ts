@@ -39,6 +39,7 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
   if (!isJson) line.note(preflightText(preflight, options.env, (text) => line.style('bold', text, line.stderr)));
   for (const text of diagnosticLines(preflight.diagnostics)) line.note(text);
   if (preflight.diagnostics.some(({ severity }) => severity === 'error')) {
+    if (isJson) line.printJson({ type: 'preflightFailed', diagnostics: preflight.diagnostics });
     line.exitCode = 1;
     return;
   }

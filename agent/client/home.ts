@@ -16,14 +16,14 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   return resolve(env['HPO_CACHE'] ?? envPaths('hpo', { suffix: '' }).cache);
 }
 
-/** Makes the folder of the agent's state. Throws HPO-5010 where that cannot be. */
+/** Makes the folder of the agent's state. Throws HPO-5014 where that cannot be. */
 export function makeHome(home: string): void {
   try {
     makeFolder(join(home, 'run'));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new HpoError(
-      'HPO-5010',
+      'HPO-5014',
       `the folder ${home} cannot be made: ${reason}`,
       'set HPO_HOME to a folder that you may write to',
       {

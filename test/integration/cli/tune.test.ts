@@ -192,9 +192,16 @@ describe('what a study is asked for', () => {
     expect(stderr).not.toMatch(/goes on/);
   });
 
+  it('annotations with faults: --json says them too', async () => {
+    await using hpo = new Hpo();
+    const result = await hpo.run('tune', hpo.write('train.py', 'lr = 5  # @hpo float(0, 1)\n'), '--json');
+    expect(result.code).toBe(1);
+    expect(JSON.parse(result.stdout)).toMatchObject({ type: 'preflightFailed', diagnostics: [{ code: 'HPO-1114', line: 1 }] });
+  });
+
   it('a folder for the state that cannot be: a clear error, at once', async () => {
     await using hpo = new Hpo({ HPO_HOME: '/proc/nope' });
-    expect(await hpo.run('status')).toMatchObject({ code: 1, stderr: expect.stringMatching(/HPO-5010.*\/proc\/nope/) });
+    expect(await hpo.run('status')).toMatchObject({ code: 1, stderr: expect.stringMatching(/HPO-5014.*\/proc\/nope/) });
   });
 });
 

@@ -80,7 +80,9 @@ describe('the best values in the source', () => {
     await applyChange(spec, change);
     expect(readFileSync(join(root, 'c.yaml'), 'utf8')).toBe('opt:\n  lr: 0.25 # ü\n');
     expect(readFileSync(join(root, 'a.py'), 'utf8')).toBe(tuned);
-    const gone = await changeOf(tuned, { 'c.yaml': 'opt: {}\n' }, { lr: 0.25, kind: 'a' });
+    const narrowed = await changeOf(tuned, { 'a.py': tuned.replace('(0, 1)', '(0.4, 1)') }, { lr: 0.3, kind: 'a' });
+    expect(narrowed.change).toMatchObject({ patch: '', left: [{ name: 'lr', why: expect.stringContaining('float 0.4 to 1') }] });
+    const gone = await changeOf(tuned, { 'a.py': tuned, 'c.yaml': 'opt: {}\n' }, { lr: 0.25, kind: 'a' });
     expect(gone.change).toMatchObject({
       patch: '',
       left: [{ name: 'lr', why: expect.stringContaining('no value at "opt.lr"') }],

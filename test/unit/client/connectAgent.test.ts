@@ -179,7 +179,7 @@ describe('the folder of the state', () => {
 
   test.each([['/proc/nope'], ['/proc/nope/deep/er'], ['/dev/null/x']])('%s cannot be: a clear error, at once', async (folder) => {
     const options = { home: folder, agentMain: 'agent.cjs', node: process.execPath, client: 'test', version };
-    await expect(connectAgent(options)).rejects.toMatchObject({ code: 'HPO-5010', next: expect.stringContaining('HPO_HOME') });
+    await expect(connectAgent(options)).rejects.toMatchObject({ code: 'HPO-5014', next: expect.stringContaining('HPO_HOME') });
   });
 });
 
