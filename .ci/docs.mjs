@@ -91,5 +91,6 @@ function settings() {
 function sources(folder) {
   return readdirSync(join(root, folder), { recursive: true })
     .filter((name) => name.endsWith('.ts'))
+    .toSorted()
     .map((name) => join(root, folder, name));
 }
