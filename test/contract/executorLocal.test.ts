@@ -225,6 +225,33 @@ describe.concurrent('the local executor', () => {
     });
   });
 
+  it('never removes what stands in a linked folder for a checkpoint', async () => {
+    await using world = await openLocalWorld();
+    await world.store({ '.gitignore': 'data/\n', 'data/ckpt/mine': 'mine' });
+    await using executor = world.connect(new Observer());
+    for (const checkpointDir of ['data/ckpt', 'data/new/ckpt']) {
+      const attempt = attemptOf(world, [], { snapshot: world.snapshot, checkpointDir });
+      await expect(executor.start(attempt)).rejects.toMatchObject({ code: 'HPO-2302' });
+    }
+    expect(readdirSync(join(world.root, 'data'))).toEqual(['ckpt']);
+    expect(readFileSync(join(world.root, 'data/ckpt/mine'), 'utf8')).toBe('mine');
+  });
+
+  it('keeps of an ended attempt what it made, not its copy of the project', async () => {
+    await using world = await openLocalWorld();
+    await world.store({ '.gitignore': 'data/\n', 'data/a': 'mine', 'lib/a.py': '1', 'lib/b.py': '2', 'c.py': '3', 'd.py': '4' });
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    const command = sh('sleep 0.05; echo 5 >model.pt; cp -p c.py lib/old.py; echo 6 >>d.py');
+    await executor.start(attemptOf(world, [], { snapshot: world.snapshot, command }));
+    await observer.ending(key(0));
+    const work = join(world.files.attemptDir(key(0)), 'work');
+    expect(readdirSync(work)).toContain('c.py');
+    await executor.cleanup('study-1', { removeFiles: false });
+    expect(readdirSync(work, { recursive: true }).map(String).sort()).toEqual(['d.py', 'lib', 'lib/old.py', 'model.pt']);
+    expect(readFileSync(join(world.root, 'data/a'), 'utf8')).toBe('mine');
+  });
+
   it('gives the program the agent’s environment, without what makes the agent an editor’s', async () => {
     await using world = await openLocalWorld();
     const observer = new Observer();

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, realpath, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { SnapshotStore } from '../../packaging/snapshot.ts';
 import { HpoError } from '../../protocol/errors.ts';
@@ -60,11 +60,24 @@ async function makeFolders(dir: string, { attempt, files, snapshots }: LaunchOpt
       'name a folder inside it: # @hpo.checkpoint dir=ckpt/',
     );
   }
+  const parent = await nearestFolder(dirname(place));
+  if (parent !== (await realpath(work)) && !parent.startsWith((await realpath(work)) + sep)) {
+    throw new HpoError(
+      'HPO-2302',
+      `the checkpoint folder ${attempt.checkpointDir} is in a folder that is linked to ${parent}`,
+      'name a folder that is not linked, so that no trial removes or writes what is in yours: # @hpo.checkpoint dir=ckpt/',
+    );
+  }
   await rm(place, { recursive: true, force: true });
   await mkdir(dirname(place), { recursive: true });
   // A junction, the only link that Windows gives to everyone, needs an absolute target.
   if (process.platform === 'win32') await symlink(checkpoint, place, 'junction');
   else await symlink(relative(dirname(place), checkpoint), place);
+}
+
+/** Real path of the folder, or of the nearest one above it that is there. */
+async function nearestFolder(folder: string): Promise<string> {
+  return realpath(folder).catch(() => nearestFolder(dirname(folder)));
 }
 
 async function spawnShim(dir: string, options: LaunchOptions): Promise<ChildProcess> {

@@ -11,6 +11,7 @@ import { type AttemptRecord, lostEnding, readAttemptRecord, recordLoss } from '.
 import { infrastructure, launch } from './launch.ts';
 import { OutputWatcher } from './outputWatcher.ts';
 import { findMarked, isAlive, oomKills, send, signalGroup } from './processes.ts';
+import { removeUnchanged } from './removeUnchanged.ts';
 import { installShim } from './shim.ts';
 
 export interface LocalExecutorOptions {
@@ -107,7 +108,13 @@ export class LocalExecutor implements Executor {
     const dir = this.files.studyDir(studyId);
     // A process that is just dying may still make a file: a second try finds the folder empty.
     if (options.removeFiles) await rm(dir, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
-    else if (await exists(this.files.trialsDir(studyId))) await writeFile(this.files.cleanedFile(studyId), '');
+    else if (await exists(this.files.trialsDir(studyId))) {
+      // The copies can be made again from the snapshot; of a large project they would fill the disk.
+      for (const key of await this.files.attempts(studyId)) {
+        if ((await this.#stateOf(key)) === 'ended') await removeUnchanged(this.files.attemptDir(key));
+      }
+      await writeFile(this.files.cleanedFile(studyId), '');
+    }
   }
 
   capacity(): Promise<Capacity> {
