@@ -105,6 +105,7 @@ export class Driver implements AsyncDisposable {
     }
     for (const executor of this.#executors.values()) this.#capacity = Math.max(this.#capacity, (await executor.capacity()).cpus);
     await this.#tidyUp();
+    this.#prune();
     for (const study of this.#studies.values()) this.#dirty.add(study);
     this.#schedule();
   }
@@ -570,9 +571,22 @@ export class Driver implements AsyncDisposable {
     const cleanup = after
       .then(() => executor.cleanup(studyId, { removeFiles }))
       .catch((error: unknown) => this.#ports.log.error('could not clean up after a study', { studyId, error: messageOf(error) }))
-      .finally(() => this.#cleanups.delete(cleanup));
+      .finally(() => {
+        this.#cleanups.delete(cleanup);
+        if (removeFiles && !this.#isClosed) this.#prune();
+      });
     this.#cleanups.add(cleanup);
     return cleanup;
+  }
+
+  /** Removes stored code to which no study refers any more. */
+  #prune(): void {
+    const keep = new Set([...this.#studies.values()].map(({ state }) => state.view.spec.snapshot));
+    const pruning = this.#ports.snapshots
+      .prune(keep)
+      .catch((error: unknown) => this.#ports.log.error('could not remove stored code', { error: messageOf(error) }))
+      .finally(() => this.#cleanups.delete(pruning));
+    this.#cleanups.add(pruning);
   }
 
   #setWakeup(): void {

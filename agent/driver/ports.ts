@@ -33,6 +33,8 @@ export interface AttemptOutput {
 /** The stored code of a study. */
 export interface SnapshotReader {
   readText(hash: string, path: string): Promise<string>;
+  /** Removes what is stored under other hashes, but for what was stored only just now. */
+  prune(keep: ReadonlySet<string>): Promise<void>;
 }
 
 export interface Log {

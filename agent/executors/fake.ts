@@ -44,6 +44,8 @@ export class FakeMachine {
   readonly #attempts = new Map<string, FakeAttempt>();
   readonly #checkpoints = new Map<string, Map<string, string>>();
   readonly #cleaned = new Set<string>();
+  /** The snapshots that the last `prune` was to keep; nothing is removed, so that tests can store them once. */
+  kept: ReadonlySet<string> = new Set();
 
   constructor(options: {
     program: FakeProgram;
@@ -75,6 +77,11 @@ export class FakeMachine {
     return text === undefined
       ? Promise.reject(new HpoError('HPO-2202', `the stored code ${hash} has no file ${path}`, 'start the study again'))
       : Promise.resolve(text);
+  }
+
+  prune(keep: ReadonlySet<string>): Promise<void> {
+    this.kept = keep;
+    return Promise.resolve();
   }
 
   /** Processes that live, those outside their attempt's group included. */

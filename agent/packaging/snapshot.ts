@@ -1,5 +1,19 @@
 import { createHash, type Hash } from 'node:crypto';
-import { chmod, copyFile, constants, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  constants,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { HpoError } from '../protocol/errors.ts';
 import { forEachLimited } from './forEachLimited.ts';
@@ -56,7 +70,13 @@ export class SnapshotStore {
       return { ...entry, bytes: content.length, sha256: sha256(content) };
     });
     const hash = hashEntries(entries);
-    if ((await stat(join(this.#dir, hash, 'manifest.json')).catch(() => null)) === null)
+    // What was asked for just now is not pruned before a study refers to it.
+    const now = new Date();
+    const isStored = await utimes(join(this.#dir, hash), now, now).then(
+      () => true,
+      () => false,
+    );
+    if (!isStored || (await stat(join(this.#dir, hash, 'manifest.json')).catch(() => null)) === null)
       await this.#store(hash, entries, contents);
     let bytes = 0;
     for (const content of contents.values()) bytes += content.length;
@@ -113,6 +133,27 @@ export class SnapshotStore {
     });
   }
 
+  /**
+   * Removes the snapshots whose hash is not in the set, but for those taken in the last ten minutes: a study that is
+   * about to begin may need them. What an earlier call left half removed is removed too.
+   */
+  async prune(keep: ReadonlySet<string>): Promise<void> {
+    for (const name of await readdir(this.#dir).catch(() => [])) {
+      if (name.startsWith(removingPrefix)) await rm(join(this.#dir, name), { recursive: true, force: true });
+      if (!isHash(name) || keep.has(name)) continue;
+      const stats = await stat(join(this.#dir, name)).catch(() => null);
+      if (stats === null || Date.now() - stats.mtimeMs < unclaimedMs) continue;
+      this.#layouts.delete(name);
+      // In one step, so that nobody finds half a snapshot.
+      const removing = join(this.#dir, `${removingPrefix}${name}`);
+      const isOurs = await rename(join(this.#dir, name), removing).then(
+        () => true,
+        () => false,
+      );
+      if (isOurs) await rm(removing, { recursive: true, force: true });
+    }
+  }
+
   #layout(hash: string): Promise<Layout> {
     const known = this.#layouts.get(hash);
     if (known !== undefined) return known;
@@ -145,6 +186,13 @@ export class SnapshotStore {
 }
 
 const maxLayouts = 8;
+const removingPrefix = '.removing-';
+/** A snapshot that no study refers to is kept for this long after it was taken. */
+const unclaimedMs = 10 * 60_000;
+
+function isHash(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
+}
 
 type ManifestEntry =
   | Exclude<SnapshotEntry, { type: 'file' }>
@@ -158,7 +206,7 @@ interface Layout {
 }
 
 async function readLayout(dir: string, hash: string): Promise<Layout> {
-  if (!/^[0-9a-f]{64}$/.test(hash)) throw new RangeError(`not the hash of a snapshot: ${hash}`);
+  if (!isHash(hash)) throw new RangeError(`not the hash of a snapshot: ${hash}`);
   const text = await readFile(join(dir, hash, 'manifest.json'), 'utf8').catch((cause: unknown) => {
     throw new HpoError('HPO-2205', `the stored code ${hash} is not there`, 'start the study again: it stores the code anew', {
       cause,

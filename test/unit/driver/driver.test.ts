@@ -146,6 +146,28 @@ describe('commands', () => {
     expect(view.trials[0]?.attempts[0]?.stopReason).toBe('user');
   });
 
+  test('delete: stored code that no other study refers to is let go, then and at the next start', async () => {
+    using world = new World({ program: steady });
+    {
+      await using life = await world.open();
+      for (const [studyId, snapshot] of [
+        ['a', 'abc'],
+        ['b', 'abc'],
+        ['c', 'other'],
+      ] as const)
+        await life.driver.createStudy(studyId, study({ snapshot }));
+      await life.driver.command('a', { type: 'delete' });
+      await until(() => world.machine.kept.size === 2);
+      await life.driver.command('b', { type: 'delete' });
+      await until(() => world.machine.kept.size === 1);
+      expect([...world.machine.kept]).toEqual(['other']);
+    }
+    world.machine.kept = new Set();
+    await using next = await world.open();
+    await until(() => world.machine.kept.size === 1);
+    expect(next.driver.views().map((view) => view.studyId)).toEqual(['c']);
+  });
+
   test('delete: the study, its processes and its files are gone, also when the agent dies in between', async () => {
     using world = new World({ program: steady });
     const life = await world.open((append) => (events) => {

@@ -1,4 +1,15 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { assert, asyncProperty, dictionary, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -291,6 +302,30 @@ describe('the store', () => {
     expect(lstatSync(join(work, 'runs')).isDirectory()).toBe(true);
     await expect(store.materialize(hash, work, [{ path: 'data/x.csv', content: 'mine' }])).rejects.toThrow(RangeError);
     await expect(store.materialize(hash, work, [{ path: '../x', content: 'mine' }])).rejects.toThrow(RangeError);
+  });
+
+  it('removes what no study refers to, but nothing that was taken just now', async () => {
+    using project = new ProjectFixture(script);
+    const store = new SnapshotStore(project.storeDir);
+    const hashes: string[] = [];
+    for (const value of ['1', '2', '3', '4']) {
+      project.write({ 'train.py': value });
+      hashes.push((await store.take(options(project))).hash);
+    }
+    const [used = '', old = '', again = '', young = ''] = hashes;
+    const anHourAgo = new Date(Date.now() - 3_600_000);
+    for (const hash of [used, old, again]) utimesSync(join(project.storeDir, hash), anHourAgo, anHourAgo);
+    project.write({ 'train.py': '3' });
+    await store.take(options(project));
+    mkdirSync(join(project.storeDir, '.removing-x'));
+    mkdirSync(join(project.storeDir, '.taking-x'));
+    await Promise.all([store.prune(new Set([used])), store.prune(new Set([used]))]);
+    expect(readdirSync(project.storeDir).sort()).toEqual(['.taking-x', used, again, young].sort());
+    await store.verify(used);
+    await expect(store.verify(old)).rejects.toMatchObject({ code: 'HPO-2205' });
+    project.write({ 'train.py': '2' });
+    expect((await store.take(options(project))).hash).toBe(old);
+    await store.verify(old);
   });
 
   it('links data from outside where the annotation says so', async () => {
