@@ -56,12 +56,13 @@ function errors() {
   for (const text of texts) {
     // new HpoError('HPO-…', 'text', …) and { code: 'HPO-…', message: 'text' }
     for (const [, code, message] of text.matchAll(
-      /'(HPO-\d{4})',\s*(?:\/\/[^\n]*\s*)?(?:message:\s*)?(`[^`]*`|'(?:[^'\\]|\\.)*')/g,
+      /'(HPO-\d{4})',\s*(?:\/\/[^\n]*\s*)?(?:message:\s*)?(`(?:\$\{(?:[^{}`]|`[^`]*`)*\}|[^`])*`|'(?:[^'\\]|\\.)*')/g,
     )) {
       const shown = message
         .slice(1, -1)
         .replaceAll(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, '…')
         .replaceAll('|', '\\|')
+        .replaceAll(/…+/g, '…')
         .replaceAll(/\s+/g, ' ');
       if (!found.has(code)) found.set(code, shown);
     }
