@@ -7,6 +7,7 @@ import { root } from './setup.mjs';
 
 /** Codes whose text is put together while the program runs: what they stand for. */
 const causes = {
+  'HPO-2301': 'The files of an attempt could not be made, or its program not be started; the attempt is repeated.',
   'HPO-3001': 'The program of the trial failed: it ended with an exit code, a signal or an error of its own.',
   'HPO-3002': 'The program of the trial could not be started, or stopped before it began to work.',
   'HPO-3003': 'The trial ended without a value for the objective.',
@@ -67,7 +68,7 @@ function errors() {
       if (!found.has(code)) found.set(code, shown);
     }
   }
-  for (const [code, text] of Object.entries(causes)) if (!found.has(code)) found.set(code, text);
+  for (const [code, text] of Object.entries(causes)) found.set(code, text);
   const silent = new Set(texts.flatMap((text) => text.match(/\bHPO-\d{4}\b/g) ?? []).filter((code) => !found.has(code)));
   if (silent.size > 0) {
     console.log(`${[...silent].join(', ')}: no text was found; give it a literal one, or a line in .ci/docs.mjs`);

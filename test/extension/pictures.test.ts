@@ -13,7 +13,7 @@ const themes = [
 const narrowPx = 1150;
 
 /** The pictures of the README (kept with fewer colours as `tune-<theme>.png`), and the narrow panel to look at; made only when HPO_SCREENSHOTS=1 asks for them. */
-describe.runIf(process.env['HPO_SCREENSHOTS'] === '1')('pictures of a finished study', () => {
+describe('pictures of a finished study', () => {
   let vscode: Vscode;
   let workbench: Workbench;
 

@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     name: 'extension',
     include: ['test/extension/**/*.test.ts'],
+    // No test of the product: made only when asked for.
+    exclude: process.env['HPO_SCREENSHOTS'] === '1' ? [] : ['test/extension/pictures.test.ts'],
     globalSetup: ['test/extension/support/globalSetup.ts'],
     fileParallelism: false,
     testTimeout: 180_000,

@@ -7,6 +7,6 @@ import time
 
 x = 0.5  # @hpo float(0, 1)
 
-for step in range(1, 101):
+for step in range(1, 301):
     time.sleep(0.1)
     print(f"step {step} loss={x + 1 / step:.4f}", flush=True)
