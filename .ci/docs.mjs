@@ -18,6 +18,7 @@ const causes = {
   'HPO-3008': 'The trial was ended because its output was larger than the limit.',
   'HPO-3009': 'The machine of the trial was taken away; the trial starts again.',
   'HPO-4303': 'A study cannot run so many trials at once.',
+  'HPO-5010': 'A request of a client is not understood: a field is missing, unknown or of another kind.',
   'HPO-9000': 'The command line met a fault of its own; please report it.',
   'HPO-9001': 'The agent met a fault of its own while it answered; please report it with the agent.log.',
 };
