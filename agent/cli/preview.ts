@@ -10,7 +10,7 @@ export function previewCommand(program: Command, line: CommandLine): void {
 }
 
 async function preview(line: CommandLine, script: string, options: TuneOptions): Promise<void> {
-  const result = await (await line.agent()).request('study/preflight', toRequest(script, options));
+  const result = await (await line.agent()).request('study/preflight', toRequest(script, options, process.env));
   if (options.json === true) line.printJson(result.plan);
   else line.print(preflightText(result, options.env, (text) => line.style('bold', text)));
   for (const text of diagnosticLines(result.diagnostics)) line.note(text);

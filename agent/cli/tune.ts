@@ -34,7 +34,7 @@ export function tuneCommands(program: Command, line: CommandLine): void {
 async function tune(line: CommandLine, script: string, options: TuneOptions): Promise<void> {
   const isJson = options.json === true;
   const client = await line.agent();
-  let request = toRequest(script, options);
+  let request = toRequest(script, options, process.env);
   const preflight = await client.request('study/preflight', request);
   if (!isJson) line.note(preflightText(preflight, options.env, (text) => line.style('bold', text, line.stderr)));
   for (const text of diagnosticLines(preflight.diagnostics)) line.note(text);

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { decodeName } from '../protocol/decoders.ts';
 import { HpoError } from '../protocol/errors.ts';
@@ -46,7 +46,7 @@ export function addTuneOptions(command: Command): Command {
 }
 
 /** @throws HpoError with exit code 2 that names the option. */
-export function toRequest(script: string, options: TuneOptions): TuneRequest {
+export function toRequest(script: string, options: TuneOptions, env: NodeJS.ProcessEnv): TuneRequest {
   const [metric, direction, ...rest] = options.objective?.trim().split(/\s+/) ?? [];
   if (
     options.objective !== undefined &&
@@ -68,10 +68,21 @@ export function toRequest(script: string, options: TuneOptions): TuneRequest {
     ...(metric === undefined || direction === undefined
       ? {}
       : { objective: { metric, direction: direction === 'min' ? 'min' : 'max' } }),
-    ...(options.python === undefined ? {} : { interpreter: { path: options.python, reason: '--python' } }),
+    ...interpreterOf(options, env),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.timeout === undefined ? {} : { trialTimeoutMs: durationMs(options.timeout) ?? 0 }),
   };
+}
+
+/** The environment that is active in the caller's shell; the agent, started from another one, cannot know it. */
+function interpreterOf({ python }: TuneOptions, env: NodeJS.ProcessEnv): Pick<TuneRequest, 'interpreter'> {
+  if (python !== undefined) return { interpreter: { path: python, reason: '--python' } };
+  const name = env['VIRTUAL_ENV'] === undefined ? 'CONDA_PREFIX' : 'VIRTUAL_ENV';
+  const folder = env[name];
+  if (folder === undefined || folder === '') return {};
+  const [program, inside] =
+    process.platform === 'win32' ? ['python.exe', name === 'VIRTUAL_ENV' ? 'Scripts' : '.'] : ['python', 'bin'];
+  return { interpreter: { path: join(folder, inside, program), reason: `active: ${name}` } };
 }
 
 const budgetNames = ['hours', 'minutes', 'seconds', 'trials', 'resource'];

@@ -87,6 +87,8 @@ export class Driver implements AsyncDisposable {
   #retryTimer: NodeJS.Timeout | null = null;
   #wakeTimer: NodeJS.Timeout | null = null;
   #capacity = 1;
+  /** The time by which was last decided: a back-off that ended since must still wake its study. */
+  #decidedAt = 0;
   #isClosed = false;
 
   constructor(ports: DriverPorts) {
@@ -309,11 +311,12 @@ export class Driver implements AsyncDisposable {
 
   /** One decision of each study in turn, the one with the fewest attempts first, so that a large study leaves room for a small one. */
   #decideAll(): void {
+    this.#decidedAt = this.#ports.clock.now();
     for (let studies = [...this.#dirty]; studies.length > 0; ) {
       studies.sort((a, b) => a.state.nRunning - b.state.nRunning);
       const undecided: Study[] = [];
       for (const study of studies) {
-        const events = decide(study.state, { now: this.#ports.clock.now(), hasCapacity: this.#hasCapacity() });
+        const events = decide(study.state, { now: this.#decidedAt, hasCapacity: this.#hasCapacity() });
         if (events.length === 0) continue;
         this.#record(study, events);
         undecided.push(study);
@@ -591,13 +594,14 @@ export class Driver implements AsyncDisposable {
 
   #setWakeup(): void {
     if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
-    const times = [...this.#studies.values()].map((study) => ({ study, at: nextWakeup(study.state, this.#ports.clock.now()) }));
+    const times = [...this.#studies.values()].map((study) => ({ study, at: nextWakeup(study.state, this.#decidedAt) }));
     const at = Math.min(...times.map((time) => time.at ?? Infinity));
     if (at === Infinity) return;
     // setTimeout takes 31 bits of milliseconds.
     const waitMs = Math.min(Math.max(0, at - this.#ports.clock.now()), 2 ** 31 - 1);
+    // A timer may be early: what it came for is decided again, at the time by the clock, and waits again if it is not over.
     this.#wakeTimer = setTimeout(() => {
-      for (const time of times) if (time.at !== null && time.at <= this.#ports.clock.now()) this.#dirty.add(time.study);
+      for (const time of times) if (time.at !== null && time.at <= at) this.#dirty.add(time.study);
       this.#runTurn();
     }, waitMs);
   }

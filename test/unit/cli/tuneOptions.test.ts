@@ -27,7 +27,7 @@ it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
   [{ timeout: '2h' }, { trialTimeoutMs: 7_200_000 }],
   [{ json: true, detach: true, file: 'hpo.yml' }, {}],
 ])('options %j ask for %j', (options, request) => {
-  const made = toRequest('train.py', options);
+  const made = toRequest('train.py', options, {});
   expect(made).toEqual({ script, ...request });
   // What the command line sends is what the agent takes.
   expect(decodeParams('study/create', made)).toEqual(made);
@@ -51,7 +51,7 @@ describe('wrong usage names the option and what to write', () => {
     [{ objective: '' }, 'HPO-4016', /"" is not an objective/],
     [{ timeout: 'soon' }, 'HPO-4013', /"soon" is not a duration/],
   ])('%j', (options, code, message) => {
-    const error = refusal(() => toRequest('train.py', options));
+    const error = refusal(() => toRequest('train.py', options, {}));
     expect(error).toMatchObject({ code, exitCode: 2 });
     expect(error.message).toMatch(message);
     expect(error.next).not.toBe('');
@@ -72,3 +72,11 @@ function refusal(run: () => unknown): HpoError {
   }
   throw new Error('it was accepted');
 }
+
+it('takes the environment that is active in the shell, unless another one is named', () => {
+  const of = (options: TuneOptions, env: NodeJS.ProcessEnv): unknown => toRequest('train.py', options, env).interpreter;
+  expect(of({}, {})).toBeUndefined();
+  expect(of({}, { VIRTUAL_ENV: '/v' })).toEqual({ path: '/v/bin/python', reason: 'active: VIRTUAL_ENV' });
+  expect(of({}, { CONDA_PREFIX: '/c' })).toEqual({ path: '/c/bin/python', reason: 'active: CONDA_PREFIX' });
+  expect(of({ python: '/p' }, { VIRTUAL_ENV: '/v' })).toEqual({ path: '/p', reason: '--python' });
+});
