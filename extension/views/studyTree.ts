@@ -12,7 +12,7 @@ import {
 } from 'vscode';
 import { formatDuration, formatMetric, formatParams, formatValue, plural } from '../../agent/protocol/format.ts';
 import type { TrialState } from '../../agent/protocol/study.ts';
-import { type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
+import { countTrials, type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
 import { currentValue, progressText } from '../format.ts';
 import type { Services } from '../services.ts';
@@ -25,12 +25,16 @@ const refreshMs = 500;
 /** The trial explorer: studies, newest first, and their trials with state, value, time and params, live. */
 export class StudyTree extends Disposable implements TreeDataProvider<StudyNode> {
   readonly #services: Pick<Services, 'store' | 'link'>;
-  readonly #changed = new EventEmitter<undefined>();
+  readonly #changed = new EventEmitter<StudyNode[] | undefined>();
   readonly #subscriptions: Disposable;
   readonly #tree: TreeView<StudyNode>;
   /** How a study was first drawn: what the user then folds stays as it is. */
   readonly #firstStates = new Map<string, TreeItemCollapsibleState>();
   readonly onDidChangeTreeData = this.#changed.event;
+  /** One object a node: VS Code knows a node that is to be redrawn by its identity. */
+  readonly #nodes = new Map<string, StudyNode>();
+  /** What the shape of the tree followed from when it was last drawn as a whole. */
+  #shape = '';
 
   constructor(services: Pick<Services, 'store' | 'link'>) {
     super(() => this.#subscriptions.dispose());
@@ -49,6 +53,15 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
   }
 
   getChildren(node?: StudyNode): StudyNode[] {
+    return this.#childrenOf(node).map((child) => {
+      const id = nodeId(child);
+      const known = this.#nodes.get(id) ?? child;
+      this.#nodes.set(id, known);
+      return known;
+    });
+  }
+
+  #childrenOf(node: StudyNode | undefined): StudyNode[] {
     if (node === undefined) return this.#services.store.list().map(({ studyId }) => ({ kind: 'study', studyId }));
     const view = this.#services.store.get(node.studyId);
     if (view === undefined || node.kind === 'trial') return [];
@@ -83,14 +96,30 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
     return state;
   }
 
+  /** The rows that read differently although nothing else changed. */
+  #runningTrials(): StudyNode[] {
+    return [...this.#nodes.values()].filter(
+      (node) => node.kind === 'trial' && this.#services.store.get(node.studyId)?.trials[node.number]?.state === 'running',
+    );
+  }
+
   #refresh(): void {
     const running = this.#services.store.list().filter((view) => view.state === 'running').length;
     this.#tree.badge =
       running === 0
         ? undefined
         : { value: running, tooltip: `${running === 1 ? '1 study is' : `${running} studies are`} running` };
-    this.#changed.fire(undefined);
+    const shape = this.#services.store.list().map(shapeOf).join('\n');
+    // A tree that is drawn as a whole forgets its rows for a moment, and a menu that is open on one its trial.
+    this.#changed.fire(shape === this.#shape ? this.#runningTrials() : undefined);
+    this.#shape = shape;
   }
+}
+
+/** Changes whenever a row comes, goes, moves, or when the row of a study or group reads differently. */
+function shapeOf(view: StudyView): string {
+  const counts = Object.values(countTrials(view)).join(' ');
+  return `${view.studyId} ${view.state} ${view.trials.length} ${counts} ${view.incumbent} ${view.message}`;
 }
 
 function drawNode(view: StudyView, node: StudyNode): TreeItem {
