@@ -4,7 +4,7 @@ import { join } from 'node:path';
 /**
  * Removes from an ended attempt's `work/` what was put there before its program began and was not touched since: copies of
  * the project and links, never what they lead to. What the program made or changed stays. Does nothing where the beginning
- * is not known.
+ * is not known, nor for what was put there in the same tick of the file system's clock.
  */
 export async function removeUnchanged(attemptDir: string): Promise<void> {
   // Written by the shim between the two.
