@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type AgentClient, connectAgent, discoveryFile } from '../../../agent/client/index.ts';
 import type { JournalEntry } from '../../../agent/protocol/events.ts';
 import { Hpo } from '../../support/hpo.ts';
+import { findUnshare } from '../../support/smallDisk.ts';
 
 const dist = join(import.meta.dirname, '..', '..', '..', 'dist');
 const agentMain = join(dist, 'agent.cjs');
@@ -127,18 +128,7 @@ describe('the agent', () => {
   });
 });
 
-/** How a small file system can be had here: as root, or in a user namespace; null where neither is allowed. */
-const unshare = ((): readonly string[] | null => {
-  for (const args of [['-m'], ['-rm']]) {
-    try {
-      execFileSync('unshare', [...args, 'sh', '-c', 'mount -t tmpfs -o size=1m tmpfs /mnt'], { stdio: 'ignore' });
-      return args;
-    } catch {
-      continue;
-    }
-  }
-  return null;
-})();
+const unshare = findUnshare();
 
 describe.skipIf(unshare === null)(
   'a full disk (skipped where no small file system can be mounted: needs root or user namespaces)',

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { openJournal } from '../../../agent/store/journal.ts';
 import { dumpDerived } from '../../unit/store/dump.ts';
 import { tempDir } from '../../unit/store/tempDir.ts';
+import { findUnshare } from '../../support/smallDisk.ts';
 
 const writer = join(import.meta.dirname, 'writer.ts');
 
@@ -91,18 +92,7 @@ describe('two agents', () => {
   });
 });
 
-/** How a small file system can be had here: as root, or in a user namespace; null where neither is allowed. */
-const unshare = ((): readonly string[] | null => {
-  for (const args of [['-m'], ['-rm']]) {
-    try {
-      execFileSync('unshare', [...args, 'sh', '-c', 'mount -t tmpfs -o size=1m tmpfs /mnt'], { stdio: 'ignore' });
-      return args;
-    } catch {
-      continue;
-    }
-  }
-  return null;
-})();
+const unshare = findUnshare();
 
 describe.skipIf(unshare === null)(
   'a full disk (skipped where no small file system can be mounted: needs root or user namespaces)',
