@@ -2,7 +2,16 @@ import { basename, extname } from 'node:path';
 import { HpoError } from './protocol/errors.ts';
 import type { TuneRequest } from './protocol/requests.ts';
 import type { Objective, ScriptSpec } from './protocol/space.ts';
-import type { Budget, EnvironmentChoice, SamplerName, SchedulerName, StudySpec, TrialLimits } from './protocol/study.ts';
+import {
+  type Budget,
+  type EnvironmentChoice,
+  hyperbandModes,
+  liars,
+  type SamplerName,
+  type SchedulerName,
+  type StudySpec,
+  type TrialLimits,
+} from './protocol/study.ts';
 import { decodeName } from './protocol/decoders.ts';
 
 /** Number of trials where neither the user nor the script says one, nor a time. */
@@ -44,7 +53,8 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
       scheduler: request.scheduler ?? nameOf('scheduler', script.search['scheduler']),
       seed: request.seed ?? seedOf(script.search['seed']) ?? inputs.randomSeed,
       parallel,
-      liar: 'max',
+      liar: wordOf(liars, script.search['liar']) ?? 'max',
+      mode: wordOf(hyperbandModes, script.search['mode']) ?? 'standard',
     },
     budget: buildBudget(request, script),
     limits: buildLimits(request, script, Math.max(1, Math.floor(inputs.cpus / parallel))),
@@ -85,6 +95,11 @@ function nameOf(kind: 'sampler', text: string | undefined): SamplerName;
 function nameOf(kind: 'scheduler', text: string | undefined): SchedulerName;
 function nameOf(kind: 'sampler' | 'scheduler', text: string | undefined): string {
   return text === undefined ? 'auto' : (decodeName(kind, text) ?? 'auto');
+}
+
+/** Undefined for a word that is none of the list; the annotation's diagnostics have said so. */
+function wordOf<T extends string>(words: readonly T[], text: string | undefined): T | undefined {
+  return words.find((word) => word === text);
 }
 
 function numberOf(text: string | undefined): number | null {

@@ -166,7 +166,7 @@ const studySpec = object<StudySpec>({
     scheduler: oneOf('auto', 'none', 'median', 'sha', 'hyperband', 'asha-stop', 'asha-promote', 'async-hyperband', 'pbt'),
     seed: number,
     parallel: number,
-    liar: oneOf('min', 'mean', 'max'),
+    liar: oneOf('min', 'mean', 'max', 'fantasy'),
   }),
   budget: object({ trials: nullable(number), wallTimeMs: nullable(number), resource: nullable(number) }),
   limits: object({ timeoutMs: nullable(number), graceMs: number, outputBytes: number, cpus: number }),

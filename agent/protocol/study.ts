@@ -25,8 +25,30 @@ export interface SearchSettings {
   readonly seed: number;
   /** Most trials that run at once. */
   readonly parallel: number;
-  /** Lowest value of the optimism that a pending trial is given: see `core/samplers/tpe`. */
-  readonly liar: 'min' | 'mean' | 'max';
+  readonly liar: Liar;
+  /** How early `async-hyperband` may stop a trial; absent: standard. */
+  readonly mode?: HyperbandMode;
+  /** Points to try first, right after the script's own values; absent: none. */
+  readonly points?: readonly Params[];
+  /** Results from elsewhere that the sampler may learn from, mapped to this study's space; absent: none. */
+  readonly prior?: readonly PriorTrial[];
+}
+
+/** Optimism about pending trials: each counts as if it had reached the best, mean or worst loss so far, or a draw of the model. */
+export const liars = ['min', 'mean', 'max', 'fantasy'] as const;
+export type Liar = (typeof liars)[number];
+
+export const hyperbandModes = ['conservative', 'standard', 'aggressive'] as const;
+export type HyperbandMode = (typeof hyperbandModes)[number];
+
+/** What another study, or a table of earlier results, knows about a point of this study's space. */
+export interface PriorTrial {
+  readonly params: Params;
+  readonly state: 'complete' | 'pruned' | 'failed' | 'infeasible';
+  /** By metric. */
+  readonly values: MetricValues;
+  /** Resource reached; null where that study had none. */
+  readonly resource: number | null;
 }
 
 /** Null means unlimited. */

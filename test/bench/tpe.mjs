@@ -81,7 +81,19 @@ for (const n of [100, 1000]) {
 child.stdin.end();
 
 function context(space, history, seed, number) {
-  return { space, objectives, history, seed, number, budgetTrials: null, liar: 'max' };
+  return {
+    space,
+    objectives,
+    history,
+    seed,
+    number,
+    budgetTrials: null,
+    liar: 'max',
+    parallel: 1,
+    fidelity: null,
+    prior: null,
+    trialMs: null,
+  };
 }
 
 function runOurs(problem, seed, name) {

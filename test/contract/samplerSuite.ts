@@ -215,7 +215,20 @@ const spaces = {
 const loss: Objective = { metric: 'loss', direction: 'min', goal: null };
 
 function context(space: CompiledSpace, history: History, more: Partial<SamplerContext> = {}): SamplerContext {
-  return { space, objectives: [loss], history, seed: 1, number: 0, budgetTrials: null, liar: 'max', ...more };
+  return {
+    space,
+    objectives: [loss],
+    history,
+    seed: 1,
+    number: 0,
+    budgetTrials: null,
+    liar: 'max',
+    parallel: 1,
+    fidelity: null,
+    prior: null,
+    trialMs: null,
+    ...more,
+  };
 }
 
 interface RunOptions {

@@ -22,13 +22,13 @@ const settings = fc.record({
     max: fc.constant(27),
     reductionFactor: fc.constantFrom(2, 2.5, 3, 30),
   }),
-  direction: fc.constantFrom('min' as const, 'max' as const),
+  directions: fc.constantFrom(['min' as const], ['max' as const]),
   baseline: fc.constantFrom(0, null),
 });
 
 describe.each(availableSchedulers)('%s', (name) => {
-  const create = (given: Pick<SchedulerConfig, 'fidelity' | 'direction' | 'baseline'>) =>
-    new Table(name, { ...given, nObjectives: 1, hasCheckpoint: name !== 'auto', maxTrials: 13 });
+  const create = (given: Pick<SchedulerConfig, 'fidelity' | 'directions' | 'baseline'>) =>
+    new Table(name, { ...given, parallel: 1, seed: 1, mode: 'standard' as const, hasCheckpoint: name !== 'auto', maxTrials: 13 });
 
   test('gives every trial its target, and the baseline the full resource', () => {
     fc.assert(
@@ -36,12 +36,13 @@ describe.each(availableSchedulers)('%s', (name) => {
         const table = create(given);
         for (const one of acts) table.act(one);
         for (let number = 0; number < 13; number++) {
-          const target = table.scheduler.firstTarget(number);
+          const admission = table.scheduler.nextTrial(number);
+          const target = admission.type === 'trial' ? admission.target : NaN;
           expect(target).toBeGreaterThan(0);
           expect(target).toBeLessThanOrEqual(27);
         }
         if (given.baseline === null) return;
-        expect(table.scheduler.firstTarget(0)).toBe(27);
+        expect(table.scheduler.nextTrial(0)).toEqual({ type: 'trial', target: 27 });
         expect(table.decisions.filter(({ number, decision }) => number === 0 && decision !== 'continue')).toEqual([]);
       }),
     );
@@ -66,7 +67,7 @@ describe.each(availableSchedulers)('%s', (name) => {
         const table = create(given);
         for (const one of acts) table.act(one);
         const before = JSON.stringify(table.scheduler.state);
-        for (const number of table.stopped) expect(table.scheduler.onReport(number, resource, value)).toBe('continue');
+        for (const number of table.stopped) expect(table.scheduler.onReport(number, resource, [value])).toBe('continue');
         expect(JSON.stringify(table.scheduler.state)).toBe(before);
       }),
     );
@@ -110,7 +111,8 @@ class Table {
     this.scheduler = createScheduler(name, config);
     for (let number = 0; number < 13; number++) {
       this.running.add(number);
-      this.targets.set(number, this.scheduler.firstTarget(number) ?? NaN);
+      const admission = this.scheduler.nextTrial(number);
+      this.targets.set(number, admission.type === 'trial' ? (admission.target ?? NaN) : NaN);
     }
   }
 
@@ -136,7 +138,7 @@ class Table {
     switch (one.type) {
       case 'report': {
         if (!this.running.has(one.number)) return null;
-        const decision = this.scheduler.onReport(one.number, one.resource, one.value);
+        const decision = this.scheduler.onReport(one.number, one.resource, [one.value]);
         this.decisions.push({ number: one.number, decision });
         if (decision === 'stop') {
           this.running.delete(one.number);
@@ -150,7 +152,7 @@ class Table {
         if (target < 27) {
           this.paused.add(one.number);
           this.resources.set(one.number, target);
-          this.scheduler.onPaused(one.number, target, one.value);
+          this.scheduler.onPaused(one.number, target, [one.value]);
         } else {
           this.ended.add(one.number);
           this.scheduler.onEnded(one.number, true);

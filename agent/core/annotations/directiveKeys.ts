@@ -1,5 +1,5 @@
 import { unreachable } from '../../protocol/view.ts';
-import { samplerNames, schedulerNames } from '../../protocol/study.ts';
+import { hyperbandModes, liars, samplerNames, schedulerNames } from '../../protocol/study.ts';
 
 /** What a value of a directive's key may be. */
 export type ValueKind =
@@ -43,6 +43,11 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
       kind: { type: 'word', words: schedulerNames },
       example: 'scheduler=asha-stop',
     },
+    mode: {
+      description: 'How early async-hyperband stops trials.',
+      kind: { type: 'word', words: hyperbandModes },
+      example: 'mode=aggressive',
+    },
     seed: {
       description: 'Seed of the study: the same seed proposes the same values.',
       kind: { type: 'seed' },
@@ -54,7 +59,7 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
     grace: { description: 'Time between asking a trial to end and killing it.', kind: duration, example: 'grace=10s' },
     liar: {
       description: 'Value that a pending trial is taken to have.',
-      kind: { type: 'word', words: ['min', 'mean', 'max'] },
+      kind: { type: 'word', words: liars },
       example: 'liar=mean',
     },
   },
@@ -88,7 +93,7 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
 
 /** What is read but not acted on: whole directives, or some of their keys. */
 export const withoutEffect: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>> = {
-  search: ['batch', 'patience', 'grace', 'liar'],
+  search: ['batch', 'patience', 'grace'],
   budget: ['gpu_hours', 'cost'],
   resources: ['gpus', 'memory', 'spot'],
   folds: 'all',

@@ -12,12 +12,22 @@ export interface Observation {
   readonly values: readonly number[];
   /** Resource reached. */
   readonly resource: number;
+  /** First objective at each level of the fidelity, up to the highest reached; NaN where it was not reported. Absent without one. */
+  readonly curve?: readonly number[];
+  /**
+   * One per measured constraint: how far it is violated, ≤ 0 where it holds, NaN where it is not known. Absent without any.
+   */
+  readonly violations?: readonly number[];
 }
 
 export type ObservationState = 'complete' | 'pruned' | 'failed' | 'infeasible' | 'pending';
 
 /** An observation as JSON: the numbers that JSON lacks are named. */
-export type WireObservation = Omit<Observation, 'values'> & { readonly values: readonly MetricValue[] };
+export type WireObservation = Omit<Observation, 'values' | 'curve' | 'violations'> & {
+  readonly values: readonly MetricValue[];
+  readonly curve?: readonly MetricValue[];
+  readonly violations?: readonly MetricValue[];
+};
 
 /**
  * The observations of a study, with their places in the unit cube kept in one array so that a proposal needs no conversion.
@@ -41,7 +51,12 @@ export class History {
   static fromJSON(space: CompiledSpace, rows: readonly WireObservation[]): History {
     return new History(
       space,
-      rows.map((row) => ({ ...row, values: row.values.map(metricNumber) })),
+      rows.map(({ curve, violations, ...row }) => ({
+        ...row,
+        values: row.values.map(metricNumber),
+        ...(curve === undefined ? {} : { curve: curve.map(metricNumber) }),
+        ...(violations === undefined ? {} : { violations: violations.map(metricNumber) }),
+      })),
     );
   }
 
@@ -104,7 +119,12 @@ export class History {
   }
 
   toJSON(): WireObservation[] {
-    return this.rows.map((row) => ({ ...row, values: row.values.map(metricValue) }));
+    return this.rows.map(({ curve, violations, ...row }) => ({
+      ...row,
+      values: row.values.map(metricValue),
+      ...(curve === undefined ? {} : { curve: curve.map(metricValue) }),
+      ...(violations === undefined ? {} : { violations: violations.map(metricValue) }),
+    }));
   }
 
   private count(key: string | undefined, change: 1 | -1): void {

@@ -1,5 +1,6 @@
 import { createRng } from '../math/index.ts';
 import type { Proposal, Sampler, SamplerContext } from './sampler.ts';
+import { streams } from './streams.ts';
 import { unseenPoint } from './unseen.ts';
 
 /** Independent draws, uniform over the valid points; a point is not repeated while there are others. */
@@ -14,6 +15,3 @@ export const randomSampler: Sampler = {
     return unseenPoint(context, rng.next, reason);
   },
 };
-
-/** Last key of the random stream, so that samplers that ask each other draw different numbers. */
-export const streams = { random: 0, startup: 1, grid: 2, tpe: 3 } as const;

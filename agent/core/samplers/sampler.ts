@@ -1,5 +1,5 @@
 import type { Objective, Params } from '../../protocol/space.ts';
-import type { SamplerName } from '../../protocol/study.ts';
+import type { Liar, SamplerName } from '../../protocol/study.ts';
 import type { CompiledSpace } from '../space/index.ts';
 import type { History } from './history.ts';
 
@@ -22,8 +22,22 @@ export interface SamplerContext {
   readonly number: number;
   /** Trials that the study may run in all; null when it has no such end. */
   readonly budgetTrials: number | null;
-  /** What a pending trial is taken to have reached: the best (`min` of the loss), mean or worst value observed so far. */
-  readonly liar: 'min' | 'mean' | 'max';
+  /** Most trials that run at once. */
+  readonly parallel: number;
+  /** What a pending trial is taken to have reached: the best (`min` of the loss), mean or worst value, or a draw of the model. */
+  readonly liar: Liar;
+  /** Null without an annotated resource. */
+  readonly fidelity: FidelityLevels | null;
+  /** What other studies found, in this study's space, apart from the study's own history; null for nothing. */
+  readonly prior: History | null;
+  /** Mean duration of the trials that ended, in ms; null before the first. */
+  readonly trialMs: number | null;
+}
+
+/** The resource that the scheduler hands out. */
+export interface FidelityLevels {
+  /** Ascending; the last is the full resource. `Observation.curve` has one value for each. */
+  readonly levels: readonly number[];
 }
 
 export type Proposal =

@@ -1,6 +1,6 @@
 import { createRng } from '../math/index.ts';
-import { streams } from './random.ts';
 import type { Proposal, SamplerContext } from './sampler.ts';
+import { streams } from './streams.ts';
 import { unseenPoint } from './unseen.ts';
 
 /**

@@ -2,10 +2,10 @@ import type { Params } from '../../protocol/space.ts';
 import { createRng, type Rng } from '../math/index.ts';
 import type { CompiledSpace } from '../space/index.ts';
 import { ParzenEstimator } from './parzen.ts';
-import { streams } from './random.ts';
 import type { Proposal, Sampler, SamplerContext } from './sampler.ts';
 import { splitObservations } from './split.ts';
 import { startupPoint } from './startup.ts';
+import { streams } from './streams.ts';
 import { freePoints, unseenPoint } from './unseen.ts';
 
 /** Trials before the model is asked. */
@@ -29,7 +29,7 @@ export const tpeSampler: Sampler = {
     const { history, space } = context;
     if (history.ended < nStartup || space.parameters.length === 0) return startupPoint(context, nStartup);
     const rng = createRng(context.seed, context.number, streams.tpe);
-    const { below, above } = splitObservations(history, context.objectives, context.liar);
+    const { below, above } = splitObservations(history, context.objectives, context.liar === 'fantasy' ? 'mean' : context.liar);
     const good = new ParzenEstimator(space, history.unit, below, recencyWeights(below.length));
     const thinned = thin(above);
     const rest = new ParzenEstimator(space, history.unit, thinned.rows, thinned.weights);

@@ -1,5 +1,5 @@
 import { highestReached, nPromotable, rungLevels, type RungRange } from './rungs.ts';
-import type { AshaPromoteState, Promotion, Scheduler, SchedulerConfig } from './scheduler.ts';
+import type { Admission, AshaPromoteState, Promotion, Scheduler, SchedulerConfig } from './scheduler.ts';
 import { at, createSortedList, insert, remove, toScore } from './sortedList.ts';
 
 /**
@@ -18,15 +18,15 @@ export function createAshaPromote(
   reason: string,
   state: AshaPromoteState = createState(rungLevels(config.fidelity).length - 1),
 ): Scheduler {
-  const { fidelity, baseline, direction } = config;
+  const { fidelity, baseline, directions } = config;
   const levels = rungLevels(fidelity);
   const nRungs = levels.length - 1;
 
-  function firstTarget(number: number): number {
-    return number === baseline ? fidelity.max : (levels[0] ?? fidelity.max);
+  function nextTrial(number: number): Admission {
+    return { type: 'trial', target: number === baseline ? fidelity.max : (levels[0] ?? fidelity.max) };
   }
 
-  function onPaused(number: number, resource: number, value: number): void {
+  function onPaused(number: number, resource: number, [value = NaN]: readonly number[]): void {
     const index = highestReached(levels, nRungs, state.nextRung[number] ?? 0, resource);
     const rung = state.rungs[index];
     if (rung === undefined || number === baseline) return;
@@ -35,7 +35,7 @@ export function createAshaPromote(
       rung.nNaN++;
       return;
     }
-    const score = toScore(value, direction);
+    const score = toScore(value, directions[0] ?? 'min');
     insert(rung.values, score, number);
     insert(rung.candidates, score, number);
     leaveCandidates(number);
@@ -68,7 +68,8 @@ export function createAshaPromote(
     name: 'asha-promote',
     reason,
     state,
-    firstTarget,
+    nextTrial,
+    onCreated: () => undefined,
     onReport(number, resource) {
       const target = number === baseline ? fidelity.max : (levels[state.nextRung[number] ?? 0] ?? fidelity.max);
       return target < fidelity.max && resource >= target ? 'pause' : 'continue';

@@ -19,11 +19,11 @@ export function createAshaStop(
   reason: string,
   state: AshaStopState = createState(rungLevels(config.fidelity).length - 1),
 ): Scheduler {
-  const { fidelity, baseline, direction } = config;
+  const { fidelity, baseline, directions } = config;
   const levels = rungLevels(fidelity);
   const nRungs = levels.length - 1;
 
-  function onReport(number: number, resource: number, value: number): Decision {
+  function onReport(number: number, resource: number, [value = NaN]: readonly number[]): Decision {
     if (number === baseline) return 'continue';
     const index = highestReached(levels, nRungs, state.nextRung[number] ?? 0, resource);
     const rung = state.rungs[index];
@@ -40,7 +40,7 @@ export function createAshaStop(
       rung.nNaN++;
       return false;
     }
-    const score = toScore(value, direction);
+    const score = toScore(value, directions[0] ?? 'min');
     insert(rung.values, score, number);
     const n = rung.values.size + rung.nNaN;
     if (n < fidelity.reductionFactor) return true;
@@ -57,7 +57,8 @@ export function createAshaStop(
     name: 'asha-stop',
     reason,
     state,
-    firstTarget: () => fidelity.max,
+    nextTrial: () => ({ type: 'trial', target: fidelity.max }),
+    onCreated: () => undefined,
     onReport,
     onPaused: () => undefined,
     onPromoted: () => undefined,

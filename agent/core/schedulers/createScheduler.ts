@@ -52,7 +52,7 @@ export function chooseScheduler(
   }
 }
 
-function chooseAutomatically({ fidelity, nObjectives, hasCheckpoint }: SchedulerConfig): {
+function chooseAutomatically({ fidelity, directions, hasCheckpoint }: SchedulerConfig): {
   readonly name: ConcreteSchedulerName;
   readonly reason: string;
 } {
@@ -62,7 +62,7 @@ function chooseAutomatically({ fidelity, nObjectives, hasCheckpoint }: Scheduler
       name: 'none',
       reason: `the resource has one value (${fidelity.max}), so there is nothing to compare before the end`,
     };
-  if (nObjectives > 1) return { name: 'none', reason: 'with several objectives no trial is stopped on one of them' };
+  if (directions.length > 1) return { name: 'none', reason: 'with several objectives no trial is stopped on one of them' };
   if (hasCheckpoint)
     return { name: 'asha-promote', reason: 'the script keeps a checkpoint, so the better trials are paused and continued' };
   return { name: 'asha-stop', reason: 'the script keeps no checkpoint, so the worse trials are stopped and none is paused' };

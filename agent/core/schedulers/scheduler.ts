@@ -1,4 +1,4 @@
-import type { SchedulerName } from '../../protocol/study.ts';
+import type { HyperbandMode, SchedulerName } from '../../protocol/study.ts';
 
 /** Schedulers that exist; `auto` stands for one of them. */
 export type ConcreteSchedulerName = Extract<SchedulerName, 'none' | 'asha-stop' | 'asha-promote'>;
@@ -10,8 +10,13 @@ export type Decision = 'continue' | 'stop' | 'pause';
 export interface SchedulerConfig {
   /** Null when the script annotates no resource: then only `none` is possible. */
   readonly fidelity: { readonly min: number; readonly max: number; readonly reductionFactor: number } | null;
-  readonly direction: 'min' | 'max';
-  readonly nObjectives: number;
+  /** One per objective. */
+  readonly directions: readonly ('min' | 'max')[];
+  /** Most trials that run at once. */
+  readonly parallel: number;
+  /** Key of all randomness. */
+  readonly seed: number;
+  readonly mode: HyperbandMode;
   /** The script keeps a checkpoint, so a paused trial goes on where it stood. */
   readonly hasCheckpoint: boolean;
   /**
@@ -36,22 +41,33 @@ export interface Promotion {
   readonly target: number;
 }
 
+/** What the next trial is to be. */
+export type Admission =
+  /** A point of the sampler's choice; `target` is the resource of its first attempt, null without a fidelity. */
+  | { readonly type: 'trial'; readonly target: number | null }
+  /** A changed copy of a trial, going on from the parent's checkpoint (population-based training). */
+  | { readonly type: 'fork'; readonly parent: number; readonly target: number }
+  /** Nothing before more is known of those that run or wait. */
+  | { readonly type: 'wait' };
+
 /**
  * Decides how much resource each trial gets. It owns no clock and no randomness; all it remembers is `state`, which
  * is plain JSON and changes only in the `on…` calls, so folding the same calls gives the same decisions.
- * Trials are known by their numbers. Values are those of the first objective, as reported.
+ * Trials are known by their numbers. `values` has one number per objective, NaN where it was not reported or is NaN.
  */
 export interface Scheduler {
   readonly name: ConcreteSchedulerName;
   /** Why this scheduler, for people. */
   readonly reason: string;
   readonly state: SchedulerState;
-  /** Resource that the first attempt of a trial is to reach; null without a fidelity. */
-  firstTarget(number: number): number | null;
-  /** A value at a resource. Late, repeated and out-of-order reports are allowed; they decide nothing. */
-  onReport(number: number, resource: number, value: number): Decision;
-  /** The trial's attempt ended at `resource` with `value`, and the trial waits for a promotion. */
-  onPaused(number: number, resource: number, value: number): void;
+  /** What trial `number`, the next to be created, is to be. Changes nothing. */
+  nextTrial(number: number): Admission;
+  /** The trial was created, with the target of its first attempt. */
+  onCreated(number: number, target: number | null, parent: number | null): void;
+  /** Values at a resource. Late, repeated and out-of-order reports are allowed; they decide nothing. */
+  onReport(number: number, resource: number, values: readonly number[]): Decision;
+  /** The trial's attempt ended at `resource` with `values`, and the trial waits for a promotion. */
+  onPaused(number: number, resource: number, values: readonly number[]): void;
   /** The trial goes on to `target`. */
   onPromoted(number: number, target: number): void;
   /** The trial is over and will not go on. */

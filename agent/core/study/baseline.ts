@@ -22,8 +22,10 @@ export function baselineOf(spec: StudySpec, space: CompiledSpace): Baseline | nu
 export function schedulerConfig(spec: StudySpec, hasBaseline: boolean): SchedulerConfig {
   return {
     fidelity: spec.fidelity,
-    direction: spec.objectives[0]?.direction ?? 'min',
-    nObjectives: spec.objectives.length,
+    directions: spec.objectives.map((objective) => objective.direction),
+    parallel: spec.search.parallel,
+    seed: spec.search.seed,
+    mode: spec.search.mode ?? 'standard',
     hasCheckpoint: spec.checkpoint !== null,
     baseline: hasBaseline ? 0 : null,
     maxTrials: spec.budget.trials,

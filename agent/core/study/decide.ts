@@ -124,10 +124,11 @@ function start(state: StudyState, { now, hasCapacity }: World): readonly StudyEv
   if (promotion !== null) return hasCapacity ? promoted(state, now, slot, promotion) : [];
   const number = state.view.trials.length;
   let exhausted: string | null = null;
-  if (mayCreate(state) && isAffordable(state, state.scheduler.firstTarget(number) ?? 0)) {
+  const admission = state.scheduler.nextTrial(number);
+  if (mayCreate(state) && admission.type === 'trial' && isAffordable(state, admission.target ?? 0)) {
     if (!hasCapacity) return [];
     const proposal = propose(state, number);
-    if (proposal.type === 'point') return created(state, now, slot, number, proposal);
+    if (proposal.type === 'point') return created(state, now, slot, number, admission.target, proposal);
     exhausted = proposal.reason;
   }
   return state.live.size + nHeld > 0 ? [] : close(state, now, slot, hasCapacity, exhausted);
@@ -164,11 +165,21 @@ function propose(state: StudyState, number: number): Proposal {
     number,
     budgetTrials: spec.budget.trials,
     liar: spec.search.liar,
+    parallel: state.view.parallel,
+    fidelity: state.fidelityLevels,
+    prior: state.prior,
+    trialMs: null,
   });
 }
 
-function created(state: StudyState, at: number, slot: number, number: number, { params, reason }: Point): readonly StudyEvent[] {
-  const target = state.scheduler.firstTarget(number);
+function created(
+  state: StudyState,
+  at: number,
+  slot: number,
+  number: number,
+  target: number | null,
+  { params, reason }: Point,
+): readonly StudyEvent[] {
   const origin = number === state.baseline?.number ? 'default' : 'sampler';
   return [
     { type: 'trialCreated', at, number, params, origin, reason, target },

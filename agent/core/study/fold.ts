@@ -44,6 +44,7 @@ export function fold(state: StudyState, entry: JournalEntry): void {
     case 'trialCreated':
       state.waiting.set(event.number, { notBefore: 0 });
       state.latest.set(event.number, {});
+      state.scheduler.onCreated(event.number, event.target, null);
       observe(state, event.number, 'pending', {});
       return;
     case 'trialPromoted':
@@ -72,7 +73,7 @@ export function fold(state: StudyState, entry: JournalEntry): void {
       state.unsettled.delete(event.number);
       state.paused.add(event.number);
       state.nSucceeded++;
-      state.scheduler.onPaused(event.number, event.resource, firstObjective(state, values));
+      state.scheduler.onPaused(event.number, event.resource, objectiveValues(state, values));
       // Most paused trials are never promoted: to the sampler each is a result, as one that was stopped there would be.
       observe(state, event.number, 'pruned', values);
       return;
@@ -125,7 +126,7 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
   state.hasReported = true;
   if (live.target !== null && live.stopReason === null) {
     // Only a stop is acted on: an attempt that has what it was for ends by itself, as its target is what the script trains for.
-    const decision = state.scheduler.onReport(event.number, event.step, firstObjective(state, event.values));
+    const decision = state.scheduler.onReport(event.number, event.step, objectiveValues(state, event.values));
     if (decision === 'stop') state.stopWanted.add(event.number);
     // Reports come in groups: by the time of the decision it may have trained to the end.
     if (hasReportedAll(state, live)) state.stopWanted.delete(event.number);
@@ -198,12 +199,12 @@ function observe(state: StudyState, number: number, as: Observation['state'], va
     number,
     params: trial.params,
     state: as,
-    values: state.view.spec.objectives.map((objective) => metricNumber(values[objective.metric])),
+    values: objectiveValues(state, values),
     resource: trial.resource,
   });
 }
 
-function firstObjective(state: StudyState, values: MetricValues): number {
-  const [objective] = state.view.spec.objectives;
-  return objective === undefined ? NaN : metricNumber(values[objective.metric]);
+/** One per objective; NaN where it was not reported. */
+function objectiveValues(state: StudyState, values: MetricValues): number[] {
+  return state.view.spec.objectives.map(({ metric }) => metricNumber(values[metric]));
 }

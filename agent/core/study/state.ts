@@ -4,8 +4,8 @@ import type { Failure, MetricValue, MetricValues, StudySpec, TrialState } from '
 import { createView, type StudyView, type TrialView } from '../../protocol/view.ts';
 import { createSlots, type Slots } from '../resources/index.ts';
 import { compileSpace, conditionNames, parseCondition, type CompiledSpace, type Condition } from '../space/index.ts';
-import { createScheduler, type Scheduler } from '../schedulers/index.ts';
-import { createSampler, History, type Sampler } from '../samplers/index.ts';
+import { createScheduler, rungLevels, type Scheduler } from '../schedulers/index.ts';
+import { createSampler, type FidelityLevels, History, type Sampler } from '../samplers/index.ts';
 import { baselineOf, schedulerConfig, type Baseline } from './baseline.ts';
 
 /** An attempt that has been requested and has not ended. */
@@ -80,6 +80,9 @@ export class StudyState {
   readonly baseline: Baseline | null;
   /** What the sampler learns from. */
   readonly history: History;
+  /** What the study was told of earlier results; null for nothing. */
+  readonly prior: History | null;
+  readonly fidelityLevels: FidelityLevels | null;
   readonly schedulerState: Scheduler['state'];
 
   // Compiled from the spec: functions, not state. Private fields are no part of an equality check.
@@ -100,6 +103,8 @@ export class StudyState {
     this.#requiredMetrics = requiredMetrics(spec, this.#constraints);
     this.#sampler = createSampler(spec.search.sampler);
     this.history = new History(this.#space);
+    this.prior = null;
+    this.fidelityLevels = spec.fidelity === null ? null : { levels: rungLevels(spec.fidelity) };
     this.slots = createSlots(this.view.parallel);
   }
 

@@ -64,7 +64,7 @@ describe('what a directive says', () => {
 
   test.each<readonly [directive: string, idle: readonly string[]]>([
     ['search trials=6 parallel=4 tpe median seed=1 timeout=5m', []],
-    ['search trials=6 patience=5 batch=8 grace=10s liar=max', ['patience', 'batch', 'grace', 'liar']],
+    ['search trials=6 patience=5 batch=8 grace=10s liar=max', ['patience', 'batch', 'grace']],
     ['budget hours=6 minutes=1 seconds=3 trials=3 resource=50', []],
     ['budget hours=6 gpu_hours=20 cost=15USD', ['gpu_hours', 'cost']],
     ['resources cpus=4 output=1GB', []],

@@ -27,7 +27,19 @@ function all(name: SamplerName, raw: SearchSpace, budgetTrials: number | null): 
   const history = new History(space);
   const points: Params[] = [];
   for (let number = 0; number < 100; number++) {
-    const proposal = createSampler(name).propose({ space, objectives, history, seed: 1, number, budgetTrials, liar: 'max' });
+    const proposal = createSampler(name).propose({
+      space,
+      objectives,
+      history,
+      seed: 1,
+      number,
+      budgetTrials,
+      liar: 'max',
+      parallel: 1,
+      fidelity: null,
+      prior: null,
+      trialMs: null,
+    });
     if (proposal.type === 'exhausted') break;
     points.push(proposal.params);
     history.upsert({ number, params: proposal.params, state: 'complete', values: [number], resource: 1 });
@@ -55,7 +67,18 @@ test('auto lists a space that the budget covers, and models others', () => {
   expect(all('auto', small, 200)).toHaveLength(100);
   expect(all('auto', small, 200)[3]).toEqual({ n: 4 });
   const space = compileSpace(two);
-  const context = { space, objectives, history: new History(space), seed: 1, number: 0, liar: 'max' as const };
+  const context = {
+    space,
+    objectives,
+    history: new History(space),
+    seed: 1,
+    number: 0,
+    liar: 'max' as const,
+    parallel: 1,
+    fidelity: null,
+    prior: null,
+    trialMs: null,
+  };
   expect(createSampler('auto').propose({ ...context, budgetTrials: 50 }).reason).toContain('auto: TPE');
   const discrete = compileSpace(small);
   expect(

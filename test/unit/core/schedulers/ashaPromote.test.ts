@@ -183,9 +183,9 @@ const rows: readonly { name: string; direction?: 'min' | 'max'; steps: readonly 
 
 describe('asha-promote', () => {
   test.each(rows)('$name', ({ direction = 'min', steps }) => {
-    const scheduler = createScheduler('asha-promote', config({ direction }));
+    const scheduler = createScheduler('asha-promote', config({ directions: [direction] }));
     for (const step of steps) {
-      if (step[0] === 'pause') scheduler.onPaused(step[1], step[2], step[3]);
+      if (step[0] === 'pause') scheduler.onPaused(step[1], step[2], [step[3]]);
       else if (step[0] === 'end') scheduler.onEnded(step[1], step[2]);
       else expect(promote(scheduler, step[0] === 'closing')).toEqual(step[1]);
     }
@@ -193,15 +193,18 @@ describe('asha-promote', () => {
 
   test('an attempt ends at its rung, the baseline runs through', () => {
     const scheduler = createScheduler('asha-promote', config({}));
-    expect([scheduler.firstTarget(0), scheduler.firstTarget(1)]).toEqual([27, 1]);
-    expect(scheduler.onReport(1, 0.5, 1)).toBe('continue');
-    expect(scheduler.onReport(1, 1, 1)).toBe('pause');
-    expect(scheduler.onReport(0, 1, 1)).toBe('continue');
-    scheduler.onPaused(1, 1, 1);
-    expect(scheduler.onReport(1, 2, 1)).toBe('continue');
-    expect(scheduler.onReport(1, 3, 1)).toBe('pause');
-    scheduler.onPaused(1, 9, 1);
-    expect(scheduler.onReport(1, 27, 1)).toBe('continue');
+    expect([scheduler.nextTrial(0), scheduler.nextTrial(1)]).toEqual([
+      { type: 'trial', target: 27 },
+      { type: 'trial', target: 1 },
+    ]);
+    expect(scheduler.onReport(1, 0.5, [1])).toBe('continue');
+    expect(scheduler.onReport(1, 1, [1])).toBe('pause');
+    expect(scheduler.onReport(0, 1, [1])).toBe('continue');
+    scheduler.onPaused(1, 1, [1]);
+    expect(scheduler.onReport(1, 2, [1])).toBe('continue');
+    expect(scheduler.onReport(1, 3, [1])).toBe('pause');
+    scheduler.onPaused(1, 9, [1]);
+    expect(scheduler.onReport(1, 27, [1])).toBe('continue');
   });
 
   test('equals algorithm 2 of Li et al. (2020), transcribed', () => {
@@ -218,11 +221,11 @@ describe('asha-promote', () => {
             expect(promote(scheduler, false)).toEqual(expected === null ? null : [expected.number, expected.target]);
             if (expected === null) continue;
             // The promoted trial keeps its value at the next rung.
-            if (expected.target < 16) scheduler.onPaused(expected.number, expected.target, expected.value);
+            if (expected.target < 16) scheduler.onPaused(expected.number, expected.target, [expected.value]);
             oracle.report(expected.number, expected.rung + 1, expected.value);
           } else {
             number++;
-            scheduler.onPaused(number, 1, step);
+            scheduler.onPaused(number, 1, [step]);
             oracle.report(number, 0, step);
           }
         }

@@ -155,17 +155,17 @@ const rows: readonly { name: string; direction?: 'min' | 'max'; steps: readonly 
 
 describe('asha-stop', () => {
   test.each(rows)('$name', ({ direction = 'min', steps }) => {
-    const scheduler = createScheduler('asha-stop', config({ direction }));
-    expect(scheduler.firstTarget(0)).toBe(27);
-    expect(scheduler.firstTarget(5)).toBe(27);
-    const decisions = steps.map(([number, resource, value]) => scheduler.onReport(number, resource, value));
+    const scheduler = createScheduler('asha-stop', config({ directions: [direction] }));
+    expect(scheduler.nextTrial(0)).toEqual({ type: 'trial', target: 27 });
+    expect(scheduler.nextTrial(5)).toEqual({ type: 'trial', target: 27 });
+    const decisions = steps.map(([number, resource, value]) => scheduler.onReport(number, resource, [value]));
     expect(decisions).toEqual(steps.map(([, , , decision]) => decision));
     expect(scheduler.nextPromotion(true)).toBeNull();
   });
 
   test('reaching the full resource in one report is compared at the last rung below it', () => {
     const scheduler = createScheduler('asha-stop', config({}));
-    expect([1, 2, 3, 4].map((number) => scheduler.onReport(number, 27, number))).toEqual([
+    expect([1, 2, 3, 4].map((number) => scheduler.onReport(number, 27, [number]))).toEqual([
       'continue',
       'continue',
       'stop',
@@ -177,11 +177,11 @@ describe('asha-stop', () => {
   test('a decision at 100,000 trials takes at most 20 µs', () => {
     const scheduler = createScheduler('asha-stop', config({}));
     const random = (i: number) => (Math.imul(i + 1, 2654435761) >>> 0) / 2 ** 32;
-    for (let i = 1; i <= 100_000; i++) scheduler.onReport(i, 1, random(i));
+    for (let i = 1; i <= 100_000; i++) scheduler.onReport(i, 1, [random(i)]);
     let best = Infinity;
     for (let batch = 0; batch < 20; batch++) {
       const start = performance.now();
-      for (let i = 0; i < 100; i++) scheduler.onReport(100_001 + batch * 100 + i, 1, random(i * 31 + batch));
+      for (let i = 0; i < 100; i++) scheduler.onReport(100_001 + batch * 100 + i, 1, [random(i * 31 + batch)]);
       best = Math.min(best, ((performance.now() - start) / 100) * 1000);
     }
     expect(best).toBeLessThan(20);

@@ -4,8 +4,10 @@ import type { SchedulerConfig } from '../../../../agent/core/schedulers/index.ts
 export function config(changes: Partial<SchedulerConfig>): SchedulerConfig {
   return {
     fidelity: { min: 1, max: 27, reductionFactor: 3 },
-    direction: 'min',
-    nObjectives: 1,
+    directions: ['min'],
+    parallel: 1,
+    seed: 1,
+    mode: 'standard',
     hasCheckpoint: false,
     baseline: 0,
     maxTrials: 30,

@@ -7,7 +7,7 @@ describe('choosing a scheduler', () => {
   test.each([
     ['no fidelity', config({ fidelity: null }), 'none', /no resource/],
     ['a fidelity without room', config({ fidelity: { min: 9, max: 9, reductionFactor: 3 } }), 'none', /one value \(9\)/],
-    ['several objectives', config({ nObjectives: 2 }), 'none', /several objectives/],
+    ['several objectives', config({ directions: ['min', 'max'] }), 'none', /several objectives/],
     ['a checkpoint', config({ hasCheckpoint: true }), 'asha-promote', /checkpoint/],
     ['no checkpoint', config({}), 'asha-stop', /no checkpoint/],
   ] as const)('auto with %s', (_name, given, expected, reason) => {
@@ -35,8 +35,8 @@ describe('choosing a scheduler', () => {
   });
 
   test('none with a fidelity trains in full, without one has no target', () => {
-    expect(createScheduler('none', config({})).firstTarget(3)).toBe(27);
-    expect(createScheduler('none', config({ fidelity: null })).firstTarget(3)).toBeNull();
+    expect(createScheduler('none', config({})).nextTrial(3)).toEqual({ type: 'trial', target: 27 });
+    expect(createScheduler('none', config({ fidelity: null })).nextTrial(3)).toEqual({ type: 'trial', target: null });
   });
 });
 
