@@ -1,3 +1,4 @@
+export * from './cholesky.ts';
 export * from './logSumExp.ts';
 export * from './normal.ts';
 export * from './rng.ts';
