@@ -1,3 +1,4 @@
 export * from './createSampler.ts';
 export * from './history.ts';
+export { forkPoint } from './mutate.ts';
 export * from './sampler.ts';

@@ -39,7 +39,8 @@ export function repairPoint(space: CompiledSpace, params: Params, next: () => nu
     for (const parameter of space.ordered) {
       if (!space.isActive(parameter, values)) continue;
       const kept = attempt === 0 || next() >= redraw ? nearest(parameter, params) : undefined;
-      values[parameter.name] = kept ?? fromUnit(parameter.distribution, next());
+      // Null is a value, too.
+      values[parameter.name] = kept === undefined ? fromUnit(parameter.distribution, next()) : kept;
     }
     if (space.satisfies(values)) return { type: 'ok', params: values };
   }
