@@ -7,6 +7,7 @@ import { exportCommand } from './cli/exportCommand.ts';
 import { logsCommand } from './cli/logs.ts';
 import { previewCommand } from './cli/preview.ts';
 import { reportCommand } from './cli/report.ts';
+import { serveCommand } from './cli/serve.ts';
 import { spaceCommand } from './cli/space.ts';
 import { statusCommand } from './cli/status.ts';
 import { studyCommands } from './cli/studyCommands.ts';
@@ -25,6 +26,7 @@ const commands = [
   bestCommand,
   exportCommand,
   reportCommand,
+  serveCommand,
   studyCommands,
   agentCommands,
 ];

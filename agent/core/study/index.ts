@@ -1,3 +1,4 @@
+export { AskTell, toldStates, type AskedTrial, type Best, type ToldState } from './askTell.ts';
 export { command, type Refusal } from './command.ts';
 export { type AttemptEnding } from './classify.ts';
 export { decide, nextWakeup, type World } from './decide.ts';
