@@ -12,7 +12,7 @@ import { createRng } from '../../agent/core/math/index.ts';
 import { createSampler, History } from '../../agent/core/samplers/index.ts';
 import { compileSpace } from '../../agent/core/space/index.ts';
 import { pythonEnv } from '../support/python.ts';
-import { problems } from './tpe_problems.mjs';
+import { instance as problems } from './core/problems/synthetic.mjs';
 
 const { values: options } = parseArgs({
   options: {

@@ -1,23 +1,29 @@
+import { createRng } from '../../../../agent/core/math/index.ts';
+import { choice, float, int, parameter } from './space.mjs';
+
 /**
- * Problems with a known optimum for comparing samplers. Each is a family: the seed moves the optimum or the weights, so that no
- * sampler profits from an optimum that happens to lie in the middle or at an end.
- * @typedef {{ name: string, parameters: object[], best: number, evaluate(params: Record<string, any>): number }} Problem
+ * Problems with a known optimum that need no Python. Each is a family: the number of the instance moves the optimum or the
+ * weights, so that no sampler profits from an optimum that happens to lie in the middle or at an end.
  */
+export function synthetic() {
+  return [1, 2, 3, 4, 5].flatMap((number) =>
+    instance(createRng(number, 999).next).map(({ name, parameters, best, evaluate }) => ({
+      name: `${name.split(' ')[0]}-${number}`,
+      family: 'synthetic',
+      parameters,
+      objective: { metric: 'loss', direction: 'min' },
+      fidelity: null,
+      best,
+      measure: (params) => ({ values: { loss: evaluate(params) }, time: 1 }),
+    })),
+  );
+}
 
-const float = (low, high, log = false) => ({ type: 'float', low, high, log, revlog: false, step: null });
-const int = (low, high, log = false) => ({ type: 'int', low, high, log, revlog: false, step: null });
-const choice = (...choices) => ({ type: 'categorical', choices });
-const parameter = (name, distribution, when = null) => ({
-  name,
-  distribution,
-  when,
-  sink: { type: 'literal' },
-  site: { file: 'train.py', line: 1, column: 1 },
-  literal: null,
-});
-
-/** @returns {Problem[]} */
-export function problems(uniform) {
+/**
+ * One instance of each family.
+ * @returns {{ name: string, parameters: object[], best: number, evaluate(params: Record<string, any>): number }[]}
+ */
+export function instance(uniform) {
   /** A random number between two ends, fixed for this instance. */
   const between = (low, high) => low + (high - low) * uniform();
   return [
@@ -141,7 +147,7 @@ function trees(between) {
     between(-3, 1),
   ];
   return {
-    name: 'boosted trees (int, log, interactions)',
+    name: 'trees (int, log, interactions)',
     parameters: [
       parameter('depth', int(1, 14)),
       parameter('rounds', int(10, 2000, true)),
@@ -166,7 +172,7 @@ function trees(between) {
 function arms(between) {
   const [c, gamma, depth, k] = [between(-1, 3), between(-4, 0), Math.round(between(4, 20)), between(1, 6)];
   return {
-    name: 'choice of model (everything conditional)',
+    name: 'arms (everything conditional on the choice of a model)',
     parameters: [
       parameter('model', choice('svm', 'forest', 'neighbours')),
       parameter('c', float(1e-3, 1e5, true), 'model == "svm"'),
