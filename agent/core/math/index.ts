@@ -4,4 +4,5 @@ export type { Differentiable } from './lineSearch.ts';
 export * from './logSumExp.ts';
 export * from './normal.ts';
 export * from './rng.ts';
+export * from './sobol.ts';
 export * from './truncatedNormal.ts';
