@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { logSumExp } from '../../../../agent/core/math/logSumExp.ts';
-import { logNormalCdf, normalCdf, normalQuantile } from '../../../../agent/core/math/normal.ts';
+import {
+  logExpectedImprovement,
+  logExpectedImprovementSlope,
+  logNormalCdf,
+  logNormalPdf,
+  normalCdf,
+  normalPdf,
+  normalQuantile,
+} from '../../../../agent/core/math/normal.ts';
 import { logNormalMass, truncatedNormalQuantile } from '../../../../agent/core/math/truncatedNormal.ts';
+import { readFixture } from './fixture.ts';
 
 // Reference values: mpmath 1.3 with 50 digits (ncdf, its logarithm, its inverse by root finding).
 
@@ -146,4 +155,60 @@ test.each<[number[], number]>([
   const sum = logSumExp(Float64Array.from(values));
   if (Number.isFinite(expected)) expect(sum).toBeCloseTo(expected, 12);
   else expect(sum).toBe(expected);
+});
+
+interface NormalRow {
+  readonly z: number;
+  readonly pdf: number;
+  readonly logPdf: number | null;
+  readonly cdf: number;
+  readonly logH: number | null;
+  readonly slope: number;
+}
+
+describe.each(readFixture<NormalRow[]>('normal'))('at $z', ({ z, pdf, logPdf, cdf, logH, slope }) => {
+  test('density', () => {
+    expectClose(normalPdf(z), pdf, 2e-13);
+    if (logPdf === null) expect(logNormalPdf(z)).toBe(-Infinity);
+    else expectClose(logNormalPdf(z), logPdf, 1e-15);
+  });
+
+  test('distribution', () => expectClose(normalCdf(z), cdf, 2e-13));
+
+  test('log of the expected improvement and its slope', () => {
+    if (logH === null) expect(logExpectedImprovement(z)).toBe(-Infinity);
+    // Near its zero the logarithm has no relative precision.
+    else expect(Math.abs(logExpectedImprovement(z) - logH)).toBeLessThanOrEqual(2e-14 * Math.max(0.5, Math.abs(logH)));
+    expectClose(logExpectedImprovementSlope(z), slope, 2e-13);
+  });
+});
+
+describe('logExpectedImprovement', () => {
+  test('agrees with the naive form where that works, which fails from −38 on', () => {
+    const naive = (z: number): number => Math.log(normalPdf(z) + z * normalCdf(z));
+    for (let z = -4; z < 9; z += 0.13) expectClose(logExpectedImprovement(z), naive(z), 1e-10);
+    expect(naive(-40)).not.toBeCloseTo(logExpectedImprovement(-40));
+  });
+
+  test('its slope is its derivative', () => {
+    for (let z = -30; z < 9; z += 0.173) {
+      const difference = (logExpectedImprovement(z + 1e-5) - logExpectedImprovement(z - 1e-5)) / 2e-5;
+      expectClose(logExpectedImprovementSlope(z), difference, 1e-7);
+    }
+  });
+
+  test('rises without a jump where its branches meet', () => {
+    for (const seam of [-1, -5.656854249492381])
+      for (let step = 1e-12; step < 0.1; step *= 10)
+        expect(logExpectedImprovement(seam + step)).toBeGreaterThan(logExpectedImprovement(seam - step));
+  });
+
+  test.each([
+    [-Infinity, -Infinity, Infinity],
+    [Infinity, Infinity, 0],
+    [NaN, NaN, NaN],
+  ])('%d', (z, value, slope) => {
+    expect(logExpectedImprovement(z)).toBe(value);
+    expect(logExpectedImprovementSlope(z)).toBe(slope);
+  });
 });
