@@ -1,4 +1,7 @@
 export * from './cholesky.ts';
+export * from './eigen.ts';
+export * from './hypervolume.ts';
+export * from './kde.ts';
 export * from './lbfgsb.ts';
 export type { Differentiable } from './lineSearch.ts';
 export * from './logSumExp.ts';

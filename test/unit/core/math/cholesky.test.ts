@@ -10,6 +10,7 @@ import {
   solveLowerTransposed,
 } from '../../../../agent/core/math/cholesky.ts';
 import { createRng } from '../../../../agent/core/math/rng.ts';
+import { readFixture } from './fixture.ts';
 
 /** A = B Bᵀ + ridge · I with the seed's B, rows at `stride`, everything else filled with `rest`. */
 function positiveDefinite(n: number, seed: number, ridge: number, stride = n, rest = 0): Float64Array {
@@ -101,6 +102,35 @@ describe.each(sizes)('n = %d', (n) => {
   });
 });
 
+interface Row {
+  readonly name: string;
+  readonly condition: number;
+  readonly a: readonly (readonly number[])[];
+  readonly factor: readonly (readonly number[])[];
+  readonly inverse: readonly (readonly number[])[];
+  readonly logDeterminant: number;
+}
+
+test.each(readFixture<Row[]>('matrices'))('$name, as NumPy and mpmath', (row) => {
+  const n = row.a.length;
+  const l = Float64Array.from(row.a.flat());
+  expect(cholesky(l, n)).toBe(true);
+  const largest = (values: readonly number[]): number => Math.max(...values.map(Math.abs));
+  const rounding = 1e-15 * row.condition;
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j <= i; j++) {
+      const expected = row.factor[i]?.[j] ?? NaN;
+      expect(Math.abs((l[i * n + j] ?? NaN) - expected)).toBeLessThanOrEqual((1e-14 + rounding) * largest(row.factor.flat()));
+    }
+  const inverse = new Float64Array(n * n);
+  choleskyInverse(l, n, n, inverse);
+  const expected = row.inverse.flat();
+  inverse.forEach((value, k) =>
+    expect(Math.abs(value - (expected[k] ?? NaN))).toBeLessThanOrEqual((1e-14 + 4 * rounding) * largest(expected)),
+  );
+  expect(Math.abs(logDeterminant(l, n, n) - row.logDeterminant)).toBeLessThanOrEqual(1e-13 + n * rounding);
+});
+
 test.each<[string, number[], boolean]>([
   ['identity', [1, 0, 0, 1], true],
   ['indefinite', [1, 2, 2, 1], false],
@@ -139,12 +169,17 @@ test('a row that cannot be appended leaves the others', () => {
 
 test('random matrices, updates and solves agree', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 20 }), fc.integer(), fc.double({ min: 1e-6, max: 1e3 }), (n, seed, ridge) => {
-      const a = positiveDefinite(n, seed, ridge);
-      const l = a.slice();
-      expect(cholesky(l, n)).toBe(true);
-      expectClose(product(l, n, n), square(a, n, n), 1e-12);
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 20 }),
+      fc.integer(),
+      fc.double({ min: 1e-6, max: 1e3, noNaN: true }),
+      (n, seed, ridge) => {
+        const a = positiveDefinite(n, seed, ridge);
+        const l = a.slice();
+        expect(cholesky(l, n)).toBe(true);
+        expectClose(product(l, n, n), square(a, n, n), 1e-12);
+      },
+    ),
     { numRuns: 60 },
   );
 });

@@ -4,6 +4,7 @@ import { minimizeBounded } from '../../../../agent/core/math/lbfgsb.ts';
 import type { Differentiable } from '../../../../agent/core/math/lineSearch.ts';
 import { factorLu, solveLu } from '../../../../agent/core/math/linearSolve.ts';
 import { createRng } from '../../../../agent/core/math/rng.ts';
+import { readFixture } from './fixture.ts';
 
 const fill = (n: number, value: number): Float64Array => new Float64Array(n).fill(value);
 
@@ -30,22 +31,32 @@ function watched(f: Differentiable, lower: Float64Array, upper: Float64Array): D
   };
 }
 
-// Values: scipy 1.17, minimize(method='L-BFGS-B', ftol=0, gtol=1e-9); evaluations at most 1.5 times SciPy's with its defaults.
-test.each<[number, number, number, number, number]>([
-  [2, -Infinity, Infinity, 0, 53],
-  [2, -2, 0.5, 0.25, 6],
-  [2, 1.2, 3, 0.04, 5],
-  [5, -Infinity, Infinity, 0, 87],
-  [5, -2, 0.5, 2.645665887634121, 23],
-  [10, -2, 2, 0, 58],
-  [10, -2, 0.5, 7.59481294896613, 35],
-  [50, -Infinity, Infinity, 0, 468],
-  [50, -2, 0.5, 47.19068791277939, 108],
-])('Rosenbrock in %d variables on [%d, %d]', (n, low, high, expected, evaluations) => {
-  const [lower, upper] = [fill(n, low), fill(n, high)];
-  const result = minimizeBounded(watched(rosenbrock, lower, upper), fill(n, -1.2), lower, upper, { maxIterations: 1000 });
-  expect(Math.abs(result.value - expected)).toBeLessThan(2e-8 * Math.max(1, expected));
-  expect(result.evaluations).toBeLessThanOrEqual(evaluations);
+const quartic: Differentiable = (x, gradient) => {
+  const total = x.reduce((sum, value) => sum + value, 0);
+  let value = 0.5 * total * total;
+  x.forEach((xi, k) => {
+    const d = xi - 0.1 * (k + 1);
+    value += (k + 1) ** 2 * d ** 4 + 0.01 * xi * xi;
+    gradient[k] = 4 * (k + 1) ** 2 * d ** 3 + total + 0.02 * xi;
+  });
+  return value;
+};
+
+interface Row {
+  readonly f: 'rosenbrock' | 'quartic';
+  readonly n: number;
+  readonly lower: number | null;
+  readonly upper: number | null;
+  readonly value: number;
+  readonly evaluations: number;
+}
+
+test.each(readFixture<Row[]>('boxes'))('$f in $n variables on [$lower, $upper] as SciPy, at its cost', (row) => {
+  const [lower, upper] = [fill(row.n, row.lower ?? -Infinity), fill(row.n, row.upper ?? Infinity)];
+  const f = watched(row.f === 'rosenbrock' ? rosenbrock : quartic, lower, upper);
+  const result = minimizeBounded(f, fill(row.n, -1.2), lower, upper, { maxIterations: 1000 });
+  expect(Math.abs(result.value - row.value)).toBeLessThan(2e-8 * Math.max(1, row.value));
+  expect(result.evaluations).toBeLessThanOrEqual(1.3 * row.evaluations + 3);
   expect(['gradient', 'value']).toContain(result.reason);
 });
 
