@@ -11,7 +11,7 @@ const maxLinked = 8;
 export function preflightText(preflight: Preflight, env: TuneRequest['env'], bold: (text: string) => string): string {
   const { spec, environment, snapshot, plan, questions } = preflight;
   const row = (word: string, text: string): string => `${bold(word)}${' '.repeat(7 - word.length)}${text}`;
-  const rungs = plan.rungs?.map(({ resource, trials }) => `${trials} to ${resource}`).join(', ');
+  const rungs = plan.rungs === null ? undefined : rungsText(plan.rungs);
   const parameters = parameterRows(spec).map(([name = '', ...cells]) => [`  ${name}`, ...cells]);
   return [
     bold('tunes'),
@@ -32,9 +32,14 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
       `${plan.trials ?? 'unlimited'} trials, ${plan.parallel} at once, sampler ${plan.sampler}, scheduler ${plan.scheduler}` +
         (rungs === undefined ? '' : ` (${rungs}; in all ${plan.totalResource ?? '∞'} of ${plan.fullResource ?? '∞'})`),
     ),
+    ...(plan.brackets?.map(({ count, rungs: own }) => row('', `${count > 1 ? `${count} × ` : ''}${rungsText(own)}`)) ?? []),
     row('code', `${snapshot.files} files, ${formatBytes(snapshot.bytes)}`),
     ...(snapshot.linked.length === 0 ? [] : [row('links', linkedText(snapshot.linked))]),
   ].join('\n');
+}
+
+function rungsText(rungs: NonNullable<Preflight['plan']['rungs']>): string {
+  return rungs.map(({ resource, trials }) => `${trials} to ${resource}`).join(', ');
 }
 
 /** What trials share with the project, for they are not given a copy of it. */

@@ -69,6 +69,13 @@ export interface StudyPlan {
   readonly trials: number | null;
   readonly parallel: number;
   readonly rungs: readonly { readonly resource: number; readonly trials: number }[] | null;
+  /** Groups of trials that are compared with one another only, alike ones counted, without trial 0; null when there is one. */
+  readonly brackets:
+    | readonly {
+        readonly count: number;
+        readonly rungs: readonly { readonly resource: number; readonly trials: number }[];
+      }[]
+    | null;
   /** Total resource if every rung fills; null without a fidelity or an end. */
   readonly totalResource: number | null;
   /** The same trials, each at full resource. */

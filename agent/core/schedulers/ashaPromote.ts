@@ -1,6 +1,7 @@
-import { highestReached, nPromotable, rungLevels, type RungRange } from './rungs.ts';
-import type { Admission, AshaPromoteState, Promotion, Scheduler, SchedulerConfig } from './scheduler.ts';
-import { at, createSortedList, insert, remove, toScore } from './sortedList.ts';
+import { highestReached, nPromotable } from './rungs.ts';
+import { bestOf, createRungState, measure, toScores } from './rungState.ts';
+import type { Admission, AshaPromoteState, FidelityConfig, Measured, Promotion, Scheduler } from './scheduler.ts';
+import { at, createSortedList, insert, remove } from './sortedList.ts';
 
 /**
  * Asynchronous successive halving by promotion: every trial runs to the lowest rung and pauses there; whenever a slot
@@ -8,35 +9,39 @@ import { at, createSortedList, insert, remove, toScore } from './sortedList.ts';
  * Nothing waits for a rung to fill.
  *
  * L. Li et al. (2020), "A System for Massively Parallel Hyperparameter Tuning", algorithm 2 (`get_job`). Equal values
- * rank by trial number, so exactly ⌊n/η⌋ are promotable. NaN counts in n and is never promoted.
+ * rank by trial number, so exactly ⌊n/η⌋ are promotable. NaN counts in n and is never promoted. With several objectives
+ * (Schmucker et al. 2021: MO-ASHA) the rank is that of `frontOrder` among the last trials of the rung.
  *
  * The paper's search has no end; ours has. When no further trial will come and none has reached the full resource,
  * the best of the highest rung goes on until one has: a study ends with a result that can be compared.
+ *
+ * `levels`: the resources at which trials are compared, ascending; the last is the full resource.
  */
 export function createAshaPromote(
-  config: SchedulerConfig & { readonly fidelity: RungRange },
+  config: FidelityConfig,
+  levels: readonly number[],
   reason: string,
-  state: AshaPromoteState = createState(rungLevels(config.fidelity).length - 1),
-): Scheduler {
+  state: AshaPromoteState = createState(levels.length - 1),
+): Scheduler & { readonly state: AshaPromoteState } {
   const { fidelity, baseline, directions } = config;
-  const levels = rungLevels(fidelity);
   const nRungs = levels.length - 1;
+  const nObjectives = directions.length;
+  // The best of a rung's last trials, until another is measured there: ranking fronts at every question would cost too much.
+  const ranked: ({ readonly last: Measured | undefined; readonly best: readonly Measured[] } | undefined)[] = [];
 
   function nextTrial(number: number): Admission {
     return { type: 'trial', target: number === baseline ? fidelity.max : (levels[0] ?? fidelity.max) };
   }
 
-  function onPaused(number: number, resource: number, [value = NaN]: readonly number[]): void {
+  function onPaused(number: number, resource: number, values: readonly number[]): void {
     const index = highestReached(levels, nRungs, state.nextRung[number] ?? 0, resource);
     const rung = state.rungs[index];
     if (rung === undefined || number === baseline) return;
     setAt(state.nextRung, number, index + 1, 0);
-    if (Number.isNaN(value)) {
-      rung.nNaN++;
-      return;
-    }
-    const score = toScore(value, directions[0] ?? 'min');
-    insert(rung.values, score, number);
+    const scores = toScores(values, directions);
+    measure(rung, number, scores, nObjectives);
+    if (scores === null) return;
+    const score = scores[0] ?? 0;
     insert(rung.candidates, score, number);
     leaveCandidates(number);
     setAt(state.paused, number, { rung: index, score }, null);
@@ -53,15 +58,35 @@ export function createAshaPromote(
   function nextPromotion(isClosing: boolean): Promotion | null {
     for (let index = nRungs - 1; index >= 0; index--) {
       const rung = state.rungs[index];
-      const best = rung === undefined ? undefined : at(rung.candidates, 0);
-      if (rung === undefined || best === undefined) continue;
-      const promotion = { number: best.number, target: levels[index + 1] ?? fidelity.max };
-      const last = at(rung.values, nPromotable(rung.values.size + rung.nNaN, fidelity.reductionFactor) - 1);
-      const isAllPromotable = last === undefined && rung.values.size + rung.nNaN >= fidelity.reductionFactor;
-      if (isAllPromotable || (last !== undefined && isNotAfter(best, last))) return promotion;
-      if (isClosing && state.nComplete === 0) return promotion;
+      // With several objectives one of the first objective's best: it only matters when nothing has completed.
+      const first = rung === undefined ? undefined : at(rung.candidates, 0)?.number;
+      if (first === undefined) continue;
+      const best = nObjectives > 1 ? bestCandidate(index) : isPromotable(index) ? first : null;
+      const number = best ?? (isClosing && state.nComplete === 0 ? first : null);
+      if (number !== null) return { number, target: levels[index + 1] ?? fidelity.max };
     }
     return null;
+  }
+
+  /** Whether the first candidate of a rung belongs to its best 1/η. */
+  function isPromotable(index: number): boolean {
+    const rung = state.rungs[index];
+    const best = rung === undefined ? undefined : at(rung.candidates, 0);
+    if (rung === undefined || best === undefined) return false;
+    const n = rung.values.size + rung.nNaN;
+    const last = at(rung.values, nPromotable(n, fidelity.reductionFactor) - 1);
+    return last === undefined ? n >= fidelity.reductionFactor : isNotAfter(best, last);
+  }
+
+  /** The best paused trial among the best 1/η of the last that reached the rung. */
+  function bestCandidate(index: number): number | null {
+    const { recent = [] } = state.rungs[index] ?? {};
+    let known = ranked[index];
+    if (known === undefined || known.last !== recent.at(-1)) {
+      known = { last: recent.at(-1), best: bestOf(recent, nPromotable(recent.length, fidelity.reductionFactor)) };
+      ranked[index] = known;
+    }
+    return known.best.find(({ number }) => state.paused[number]?.rung === index)?.number ?? null;
   }
 
   return {
@@ -98,7 +123,7 @@ function isNotAfter(a: Pair, b: Pair): boolean {
 function createState(nRungs: number): AshaPromoteState {
   return {
     type: 'asha-promote',
-    rungs: Array.from({ length: nRungs }, () => ({ values: createSortedList(), candidates: createSortedList(), nNaN: 0 })),
+    rungs: Array.from({ length: nRungs }, () => ({ ...createRungState(), candidates: createSortedList() })),
     nextRung: [],
     paused: [],
     nComplete: 0,

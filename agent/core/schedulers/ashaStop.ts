@@ -1,6 +1,6 @@
-import { highestReached, nPromotable, rungLevels, type RungRange } from './rungs.ts';
-import type { AshaStopState, Decision, Scheduler, SchedulerConfig } from './scheduler.ts';
-import { at, createSortedList, insert, toScore } from './sortedList.ts';
+import { highestReached } from './rungs.ts';
+import { createRungState, isAmongBest, measure, toScores } from './rungState.ts';
+import type { AshaStopState, Decision, FidelityConfig, Scheduler } from './scheduler.ts';
 
 /**
  * Asynchronous successive halving by stopping: every trial starts for the full resource; where it reaches a rung it
@@ -9,43 +9,34 @@ import { at, createSortedList, insert, toScore } from './sortedList.ts';
  *
  * L. Li et al. (2020), "A System for Massively Parallel Hyperparameter Tuning", in the stopping form that Syne Tune
  * describes (Salinas et al. 2022): while fewer than η values are known at a rung nothing is stopped; a value as good
- * as the cutoff goes on, so trials that cannot be told apart all go on.
+ * as the cutoff goes on, so trials that cannot be told apart all go on. With several objectives: `frontOrder`.
  *
  * A report beyond several rungs counts at the highest of them: counted below, a later and better value would push
  * out those that were measured in time. NaN is never among the best: it stops at the rung.
+ *
+ * `levels`: the resources at which trials are compared, ascending; the last is the full resource.
  */
 export function createAshaStop(
-  config: SchedulerConfig & { readonly fidelity: RungRange },
+  config: FidelityConfig,
+  levels: readonly number[],
   reason: string,
-  state: AshaStopState = createState(rungLevels(config.fidelity).length - 1),
-): Scheduler {
+  state: AshaStopState = createState(levels.length - 1),
+): Scheduler & { readonly state: AshaStopState } {
   const { fidelity, baseline, directions } = config;
-  const levels = rungLevels(fidelity);
   const nRungs = levels.length - 1;
 
-  function onReport(number: number, resource: number, [value = NaN]: readonly number[]): Decision {
+  function onReport(number: number, resource: number, values: readonly number[]): Decision {
     if (number === baseline) return 'continue';
     const index = highestReached(levels, nRungs, state.nextRung[number] ?? 0, resource);
     const rung = state.rungs[index];
     if (rung === undefined) return 'continue';
     setNextRung(number, index + 1);
-    if (isAmongBest(rung, number, value)) return 'continue';
+    const scores = toScores(values, directions);
+    measure(rung, number, scores, directions.length);
+    if (isAmongBest(rung, scores, fidelity.reductionFactor)) return 'continue';
     // What arrives after the stop changes nothing.
     setNextRung(number, nRungs);
     return 'stop';
-  }
-
-  function isAmongBest(rung: AshaStopState['rungs'][number], number: number, value: number): boolean {
-    if (Number.isNaN(value)) {
-      rung.nNaN++;
-      return false;
-    }
-    const score = toScore(value, directions[0] ?? 'min');
-    insert(rung.values, score, number);
-    const n = rung.values.size + rung.nNaN;
-    if (n < fidelity.reductionFactor) return true;
-    const cutoff = at(rung.values, Math.max(1, nPromotable(n, fidelity.reductionFactor)) - 1);
-    return cutoff === undefined || score <= cutoff.score;
   }
 
   function setNextRung(number: number, rungIndex: number): void {
@@ -68,9 +59,5 @@ export function createAshaStop(
 }
 
 function createState(nRungs: number): AshaStopState {
-  return {
-    type: 'asha-stop',
-    rungs: Array.from({ length: nRungs }, () => ({ values: createSortedList(), nNaN: 0 })),
-    nextRung: [],
-  };
+  return { type: 'asha-stop', rungs: Array.from({ length: nRungs }, createRungState), nextRung: [] };
 }

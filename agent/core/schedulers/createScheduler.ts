@@ -1,23 +1,27 @@
 import { HpoError } from '../../protocol/errors.ts';
-import type { SchedulerName } from '../../protocol/study.ts';
+import { schedulerNames, type SchedulerName } from '../../protocol/study.ts';
+import { unreachable } from '../../protocol/view.ts';
 import { createAshaPromote } from './ashaPromote.ts';
 import { createAshaStop } from './ashaStop.ts';
+import { createAsyncHyperband } from './asyncHyperband.ts';
+import { createHyperband } from './hyperband.ts';
+import { createMedian } from './median.ts';
 import { createNone } from './none.ts';
-import type { RungRange } from './rungs.ts';
-import type { ConcreteSchedulerName, Scheduler, SchedulerConfig, SchedulerState } from './scheduler.ts';
-
-/** Names that `createScheduler` takes, for messages and completion. */
-export const availableSchedulers: readonly SchedulerName[] = ['auto', 'none', 'asha-stop', 'asha-promote'];
+import { createPbt } from './pbt.ts';
+import { rungLevels } from './rungs.ts';
+import type { ConcreteSchedulerName, FidelityConfig, Scheduler, SchedulerConfig, SchedulerState } from './scheduler.ts';
+import { createSha } from './sha.ts';
 
 /**
  * The scheduler of a name, at its beginning or at `state` (which it then owns and changes).
  *
- * @throws HpoError HPO-4201 for a name that this version lacks, HPO-4202 for one that needs a fidelity where there is none.
+ * @throws HpoError HPO-4201 for an unknown name, HPO-4202 for one that needs a fidelity where there is none, HPO-4204 for
+ * one that needs a checkpoint where there is none.
  */
 export function createScheduler(name: SchedulerName, config: SchedulerConfig, state?: SchedulerState): Scheduler {
   const chosen = chooseScheduler(name, config);
-  const { fidelity } = config;
   if (chosen.name === 'none') return createNone(config, chosen.reason);
+  const { fidelity } = config;
   if (fidelity === null) {
     throw new HpoError(
       'HPO-4202',
@@ -25,10 +29,40 @@ export function createScheduler(name: SchedulerName, config: SchedulerConfig, st
       'mark the number of epochs (or of rounds) with: # @hpo fidelity(1, 81, eta=3), or choose the scheduler "none"',
     );
   }
-  const whole: SchedulerConfig & { readonly fidelity: RungRange } = { ...config, fidelity };
-  return chosen.name === 'asha-stop'
-    ? createAshaStop(whole, chosen.reason, state?.type === 'asha-stop' ? state : undefined)
-    : createAshaPromote(whole, chosen.reason, state?.type === 'asha-promote' ? state : undefined);
+  return createWithFidelity(chosen.name, chosen.reason, { ...config, fidelity }, state);
+}
+
+function createWithFidelity(
+  name: Exclude<ConcreteSchedulerName, 'none'>,
+  reason: string,
+  config: FidelityConfig,
+  state: SchedulerState | undefined,
+): Scheduler {
+  switch (name) {
+    case 'median':
+      return createMedian(config, reason, state?.type === name ? state : undefined);
+    case 'sha':
+      return createSha(config, reason, state?.type === name ? state : undefined);
+    case 'hyperband':
+      return createHyperband(config, reason, state?.type === name ? state : undefined);
+    case 'asha-stop':
+      return createAshaStop(config, rungLevels(config.fidelity), reason, state?.type === name ? state : undefined);
+    case 'asha-promote':
+      return createAshaPromote(config, rungLevels(config.fidelity), reason, state?.type === name ? state : undefined);
+    case 'async-hyperband':
+      return createAsyncHyperband(config, reason, state?.type === name ? state : undefined);
+    case 'pbt':
+      if (!config.hasCheckpoint) {
+        throw new HpoError(
+          'HPO-4204',
+          'the scheduler "pbt" continues trials from the checkpoints of others, but the script keeps none',
+          'save and load the training state in the folder HPO_CHECKPOINT_DIR and annotate it with: # @hpo.checkpoint, or choose the scheduler "async-hyperband"',
+        );
+      }
+      return createPbt(config, reason, state?.type === name ? state : undefined);
+    default:
+      return unreachable(name);
+  }
 }
 
 /** Which scheduler a name stands for here, and why. */
@@ -36,23 +70,13 @@ export function chooseScheduler(
   name: SchedulerName,
   config: SchedulerConfig,
 ): { readonly name: ConcreteSchedulerName; readonly reason: string } {
-  switch (name) {
-    case 'none':
-    case 'asha-stop':
-    case 'asha-promote':
-      return { name, reason: 'chosen by name' };
-    case 'auto':
-      return chooseAutomatically(config);
-    default:
-      throw new HpoError(
-        'HPO-4201',
-        `the scheduler "${name}" does not exist`,
-        `choose one of: ${availableSchedulers.join(', ')}`,
-      );
-  }
+  if (name === 'auto') return chooseAutomatically(config);
+  // A journal of another version may hold a name that is none.
+  if (schedulerNames.includes(name)) return { name, reason: 'chosen by name' };
+  throw new HpoError('HPO-4201', `the scheduler "${name}" does not exist`, `choose one of: ${schedulerNames.join(', ')}`);
 }
 
-function chooseAutomatically({ fidelity, directions, hasCheckpoint }: SchedulerConfig): {
+function chooseAutomatically({ fidelity, hasCheckpoint }: SchedulerConfig): {
   readonly name: ConcreteSchedulerName;
   readonly reason: string;
 } {
@@ -62,7 +86,6 @@ function chooseAutomatically({ fidelity, directions, hasCheckpoint }: SchedulerC
       name: 'none',
       reason: `the resource has one value (${fidelity.max}), so there is nothing to compare before the end`,
     };
-  if (directions.length > 1) return { name: 'none', reason: 'with several objectives no trial is stopped on one of them' };
   if (hasCheckpoint)
     return { name: 'asha-promote', reason: 'the script keeps a checkpoint, so the better trials are paused and continued' };
   return { name: 'asha-stop', reason: 'the script keeps no checkpoint, so the worse trials are stopped and none is paused' };

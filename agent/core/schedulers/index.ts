@@ -1,10 +1,11 @@
-export { availableSchedulers, chooseScheduler, createScheduler } from './createScheduler.ts';
-export { planResource, planRungs } from './plan.ts';
+export { chooseScheduler, createScheduler } from './createScheduler.ts';
+export { planBrackets, planResource, planRungs } from './plan.ts';
 export { rungLevels } from './rungs.ts';
 export type {
   Admission,
   ConcreteSchedulerName,
   Decision,
+  PlannedBracket,
   PlannedRung,
   Promotion,
   Scheduler,

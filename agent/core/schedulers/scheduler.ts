@@ -1,7 +1,8 @@
 import type { HyperbandMode, SchedulerName } from '../../protocol/study.ts';
+import type { RungRange } from './rungs.ts';
 
 /** Schedulers that exist; `auto` stands for one of them. */
-export type ConcreteSchedulerName = Extract<SchedulerName, 'none' | 'asha-stop' | 'asha-promote'>;
+export type ConcreteSchedulerName = Exclude<SchedulerName, 'auto'>;
 
 /** What a running trial is to do after a report. `pause`: it has what its attempt was for; wait for a promotion. */
 export type Decision = 'continue' | 'stop' | 'pause';
@@ -9,7 +10,7 @@ export type Decision = 'continue' | 'stop' | 'pause';
 /** What a study tells its scheduler once, at its start. */
 export interface SchedulerConfig {
   /** Null when the script annotates no resource: then only `none` is possible. */
-  readonly fidelity: { readonly min: number; readonly max: number; readonly reductionFactor: number } | null;
+  readonly fidelity: RungRange | null;
   /** One per objective. */
   readonly directions: readonly ('min' | 'max')[];
   /** Most trials that run at once. */
@@ -29,10 +30,19 @@ export interface SchedulerConfig {
   readonly maxTrials: number | null;
 }
 
+/** A configuration with a fidelity, which every scheduler but `none` needs. */
+export type FidelityConfig = SchedulerConfig & { readonly fidelity: RungRange };
+
 /** A number of trials that reach a resource. */
 export interface PlannedRung {
   readonly resource: number;
   readonly trials: number;
+}
+
+/** Trials that are compared with one another only. `count`: so many alike. */
+export interface PlannedBracket {
+  readonly count: number;
+  readonly rungs: readonly PlannedRung[];
 }
 
 /** A paused trial that is to go on. */
@@ -80,16 +90,89 @@ export interface Scheduler {
 }
 
 /** Plain JSON; one member per scheduler. */
-export type SchedulerState = NoneState | AshaStopState | AshaPromoteState;
+export type SchedulerState =
+  | NoneState
+  | MedianState
+  | SyncState
+  | AshaStopState
+  | AshaPromoteState
+  | AsyncHyperbandState
+  | PbtState;
 
 export interface NoneState {
   readonly type: 'none';
 }
 
+export interface MedianState {
+  readonly type: 'median';
+  /** One per compared resource, lowest first: for each objective the averages of completed trials up to there. */
+  readonly levels: readonly (readonly SortedState[])[];
+  /** Completed trials, the baseline aside. */
+  nComplete: number;
+  /** By trial number; null when nothing more is decided about the trial. */
+  readonly trials: (MedianTrial | null)[];
+}
+
+export interface MedianTrial {
+  /** The highest resource reported. */
+  resource: number;
+  /** Index of the first level that it has not reached. */
+  nextLevel: number;
+  /** Per objective: reports that were a number, their mean, and the lowest score (`toScore`); null before the first. */
+  readonly count: number[];
+  readonly mean: number[];
+  readonly best: (number | null)[];
+  /** Its averages where it passed a level; null where an objective had no number yet. */
+  readonly curve: { readonly level: number; readonly means: readonly (number | null)[] }[];
+}
+
+/** Successive halving and Hyperband: brackets in which each rung waits until all of its trials are measured. */
+export interface SyncState {
+  readonly type: 'sha' | 'hyperband';
+  /** Begun and not over, oldest first. */
+  readonly open: OpenBracket[];
+  /** By trial number; null for the baseline and for what has ended. */
+  readonly places: (SyncPlace | null)[];
+  /** One per level below the full resource: paused trials by their first objective. */
+  readonly paused: readonly SortedState[];
+  /** Trials other than the baseline that completed. */
+  nComplete: number;
+}
+
+export interface OpenBracket {
+  readonly index: number;
+  /** Index of its lowest level. */
+  readonly first: number;
+  /** No further trial joins. */
+  isClosed: boolean;
+  /** One per level from `first` on. */
+  readonly rungs: readonly SyncRung[];
+}
+
+export interface SyncRung {
+  /** Trials that set out for it, and those of them that were measured there or ended. */
+  nEntered: number;
+  nDone: number;
+  isJudged: boolean;
+  /** What was measured, until the rung is judged. */
+  measured: Measured[];
+  /** From then on: numbers of those that may go on, best first, and how many still do. */
+  queue: number[];
+  left: number;
+}
+
+export interface SyncPlace {
+  readonly bracket: number;
+  /** The level that it trains for, or at which it is paused. */
+  readonly level: number;
+  /** Null while it trains; its key in the list of paused trials, or NaN's stand-in 'unranked'. */
+  readonly pausedAs: number | 'unranked' | null;
+}
+
 export interface AshaStopState {
   readonly type: 'asha-stop';
   /** One per level below the full resource, lowest first. */
-  readonly rungs: readonly { readonly values: SortedState; nNaN: number }[];
+  readonly rungs: readonly RungState[];
   /** Trial number → the first rung that it has not passed. */
   readonly nextRung: number[];
 }
@@ -97,13 +180,50 @@ export interface AshaStopState {
 export interface AshaPromoteState {
   readonly type: 'asha-promote';
   /** One per level below the full resource, lowest first. */
-  readonly rungs: readonly { readonly values: SortedState; readonly candidates: SortedState; nNaN: number }[];
+  readonly rungs: readonly (RungState & { readonly candidates: SortedState })[];
   /** Trial number → the first rung at which it has not been measured. */
   readonly nextRung: number[];
   /** Trial number → its key in a rung's candidates while it is paused, else null. */
   readonly paused: ({ readonly rung: number; readonly score: number } | null)[];
   /** Trials other than the baseline that completed. */
   nComplete: number;
+}
+
+export interface AsyncHyperbandState {
+  readonly type: 'async-hyperband';
+  /** Most rungs first. */
+  readonly brackets: readonly (AshaStopState | AshaPromoteState)[];
+}
+
+export interface PbtState {
+  readonly type: 'pbt';
+  /** One per ready point below the full resource, lowest first: the last that were measured there. */
+  readonly rungs: readonly { readonly recent: Measured[] }[];
+  /** By trial number: index of the ready point that it trains for; null for the baseline and for what is out of the population. */
+  readonly members: (number | null)[];
+  /** Paused members by the index of the ready point that comes next for them. */
+  readonly paused: SortedState;
+  /** Ready points at which members left to be replaced by forks. */
+  readonly due: number[];
+  /** Trials of the population that train or are paused. */
+  nLive: number;
+  /** Nothing more is created. */
+  isClosed: boolean;
+}
+
+/** See `rungState.ts`. */
+export interface RungState {
+  /** With one objective: every value, best first, and how many were NaN. */
+  readonly values: SortedState;
+  nNaN: number;
+  /** With several: the last that were measured, in order of arrival. */
+  readonly recent: Measured[];
+}
+
+/** `scores`: one per objective (`toScore`); null when one of them was NaN. */
+export interface Measured {
+  readonly number: number;
+  readonly scores: readonly number[] | null;
 }
 
 /** See `sortedList.ts`. */

@@ -2,7 +2,7 @@ import type { StudyPlan } from '../../protocol/requests.ts';
 import type { StudySpec } from '../../protocol/study.ts';
 import { gridSteps } from '../samplers/grid.ts';
 import { createSampler } from '../samplers/index.ts';
-import { createScheduler, planResource, planRungs } from '../schedulers/index.ts';
+import { createScheduler, planBrackets, planResource, planRungs } from '../schedulers/index.ts';
 import { compileSpace, type CompiledSpace } from '../space/index.ts';
 import { baselineOf, schedulerConfig } from './baseline.ts';
 
@@ -19,14 +19,16 @@ export function planStudy(spec: StudySpec): StudyPlan {
   const config = { ...schedulerConfig(spec, hasBaseline), maxTrials: trials };
   const scheduler = createScheduler(spec.search.scheduler, config).name;
   const rungs = planRungs(scheduler, config);
+  const brackets = planBrackets(scheduler, config) ?? [];
   const full = spec.fidelity === null || trials === null ? null : spec.fidelity.max * trials;
-  const total = rungs === null ? null : planResource(scheduler, rungs, config.hasCheckpoint, hasBaseline);
+  const total = planResource(scheduler, config);
   return {
     sampler: createSampler(spec.search.sampler).name,
     scheduler,
     trials,
     parallel: spec.search.parallel,
     rungs,
+    brackets: brackets.reduce((sum, { count }) => sum + count, 0) > 1 ? brackets : null,
     totalResource: total === null || spec.budget.resource === null ? total : Math.min(total, spec.budget.resource),
     fullResource: full,
   };

@@ -28,6 +28,7 @@ function preflightOf(changes: Partial<Preflight> = {}): Preflight {
         { resource: 3, trials: 3 },
         { resource: 9, trials: 1 },
       ],
+      brackets: null,
       totalResource: 21,
       fullResource: 81,
     },
@@ -54,6 +55,16 @@ describe('the text before a start', () => {
         'code   12 files, 33.8 kB',
       ].join('\n'),
     );
+  });
+
+  it('shows the brackets of a plan that has several', () => {
+    const rung = (resource: number, trials: number) => ({ resource, trials });
+    const brackets = [
+      { count: 2, rungs: [rung(1, 9), rung(3, 3), rung(9, 1)] },
+      { count: 1, rungs: [rung(9, 3)] },
+    ];
+    const plan = { ...preflightOf().plan, scheduler: 'hyperband' as const, brackets };
+    expect(textOf({ plan })).toContain('\n       2 × 9 to 1, 3 to 3, 1 to 9\n       3 to 9\ncode');
   });
 
   const lacking = { missingPackages: ['numpy>=2', 'torch'], manifest: 'requirements.txt' };

@@ -39,6 +39,8 @@ describe('the plan of a study', () => {
 
   test('a spec that cannot be run throws before anything starts', () => {
     expect(() => planStudy(spec({ search: { scheduler: 'asha-stop' } }))).toThrow(expect.objectContaining({ code: 'HPO-4202' }));
-    expect(() => planStudy(spec({ search: { scheduler: 'pbt' } }))).toThrow(expect.objectContaining({ code: 'HPO-4201' }));
+    expect(() => planStudy(spec({ fidelity: epochs, search: { scheduler: 'pbt' } }))).toThrow(
+      expect.objectContaining({ code: 'HPO-4204' }),
+    );
   });
 });
