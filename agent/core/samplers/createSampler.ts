@@ -1,6 +1,7 @@
 import { HpoError } from '../../protocol/errors.ts';
 import type { SamplerName } from '../../protocol/study.ts';
 import { autoSampler } from './auto.ts';
+import { evolutionSampler } from './evolution.ts';
 import { gridSampler } from './grid.ts';
 import { qmcSampler } from './qmc.ts';
 import { randomSampler } from './random.ts';
@@ -15,7 +16,7 @@ export function createSampler(name: SamplerName): Sampler {
   throw new HpoError('HPO-4105', `the sampler "${name}" is not available`, `Use one of: ${names}.`, { exitCode: 2 });
 }
 
-const samplers: readonly Sampler[] = [autoSampler, randomSampler, gridSampler, qmcSampler, tpeSampler];
+const samplers: readonly Sampler[] = [autoSampler, randomSampler, gridSampler, qmcSampler, tpeSampler, evolutionSampler];
 
 /** Names that `createSampler` accepts. */
 export const samplerNames: readonly SamplerName[] = samplers.map((sampler) => sampler.name);

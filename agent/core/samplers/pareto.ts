@@ -1,6 +1,6 @@
 /**
- * The `count` best rows with several objectives: whole Pareto fronts while they fit, then the least crowded members of the
- * next front (K. Deb et al.: NSGA-II, IEEE Transactions on Evolutionary Computation 6 (2002), sections III.A and III.B).
+ * The `count` best rows with several objectives, best first: one Pareto front after the other, inside of a front the least
+ * crowded first (K. Deb et al.: NSGA-II, IEEE Transactions on Evolutionary Computation 6 (2002), sections III.A and III.B).
  * `losses[i]` belongs to `rows[i]`; smaller is better; no NaN.
  */
 export function bestOfFronts(rows: readonly number[], losses: readonly (readonly number[])[], count: number): number[] {
@@ -17,7 +17,7 @@ export function bestOfFronts(rows: readonly number[], losses: readonly (readonly
       (isDominated ? dominated : front).push(index);
     }
     const free = count - chosen.length;
-    chosen.push(...(front.length <= free ? front : leastCrowded(front, losses, free)));
+    chosen.push(...leastCrowded(front, losses, free));
     rest = dominated;
   }
   return chosen.map((index) => rows[index] ?? 0);
