@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import en from 'zod/v4/locales/en.js';
 import { HpoError } from './errors.ts';
 import type { RequestName, Requests, StudyCommand, TuneRequest } from './requests.ts';
+import type { Params, ParamValue } from './space.ts';
 import { executorNames, samplerNames, schedulerNames } from './study.ts';
 
 /** The small build of zod has no words of its own; handed over with each call, as nothing here may be global. */
@@ -12,6 +13,15 @@ const nothing = z.object({});
 const studyId = z.string().check(z.minLength(1), z.maxLength(200));
 const count = z.int().check(z.gte(1), z.lte(1_000_000));
 const trialNumber = z.int().check(z.gte(0));
+
+const paramValue: z.ZodMiniType<ParamValue> = z.union([
+  z.number(),
+  z.string().check(z.maxLength(10_000)),
+  z.boolean(),
+  z.null(),
+  z.array(z.lazy(() => paramValue)),
+]);
+const point: z.ZodMiniType<Params> = z.record(z.string(), paramValue);
 
 const tune = z.strictObject({
   script: z.string().check(z.minLength(1)),
@@ -26,6 +36,7 @@ const tune = z.strictObject({
   interpreter: z.optional(z.strictObject({ path: z.string().check(z.minLength(1)), reason: z.string() })),
   env: z.optional(z.enum(['auto', 'current'])),
   trialTimeoutMs: z.optional(z.number().check(z.positive())),
+  points: z.optional(z.array(point).check(z.maxLength(10_000))),
 });
 
 const command = z.discriminatedUnion('type', [
@@ -35,6 +46,7 @@ const command = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('delete') }),
   z.strictObject({ type: z.literal('scale'), parallel: count }),
   z.strictObject({ type: z.literal('stopTrial'), trial: trialNumber }),
+  z.strictObject({ type: z.literal('enqueue'), params: point }),
 ]) satisfies z.ZodMiniType<StudyCommand>;
 
 /** What the agent accepts for each request; anything else, a field too many included, is refused with HPO-5010. */

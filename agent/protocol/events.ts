@@ -24,7 +24,13 @@ export type StudyEvent =
       readonly reason: string;
       /** Resource of the first attempt; null without a fidelity. */
       readonly target: number | null;
+      /** The trial whose checkpoint it goes on from; absent for one that begins afresh. */
+      readonly parent?: number;
+      /** `seq` of the last event that the proposal knew; absent where it knew all before this one. */
+      readonly basedOn?: number;
     }
+  /** The user wants this point tried next. */
+  | { readonly type: 'pointEnqueued'; readonly at: number; readonly params: Params }
   /** A paused trial is to go on to `target`. */
   | { readonly type: 'trialPromoted'; readonly at: number; readonly number: number; readonly target: number }
   /** The intent to start; recorded before the executor is asked. */

@@ -1,5 +1,5 @@
 import type { JournalEntry } from './events.ts';
-import type { Diagnostic, ScriptSpec } from './space.ts';
+import type { Diagnostic, Params, ScriptSpec } from './space.ts';
 import type {
   BestTrial,
   EnvironmentChoice,
@@ -35,6 +35,8 @@ export interface TuneRequest {
   readonly env?: 'auto' | 'current';
   /** Stops an attempt after this long. */
   readonly trialTimeoutMs?: number;
+  /** Points to try first, right after the script's own values; what one leaves out keeps the script's own value. */
+  readonly points?: readonly Params[];
 }
 
 /** Everything there is to know before a start; nothing has been started or written. */
@@ -140,7 +142,9 @@ export type StudyCommand =
   | { readonly type: 'stop' }
   | { readonly type: 'delete' }
   | { readonly type: 'scale'; readonly parallel: number }
-  | { readonly type: 'stopTrial'; readonly trial: number };
+  | { readonly type: 'stopTrial'; readonly trial: number }
+  /** Tries a point as soon as a slot is free; what it leaves out keeps the script's own value. */
+  | { readonly type: 'enqueue'; readonly params: Params };
 
 export type RequestName = keyof Requests;
 

@@ -40,6 +40,8 @@ export interface TrialView {
   readonly params: Params;
   readonly origin: TrialOrigin;
   readonly reason: string;
+  /** The trial whose checkpoint it went on from, else null. */
+  readonly parent: number | null;
   state: TrialState;
   /** Resource that the current or last attempt is to reach; null without a fidelity. */
   target: number | null;
@@ -134,15 +136,20 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
     case 'studyDeleted':
       view.deleted = true;
       return;
-    case 'trialCreated':
+    case 'pointEnqueued':
+      return;
+    case 'trialCreated': {
+      const parent = event.parent ?? null;
       view.trials[event.number] = {
         number: event.number,
         params: event.params,
         origin: event.origin,
         reason: event.reason,
+        parent,
         state: 'waiting',
         target: event.target,
-        resource: 0,
+        // With the parent's checkpoint it starts where that one stands.
+        resource: parent === null || view.spec.checkpoint === null ? 0 : trialAt(view, parent).resource,
         values: {},
         curve: [],
         curveStart: 0,
@@ -153,6 +160,7 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
         endedAt: null,
       };
       return;
+    }
     default:
       foldTrial(view, trialAt(view, event.number), event);
       return;

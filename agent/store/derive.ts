@@ -59,6 +59,7 @@ export class Derivation {
       case 'studyEnded':
         return this.#setStudyState(study, 'ended');
       case 'studyScaled':
+      case 'pointEnqueued':
         return;
       case 'studyDeleted':
         return this.#deleteStudy(study, studyId);

@@ -66,12 +66,13 @@ export function conditionNames(condition: Condition): string[] {
  * Never throws: where Python would raise (text < number, division by zero), the comparison is false.
  */
 export function evaluate(condition: Condition, values: Readonly<Record<string, ParamValue>>): boolean | undefined {
-  return truth(valueOf(condition.root, values));
+  return truthOf(expressionValue(condition.root, values));
 }
 
 type Value = ParamValue | undefined;
 
-function valueOf(expression: Expression, values: Readonly<Record<string, ParamValue>>): Value {
+/** Undefined when it depends on a name without a value. */
+export function expressionValue(expression: Expression, values: Readonly<Record<string, ParamValue>>): Value {
   switch (expression.type) {
     case 'literal':
       return expression.value;
@@ -80,40 +81,40 @@ function valueOf(expression: Expression, values: Readonly<Record<string, ParamVa
     case 'list': {
       const items: ParamValue[] = [];
       for (const item of expression.items) {
-        const value = valueOf(item, values);
+        const value = expressionValue(item, values);
         if (value === undefined) return undefined;
         items.push(value);
       }
       return items;
     }
     case 'not': {
-      const operand = truth(valueOf(expression.operand, values));
+      const operand = truthOf(expressionValue(expression.operand, values));
       return operand === undefined ? undefined : !operand;
     }
     case 'negate': {
-      const operand = valueOf(expression.operand, values);
+      const operand = expressionValue(expression.operand, values);
       return operand === undefined ? undefined : -toNumber(operand);
     }
     case 'arithmetic': {
-      const left = valueOf(expression.left, values);
-      const right = valueOf(expression.right, values);
+      const left = expressionValue(expression.left, values);
+      const right = expressionValue(expression.right, values);
       return left === undefined || right === undefined ? undefined : calculate(expression.operator, left, right);
     }
     case 'and':
     case 'or': {
       // Python returns the deciding operand. An unknown left side is decided by the right side where that alone suffices.
       const decides = expression.type === 'or';
-      const left = valueOf(expression.left, values);
-      if (truth(left) === decides) return left;
-      const right = valueOf(expression.right, values);
-      if (left === undefined) return truth(right) === decides ? right : undefined;
+      const left = expressionValue(expression.left, values);
+      if (truthOf(left) === decides) return left;
+      const right = expressionValue(expression.right, values);
+      if (left === undefined) return truthOf(right) === decides ? right : undefined;
       return right;
     }
     case 'compare': {
       let isKnown = true;
-      let left = valueOf(expression.first, values);
+      let left = expressionValue(expression.first, values);
       for (const { operator, operand } of expression.rest) {
-        const right = valueOf(operand, values);
+        const right = expressionValue(operand, values);
         if (left === undefined || right === undefined) isKnown = false;
         else if (!compare(operator, left, right)) return false;
         left = right;
@@ -126,7 +127,7 @@ function valueOf(expression: Expression, values: Readonly<Record<string, ParamVa
 }
 
 /** Python's truth: empty, zero and None are false. NaN, the result of impossible arithmetic, is false here. */
-function truth(value: Value): boolean | undefined {
+export function truthOf(value: Value): boolean | undefined {
   if (value === undefined) return undefined;
   if (Array.isArray(value)) return value.length > 0;
   return Boolean(value);

@@ -3,5 +3,6 @@ export * from './condition.ts';
 export * from './conditionCycle.ts';
 export * from './conditionParser.ts';
 export * from './distribution.ts';
+export * from './margin.ts';
 export * from './points.ts';
 export * from './space.ts';

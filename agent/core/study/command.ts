@@ -1,8 +1,10 @@
 import type { StudyEvent } from '../../protocol/events.ts';
 import type { StudyCommand } from '../../protocol/requests.ts';
+import type { Params } from '../../protocol/space.ts';
 import { endedTrialStates, type TrialState } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
 import type { StudyState } from './state.ts';
+import { userPoint } from './userPoint.ts';
 
 /** A command that makes no sense in the study's state: what, why, and what to do instead. */
 export interface Refusal {
@@ -14,7 +16,11 @@ export interface Refusal {
 /** Most attempts at once that a study may be scaled to. */
 const maxParallel = 10_000;
 
-/** The events that a user's command amounts to; none when it is so already. */
+/**
+ * The events that a user's command amounts to; none when it is so already.
+ *
+ * @throws HpoError for a point that is none of the study's space (see `userPoint`).
+ */
 export function command(state: StudyState, asked: StudyCommand, now: number): readonly StudyEvent[] | Refusal {
   const { view } = state;
   switch (asked.type) {
@@ -35,6 +41,8 @@ export function command(state: StudyState, asked: StudyCommand, now: number): re
       return scale(state, asked.parallel, now);
     case 'stopTrial':
       return stopTrial(state, asked.trial, now);
+    case 'enqueue':
+      return enqueue(state, asked.params, now);
     default:
       return unreachable(asked);
   }
@@ -97,6 +105,24 @@ function stopTrial(state: StudyState, number: number, at: number): readonly Stud
   // Its attempt has just ended, and what follows from that is about to be recorded.
   if (state.unsettled.has(number)) return [];
   return [{ type: 'trialEnded', at, number, state: 'cancelled', values: { ...state.latest.get(number) }, failure: null }];
+}
+
+function enqueue(state: StudyState, given: Params, at: number): readonly StudyEvent[] | Refusal {
+  const { view, space } = state;
+  if (view.state === 'stopping' || view.state === 'ended') return notPossible(state, 'given another point');
+  const params = userPoint(space, given);
+  const key = space.key(params);
+  if (state.points.some((point) => space.key(point) === key)) return [];
+  const known = view.trials.find((trial) => space.key(trial.params) === key);
+  if (known !== undefined) {
+    return { code: 'HPO-4310', message: `Trial ${known.number} has exactly this point.`, next: 'Change one of its values.' };
+  }
+  const { trials } = view.spec.budget;
+  if (trials !== null && view.trials.length + state.points.length >= trials) {
+    const next = 'Tune the script again, with a larger budget.';
+    return { code: 'HPO-4311', message: `The budget of ${trials} trials leaves none for another point.`, next };
+  }
+  return [{ type: 'pointEnqueued', at, params }];
 }
 
 function notPossible({ view }: Pick<StudyState, 'view'>, what: string): Refusal {

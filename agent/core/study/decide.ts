@@ -1,9 +1,10 @@
 import type { StudyEvent } from '../../protocol/events.ts';
 import { freeSlot } from '../resources/index.ts';
-import type { Proposal } from '../samplers/index.ts';
+import type { Proposal, SamplerContext } from '../samplers/index.ts';
 import type { Promotion } from '../schedulers/index.ts';
-import { deadline, isAffordable, mayCreate, startCost } from './budget.ts';
+import { deadline, isAffordable, startCost } from './budget.ts';
 import { endNow, endOfWork } from './endConditions.ts';
+import { type NextTrial, nextTrial, samplerContext } from './nextTrial.ts';
 import type { StudyState } from './state.ts';
 
 /** What the decisions need from outside of the study. */
@@ -12,7 +13,12 @@ export interface World {
   readonly now: number;
   /** Whether one more attempt may start. */
   readonly hasCapacity: boolean;
+  /** Asks the sampler; null when its proposal is on its way, and nothing new starts before it is there. Absent: it is asked here and now. */
+  readonly propose?: (context: SamplerContext) => Proposed | null;
 }
+
+/** `basedOn`: `seq` of the last event that the proposal knew; absent where it knew all. */
+export type Proposed = Proposal & { readonly basedOn?: number };
 
 /** Events in one answer; the rest comes with the next call. */
 const maxEvents = 64;
@@ -109,7 +115,8 @@ function pauseLive(state: StudyState, at: number): readonly StudyEvent[] {
 }
 
 /** Fills one slot: what waits, then what is promoted, then a new trial. Ends the study when there will never be anything. */
-function start(state: StudyState, { now, hasCapacity }: World): readonly StudyEvent[] {
+function start(state: StudyState, world: World): readonly StudyEvent[] {
+  const { now, hasCapacity } = world;
   const slot = freeSlot(state.slots);
   if (slot === null) return [];
   let nHeld = 0;
@@ -122,14 +129,18 @@ function start(state: StudyState, { now, hasCapacity }: World): readonly StudyEv
   if (state.live.size + nHeld >= state.slots.size) return [];
   const promotion = affordablePromotion(state, false);
   if (promotion !== null) return hasCapacity ? promoted(state, now, slot, promotion) : [];
-  const number = state.view.trials.length;
-  let exhausted: string | null = null;
-  const admission = state.scheduler.nextTrial(number);
-  if (mayCreate(state) && admission.type === 'trial' && isAffordable(state, admission.target ?? 0)) {
-    if (!hasCapacity) return [];
-    const proposal = propose(state, number);
-    if (proposal.type === 'point') return created(state, now, slot, number, admission.target, proposal);
-    exhausted = proposal.reason;
+  const next = nextTrial(state);
+  if (next.type !== 'none' && !hasCapacity) return [];
+  if (next.type === 'point') return created(state, now, slot, next);
+  let exhausted = next.type === 'none' ? next.reason : null;
+  if (next.type === 'sampler') {
+    const proposed = propose(state, world);
+    if (proposed === null) return [];
+    if (proposed.type === 'point') {
+      const { params, reason, basedOn } = proposed;
+      return created(state, now, slot, { target: next.target, params, origin: 'sampler', reason, parent: null }, basedOn);
+    }
+    exhausted = proposed.reason;
   }
   return state.live.size + nHeld > 0 ? [] : close(state, now, slot, hasCapacity, exhausted);
 }
@@ -153,36 +164,24 @@ function affordablePromotion(state: StudyState, isClosing: boolean): Promotion |
   return promotion !== null && isAffordable(state, startCost(state, promotion.number, promotion.target)) ? promotion : null;
 }
 
-function propose(state: StudyState, number: number): Proposal {
-  const { spec } = state.view;
-  if (number === state.baseline?.number)
-    return { type: 'point', params: state.baseline.params, reason: "the script's own values" };
-  return state.sampler.propose({
-    space: state.space,
-    objectives: spec.objectives,
-    history: state.history,
-    seed: spec.search.seed,
-    number,
-    budgetTrials: spec.budget.trials,
-    liar: spec.search.liar,
-    parallel: state.view.parallel,
-    fidelity: state.fidelityLevels,
-    prior: state.prior,
-    trialMs: null,
-  });
+function propose(state: StudyState, world: World): Proposed | null {
+  const context = samplerContext(state);
+  return world.propose === undefined ? state.base.sampler.propose(context) : world.propose(context);
 }
+
+type NewPoint = Omit<Extract<NextTrial, { type: 'point' }>, 'type'>;
 
 function created(
   state: StudyState,
   at: number,
   slot: number,
-  number: number,
-  target: number | null,
-  { params, reason }: Point,
+  { target, params, origin, reason, parent }: NewPoint,
+  basedOn?: number,
 ): readonly StudyEvent[] {
-  const origin = number === state.baseline?.number ? 'default' : 'sampler';
+  const number = state.view.trials.length;
+  const from = { ...(parent === null ? {} : { parent }), ...(basedOn === undefined ? {} : { basedOn }) };
   return [
-    { type: 'trialCreated', at, number, params, origin, reason, target },
+    { type: 'trialCreated', at, number, params, origin, reason, target, ...from },
     { type: 'attemptRequested', at, number, attempt: 1, slot, target },
   ];
 }
@@ -194,8 +193,6 @@ function promoted(state: StudyState, at: number, slot: number, { number, target 
 function requested(state: StudyState, at: number, number: number, slot: number, target: number | null): StudyEvent {
   return { type: 'attemptRequested', at, number, attempt: state.trial(number).attempts.length + 1, slot, target };
 }
-
-type Point = Extract<Proposal, { type: 'point' }>;
 
 function firstOf<T>(items: Iterable<T>, toEvent: (item: T) => StudyEvent): readonly StudyEvent[] {
   const events: StudyEvent[] = [];

@@ -1,10 +1,12 @@
 import type { JournalEntry, StudyEvent } from '../../protocol/events.ts';
 import type { MetricValues, TrialState } from '../../protocol/study.ts';
-import { foldView, metricNumber, unreachable } from '../../protocol/view.ts';
+import { foldView, unreachable } from '../../protocol/view.ts';
 import { releaseSlot, scaleSlots, takeSlot } from '../resources/index.ts';
 import type { Observation } from '../samplers/index.ts';
+import { highestReached } from '../schedulers/rungs.ts';
 import { attemptCost, hasReportedAll, reservation } from './budget.ts';
 import { failureSignature, goalReached } from './endConditions.ts';
+import { objectiveValues, withLevel } from './proposalBase.ts';
 import { StudyState, type LiveAttempt } from './state.ts';
 import { verdict, type AttemptOutcome } from './verdict.ts';
 
@@ -41,11 +43,11 @@ export function fold(state: StudyState, entry: JournalEntry): void {
     case 'studyScaled':
       state.slots = scaleSlots(state.slots, event.parallel);
       return;
+    case 'pointEnqueued':
+      foldEnqueued(state, event);
+      return;
     case 'trialCreated':
-      state.waiting.set(event.number, { notBefore: 0 });
-      state.latest.set(event.number, {});
-      state.scheduler.onCreated(event.number, event.target, null);
-      observe(state, event.number, 'pending', {});
+      foldCreated(state, event);
       return;
     case 'trialPromoted':
       state.paused.delete(event.number);
@@ -73,7 +75,7 @@ export function fold(state: StudyState, entry: JournalEntry): void {
       state.unsettled.delete(event.number);
       state.paused.add(event.number);
       state.nSucceeded++;
-      state.scheduler.onPaused(event.number, event.resource, objectiveValues(state, values));
+      state.scheduler.onPaused(event.number, event.resource, objectivesOf(state, values));
       // Most paused trials are never promoted: to the sampler each is a result, as one that was stopped there would be.
       observe(state, event.number, 'pruned', values);
       return;
@@ -88,6 +90,30 @@ export function fold(state: StudyState, entry: JournalEntry): void {
 
 type EventOf<T extends StudyEvent['type']> = Extract<StudyEvent, { type: T }>;
 
+function foldEnqueued(state: StudyState, { params }: EventOf<'pointEnqueued'>): void {
+  const key = state.space.key(params);
+  const isKnown = state.history.has(params) || state.points.some((point) => state.space.key(point) === key);
+  if (!isKnown) state.points = [...state.points, params];
+}
+
+function foldCreated(state: StudyState, { number, params, target, parent }: EventOf<'trialCreated'>): void {
+  state.waiting.set(number, { notBefore: 0 });
+  state.latest.set(number, {});
+  if (state.points.length > 0) {
+    const key = state.space.key(params);
+    state.points = state.points.filter((point) => state.space.key(point) !== key);
+  }
+  // What a fork's parent went through before was measured with other values.
+  const { resource } = state.trial(number);
+  const skipped = (state.base.fidelity?.levels ?? []).filter((level) => level <= resource);
+  state.curves.set(
+    number,
+    skipped.map(() => NaN),
+  );
+  state.scheduler.onCreated(number, target, parent ?? null);
+  observe(state, number, 'pending', {});
+}
+
 function foldRequested(state: StudyState, { number, attempt, slot, target }: EventOf<'attemptRequested'>): void {
   const trial = state.trial(number);
   state.waiting.delete(number);
@@ -101,7 +127,7 @@ function foldRequested(state: StudyState, { number, attempt, slot, target }: Eve
     slot,
     target,
     base: isContinued ? Math.min(trial.resource, target ?? 0) : 0,
-    reportedBefore: trial.curve.at(-1)?.step ?? 0,
+    reportedBefore: trial.curve.at(-1)?.step ?? (trial.parent === null ? 0 : trial.resource),
     nReports: 0,
     firstStep: 0,
     lastStep: 0,
@@ -126,12 +152,26 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
   state.hasReported = true;
   if (live.target !== null && live.stopReason === null) {
     // Only a stop is acted on: an attempt that has what it was for ends by itself, as its target is what the script trains for.
-    const decision = state.scheduler.onReport(event.number, event.step, objectiveValues(state, event.values));
+    const decision = state.scheduler.onReport(event.number, event.step, objectivesOf(state, event.values));
     if (decision === 'stop') state.stopWanted.add(event.number);
     // Reports come in groups: by the time of the decision it may have trained to the end.
     if (hasReportedAll(state, live)) state.stopWanted.delete(event.number);
   }
-  observe(state, event.number, 'pending', latest);
+  passLevels(state, event);
+  // A trial that begins again, to go farther, is known by what it reached before until it gets there.
+  if (event.step >= state.trial(event.number).resource) observe(state, event.number, 'pending', latest);
+}
+
+/**
+ * A report beyond several levels counts at the highest of them, as it does for the scheduler: at a lower one, it would
+ * make the trial look better than those that were measured there. A level that was passed before keeps its value.
+ */
+function passLevels(state: StudyState, { number, step, values }: EventOf<'metricReported'>): void {
+  const { fidelity } = state.base;
+  const curve = state.curves.get(number);
+  if (fidelity === null || curve === undefined) return;
+  const level = highestReached(fidelity.levels, fidelity.levels.length, curve.length, step);
+  if (level >= 0) state.curves.set(number, withLevel(curve, level, objectivesOf(state, values)[0] ?? NaN));
 }
 
 function countReport(live: LiveAttempt, step: number): void {
@@ -180,8 +220,24 @@ function foldTrialEnded(state: StudyState, event: EventOf<'trialEnded'>): void {
   if (state.goalTrial === null && event.state === 'complete' && goalReached(state.view.spec.objectives, event.values)) {
     state.goalTrial = number;
   }
+  countTime(state, number);
   const isTrialsFault = event.state === 'failed' && event.failure?.kind !== 'infrastructure';
   observe(state, number, isTrialsFault ? 'failed' : endedObservation[event.state], event.values);
+  state.curves.delete(number);
+}
+
+/** How long the trial ran, over all its attempts. */
+function countTime(state: StudyState, number: number): void {
+  let ms = 0;
+  let isStarted = false;
+  for (const { startedAt, endedAt } of state.trial(number).attempts) {
+    if (startedAt === null || endedAt === null) continue;
+    isStarted = true;
+    ms += endedAt - startedAt;
+  }
+  if (!isStarted) return;
+  state.trained.count++;
+  state.trained.ms += ms;
 }
 
 /** A cancelled trial, or one that the infrastructure took, says nothing bad of its point: as far as it came is what is known. */
@@ -194,17 +250,24 @@ const endedObservation: Readonly<Record<EventOf<'trialEnded'>['state'] & TrialSt
 };
 
 function observe(state: StudyState, number: number, as: Observation['state'], values: MetricValues): void {
-  const trial = state.trial(number);
+  const { params, resource } = state.trial(number);
+  const { base } = state;
+  const curve = state.curves.get(number) ?? [];
+  // Before its end a trial may not have reported all that its constraints read.
+  const isMeasured = as === 'complete' || as === 'infeasible';
+  const violations = isMeasured ? base.violations(params, values) : base.constraints.map(() => NaN);
   state.history.upsert({
     number,
-    params: trial.params,
+    params,
     state: as,
-    values: objectiveValues(state, values),
-    resource: trial.resource,
+    values: objectivesOf(state, values),
+    resource,
+    ...(base.fidelity === null ? {} : { curve }),
+    ...(violations.length === 0 ? {} : { violations }),
   });
 }
 
 /** One per objective; NaN where it was not reported. */
-function objectiveValues(state: StudyState, values: MetricValues): number[] {
-  return state.view.spec.objectives.map(({ metric }) => metricNumber(values[metric]));
+function objectivesOf(state: StudyState, values: MetricValues): number[] {
+  return objectiveValues(state.view.spec.objectives, values);
 }

@@ -1,9 +1,11 @@
 export { AskTell, toldStates, type AskedTrial, type Best, type ToldState } from './askTell.ts';
 export { command, type Refusal } from './command.ts';
 export { type AttemptEnding } from './classify.ts';
-export { decide, nextWakeup, type World } from './decide.ts';
+export { decide, nextWakeup, type Proposed, type World } from './decide.ts';
 export { createStudy, fold } from './fold.ts';
 export { intents, pointOf, type Action, type Point } from './intents.ts';
+export { nextContext } from './nextTrial.ts';
 export { observe, type Observation } from './observe.ts';
 export { planStudy } from './plan.ts';
+export { ProposalBase, type ProposalMoment } from './proposalBase.ts';
 export { StudyState } from './state.ts';

@@ -1,12 +1,14 @@
-import { HpoError } from '../../protocol/errors.ts';
 import type { JournalEntry, StopReason } from '../../protocol/events.ts';
+import type { Params } from '../../protocol/space.ts';
 import type { Failure, MetricValue, MetricValues, StudySpec, TrialState } from '../../protocol/study.ts';
 import { createView, type StudyView, type TrialView } from '../../protocol/view.ts';
 import { createSlots, type Slots } from '../resources/index.ts';
-import { compileSpace, conditionNames, parseCondition, type CompiledSpace, type Condition } from '../space/index.ts';
-import { createScheduler, rungLevels, type Scheduler } from '../schedulers/index.ts';
-import { createSampler, type FidelityLevels, History, type Sampler } from '../samplers/index.ts';
+import { conditionNames, type CompiledSpace, type Condition } from '../space/index.ts';
+import { createScheduler, type Scheduler } from '../schedulers/index.ts';
+import { History } from '../samplers/index.ts';
 import { baselineOf, schedulerConfig, type Baseline } from './baseline.ts';
+import { ProposalBase } from './proposalBase.ts';
+import { userPoint } from './userPoint.ts';
 
 /** An attempt that has been requested and has not ended. */
 export interface LiveAttempt {
@@ -61,6 +63,10 @@ export class StudyState {
   readonly nLost = new Map<number, number>();
   /** Last values of the metrics that count, of trials that have not ended. */
   readonly latest = new Map<number, Record<string, MetricValue>>();
+  /** First objective at the levels of the fidelity that a trial has passed, NaN where it was not reported; of trials that have not ended. */
+  readonly curves = new Map<number, readonly number[]>();
+  /** Points that the user asked for and no trial has, in their order. */
+  points: readonly Params[];
   slots: Slots;
   /** Resource consumed by ended attempts, and the most that live ones may still consume. */
   spent = 0;
@@ -68,6 +74,8 @@ export class StudyState {
   /** Time for which the study was paused or ended, and since when it is. */
   idleMs = 0;
   idleSince: number | null = null;
+  /** Trials that ended after a start, and the time for which their attempts ran. */
+  readonly trained = { count: 0, ms: 0 };
   /** Number of the trial that reached the goal. */
   goalTrial: number | null = null;
   /** The failures in a row with one cause, since the study began, was resumed, or another cause came between. */
@@ -80,48 +88,47 @@ export class StudyState {
   readonly baseline: Baseline | null;
   /** What the sampler learns from. */
   readonly history: History;
-  /** What the study was told of earlier results; null for nothing. */
-  readonly prior: History | null;
-  readonly fidelityLevels: FidelityLevels | null;
   readonly schedulerState: Scheduler['state'];
 
   // Compiled from the spec: functions, not state. Private fields are no part of an equality check.
-  readonly #space: CompiledSpace;
+  readonly #base: ProposalBase;
   readonly #scheduler: Scheduler;
-  readonly #sampler: Sampler;
-  readonly #constraints: readonly Condition[];
   readonly #requiredMetrics: readonly string[];
 
   constructor(entry: JournalEntry) {
     this.view = createView(entry);
     const { spec } = this.view;
-    this.#space = compileSpace(spec.space);
-    this.baseline = baselineOf(spec, this.#space);
+    this.#base = new ProposalBase(spec);
+    this.baseline = baselineOf(spec, this.space);
     this.#scheduler = createScheduler(spec.search.scheduler, schedulerConfig(spec, this.baseline !== null));
     this.schedulerState = this.#scheduler.state;
-    this.#constraints = spec.constraints.map(compileConstraint);
-    this.#requiredMetrics = requiredMetrics(spec, this.#constraints);
-    this.#sampler = createSampler(spec.search.sampler);
-    this.history = new History(this.#space);
-    this.prior = null;
-    this.fidelityLevels = spec.fidelity === null ? null : { levels: rungLevels(spec.fidelity) };
+    this.#requiredMetrics = requiredMetrics(spec, this.constraints);
+    this.history = new History(this.space);
+    const points = (spec.search.points ?? []).map((point) => userPoint(this.space, point));
+    this.points = [...new Map(points.map((point) => [this.space.key(point), point])).values()];
     this.slots = createSlots(this.view.parallel);
   }
 
+  /** What proposals follow from, besides the history and the moment. */
+  get base(): ProposalBase {
+    return this.#base;
+  }
+
   get space(): CompiledSpace {
-    return this.#space;
+    return this.#base.space;
   }
 
   get scheduler(): Scheduler {
     return this.#scheduler;
   }
 
-  get sampler(): Sampler {
-    return this.#sampler;
+  get constraints(): readonly Condition[] {
+    return this.#base.constraints;
   }
 
-  get constraints(): readonly Condition[] {
-    return this.#constraints;
+  /** Mean duration of the trials that ended, in ms; null before the first. */
+  get trialMs(): number | null {
+    return this.trained.count === 0 ? null : this.trained.ms / this.trained.count;
   }
 
   /** Names of the metrics that a trial must report: objectives first, then what the constraints read. */
@@ -150,10 +157,4 @@ function requiredMetrics(spec: StudySpec, constraints: readonly Condition[]): re
   const parameters = new Set(spec.space.parameters.map((parameter) => parameter.name));
   const names = constraints.flatMap(conditionNames).filter((name) => !parameters.has(name));
   return [...new Set([...spec.objectives.map((objective) => objective.metric), ...names])];
-}
-
-function compileConstraint(text: string): Condition {
-  const parsed = parseCondition(text);
-  if (parsed.type === 'ok') return parsed.condition;
-  throw new HpoError('HPO-4203', `constraint "${text}": ${parsed.message}`, 'correct the condition of "# @hpo.constraint"');
 }

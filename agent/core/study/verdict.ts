@@ -1,8 +1,8 @@
-import type { Params } from '../../protocol/space.ts';
 import type { Failure, MetricValues } from '../../protocol/study.ts';
-import { metricNumber, unreachable } from '../../protocol/view.ts';
+import { unreachable } from '../../protocol/view.ts';
 import { evaluate } from '../space/index.ts';
 import { hasReachedTarget, isPastStop } from './budget.ts';
+import { asNumbers } from './proposalBase.ts';
 import type { LiveAttempt, StudyState, Verdict } from './state.ts';
 
 /** How an attempt ended. */
@@ -77,9 +77,4 @@ function afterEnd(state: StudyState, live: LiveAttempt): Verdict {
 
 function latest(state: StudyState, live: LiveAttempt): MetricValues {
   return { ...state.latest.get(live.number) };
-}
-
-/** Values as conditions read them. */
-function asNumbers(values: MetricValues): Params {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, metricNumber(value)]));
 }

@@ -123,6 +123,7 @@ describe('what each event changes', () => {
     params: { lr: 0.1 },
     origin: 'default',
     reason: 'why',
+    parent: null,
     state: 'waiting',
     target: 3,
     resource: 0,

@@ -6,6 +6,7 @@ import {
   command,
   type Observation,
   type StudyState,
+  type World,
 } from '../../../../agent/core/study/index.ts';
 import type { JournalEntry, StudyEvent } from '../../../../agent/protocol/events.ts';
 import type { StudyCommand } from '../../../../agent/protocol/requests.ts';
@@ -96,6 +97,8 @@ export class Harness {
   readonly journal: JournalEntry[] = [];
   now = 1_000;
   hasCapacity = true;
+  /** Stands in for the sampler. */
+  propose: NonNullable<World['propose']> | null = null;
 
   constructor(studySpec: StudySpec) {
     const entry: JournalEntry = { seq: 1, studyId: 's1', event: { type: 'studyCreated', at: this.now, spec: studySpec } };
@@ -146,7 +149,11 @@ export class Harness {
 
   decide(): void {
     for (let round = 0; ; round++) {
-      const events = decide(this.state, { now: this.now, hasCapacity: this.hasCapacity });
+      const events = decide(this.state, {
+        now: this.now,
+        hasCapacity: this.hasCapacity,
+        ...(this.propose === null ? {} : { propose: this.propose }),
+      });
       if (events.length === 0) return;
       if (round > 100_000) throw new Error('decisions without end');
       this.record(events);
