@@ -6,3 +6,4 @@ export * from './distribution.ts';
 export * from './margin.ts';
 export * from './points.ts';
 export * from './space.ts';
+export * from './transfer.ts';
