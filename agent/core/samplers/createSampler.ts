@@ -2,6 +2,7 @@ import { HpoError } from '../../protocol/errors.ts';
 import type { SamplerName } from '../../protocol/study.ts';
 import { autoSampler } from './auto.ts';
 import { evolutionSampler } from './evolution.ts';
+import { gpSampler } from './gp/gpSampler.ts';
 import { gridSampler } from './grid.ts';
 import { qmcSampler } from './qmc.ts';
 import { randomSampler } from './random.ts';
@@ -16,7 +17,15 @@ export function createSampler(name: SamplerName): Sampler {
   throw new HpoError('HPO-4105', `the sampler "${name}" is not available`, `Use one of: ${names}.`, { exitCode: 2 });
 }
 
-const samplers: readonly Sampler[] = [autoSampler, randomSampler, gridSampler, qmcSampler, tpeSampler, evolutionSampler];
+const samplers: readonly Sampler[] = [
+  autoSampler,
+  randomSampler,
+  gridSampler,
+  qmcSampler,
+  tpeSampler,
+  gpSampler,
+  evolutionSampler,
+];
 
 /** Names that `createSampler` accepts. */
 export const samplerNames: readonly SamplerName[] = samplers.map((sampler) => sampler.name);
