@@ -189,7 +189,7 @@ async function trySplice(spec: StudySpec, { snapshots }: PreflightPorts): Promis
   const key = { studyId: 'preflight', trial: 0, attempt: 1 };
   buildAttempt(
     spec,
-    { key, params, target: spec.fidelity?.default ?? null, seed: 0 },
+    { key, params, target: spec.fidelity?.default ?? null, seed: 0, parent: null },
     new Map(files.map((file, i) => [file, texts[i] ?? ''])),
   );
 }

@@ -12,6 +12,8 @@ export interface AttemptValues {
   readonly target: number | null;
   /** Seed of this trial, the same in all its attempts. */
   readonly seed: number;
+  /** The trial from which it goes on; null for one that begins afresh. */
+  readonly parent: number | null;
 }
 
 /** Files of the project that carry a tuned literal or config key, relative to the root. */
@@ -84,6 +86,7 @@ export function buildAttempt(spec: StudySpec, values: AttemptValues, texts: Read
     },
     files: [...spliced].map(([path, content]) => ({ path, content })),
     checkpointDir: spec.checkpoint?.dir ?? null,
+    checkpointFrom: spec.checkpoint === null ? null : values.parent,
     timeoutMs: spec.limits.timeoutMs,
     graceMs: spec.limits.graceMs,
     outputBytes: spec.limits.outputBytes,

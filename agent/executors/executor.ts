@@ -52,6 +52,11 @@ export interface AttemptStart {
   readonly files: readonly { readonly path: string; readonly content: string }[];
   /** Folder relative to the work folder that is kept over the attempts of a trial, besides HPO_CHECKPOINT_DIR; null for none. */
   readonly checkpointDir: string | null;
+  /**
+   * Number of the trial of this study with a copy of whose checkpoint the trial's first attempt begins; null to begin with
+   * none. Where that trial has none either, there is nothing to copy.
+   */
+  readonly checkpointFrom: number | null;
   readonly timeoutMs: number | null;
   readonly graceMs: number;
   /** Bytes of output at which the attempt is ended even if no agent is there; with one, the driver is sooner. */

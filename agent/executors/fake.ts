@@ -109,7 +109,7 @@ export class FakeMachine {
   begin(start: AttemptStart): FakeAttempt {
     const { key } = start;
     const trial = `${key.studyId}/${key.trial}`;
-    const checkpoint = this.#checkpoints.get(trial) ?? new Map<string, string>();
+    const checkpoint = this.#checkpoints.get(trial) ?? new Map(this.#checkpoints.get(`${key.studyId}/${start.checkpointFrom}`));
     this.#checkpoints.set(trial, checkpoint);
     const files = new Map([
       ...(this.#snapshots.get(start.snapshot) ?? []),

@@ -103,6 +103,7 @@ export function attemptOf(world: ExecutorWorld, steps: readonly Step[], more: Pa
     environment: {},
     files: [],
     checkpointDir: null,
+    checkpointFrom: null,
     timeoutMs: null,
     graceMs: 1_000,
     outputBytes: 1 << 30,
@@ -373,6 +374,25 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
       }
       expect(await world.read(key(0, 2), 'out')).toBe('0.1 0.2 ');
       expect(await world.read(key(1), 'out')).toBe('1.1 ');
+    });
+
+    it('begins a fork with a copy of the checkpoint of another trial, once, and leaves that one as it is', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      const run = async (trial: number, attempt: number, checkpointFrom: number | null): Promise<string> => {
+        const steps: readonly Step[] = [{ do: 'checkpoint', text: `${trial}.${attempt} ` }];
+        await executor.start(attemptOf(world, steps, { key: key(trial, attempt), checkpointFrom }));
+        await observer.ending(key(trial, attempt));
+        return world.read(key(trial, attempt), 'out');
+      };
+      expect(await run(0, 1, null)).toBe('0.1 ');
+      expect(await run(1, 1, 0)).toBe('0.1 1.1 ');
+      expect(await run(0, 2, null)).toBe('0.1 0.2 ');
+      expect(await run(1, 2, 0)).toBe('0.1 1.1 1.2 ');
+      expect(await run(2, 1, 1)).toBe('0.1 1.1 1.2 2.1 ');
+      // One that has no checkpoint has none to give.
+      expect(await run(3, 1, 77)).toBe('3.1 ');
     });
 
     it('runs several at once', async () => {

@@ -105,7 +105,7 @@ function foldCreated(state: StudyState, { number, params, target, parent }: Even
   }
   // What a fork's parent went through before was measured with other values.
   const { resource } = state.trial(number);
-  const skipped = (state.base.fidelity?.levels ?? []).filter((level) => level <= resource);
+  const skipped = (state.fidelityLevels?.levels ?? []).filter((level) => level <= resource);
   state.curves.set(
     number,
     skipped.map(() => NaN),
@@ -167,10 +167,10 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
  * make the trial look better than those that were measured there. A level that was passed before keeps its value.
  */
 function passLevels(state: StudyState, { number, step, values }: EventOf<'metricReported'>): void {
-  const { fidelity } = state.base;
+  const levels = state.fidelityLevels?.levels;
   const curve = state.curves.get(number);
-  if (fidelity === null || curve === undefined) return;
-  const level = highestReached(fidelity.levels, fidelity.levels.length, curve.length, step);
+  if (levels === undefined || curve === undefined) return;
+  const level = highestReached(levels, levels.length, curve.length, step);
   if (level >= 0) state.curves.set(number, withLevel(curve, level, objectivesOf(state, values)[0] ?? NaN));
 }
 
@@ -262,7 +262,7 @@ function observe(state: StudyState, number: number, as: Observation['state'], va
     state: as,
     values: objectivesOf(state, values),
     resource,
-    ...(base.fidelity === null ? {} : { curve }),
+    ...(state.fidelityLevels === null ? {} : { curve }),
     ...(violations.length === 0 ? {} : { violations }),
   });
 }

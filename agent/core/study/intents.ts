@@ -23,6 +23,8 @@ export interface Point {
   readonly params: Params;
   /** Value of the fidelity; null without one. */
   readonly target: number | null;
+  /** The trial from whose checkpoint it goes on; null for one that begins afresh. */
+  readonly parent: number | null;
   /** The same in all attempts of the trial; 31 bits, as most libraries take them. */
   readonly seed: number;
 }
@@ -33,6 +35,7 @@ export function pointOf(state: StudyState, number: number): Point {
   return {
     params: trial.params,
     target: trial.target,
+    parent: trial.parent,
     seed: createRng(state.view.spec.search.seed, number, 0x5eed).int(2 ** 31),
   };
 }

@@ -5,7 +5,7 @@ import { createView, type StudyView, type TrialView } from '../../protocol/view.
 import { createSlots, type Slots } from '../resources/index.ts';
 import { conditionNames, type CompiledSpace, type Condition } from '../space/index.ts';
 import { createScheduler, type Scheduler } from '../schedulers/index.ts';
-import { History } from '../samplers/index.ts';
+import { type FidelityLevels, History } from '../samplers/index.ts';
 import { baselineOf, schedulerConfig, type Baseline } from './baseline.ts';
 import { ProposalBase } from './proposalBase.ts';
 import { userPoint } from './userPoint.ts';
@@ -120,6 +120,11 @@ export class StudyState {
 
   get scheduler(): Scheduler {
     return this.#scheduler;
+  }
+
+  /** Null without an annotated resource. */
+  get fidelityLevels(): FidelityLevels | null {
+    return this.#base.fidelity;
   }
 
   get constraints(): readonly Condition[] {

@@ -6,6 +6,7 @@ import type { SnapshotStore } from '../../packaging/snapshot.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { AttemptStart } from '../executor.ts';
 import type { LocalAttemptFiles } from './attemptFiles.ts';
+import { copyCheckpoint } from './copyCheckpoint.ts';
 import { outputFileNames } from './outputFile.ts';
 import { oomKills, signalGroup } from './processes.ts';
 import { trialEnvironment } from './trialEnvironment.ts';
@@ -50,7 +51,13 @@ async function makeFolders(dir: string, { attempt, files, snapshots }: LaunchOpt
   const work = join(dir, 'work');
   const checkpoint = files.checkpointDir(attempt.key);
   await mkdir(dir, { recursive: true });
-  await Promise.all([mkdir(checkpoint, { recursive: true }), snapshots.materialize(attempt.snapshot, work, attempt.files)]);
+  const { checkpointFrom } = attempt;
+  await Promise.all([
+    checkpointFrom === null
+      ? mkdir(checkpoint, { recursive: true })
+      : copyCheckpoint(files.checkpointDir({ ...attempt.key, trial: checkpointFrom }), checkpoint),
+    snapshots.materialize(attempt.snapshot, work, attempt.files),
+  ]);
   if (attempt.checkpointDir === null) return;
   const place = resolve(work, attempt.checkpointDir);
   if (!place.startsWith(work + sep)) {

@@ -33,6 +33,7 @@ it('an attempt whose start takes longer than a look at the others is not given u
     environment: {},
     files: [],
     checkpointDir: null,
+    checkpointFrom: null,
     timeoutMs: null,
     graceMs: 100,
     outputBytes: 1e6,

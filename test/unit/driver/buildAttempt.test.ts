@@ -19,7 +19,7 @@ function specOf(files: Readonly<Record<string, string>>, changes: Partial<StudyS
 function build(files: Readonly<Record<string, string>>, params: Params, target: number | null = null) {
   const spec = specOf(files);
   const texts = new Map(tunedFiles(spec).map((file) => [file, files[file] ?? '']));
-  const start = buildAttempt(spec, { key, params, target, seed: 11 }, texts);
+  const start = buildAttempt(spec, { key, params, target, seed: 11, parent: null }, texts);
   return { ...start, spliced: Object.fromEntries(start.files.map(({ path, content }) => [path, content])) };
 }
 
@@ -135,7 +135,7 @@ test('a program that is not Python gets the words of JSON', () => {
     { 'a.py': `${objective}f = True  # @hpo bool via arg(--f)\n` },
     { script: 'hpo.yml', command: ['sh', 'run.sh'] },
   );
-  const start = buildAttempt(spec, { key, params: { f: false }, target: null, seed: 1 }, new Map());
+  const start = buildAttempt(spec, { key, params: { f: false }, target: null, seed: 1, parent: null }, new Map());
   expect(start.command).toEqual(['sh', 'run.sh', '--f', 'false']);
 });
 
@@ -152,7 +152,7 @@ describe('what cannot be', () => {
 
   test('stored code that is not what was annotated is refused, not guessed at', () => {
     const spec = specOf({ 'a.py': `${objective}lr = 0.1  # @hpo float(0, 1)\n` });
-    const attempt = { key, params: { lr: 0.5 }, target: null, seed: 1 };
+    const attempt = { key, params: { lr: 0.5 }, target: null, seed: 1, parent: null };
     expect(() => buildAttempt(spec, attempt, new Map([['a.py', 'something else altogether, and longer than that\n']]))).toThrow(
       expect.objectContaining({ next: expect.stringContaining('start the study again') }),
     );

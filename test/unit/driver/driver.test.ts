@@ -342,6 +342,7 @@ describe('an agent that begins', () => {
         environment: {},
         files: [],
         checkpointDir: null,
+        checkpointFrom: null,
         timeoutMs: null,
         graceMs: 1_000,
         outputBytes: 1e6,
