@@ -24,34 +24,64 @@ export function problemServer() {
 }
 
 /**
- * A Python program beside this file that answers each JSON line with one; requests may overlap when answers carry their `id`.
- * @returns {{ ask(request: object): Promise<any>, close(): void }} `ask` rejects on `{"error"}` and when the program ends.
+ * A Python program beside this file that answers each JSON line with one that has the same `id`; requests may overlap.
+ * `ask` rejects on `{"error"}` and when the program ends.
  */
-export function jsonLines(python, [script, ...args], env = {}) {
-  const child = spawn(python, [fileURLToPath(new URL(script, import.meta.url)), ...args], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', PYTHONUNBUFFERED: '1', ...env },
-  });
+export function jsonLines(python, [script, ...args]) {
   const waiting = new Map();
   let id = 0;
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const { id: answered, error, ...answer } = JSON.parse(line);
-    const { resolve, reject } = waiting.get(answered);
-    waiting.delete(answered);
-    if (error === undefined) resolve(answer);
-    else reject(new Error(`${script}: ${error}`));
-  });
-  child.on('close', (code) => {
-    for (const { reject } of waiting.values()) reject(new Error(`${script} ended with ${code}`));
-  });
-  // A request that comes too late is answered by the close above.
-  child.stdin.on('error', () => {});
+  const send = lines(
+    python,
+    [fileURLToPath(new URL(script, import.meta.url)), ...args],
+    ({ id: answered, error, ...answer }) => {
+      const { resolve, reject } = waiting.get(answered);
+      waiting.delete(answered);
+      if (error === undefined) resolve(answer);
+      else reject(new Error(`${script}: ${error}`));
+    },
+    (code) => {
+      for (const { reject } of waiting.values()) reject(new Error(`${script} ended with ${code}`));
+    },
+  );
   return {
     ask: (request) =>
       new Promise((resolve, reject) => {
         waiting.set(++id, { resolve, reject });
-        child.stdin.write(`${JSON.stringify({ id, ...request })}\n`);
+        send.line({ id, ...request });
       }),
-    close: () => child.stdin.end(),
+    close: send.end,
   };
+}
+
+/** A program that answers each JSON line with one, in order. */
+export function lineClient(program, args) {
+  const waiting = [];
+  const send = lines(
+    program,
+    args,
+    (answer) => waiting.shift().resolve(answer),
+    (code) => {
+      for (const { reject } of waiting) reject(new Error(`${program} ended with ${code}`));
+    },
+  );
+  return {
+    ask: (request) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject });
+        send.line(request);
+      }),
+    close: send.end,
+  };
+}
+
+function lines(program, args, onAnswer, onEnd) {
+  const child = spawn(program, args, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', PYTHONWARNINGS: 'ignore' },
+  });
+  createInterface({ input: child.stdout }).on('line', (line) => onAnswer(JSON.parse(line)));
+  child.on('close', onEnd);
+  // A request that comes too late is answered by the end of the program.
+  child.stdin.on('error', () => {});
+  return { line: (request) => child.stdin.write(`${JSON.stringify(request)}\n`), end: () => child.stdin.end() };
 }

@@ -19,21 +19,6 @@ export function training() {
       parameter('coef0', float(-1, 1), 'kernel == "poly" or kernel == "sigmoid"'),
       parameter('shrinking', choice(true, false)),
     ]),
-    problem(
-      'digits-mlp',
-      'loss',
-      [
-        parameter('lr', float(1e-5, 1, true)),
-        parameter('alpha', float(1e-6, 1, true)),
-        parameter('width', int(8, 64, true)),
-        parameter('layers', int(1, 2)),
-        parameter('batch', ordinal(16, 32, 64, 128)),
-        parameter('solver', choice('adam', 'sgd')),
-        parameter('momentum', float(0, 0.99), 'solver == "sgd"'),
-        parameter('activation', choice('relu', 'tanh', 'logistic')),
-      ],
-      { name: 'epochs', min: 1, max: 27, reductionFactor: 3 },
-    ),
     problem('cancer-boosting', 'loss', [
       parameter('rate', float(1e-3, 1, true)),
       parameter('rounds', int(5, 60, true)),
@@ -52,5 +37,20 @@ export function training() {
       parameter('bagging', choice(true, false)),
       parameter('rows', float(0.2, 1), 'bagging == true'),
     ]),
+    problem(
+      'digits-mlp',
+      'loss',
+      [
+        parameter('lr', float(1e-5, 1, true)),
+        parameter('alpha', float(1e-6, 1, true)),
+        parameter('width', int(8, 64, true)),
+        parameter('layers', int(1, 2)),
+        parameter('batch', ordinal(16, 32, 64, 128)),
+        parameter('solver', choice('adam', 'sgd')),
+        parameter('momentum', float(0, 0.99), 'solver == "sgd"'),
+        parameter('activation', choice('relu', 'tanh', 'logistic')),
+      ],
+      { name: 'epochs', min: 1, max: 27, reductionFactor: 3 },
+    ),
   ];
 }
