@@ -9,6 +9,7 @@ import {
 } from '../../agent/core/samplers/index.ts';
 import { type CompiledSpace, compileSpace, walkPoints } from '../../agent/core/space/index.ts';
 import type { Objective, Params, SearchSpace } from '../../agent/protocol/space.ts';
+import { liars } from '../../agent/protocol/study.ts';
 import { choice, float, int, ordinal, parameter, searchSpace } from '../unit/core/space/builders.ts';
 
 export interface SamplerTraits {
@@ -72,7 +73,7 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
       expect(new Set(observations.map(({ params }) => space.key(params))).size).toBe(12);
     });
 
-    test.each(['min', 'mean', 'max'] as const)('a batch of 16 pending trials has 16 different points, liar %s', (liar) => {
+    test.each(liars)('a batch of 16 pending trials has 16 different points, liar %s', (liar) => {
       const space = compileSpace(spaces.mixed);
       const done = run(sampler, space, 20, (point) => [distance(space, point)]);
       const history = new History(space, done);
@@ -95,6 +96,7 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
       ['constant', () => [1], () => 'complete'],
       ['huge', (_, number) => [number % 2 === 0 ? 1e308 : -1e308], () => 'complete'],
       ['no values', () => [], () => 'complete'],
+      ['over 600 orders of magnitude', (_, number) => [10 ** (100 * (number % 7) - 300)], () => 'complete'],
       ['every state', (_, number) => [number], (number) => states[number % states.length] ?? 'complete'],
     ])('goes on when results are: %s', (_, values, state) => {
       const space = compileSpace(spaces.conditions);
@@ -103,19 +105,76 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
       for (const { params } of observations) expect(space.isValid(params)).toBe(true);
     });
 
-    test('handles several objectives, one of them NaN for ever', () => {
+    test.each([0, 1, 2, null])('handles several objectives, number %o of them NaN for ever', (missing) => {
       const space = compileSpace(spaces.mixed);
       const objectives: Objective[] = ['a', 'b', 'c'].map((metric, k) => ({
         metric,
         direction: k === 1 ? 'max' : 'min',
         goal: null,
       }));
-      for (const last of [1, NaN]) {
-        const observations = run(sampler, space, 35, (point) => [distance(space, point), Number(point['x'] ?? 0), last], {
-          objectives,
-        });
+      const values = (point: Params): number[] =>
+        [distance(space, point), Number(point['x'] ?? 0), 1].map((value, k) => (k === missing ? NaN : value));
+      for (const { params } of run(sampler, space, 35, values, { objectives })) expect(space.isValid(params)).toBe(true);
+    });
+
+    test.each<[string, (number: number) => readonly number[], boolean]>([
+      ['each by another degree', (number) => [(number % 5) - 2, 0.1 * number - 1], true],
+      ['all', (number) => [1 + number, 3], false],
+      ['of very different sizes', (number) => [number % 2 === 0 ? 1e308 : -1e308, number % 3 === 0 ? 5e-324 : -1], true],
+      ['by an unknown or infinite amount', (number) => [number % 2 === 0 ? NaN : Infinity, number % 3 === 0 ? NaN : 1], false],
+    ])('handles measured constraints that are violated: %s', (_, violations, isSometimesFine) => {
+      const space = compileSpace(spaces.conditions);
+      const isFine = (number: number): boolean => isSometimesFine && violations(number).every((by) => by <= 0);
+      const observations = run(sampler, space, 35, (_point, number) => [Math.cos(number)], {
+        state: (number) => (isFine(number) ? 'complete' : 'infeasible'),
+        more: (number) => ({ violations: violations(number) }),
+      });
+      if (!traits.endsEarly) expect(observations).toHaveLength(35);
+      for (const { params } of observations) expect(space.isValid(params)).toBe(true);
+    });
+
+    test.each<[string, (point: number, level: number) => number]>([
+      ['that fall', (point, level) => point + 1 / (1 + level)],
+      ['of which some values are missing', (point, level) => (level % 2 === 0 ? NaN : point)],
+      ['that diverge', (point, level) => (level === 0 ? point : level === 1 ? Infinity : NaN)],
+    ])('handles curves over the levels of a fidelity %s', (_, curveOf) => {
+      const space = compileSpace(spaces.mixed);
+      const fidelity = { levels: [1, 3, 9, 27] };
+      // Every third trial goes on at each level; the last ones still run.
+      const reached = (number: number): number => (number % 27 === 0 ? 3 : number % 9 === 0 ? 2 : number % 3 === 0 ? 1 : 0);
+      const curve = (point: Params, number: number): number[] =>
+        fidelity.levels.slice(0, reached(number) + 1).map((_level, k) => curveOf(distance(space, point), k));
+      const observations = run(sampler, space, 40, (point, number) => [curve(point, number).at(-1) ?? NaN], {
+        state: (number) => (number > 36 ? 'pending' : reached(number) === 3 ? 'complete' : 'pruned'),
+        more: (number, point) => ({ curve: curve(point, number), resource: fidelity.levels[reached(number)] ?? 0 }),
+        context: { fidelity },
+      });
+      if (!traits.endsEarly) expect(observations).toHaveLength(40);
+      for (const { params } of observations) expect(space.isValid(params)).toBe(true);
+    });
+
+    test('may learn from other studies, whatever they were like', () => {
+      const space = compileSpace(spaces.mixed);
+      const earlier = Array.from({ length: 30 }, (_, number): Observation => {
+        const point = space.sample(createRng(5, number).next);
+        const params = point.type === 'ok' && number % 7 !== 0 ? point.params : { x: 99, kind: 'gone', other: 1 };
+        const state = states[number % 4] ?? 'complete';
+        return { number, params, state, values: number % 5 === 0 ? [NaN] : [1e6 * number], resource: number };
+      });
+      for (const rows of [earlier, earlier.slice(0, 1), []]) {
+        const prior = new History(space, rows);
+        const observations = run(sampler, space, 20, (point) => [distance(space, point)], { context: { prior } });
         for (const { params } of observations) expect(space.isValid(params)).toBe(true);
+        expect(run(sampler, space, 20, (point) => [distance(space, point)], { context: { prior } })).toEqual(observations);
       }
+    });
+
+    test('proposes within ten seconds after 100,000 observations, on a busy machine too', () => {
+      const history = manyObservations();
+      const start = performance.now();
+      const proposal = sampler.propose(context(history.space, history, { number: history.size, budgetTrials: 200_000 }));
+      expect(performance.now() - start).toBeLessThan(10_000);
+      expect(proposal.type === 'exhausted' || history.space.isValid(proposal.params)).toBe(true);
     });
 
     test.each<[string, SearchSpace]>([
@@ -161,12 +220,14 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
       expect(sampler.propose(context(space, new History(space)))).toMatchObject({ type: 'exhausted' });
     });
 
-    test('handles duplicates and values of another space in the history', () => {
+    test.each<[string, Params]>([
+      ['of one point', { x: 0.1, rate: 1e-3, decay: 0.9, half: 0.5, n: 3, even: 8, width: 64, kind: null, size: 64 }],
+      ['of values of another space', { x: 99, rate: -5, n: 1e9, kind: 'gone', size: 'none', other: 1 }],
+    ])('handles duplicates %s in the history', (_, params) => {
       const space = compileSpace(spaces.mixed);
-      const foreign: Params = { x: 99, rate: -5, n: 1e9, kind: 'gone', size: 'none', other: 1 };
       const observations = Array.from(
         { length: 30 },
-        (_, number): Observation => ({ number, params: foreign, state: 'complete', values: [number], resource: 1 }),
+        (_value, number): Observation => ({ number, params, state: 'complete', values: [number], resource: 1 }),
       );
       const proposal = sampler.propose(context(space, new History(space, observations), { number: 30 }));
       expect(proposal.type === 'point' && space.isValid(proposal.params)).toBe(true);
@@ -234,6 +295,9 @@ function context(space: CompiledSpace, history: History, more: Partial<SamplerCo
 interface RunOptions {
   readonly state?: (number: number) => ObservationState;
   readonly objectives?: readonly Objective[];
+  /** What else is known of a trial. */
+  readonly more?: (number: number, point: Params) => Partial<Observation>;
+  readonly context?: Partial<SamplerContext>;
 }
 
 /** Observations of a sequential study of at most `nTrials`. */
@@ -246,14 +310,16 @@ function run(
 ): Observation[] {
   const history = new History(space);
   for (let number = 0; number < nTrials; number++) {
-    const proposal = sampler.propose(context(space, history, { number, objectives: options.objectives ?? [loss] }));
+    const more = { number, objectives: options.objectives ?? [loss], ...options.context };
+    const proposal = sampler.propose(context(space, history, more));
     if (proposal.type === 'exhausted') {
       expect(proposal.reason.length).toBeGreaterThan(0);
       break;
     }
     expect(proposal.reason.length).toBeGreaterThan(0);
     const state = options.state?.(number) ?? 'complete';
-    history.upsert({ number, params: proposal.params, state, values: values(proposal.params, number), resource: 1 });
+    const { params } = proposal;
+    history.upsert({ number, params, state, values: values(params, number), resource: 1, ...options.more?.(number, params) });
   }
   return Array.from({ length: history.size }, (_, row) => history.at(row));
 }
@@ -268,3 +334,20 @@ function distance(space: CompiledSpace, params: Params): number {
   }
   return sum;
 }
+
+/** Of all states, in a space with conditions. Made once: all samplers get the same. */
+function manyObservations(): History {
+  if (many !== null) return many;
+  const space = compileSpace(spaces.conditions);
+  const { next } = createRng(3);
+  many = new History(space);
+  for (let number = 0; number < 100_000; number++) {
+    const point = space.sample(next);
+    if (point.type === 'none') break;
+    const state = number > 99_900 ? 'pending' : (states[number % 4] ?? 'complete');
+    many.upsert({ number, params: point.params, state, values: [next()], resource: 1 });
+  }
+  return many;
+}
+
+let many: History | null = null;

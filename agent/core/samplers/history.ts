@@ -42,6 +42,9 @@ export class History {
   private readonly seen = new Map<string, number>();
   private readonly counts: Record<ObservationState, number> = { complete: 0, pruned: 0, failed: 0, infeasible: 0, pending: 0 };
   private unitValues = new Float64Array(0);
+  // Private fields are no part of an equality check: they are about changes, not about what is known.
+  #version = 0;
+  #changedAt = new Float64Array(0);
 
   constructor(space: CompiledSpace, observations: Iterable<Observation> = []) {
     this.space = space;
@@ -69,6 +72,16 @@ export class History {
     return this.unitValues;
   }
 
+  /** Number of changes so far. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The version that each row's last change made (at least `size` entries), so that what is derived can be kept up to date. */
+  get changedAt(): Float64Array {
+    return this.#changedAt;
+  }
+
   upsert(observation: Observation): void {
     const known = this.rowByNumber.get(observation.number);
     const row = known ?? this.rows.length;
@@ -76,6 +89,8 @@ export class History {
     if (before !== undefined) this.counts[before.state]--;
     this.counts[observation.state]++;
     this.rows[row] = observation;
+    if (row >= this.#changedAt.length) this.#changedAt = grown(this.#changedAt, Math.max(64, row * 2));
+    this.#changedAt[row] = ++this.#version;
     // Most updates of a trial change its state only.
     if (before?.params === observation.params) return;
     this.rowByNumber.set(observation.number, row);
@@ -84,11 +99,7 @@ export class History {
     this.keys[row] = key;
     this.count(key, 1);
     const width = this.space.parameters.length;
-    if ((row + 1) * width > this.unitValues.length) {
-      const grown = new Float64Array(Math.max(64, row * 2) * width);
-      grown.set(this.unitValues);
-      this.unitValues = grown;
-    }
+    if ((row + 1) * width > this.unitValues.length) this.unitValues = grown(this.unitValues, Math.max(64, row * 2) * width);
     this.space.encode(observation.params, this.unitValues, row * width);
   }
 
@@ -133,4 +144,10 @@ export class History {
     if (count === 0) this.seen.delete(key);
     else this.seen.set(key, count);
   }
+}
+
+function grown(values: Float64Array, length: number): Float64Array<ArrayBuffer> {
+  const copy = new Float64Array(length);
+  copy.set(values);
+  return copy;
 }

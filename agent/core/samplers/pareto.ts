@@ -1,9 +1,17 @@
+/** Takes `count` of a front's members, which are indices of `losses`. */
+export type Choice = (front: readonly number[], losses: readonly (readonly number[])[], count: number) => number[];
+
 /**
  * The `count` best rows with several objectives, best first: one Pareto front after the other, inside of a front the least
- * crowded first (K. Deb et al.: NSGA-II, IEEE Transactions on Evolutionary Computation 6 (2002), sections III.A and III.B).
- * `losses[i]` belongs to `rows[i]`; smaller is better; no NaN.
+ * crowded first (K. Deb et al.: NSGA-II, IEEE Transactions on Evolutionary Computation 6 (2002), sections III.A and III.B), or in the order
+ * in which `choose` takes them. `losses[i]` belongs to `rows[i]`; smaller is better; no NaN.
  */
-export function bestOfFronts(rows: readonly number[], losses: readonly (readonly number[])[], count: number): number[] {
+export function bestOfFronts(
+  rows: readonly number[],
+  losses: readonly (readonly number[])[],
+  count: number,
+  choose: Choice = leastCrowded,
+): number[] {
   const chosen: number[] = [];
   let rest = rows.map((_, index) => index);
   // In this order nothing can be dominated by a later one, so a front is found in one pass.
@@ -17,7 +25,7 @@ export function bestOfFronts(rows: readonly number[], losses: readonly (readonly
       (isDominated ? dominated : front).push(index);
     }
     const free = count - chosen.length;
-    chosen.push(...leastCrowded(front, losses, free));
+    chosen.push(...choose(front, losses, free));
     rest = dominated;
   }
   return chosen.map((index) => rows[index] ?? 0);
@@ -42,7 +50,8 @@ function compareInOrder(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-function leastCrowded(front: readonly number[], losses: readonly (readonly number[])[], count: number): number[] {
+/** The `count` members of a front that stand farthest from their neighbours. */
+export function leastCrowded(front: readonly number[], losses: readonly (readonly number[])[], count: number): number[] {
   const distance = new Map<number, number>(front.map((index) => [index, 0]));
   const nObjectives = losses[front[0] ?? 0]?.length ?? 0;
   for (let k = 0; k < nObjectives; k++) {

@@ -26,17 +26,20 @@ export class ParzenEstimator {
   private readonly mu: Float64Array;
   private readonly sigma: Float64Array;
 
-  /** `rows` of `unit` (row-major, one column a parameter) with their `weights`, which need not sum to 1; the prior has weight 1. */
-  constructor(space: CompiledSpace, unit: Float64Array, rows: readonly number[], weights: Float64Array) {
+  /**
+   * `points` are rows as `CompiledSpace.encode` writes them, one for each of the `weights`, which need not sum to 1; the prior
+   * has weight 1.
+   */
+  constructor(space: CompiledSpace, points: Float64Array, weights: Float64Array) {
     this.space = space;
     const width = space.parameters.length;
-    const count = rows.length + 1;
+    const count = weights.length + 1;
     this.count = count;
     this.mu = new Float64Array(width * count);
     this.sigma = new Float64Array(width * count);
     for (const { index, size, distribution } of space.parameters) {
       const at = index * count;
-      for (let k = 0; k < count - 1; k++) this.mu[at + k] = unit[(rows[k] ?? 0) * width + index] ?? NaN;
+      for (let k = 0; k < count - 1; k++) this.mu[at + k] = points[k * width + index] ?? NaN;
       this.mu[at + count - 1] = 0.5;
       if (size > 1 && distribution.type !== 'categorical')
         setBandwidths(this.mu.subarray(at, at + count - 1), this.sigma.subarray(at, at + count - 1));
@@ -46,10 +49,10 @@ export class ParzenEstimator {
     this.logWeights = new Float64Array(count);
     let total = 0;
     for (let k = 0; k < count; k++) {
-      total += k < count - 1 ? (weights[k] ?? 0) : 1;
+      total += weights[k] ?? 1;
       this.cumulative[k] = total;
     }
-    for (let k = 0; k < count; k++) this.logWeights[k] = Math.log((k < count - 1 ? (weights[k] ?? 0) : 1) / total);
+    for (let k = 0; k < count; k++) this.logWeights[k] = Math.log((weights[k] ?? 1) / total);
   }
 
   /** Writes a draw's place in the unit cube to `target`, every parameter filled, also those that will prove inactive. */
@@ -75,9 +78,9 @@ export class ParzenEstimator {
     const width = this.space.parameters.length;
     const terms = new Float64Array(nPoints * count);
     for (let point = 0; point < nPoints; point++) terms.set(this.logWeights, point * count);
+    const column = new Float64Array(nPoints);
     for (const parameter of this.space.parameters) {
       if (parameter.size === 1) continue;
-      const column = new Float64Array(nPoints);
       for (let point = 0; point < nPoints; point++) column[point] = points[point * width + parameter.index] ?? NaN;
       if (parameter.distribution.type === 'categorical') this.addCategories(parameter, column, terms);
       else if (parameter.size === Infinity) this.addContinuous(parameter, column, terms);
@@ -90,27 +93,35 @@ export class ParzenEstimator {
 
   private addContinuous(parameter: CompiledParameter, column: Float64Array, terms: Float64Array): void {
     const { count } = this;
-    const at = parameter.index * count;
-    const inverse = new Float64Array(count);
-    const offset = new Float64Array(count);
-    for (let k = 0; k < count; k++) {
-      const mu = this.mu[at + k] ?? NaN;
-      const sigma = this.sigma[at + k] ?? 1;
-      // An inactive one: factor 1 everywhere.
-      const isMissing = Number.isNaN(mu);
-      inverse[k] = isMissing ? 0 : Math.SQRT1_2 / sigma;
-      offset[k] = isMissing ? 0 : -Math.log(sigma) - logSqrt2Pi - logMass(mu, sigma, 0, 1);
-    }
+    const mu = this.mu.subarray(parameter.index * count, (parameter.index + 1) * count);
+    const { center, scale, offset } = this.kernelsOf(parameter);
     for (let point = 0; point < column.length; point++) {
       const u = column[point] ?? NaN;
       if (Number.isNaN(u)) continue;
       const row = point * count;
-      for (let k = 0; k < count; k++) {
-        const scale = inverse[k] ?? 0;
-        const z = scale === 0 ? 0 : (u - (this.mu[at + k] ?? 0)) * scale;
+      for (let k = 0; k < mu.length; k++) {
+        const z = (u - (center[k] ?? 0)) * (scale[k] ?? 0);
         terms[row + k] = (terms[row + k] ?? 0) + (offset[k] ?? 0) - z * z;
       }
     }
+  }
+
+  /** log density of kernel k at u: offset − ((u − center) · scale)²; 0 everywhere where the observation has no value. */
+  private kernelsOf({ index }: CompiledParameter): Record<'center' | 'scale' | 'offset', Float64Array> {
+    const { count } = this;
+    const at = index * count;
+    const center = new Float64Array(count);
+    const scale = new Float64Array(count);
+    const offset = new Float64Array(count);
+    for (let k = 0; k < count; k++) {
+      const mu = this.mu[at + k] ?? NaN;
+      const sigma = this.sigma[at + k] ?? 1;
+      if (Number.isNaN(mu)) continue;
+      center[k] = mu;
+      scale[k] = Math.SQRT1_2 / sigma;
+      offset[k] = -Math.log(sigma) - logSqrt2Pi - logMass(mu, sigma, 0, 1);
+    }
+    return { center, scale, offset };
   }
 
   private addCells(parameter: CompiledParameter, column: Float64Array, terms: Float64Array): void {
@@ -119,19 +130,19 @@ export class ParzenEstimator {
     const at = parameter.index * count;
     // Observations of one value have one and the same kernel, so there are at most as many kernels as values.
     const shapeOf = new Int32Array(count);
-    const shapes: { readonly mu: number; readonly sigma: number; readonly logTotal: number }[] = [];
+    const shapes: number[] = [];
     const shapeByMu = new Map<number, number>();
     for (let k = 0; k < count; k++) {
       const mu = this.mu[at + k] ?? NaN;
       // The prior, which comes last, may share its mean with an observation, but not its width.
       let shape = k === count - 1 ? undefined : shapeByMu.get(mu);
       if (shape === undefined) {
-        const sigma = this.sigma[at + k] ?? 1;
-        shape = shapes.push({ mu, sigma, logTotal: logMass(mu, sigma, 0, 1) }) - 1;
+        shape = shapes.push(k) - 1;
         shapeByMu.set(mu, shape);
       }
       shapeOf[k] = shape;
     }
+    const { center, scale, offset } = this.kernelsOf(parameter);
     const byCell = new Map<number, Float64Array>();
     for (let point = 0; point < column.length; point++) {
       const u = column[point] ?? NaN;
@@ -139,9 +150,16 @@ export class ParzenEstimator {
       let masses = byCell.get(u);
       if (masses === undefined) {
         const [from, to] = unitCell(distribution, fromUnit(distribution, u));
-        masses = Float64Array.from(shapes, ({ mu, sigma, logTotal }) =>
-          Number.isNaN(mu) ? -Math.log(size) : logMass(mu, sigma, from, to) - logTotal,
-        );
+        const logUniform = -Math.log(size);
+        const logWidth = Math.log(to - from);
+        masses = new Float64Array(shapes.length);
+        for (let shape = 0; shape < shapes.length; shape++) {
+          const k = shapes[shape] ?? 0;
+          masses[shape] =
+            (scale[k] ?? 0) === 0
+              ? logUniform
+              : (offset[k] ?? 0) + logCell(from - (center[k] ?? 0), to - (center[k] ?? 0), logWidth, scale[k] ?? 0);
+        }
         byCell.set(u, masses);
       }
       const row = point * count;
@@ -233,3 +251,18 @@ function logMass(mu: number, sigma: number, from: number, to: number): number {
   const mass = a > 0 ? normalCdf(-a) - normalCdf(-b) : normalCdf(b) - normalCdf(a);
   return mass > 0 ? Math.log(mass) : logNothing;
 }
+
+/**
+ * log ∫ exp(−(t · scale)²) dt from `from` to `to`; `logWidth` = log(to − from). In narrow cells by the middle and the curvature
+ * there, to about 1e-6 relative where the kernel has its mass: most cells of long ranges are narrow.
+ */
+function logCell(from: number, to: number, logWidth: number, scale: number): number {
+  const h = (to - from) * scale;
+  if (h > 0.15) return logMass(0, Math.SQRT1_2 / scale, from, to) + logSqrtPi - Math.log(scale);
+  const z = ((from + to) / 2) * scale;
+  const z2 = z * z;
+  return logWidth - z2 + ((2 * z2 - 1) * h * h) / 12;
+}
+
+/** log √π */
+const logSqrtPi = 0.5723649429247001;

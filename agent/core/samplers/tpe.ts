@@ -1,9 +1,10 @@
 import type { Params } from '../../protocol/space.ts';
 import { createRng, type Rng } from '../math/index.ts';
 import type { CompiledSpace } from '../space/index.ts';
-import { ParzenEstimator } from './parzen.ts';
+import { fitDensities } from './kernels.ts';
+import type { ParzenEstimator } from './parzen.ts';
 import type { Proposal, Sampler, SamplerContext } from './sampler.ts';
-import { splitObservations } from './split.ts';
+import { type Split, splitObservations } from './split.ts';
 import { startupPoint } from './startup.ts';
 import { streams } from './streams.ts';
 import { freePoints, unseenPoint } from './unseen.ts';
@@ -11,8 +12,8 @@ import { freePoints, unseenPoint } from './unseen.ts';
 /** Trials before the model is asked. */
 const nStartup = 10;
 const nCandidates = 24;
-/** Kernels of the density of the rest; beyond it old observations are thinned, so the cost of a proposal has a bound. */
-const maxKernels = 500;
+/** Pending trials that a fantasy is drawn for; of more the latest. */
+const maxFantasies = 64;
 
 /**
  * Tree-structured Parzen estimator, multivariate: fits one density l to the best tenth of the observations and one, g, to the
@@ -27,14 +28,13 @@ export const tpeSampler: Sampler = {
   name: 'tpe',
   propose(context: SamplerContext): Proposal {
     const { history, space } = context;
-    if (history.ended < nStartup || space.parameters.length === 0) return startupPoint(context, nStartup);
+    if (isStartup(context) || space.parameters.length === 0) return startupPoint(context, nStartup);
     const rng = createRng(context.seed, context.number, streams.tpe);
-    const { below, above } = splitObservations(history, context.objectives, context.liar === 'fantasy' ? 'mean' : context.liar);
-    const good = new ParzenEstimator(space, history.unit, below, recencyWeights(below.length));
-    const thinned = thin(above);
-    const rest = new ParzenEstimator(space, history.unit, thinned.rows, thinned.weights);
+    const split = splitObservations(context);
+    const lucky = context.liar === 'fantasy' && split.pending.length > 0 ? drawFantasies(context, split, rng) : [];
+    const { good, rest } = fitDensities(context, split, lucky);
     const candidates = drawCandidates(context, good, rng);
-    const reason = `Most promising of ${candidates.length} points drawn around the best ${below.length} of ${history.ended} trials.`;
+    const reason = `Most promising of ${candidates.length} points drawn around the best ${split.below.length} of ${history.ended} trials.`;
     const best = mostPromising(space, candidates, good, rest);
     if (best !== undefined) return { type: 'point', params: best, reason };
     const free = freePoints(context);
@@ -44,6 +44,12 @@ export const tpeSampler: Sampler = {
     return { type: 'point', params: last, reason: `Most promising of the ${free.length} points that are left.` };
   },
 };
+
+/** Until there is something to learn from; with results of other studies only every other trial. */
+function isStartup({ history, prior, number }: SamplerContext): boolean {
+  if (history.ended >= nStartup) return false;
+  return prior === null || prior.ended < nStartup || number % 2 === 0;
+}
 
 /** Valid points drawn from the density; none that a trial of a discrete space has. May be fewer than asked for, even none. */
 function drawCandidates(context: SamplerContext, density: ParzenEstimator, rng: Rng): Params[] {
@@ -89,28 +95,24 @@ function mostPromising(
   return best;
 }
 
-/** Weights of n observations from the oldest to the newest: the last 25 count fully, older ones from 1/n up to 1. */
-function recencyWeights(n: number): Float64Array {
-  const nOld = Math.max(0, n - 25);
-  const weights = new Float64Array(n).fill(1);
-  for (let k = 0; k < nOld; k++) weights[k] = 1 / n + ((1 - 1 / n) * k) / Math.max(1, nOld - 1);
-  return weights;
-}
-
-/** At most `maxKernels` rows: the newest half all, the older ones evenly thinned and weighing as much as those left out. */
-function thin(rows: readonly number[]): { rows: number[]; weights: Float64Array } {
-  const weights = recencyWeights(rows.length);
-  if (rows.length <= maxKernels) return { rows: [...rows], weights };
-  const nNew = maxKernels / 2;
-  const nOld = rows.length - nNew;
-  const stride = nOld / (maxKernels - nNew);
-  const kept = Array.from({ length: maxKernels }, (_, k) =>
-    k < maxKernels - nNew ? Math.floor(k * stride) : nOld + k - (maxKernels - nNew),
-  );
-  return {
-    rows: kept.map((place) => rows[place] ?? 0),
-    weights: Float64Array.from(kept, (place) => (weights[place] ?? 0) * (place < nOld ? stride : 1)),
-  };
+/**
+ * Pending rows that count as good: each with the probability that the model gives it, p(good | x) = γ l / (γ l + (1 − γ) g), where
+ * γ is the share of good ones; a draw of what it may turn out to be, anew for each proposal.
+ */
+function drawFantasies(context: SamplerContext, split: Split, rng: Rng): number[] {
+  const { space, history } = context;
+  const width = space.parameters.length;
+  const rows = split.pending.slice(-maxFantasies);
+  const points = new Float64Array(rows.length * width);
+  rows.forEach((row, k) => points.set(history.unit.subarray(row * width, (row + 1) * width), k * width));
+  const { good, rest } = fitDensities(context, split);
+  const logGood = good.logDensity(points, rows.length);
+  const logRest = rest.logDensity(points, rows.length);
+  const share = split.below.length / Math.max(1, split.nRanked);
+  return rows.filter((_, k) => {
+    const odds = (share / (1 - share)) * Math.exp((logGood[k] ?? 0) - (logRest[k] ?? 0));
+    return rng.next() * (1 + odds) < odds;
+  });
 }
 
 function someOf(points: readonly Params[], most: number, rng: Rng): readonly Params[] {

@@ -20,9 +20,7 @@ function below(rows: readonly Row[], liar: 'min' | 'mean' | 'max' = 'max', direc
     }),
   );
   const objectives: Objective[] = [{ metric: 'm', direction, goal: null }];
-  const split = splitObservations(new History(space, observations), objectives, liar);
-  expect([...split.below, ...split.above].sort((a, b) => a - b)).toEqual(rows.map((_, row) => row));
-  return [...split.below];
+  return [...splitObservations({ history: new History(space, observations), objectives, liar, fidelity: null }).below];
 }
 
 const complete = (...values: number[]): Row[] => values.map((value) => ['complete', value]);
