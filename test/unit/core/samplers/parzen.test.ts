@@ -63,8 +63,8 @@ test('agrees with the formula written out for one observation', () => {
     for (let k = 0; k < 10_000; k++) mass += bell((k + 0.5) / 10_000) / 10_000;
     return bell(x) / mass;
   };
-  // Alone, an observation reaches to the farther end: σ = 0.75. Two kernels: (δ + ½) / (1 + 2/2).
-  const kernel = cut(0.4, 0.25, 0.75) * (1.5 / 2);
+  // A single observation has σ = 0.2. Two kernels: (δ + ½) / (1 + 2/2).
+  const kernel = cut(0.4, 0.25, 0.2) * (1.5 / 2);
   const prior = cut(0.4, 0.5, 1) * 0.5;
   expect(density(space, estimator, { x: 0.4, c: 'a' })).toBeCloseTo((kernel + prior) / 2, 6);
 });
