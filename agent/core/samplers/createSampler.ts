@@ -1,6 +1,7 @@
 import { HpoError } from '../../protocol/errors.ts';
 import type { SamplerName } from '../../protocol/study.ts';
 import { autoSampler } from './auto.ts';
+import { cmaesSampler } from './cmaes/cmaes.ts';
 import { evolutionSampler } from './evolution.ts';
 import { gpSampler } from './gp/gpSampler.ts';
 import { gridSampler } from './grid.ts';
@@ -25,6 +26,7 @@ const samplers: readonly Sampler[] = [
   tpeSampler,
   gpSampler,
   evolutionSampler,
+  cmaesSampler,
 ];
 
 /** Names that `createSampler` accepts. */

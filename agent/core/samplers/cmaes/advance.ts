@@ -1,0 +1,207 @@
+import type { History } from '../history.ts';
+import { type Columns, cutNormalMoments, observedCell } from './columns.ts';
+import { withMargin } from './margin.ts';
+import { decompose, deviationOf, type Model } from './model.ts';
+import type { Strategy } from './strategy.ts';
+
+/** Widest deviation of a coordinate: beyond it draws would only pile up at the ends of the range. */
+const widest = 0.5;
+
+/**
+ * The model after one generation; null where its covariance has become singular. `ranked`: rows of the λ members, best first.
+ *
+ * N. Hansen, arXiv 1604.00772, section B (equations 35 to 48, with negative weights). Members that are known by a cell alone, as
+ * discrete or inactive parameters are, enter with mean and variance of the model's own normal within that cell: what they do
+ * not say changes nothing. `areEqual`: the members differ too little to tell them apart, so the step size grows.
+ */
+export function advance(
+  model: Model,
+  strategy: Strategy,
+  columns: Columns,
+  history: History,
+  ranked: readonly number[],
+  areEqual: boolean,
+): Model | null {
+  const { weights, muEff, mu, cSigma, dSigma, cC, chi } = strategy;
+  const d = columns.numeric.length;
+  const shares = newShares(model, strategy, columns, history, ranked);
+  const generation = model.generation + 1;
+  if (d === 0) return { ...model, shares, generation };
+  const { steps, variances, whitened } = membersOf(model, strategy, columns, history, ranked);
+  const step = new Float64Array(d);
+  const whiteStep = new Float64Array(d);
+  for (let i = 0; i < mu; i++) {
+    const weight = weights[i] ?? 0;
+    for (let j = 0; j < d; j++) {
+      step[j] = (step[j] ?? 0) + weight * (steps[i * d + j] ?? 0);
+      whiteStep[j] = (whiteStep[j] ?? 0) + weight * (whitened[i * d + j] ?? 0);
+    }
+  }
+  // In the basis of the axes the whitened step is turned; the path lives in the coordinates.
+  const sigmaPath = new Float64Array(d);
+  const pull = Math.sqrt(cSigma * (2 - cSigma) * muEff);
+  for (let j = 0; j < d; j++) {
+    let turned = 0;
+    for (let k = 0; k < d; k++) turned += (model.axes[k * d + j] ?? 0) * (whiteStep[k] ?? 0);
+    sigmaPath[j] = (1 - cSigma) * (model.sigmaPath[j] ?? 0) + pull * turned;
+  }
+  const length = norm(sigmaPath);
+  const isSteady = length / Math.sqrt(1 - (1 - cSigma) ** (2 * generation)) < (1.4 + 2 / (d + 1)) * chi;
+  const path = model.path.map((p, j) => (1 - cC) * p + (isSteady ? Math.sqrt(cC * (2 - cC) * muEff) * (step[j] ?? 0) : 0));
+  const covariance = newCovariance(model, strategy, { steps, variances, whitened }, path, isSteady ? 0 : cC * (2 - cC));
+  const decomposed = decompose(covariance, d);
+  if (decomposed === null) return null;
+  const growth = areEqual ? 0.2 + cSigma / dSigma : Math.min(1, (cSigma / dSigma) * (length / chi - 1));
+  const mean = model.mean.map((m, j) => Math.min(1, Math.max(0, m + model.sigma * (model.scale[j] ?? 0) * (step[j] ?? 0))));
+  const free: Model = {
+    mean,
+    sigma: model.sigma * Math.exp(growth),
+    scale: model.scale,
+    covariance,
+    ...decomposed,
+    sigmaPath,
+    path,
+    generation,
+    shares,
+  };
+  return bounded(free, strategy, columns);
+}
+
+interface Members {
+  /** λ × d: (x − m) / (σ A). */
+  readonly steps: Float64Array;
+  /** λ × d: what is not known of the steps, as a share of C's diagonal. */
+  readonly variances: Float64Array;
+  /** λ × d: C^(−1/2) of the steps, in the basis of the axes. */
+  readonly whitened: Float64Array;
+}
+
+function membersOf(model: Model, strategy: Strategy, { numeric }: Columns, history: History, ranked: readonly number[]): Members {
+  const d = numeric.length;
+  const width = history.space.parameters.length;
+  const steps = new Float64Array(ranked.length * d);
+  const variances = new Float64Array(ranked.length * d);
+  const whitened = new Float64Array(ranked.length * d);
+  const cell = new Float64Array(2);
+  const moments = new Float64Array(2);
+  ranked.forEach((row, i) => {
+    const observation = history.at(row);
+    numeric.forEach((parameter, j) => {
+      observedCell(parameter, observation, history.unit[row * width + parameter.index] ?? NaN, cell);
+      const deviation = deviationOf(model, j);
+      const from = ((cell[0] ?? 0) - (model.mean[j] ?? 0)) / deviation;
+      const to = ((cell[1] ?? 0) - (model.mean[j] ?? 0)) / deviation;
+      cutNormalMoments(from, to, moments);
+      steps[i * d + j] = (moments[0] ?? 0) * Math.sqrt(model.covariance[j * d + j] ?? 0);
+      variances[i * d + j] = moments[1] ?? 0;
+    });
+    let squares = 0;
+    for (let k = 0; k < d; k++) {
+      let along = 0;
+      for (let j = 0; j < d; j++) along += (model.axes[k * d + j] ?? 0) * (steps[i * d + j] ?? 0);
+      along /= model.deviations[k] ?? 1;
+      whitened[i * d + k] = along;
+      squares += along * along;
+    }
+    const shrink = Math.min(1, strategy.longest / Math.sqrt(squares));
+    if (!(shrink < 1)) return;
+    for (let at = i * d; at < (i + 1) * d; at++) {
+      steps[at] = (steps[at] ?? 0) * shrink;
+      whitened[at] = (whitened[at] ?? 0) * shrink;
+    }
+  });
+  return { steps, variances, whitened };
+}
+
+/** Equation 47, with the members' unknown variances on the diagonal. */
+function newCovariance(model: Model, strategy: Strategy, members: Members, path: Float64Array, lost: number): Float64Array {
+  const { weights, sumOfWeights, c1, cMu } = strategy;
+  const d = path.length;
+  const covariance = new Float64Array(d * d);
+  const kept = 1 + c1 * lost - c1 - cMu * sumOfWeights;
+  for (let i = 0; i < d; i++) {
+    for (let j = 0; j <= i; j++) {
+      covariance[i * d + j] = kept * (model.covariance[i * d + j] ?? 0) + c1 * (path[i] ?? 0) * (path[j] ?? 0);
+    }
+  }
+  for (let member = 0; member < weights.length; member++) {
+    const weight = weights[member] ?? 0;
+    const at = member * d;
+    let factor = cMu * weight;
+    if (weight < 0) {
+      let squares = 0;
+      for (let k = 0; k < d; k++) squares += (members.whitened[at + k] ?? 0) ** 2;
+      factor = squares === 0 ? 0 : (factor * d) / squares;
+      // A short step must not count more than a long one would.
+      factor = Math.max(factor, cMu * weight * d);
+    }
+    for (let i = 0; i < d; i++) {
+      const scaled = factor * (members.steps[at + i] ?? 0);
+      for (let j = 0; j <= i; j++) {
+        covariance[i * d + j] = (covariance[i * d + j] ?? 0) + scaled * (members.steps[at + j] ?? 0);
+      }
+      const unknown = (members.variances[at + i] ?? 0) * (model.covariance[i * d + i] ?? 0);
+      covariance[i * d + i] = (covariance[i * d + i] ?? 0) + cMu * weight * unknown;
+    }
+  }
+  for (let i = 0; i < d; i++) for (let j = 0; j < i; j++) covariance[j * d + i] = covariance[i * d + j] ?? 0;
+  return covariance;
+}
+
+/** The model with its margins, and with no coordinate wider than the cube. */
+function bounded(model: Model, strategy: Strategy, { numeric, categorical }: Columns): Model {
+  const d = numeric.length;
+  let largest = 0;
+  for (let j = 0; j < d; j++) largest = Math.max(largest, deviationOf(model, j));
+  const sigma = largest > widest ? (model.sigma * widest) / largest : model.sigma;
+  const mean = Float64Array.from(model.mean);
+  const scale = Float64Array.from(model.scale);
+  const margin = 1 / (strategy.lambda * (d + categorical.length));
+  const moved = new Float64Array(2);
+  numeric.forEach((parameter, j) => {
+    if (parameter.size === Infinity) return;
+    const deviation = deviationOf({ ...model, sigma }, j);
+    withMargin(parameter, mean[j] ?? 0, deviation, margin, moved);
+    mean[j] = moved[0] ?? 0;
+    scale[j] = (scale[j] ?? 0) * ((moved[1] ?? 0) / deviation);
+  });
+  return { ...model, sigma, mean, scale };
+}
+
+/**
+ * Shares of the choices, drawn towards those of the better half, none below what keeps it in play: the update of CatCMA (R. Hamano,
+ * S. Saito, M. Nomura, K. Uchida, S. Shirakawa, GECCO 2024) with a fixed rate. A parameter that was inactive says nothing.
+ */
+function newShares(
+  model: Model,
+  strategy: Strategy,
+  columns: Columns,
+  history: History,
+  ranked: readonly number[],
+): Float64Array[] {
+  const width = history.space.parameters.length;
+  const nColumns = columns.numeric.length + columns.categorical.length;
+  return columns.categorical.map(({ index, size }, place) => {
+    const rate = strategy.muEff / (strategy.muEff + size + 4);
+    const shares = Float64Array.from(model.shares[place] ?? []);
+    const before = model.shares[place] ?? shares;
+    for (let i = 0; i < strategy.mu; i++) {
+      const unit = history.unit[(ranked[i] ?? 0) * width + index] ?? NaN;
+      if (Number.isNaN(unit)) continue;
+      const pull = rate * (strategy.weights[i] ?? 0);
+      const choice = Math.min(size - 1, Math.floor(unit * size));
+      for (let k = 0; k < size; k++) shares[k] = (shares[k] ?? 0) - pull * (before[k] ?? 0);
+      shares[choice] = (shares[choice] ?? 0) + pull;
+    }
+    const least = Math.min(0.5 / size, (1 - 0.73 ** (1 / nColumns)) / (size - 1));
+    // What is raised to the least is taken from what lies above it, in proportion.
+    const raised = shares.map((share) => Math.max(share, least));
+    const excess = raised.reduce((total, share) => total + share, 0) - 1;
+    const free = raised.reduce((total, share) => total + share - least, 0);
+    return free > 0 ? raised.map((share) => share - (excess / free) * (share - least)) : raised;
+  });
+}
+
+function norm(vector: Float64Array): number {
+  return Math.sqrt(vector.reduce((total, value) => total + value * value, 0));
+}
