@@ -61,27 +61,3 @@ test('the grid runs from end to end, the last parameter fastest', () => {
     { x: 0.3, c: 'b' },
   ]);
 });
-
-test('auto lists a space that the budget covers, and models others', () => {
-  const small = searchSpace([parameter('n', int(1, 120)), parameter('k', int(1, 120), { when: 'n < 1' })]);
-  expect(all('auto', small, 200)).toHaveLength(100);
-  expect(all('auto', small, 200)[3]).toEqual({ n: 4 });
-  const space = compileSpace(two);
-  const context = {
-    space,
-    objectives,
-    history: new History(space),
-    seed: 1,
-    number: 0,
-    liar: 'max' as const,
-    parallel: 1,
-    fidelity: null,
-    prior: null,
-    trialMs: null,
-  };
-  expect(createSampler('auto').propose({ ...context, budgetTrials: 50 }).reason).toContain('auto: TPE');
-  const discrete = compileSpace(small);
-  expect(
-    createSampler('auto').propose({ ...context, space: discrete, history: new History(discrete), budgetTrials: 200 }).reason,
-  ).toContain('all 120 points');
-});
