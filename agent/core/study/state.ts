@@ -131,9 +131,9 @@ export class StudyState {
     return this.#base.constraints;
   }
 
-  /** Mean duration of the trials that ended, in ms; null before the first. */
+  /** Mean duration of the trials that ended, in ms; null before the first, and where time stands still (`hpo serve`). */
   get trialMs(): number | null {
-    return this.trained.count === 0 ? null : this.trained.ms / this.trained.count;
+    return this.trained.ms === 0 ? null : this.trained.ms / this.trained.count;
   }
 
   /** Names of the metrics that a trial must report: objectives first, then what the constraints read. */
