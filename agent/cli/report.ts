@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { explainStudy } from '../core/analysis/index.ts';
 import type { StudyView } from '../protocol/view.ts';
 import { renderReport } from '../report/index.ts';
 import type { CommandLine } from './commandLine.ts';
+import { explanationText } from './explain.ts';
 import { viewOf } from './findStudy.ts';
 
 export function reportCommand(program: Command, line: CommandLine): void {
@@ -16,10 +18,11 @@ export function reportCommand(program: Command, line: CommandLine): void {
     );
 }
 
-/** One self-contained page with the panel's charts; opens offline. */
+/** One self-contained page with the panel's charts and what `hpo explain` says; opens offline. */
 export async function reportHtml(view: StudyView): Promise<string> {
   // The page's program lies beside the command line's bundle, its style in media/.
   const script = await readFile(join(import.meta.dirname, 'webview.js'), 'utf8');
   const style = await readFile(join(import.meta.dirname, '..', 'media', 'panel.css'), 'utf8');
-  return renderReport(view, script, style);
+  const findings = view.trials.length === 0 ? [] : explainStudy(view, 'ped-anova').map(explanationText);
+  return renderReport(view, script, style, findings.join('\n\n'));
 }

@@ -7,9 +7,10 @@ import { bestTrial, type StudyView } from '../protocol/view.ts';
  *
  * @param pageScript the text of `dist/webview.js`, an ES module without imports
  * @param pageStyle the text of `media/panel.css`
+ * @param findings what the trials say, as lines of plain text; shown below the page, also without JavaScript. Empty for nothing
  * @returns the file's text. Its content policy admits this very script by hash and forbids every request.
  */
-export function renderReport(view: StudyView, pageScript: string, pageStyle: string): string {
+export function renderReport(view: StudyView, pageScript: string, pageStyle: string, findings: string): string {
   const script = inScript(withoutSourceMap(pageScript));
   const policy = [
     "default-src 'none'",
@@ -32,7 +33,7 @@ export function renderReport(view: StudyView, pageScript: string, pageStyle: str
 </head>
 <body>
 <noscript><p>${inText(summary(view))} The charts and the table of this report need JavaScript; nothing is loaded from anywhere.</p></noscript>
-<script type="application/json" id="hpo-study">${JSON.stringify(view).replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')}</script>
+${findings === '' ? '' : `<section class="findings"><h2>What the trials say</h2><pre>${inText(findings)}</pre></section>\n`}<script type="application/json" id="hpo-study">${JSON.stringify(view).replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')}</script>
 <script type="module">${script}</script>
 </body>
 </html>

@@ -42,7 +42,8 @@ describe.skipIf(chromium === null)('a report opened from disk, offline', () => {
     await page.waitForSelector('h1, .banner');
     return { page, problems, requests, [Symbol.asyncDispose]: () => context.close() };
   }
-  const report = (name: Parameters<typeof scene>[0]) => renderReport(scene(name), sources.script, sources.style);
+  const findings = 'Importance\n  lr  62 %  ████ <script>alert(1)</script>';
+  const report = (name: Parameters<typeof scene>[0]) => renderReport(scene(name), sources.script, sources.style, findings);
   const background = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 
   it.each(['light', 'dark'] as const)('shows charts, best values, gain and how to run it again (%s)', async (colorScheme) => {
@@ -66,6 +67,9 @@ describe.skipIf(chromium === null)('a report opened from disk, offline', () => {
     ]) {
       expect(text).toContain(part);
     }
+    expect(await page.locator('.findings pre').textContent()).toBe(findings);
+    const [panel, below] = await Promise.all([page.locator('.panel').boundingBox(), page.locator('.findings').boundingBox()]);
+    expect(below?.y).toBeGreaterThanOrEqual((panel?.y ?? NaN) + (panel?.height ?? NaN) - 1);
     expect(await page.title()).toBe('train.py: tuning report');
     expect(await page.locator('[data-action]').count()).toBe(0);
     expect(await background(page)).toBe(colorScheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(31, 31, 31)');
