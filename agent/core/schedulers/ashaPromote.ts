@@ -1,6 +1,6 @@
 import { highestReached, nPromotable } from './rungs.ts';
-import { bestOf, createRungState, measure, toScores } from './rungState.ts';
-import type { Admission, AshaPromoteState, FidelityConfig, Measured, Promotion, Scheduler } from './scheduler.ts';
+import { createBestMemo, createRungState, measure, toScores } from './rungState.ts';
+import type { Admission, AshaPromoteState, FidelityConfig, Promotion, Scheduler } from './scheduler.ts';
 import { at, createSortedList, insert, remove } from './sortedList.ts';
 
 /**
@@ -26,8 +26,7 @@ export function createAshaPromote(
   const { fidelity, baseline, directions } = config;
   const nRungs = levels.length - 1;
   const nObjectives = directions.length;
-  // The best of a rung's last trials, until another is measured there: ranking fronts at every question would cost too much.
-  const ranked: ({ readonly last: Measured | undefined; readonly best: readonly Measured[] } | undefined)[] = [];
+  const bestPart = createBestMemo((n) => nPromotable(n, fidelity.reductionFactor));
 
   function nextTrial(number: number): Admission {
     return { type: 'trial', target: number === baseline ? fidelity.max : (levels[0] ?? fidelity.max) };
@@ -80,13 +79,8 @@ export function createAshaPromote(
 
   /** The best paused trial among the best 1/η of the last that reached the rung. */
   function bestCandidate(index: number): number | null {
-    const { recent = [] } = state.rungs[index] ?? {};
-    let known = ranked[index];
-    if (known === undefined || known.last !== recent.at(-1)) {
-      known = { last: recent.at(-1), best: bestOf(recent, nPromotable(recent.length, fidelity.reductionFactor)) };
-      ranked[index] = known;
-    }
-    return known.best.find(({ number }) => state.paused[number]?.rung === index)?.number ?? null;
+    const best = bestPart(state.rungs[index]?.recent ?? []);
+    return best.find(({ number }) => state.paused[number]?.rung === index)?.number ?? null;
   }
 
   return {

@@ -1,7 +1,8 @@
 import { createRng } from '../math/index.ts';
 import { nSampledOf } from './bracketLayout.ts';
+import { frontOrder, type Ranked } from './frontOrder.ts';
 import { highestReached } from './rungs.ts';
-import { bestOf, remember, toScores } from './rungState.ts';
+import { createBestMemo, hasEqual, remember, toScores } from './rungState.ts';
 import type { Admission, FidelityConfig, Measured, PbtState, Promotion, Scheduler } from './scheduler.ts';
 import { at, createSortedList, insert, remove } from './sortedList.ts';
 
@@ -29,49 +30,49 @@ export function createPbt(config: FidelityConfig, reason: string, state?: PbtSta
   const own = state ?? createState(top);
   const { members, rungs, paused, due } = own;
 
+  const aboveWorst = createBestMemo((n) => n - nLow(n));
   const isCreating = (): boolean => !own.isClosed && members.length < maxTrials;
-  const nFree = (): number => size - own.nLive - due.length;
+  const nFree = (): number => size - own.nLive - own.nDue;
 
   function nextTrial(number: number): Admission {
     if (number === baseline) return { type: 'trial', target: fidelity.max };
-    const fork = own.isClosed ? null : nextFork(number);
-    if (fork !== null) return { type: 'fork', parent: fork, target: points[members[fork] ?? top] ?? fidelity.max };
-    return !own.isClosed && own.nLive < size ? { type: 'trial', target: points[0] ?? fidelity.max } : { type: 'wait' };
+    if (own.isClosed) return { type: 'wait' };
+    const fork = nextFork(number);
+    if (fork !== null) return { type: 'fork', parent: fork.parent, target: points[members[fork.parent] ?? top] ?? fidelity.max };
+    return own.nLive < size ? { type: 'trial', target: points[0] ?? fidelity.max } : { type: 'wait' };
   }
 
-  /** The parent of the next fork, drawn from those that may be; null when none is due or none can be. */
-  function nextFork(number: number): number | null {
-    for (const index of due.toSorted((a, b) => a - b)) {
-      const parents = parentsAt(index);
-      const parent = parents[createRng(seed, number, forkStream).int(parents.length)];
-      if (parent !== undefined) return parent;
+  /** The next fork: at the lowest ready point where one is due and has a parent, which is drawn from those that may be. */
+  function nextFork(number: number): { readonly parent: number; readonly index: number } | null {
+    for (let index = 0; index < top && own.nDue > 0; index++) {
+      const parents = due[index] === 0 ? [] : parentsAt(index);
+      const parent = parents[parents.length > 1 ? createRng(seed, number, forkStream).int(parents.length) : 0];
+      if (parent !== undefined) return { parent: parent.number, index };
     }
     return null;
   }
 
-  /** The best fifth of the members that have been at the ready point and are still there. */
-  function parentsAt(index: number): readonly number[] {
+  /** The best fifth, and at least one, of the members that have been at the ready point, rank above its worst fifth and are still there. */
+  function parentsAt(index: number): readonly Ranked[] {
     const { recent = [] } = rungs[index] ?? {};
-    const above = bestOf(recent, recent.length - nLow(recent.length));
-    const alive = above.filter(({ number }) => isMember(number));
-    return alive.slice(0, Math.max(1, nLow(alive.length))).map(({ number }) => number);
-  }
-
-  function isMember(number: number): boolean {
-    return typeof members[number] === 'number';
+    const alive = aboveWorst(recent).filter(({ number }) => typeof members[number] === 'number');
+    return frontOrder(alive, Math.max(1, nLow(alive.length)));
   }
 
   function onCreated(number: number, _target: number | null, parent: number | null): void {
+    const fork = parent === null ? null : nextFork(number);
     while (members.length <= number) members.push(null);
     if (number === baseline) return;
     members[number] = parent === null ? 0 : (members[parent] ?? 0);
     own.nLive++;
-    if (parent !== null && due.length > 0) {
-      const lowest = due.toSorted((a, b) => a - b).find((index) => parentsAt(index).includes(parent));
-      due.splice(Math.max(0, due.indexOf(lowest ?? -1)), 1);
-    }
-    // A new member that took a fork's place, for want of a parent.
-    while (due.length > 0 && nFree() < 0) due.pop();
+    if (fork !== null) settleDue(fork.index);
+    // A new member has taken a fork's place, for want of a parent.
+    while (own.nDue > 0 && nFree() < 0) settleDue(due.findIndex((n) => n > 0));
+  }
+
+  function settleDue(index: number): void {
+    due[index] = (due[index] ?? 0) - 1;
+    own.nDue--;
   }
 
   /** Whether the trial, which has come to a ready point, is given up there. */
@@ -81,15 +82,13 @@ export function createPbt(config: FidelityConfig, reason: string, state?: PbtSta
     members[number] = index + 1;
     const measured = { number, scores: toScores(values, directions) };
     remember(rung.recent, measured);
-    const mayFork = isCreating() && members.length + due.length < maxTrials;
-    if (!mayFork || !isAmongWorst(rung.recent, measured)) return false;
-    members[number] = null;
-    if (parentsAt(index).length === 0) {
-      members[number] = index + 1;
+    const mayFork = isCreating() && members.length + own.nDue < maxTrials;
+    if (!mayFork || !isAmongWorst(rung.recent.length, aboveWorst(rung.recent), measured) || parentsAt(index).length === 0)
       return false;
-    }
+    members[number] = null;
     own.nLive--;
-    due.push(index);
+    due[index] = (due[index] ?? 0) + 1;
+    own.nDue++;
     return true;
   }
 
@@ -112,7 +111,7 @@ export function createPbt(config: FidelityConfig, reason: string, state?: PbtSta
 
   /** Whether a new member or a fork goes before a paused one whose next ready point is `next`. */
   function isCreationFirst(next: number): boolean {
-    return isCreating() && (nFree() > 0 || due.some((index) => index < next));
+    return isCreating() && (nFree() > 0 || due.findIndex((n) => n > 0) < (own.nDue > 0 ? next : -1));
   }
 
   return {
@@ -156,15 +155,10 @@ function nLow(n: number): number {
   return Math.floor(n * quantile + 1e-9);
 }
 
-/** Whether the last of `recent` is in the lowest quantile, and worse than the first above it. */
-function isAmongWorst(recent: readonly Measured[], measured: Measured): boolean {
-  const nAbove = recent.length - nLow(recent.length);
-  if (nAbove === recent.length) return false;
-  if (measured.scores === null) return true;
-  const above = bestOf(recent, nAbove);
-  const isEqual = (other: Measured | undefined): boolean =>
-    other?.scores?.every((score, k) => score === measured.scores?.[k]) === true;
-  return !above.includes(measured) && !isEqual(above.at(-1));
+/** Whether a trial is in the lowest quantile of n, and not equal to one above it. */
+function isAmongWorst(n: number, above: readonly Ranked[], { number, scores }: Measured): boolean {
+  if (nLow(n) === 0) return false;
+  return scores === null || (!above.some((other) => other.number === number) && !hasEqual(above, scores));
 }
 
 /** Attempts in which a trial trains at most; each ends at a ready point. */
@@ -203,7 +197,8 @@ function createState(nRungs: number): PbtState {
     rungs: Array.from({ length: nRungs }, () => ({ recent: [] })),
     members: [],
     paused: createSortedList(),
-    due: [],
+    due: Array.from({ length: nRungs }, () => 0),
+    nDue: 0,
     nLive: 0,
     isClosed: false,
   };

@@ -1,14 +1,14 @@
-import { frontOrder } from './frontOrder.ts';
+import { dominates, frontOrder, type Ranked } from './frontOrder.ts';
 import { nPromotable } from './rungs.ts';
 import type { Measured, RungState } from './scheduler.ts';
 import { at, createSortedList, insert, toScore } from './sortedList.ts';
 
 /**
  * How many of the last trials at a rung are ranked with one another when there are several objectives. Ranking fronts
- * takes time in n², so that a bound is needed; 64 keep a decision under 20 µs and hold 21 places for the best third.
+ * takes time in n², so that a bound is needed; 48 keep a decision under 20 µs and hold 16 places for the best third.
  * With one objective every trial that ever reached the rung is ranked.
  */
-export const windowSize = 64;
+export const windowSize = 48;
 
 export function createRungState(): RungState {
   return { values: createSortedList(), nNaN: 0, recent: [] };
@@ -42,42 +42,66 @@ export function isAmongBest(rung: RungState, scores: readonly number[] | null, r
   const n = rung.recent.length > 0 ? rung.recent.length : rung.values.size + rung.nNaN;
   if (n < reductionFactor) return true;
   const count = Math.max(1, nPromotable(n, reductionFactor));
-  if (rung.recent.length > 0)
-    return bestOf(rung.recent, count).some((best) => best.scores?.every((score, k) => score === scores[k]) === true);
+  if (rung.recent.length > 0) return isAmongRecentBest(rung.recent, scores, count);
   const cutoff = at(rung.values, count - 1);
   return cutoff === undefined || (scores[0] ?? 0) <= cutoff.score;
 }
 
+function isAmongRecentBest(recent: readonly Measured[], scores: readonly number[], count: number): boolean {
+  // Whatever dominates it ranks before it, which mostly settles the question.
+  let nBetter = 0;
+  for (const other of recent) if (other.scores !== null && dominates(other.scores, scores)) nBetter++;
+  if (nBetter >= count) return false;
+  return hasEqual(bestOf(recent, count), scores);
+}
+
 /** The `count` best, best first, without those that had NaN. */
-export function bestOf(measured: readonly Measured[], count: number): readonly Measured[] {
-  const ranked = measured.filter(hasScores).sort((a, b) => a.number - b.number);
-  return frontOrder(
-    ranked.map(({ scores }) => scores),
-    count,
-  ).flatMap((index) => ranked[index] ?? []);
+export function bestOf(measured: readonly Measured[], count: number): readonly Ranked[] {
+  return frontOrder(measured.filter(hasScores), count);
+}
+
+/**
+ * `bestOf` of lists that only grow or shift, remembered until another is measured: ranking fronts at every question
+ * would cost too much. `countOf` says how many of n.
+ */
+export function createBestMemo(countOf: (n: number) => number): (recent: readonly Measured[]) => readonly Ranked[] {
+  const memo = new WeakMap<Measured, readonly Ranked[]>();
+  return (recent) => {
+    const last = recent.at(-1);
+    if (last === undefined) return [];
+    const known = memo.get(last) ?? bestOf(recent, countOf(recent.length));
+    memo.set(last, known);
+    return known;
+  };
 }
 
 /** More are ranked in groups of so many, in order of arrival, as ranking fronts takes time in n². */
 const groupSize = 512;
 
 /**
- * Numbers of all that were measured together, best first, without those that had NaN. With several objectives a rung of
- * more than 512 is ranked in groups, and the first of all groups come before the second.
+ * Numbers of the `count` best of all that were measured together, best first. With several objectives a rung of more than
+ * 512 is ranked in groups, each of which gives its part; the first of all groups come before the second.
  */
-export function orderOf(measured: readonly Measured[]): readonly number[] {
-  if ((measured.find(hasScores)?.scores?.length ?? 1) === 1) {
-    return measured
-      .filter(hasScores)
-      .sort((a, b) => (a.scores[0] ?? 0) - (b.scores[0] ?? 0) || a.number - b.number)
-      .map(({ number }) => number);
-  }
+export function chooseBest(measured: readonly Measured[], count: number): readonly number[] {
+  const isOne = measured.every(({ scores }) => scores === null || scores.length === 1);
+  if (isOne || measured.length <= groupSize) return bestOf(measured, count).map(({ number }) => number);
   const places: { readonly number: number; readonly place: number }[] = [];
   for (let from = 0; from < measured.length; from += groupSize) {
-    bestOf(measured.slice(from, from + groupSize), groupSize).forEach(({ number }, place) => places.push({ number, place }));
+    const group = measured.slice(from, from + groupSize);
+    const part = Math.ceil((count * group.length) / measured.length);
+    bestOf(group, part).forEach(({ number }, place) => places.push({ number, place }));
   }
-  return places.sort((a, b) => a.place - b.place || a.number - b.number).map(({ number }) => number);
+  return places
+    .sort((a, b) => a.place - b.place || a.number - b.number)
+    .slice(0, count)
+    .map(({ number }) => number);
 }
 
-function hasScores(measured: Measured): measured is Measured & { readonly scores: readonly number[] } {
+/** Whether one of `best` has just these scores. */
+export function hasEqual(best: readonly Ranked[], scores: readonly number[]): boolean {
+  return best.some((other) => other.scores.every((score, k) => score === scores[k]));
+}
+
+function hasScores(measured: Measured): measured is Ranked {
   return measured.scores !== null;
 }

@@ -156,9 +156,8 @@ export interface SyncRung {
   isJudged: boolean;
   /** What was measured, until the rung is judged. */
   measured: Measured[];
-  /** From then on: numbers of those that may go on, best first, and how many still do. */
+  /** From then on: numbers of those that go on and still wait for a slot, best first. */
   queue: number[];
-  left: number;
 }
 
 export interface SyncPlace {
@@ -203,8 +202,9 @@ export interface PbtState {
   readonly members: (number | null)[];
   /** Paused members by the index of the ready point that comes next for them. */
   readonly paused: SortedState;
-  /** Ready points at which members left to be replaced by forks. */
+  /** By ready point: how many left there and are not yet replaced by forks; and their sum. */
   readonly due: number[];
+  nDue: number;
   /** Trials of the population that train or are paused. */
   nLive: number;
   /** Nothing more is created. */

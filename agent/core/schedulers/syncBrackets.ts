@@ -1,6 +1,6 @@
 import { positionOf, type BracketLayout } from './bracketLayout.ts';
 import { nPromotable, rungLevels } from './rungs.ts';
-import { orderOf, toScores } from './rungState.ts';
+import { chooseBest, toScores } from './rungState.ts';
 import type { FidelityConfig, OpenBracket, Promotion, Scheduler, SyncPlace, SyncRung, SyncState } from './scheduler.ts';
 import { at, createSortedList, insert, remove } from './sortedList.ts';
 
@@ -12,7 +12,7 @@ import { at, createSortedList, insert, remove } from './sortedList.ts';
  * When no further trial will come, a bracket that is not full is judged as it is; and where every trial that came far
  * has failed, the best of those that are paused at the highest rung goes on until one has reached the full resource.
  *
- * A rung costs its judgement n·log n once with one objective, with several see `orderOf`; every other call takes time in
+ * A rung costs its judgement n·log n once with one objective, with several see `chooseBest`; every other call takes time in
  * the number of open brackets, of which there are at most as many as slots and one more.
  */
 export function createSyncBrackets(
@@ -76,11 +76,7 @@ export function createSyncBrackets(
         bracket.isClosed = true;
         judge(rung);
       }
-      if (rung.queue[0] === number) {
-        rung.queue.shift();
-        rung.left--;
-        if (rung.left === 0) rung.queue = [];
-      }
+      if (rung.queue[0] === number) rung.queue.shift();
     }
     enter(bracket, number, Math.max(place.level + 1, levels.indexOf(target)));
     if (bracket !== undefined) settle(bracket);
@@ -116,20 +112,19 @@ export function createSyncBrackets(
       if (!isFull) return;
       if (bracket.first + i === top) break;
       if (!rung.isJudged) judge(rung);
-      if (isPromising(rung)) return;
+      if (rung.queue.length > 0) return;
     }
     state.open.splice(state.open.indexOf(bracket), 1);
   }
 
   function judge(rung: SyncRung): void {
     rung.isJudged = true;
-    rung.queue = [...orderOf(rung.measured)];
-    rung.left = nGoingOn(rung);
+    rung.queue = [...bestOfRung(rung)];
     rung.measured = [];
   }
 
-  function nGoingOn(rung: SyncRung): number {
-    return Math.max(1, nPromotable(rung.nEntered, fidelity.reductionFactor));
+  function bestOfRung({ measured, nEntered }: SyncRung): readonly number[] {
+    return chooseBest(measured, Math.max(1, nPromotable(nEntered, fidelity.reductionFactor)));
   }
 
   function nextPromotion(isClosing: boolean): Promotion | null {
@@ -137,7 +132,7 @@ export function createSyncBrackets(
       for (let i = bracket.rungs.length - 2; i >= 0; i--) {
         const rung = bracket.rungs[i];
         if (rung === undefined) continue;
-        const [number] = isPromising(rung) ? rung.queue : isClosing && !rung.isJudged ? orderOf(rung.measured) : [];
+        const [number] = isClosing && !rung.isJudged ? bestOfRung(rung) : rung.queue;
         if (number !== undefined) return { number, target: levelOf(bracket.first + i + 1) };
       }
     }
@@ -173,12 +168,8 @@ export function createSyncBrackets(
   };
 }
 
-function isPromising(rung: SyncRung): boolean {
-  return rung.left > 0 && rung.queue.length > 0;
-}
-
 function createRung(): SyncRung {
-  return { nEntered: 0, nDone: 0, isJudged: false, measured: [], queue: [], left: 0 };
+  return { nEntered: 0, nDone: 0, isJudged: false, measured: [], queue: [] };
 }
 
 function createState(type: SyncState['type'], nRungs: number): SyncState {
