@@ -71,34 +71,41 @@ export function solveLowerTransposed(l: Float64Array, n: number, stride: number,
   }
 }
 
-/** Writes A⁻¹ to `out`, both triangles, rows at the same stride as those of L; `out` must not be L's array. */
+/** Writes A⁻¹ to `out`, both triangles, rows at the same stride as those of L; `out` must not be L's array. ⅔ n³ operations. */
 export function choleskyInverse(l: Float64Array, n: number, stride: number, out: Float64Array): void {
-  // Rows of M = L⁻¹: M_i = (e_i − Σ_{k<i} L_ik M_k) / L_ii. Zeros above the diagonal let four rows be added at once.
-  for (let i = 0; i < n; i++) {
+  // Rows of M = L⁻¹: M_i = (e_i − Σ_{k<i} L_ik M_k) / L_ii, two at a time. Zeros above the diagonal let four rows be added at once.
+  for (let i = 0; i < n; i += 2) {
     const at = i * stride;
+    const next = i + 1 < n ? at + stride : at;
     out.fill(0, at, at + n);
+    out.fill(0, next, next + n);
     let k = 0;
-    for (; k + 4 <= i; k += 4)
-      addRows(out, at, k * stride, stride, k + 4, l[at + k] ?? 0, l[at + k + 1] ?? 0, l[at + k + 2] ?? 0, l[at + k + 3] ?? 0);
-    for (; k < i; k++) addRow(out, at, k * stride, k + 1, l[at + k] ?? 0);
-    const scale = -1 / (l[at + i] ?? 0);
-    for (let j = 0; j < i; j++) out[at + j] = (out[at + j] ?? 0) * scale;
-    out[at + i] = -scale;
+    for (; k + 4 <= i && next > at; k += 4) addToTwoRows(out, at, next, k * stride, stride, k + 4, l, at + k, next + k, 1);
+    for (let j = k; j < i; j++) addRow(out, at, j * stride, j + 1, l[at + j] ?? 0);
+    scaleInverseRow(out, at, i, l[at + i] ?? 0);
+    if (next === at) break;
+    for (let j = k; j <= i; j++) addRow(out, next, j * stride, j + 1, l[next + j] ?? 0);
+    scaleInverseRow(out, next, i + 1, l[next + i + 1] ?? 0);
   }
   // A⁻¹ = Mᵀ M: row i up to its diagonal is Σ_{k≥i} M_ki M_k, for which rows below i are still those of M.
-  for (let i = 0; i < n; i++) {
+  for (let i = 0; i < n; i += 2) {
     const at = i * stride;
-    const diagonal = out[at + i] ?? 0;
-    for (let j = 0; j <= i; j++) out[at + j] = (out[at + j] ?? 0) * diagonal;
-    let k = i + 1;
-    for (; k + 4 <= n; k += 4) {
-      const from = k * stride + i;
-      const m1 = out[from + stride] ?? 0;
-      const m2 = out[from + 2 * stride] ?? 0;
-      const m3 = out[from + 3 * stride] ?? 0;
-      addRows(out, at, k * stride, stride, i + 1, out[from] ?? 0, m1, m2, m3);
+    const next = at + stride;
+    const isPair = i + 1 < n;
+    const corner = isPair ? (out[next + i] ?? 0) : 0;
+    scaleRow(out, at, i + 1, out[at + i] ?? 0);
+    if (!isPair) break;
+    addRow(out, at, next, i + 1, corner);
+    scaleRow(out, next, i + 2, out[next + i + 1] ?? 0);
+    // The column right of row i's diagonal is above it, and gets its value from row i + 1 below.
+    let k = i + 2;
+    for (; k + 4 <= n; k += 4)
+      addToTwoRows(out, at, next, k * stride, stride, i + 2, out, k * stride + i, k * stride + i + 1, stride);
+    for (; k < n; k++) {
+      const left = out[k * stride + i] ?? 0;
+      addRow(out, next, k * stride, i + 2, out[k * stride + i + 1] ?? 0);
+      addRow(out, at, k * stride, i + 1, left);
     }
-    for (; k < n; k++) addRow(out, at, k * stride, i + 1, out[k * stride + i] ?? 0);
   }
   for (let i = 1; i < n; i++) for (let j = 0; j < i; j++) out[j * stride + i] = out[i * stride + j] ?? 0;
 }
@@ -185,27 +192,51 @@ function dot(a: Float64Array, fromA: number, b: Float64Array, fromB: number, n: 
   return sum0 + sum1 + (sum2 + sum3);
 }
 
-/** Adds to `length` values at `to` those of four rows, the first at `from`, times s0 … s3. */
-function addRows(
+/** Row i of M from the sum of the rows before it: (e_i − sum) / pivot. */
+function scaleInverseRow(m: Float64Array, at: number, i: number, pivot: number): void {
+  scaleRow(m, at, i, -1 / pivot);
+  m[at + i] = 1 / pivot;
+}
+
+function scaleRow(m: Float64Array, at: number, length: number, scale: number): void {
+  for (let j = 0; j < length; j++) m[at + j] = (m[at + j] ?? 0) * scale;
+}
+
+/**
+ * Adds to `length` values at `to0` and `to1` those of four rows, the first at `from`, times the four numbers of `scales` at `at0` and
+ * at `at1`, `step` apart. Each number of the four rows is loaded once for both.
+ */
+function addToTwoRows(
   m: Float64Array,
-  to: number,
+  to0: number,
+  to1: number,
   from: number,
   stride: number,
   length: number,
-  s0: number,
-  s1: number,
-  s2: number,
-  s3: number,
+  scales: Float64Array,
+  at0: number,
+  at1: number,
+  step: number,
 ): void {
   const from1 = from + stride;
   const from2 = from1 + stride;
   const from3 = from2 + stride;
-  for (let j = 0; j < length; j++)
-    m[to + j] =
-      (m[to + j] ?? 0) +
-      s0 * (m[from + j] ?? 0) +
-      s1 * (m[from1 + j] ?? 0) +
-      (s2 * (m[from2 + j] ?? 0) + s3 * (m[from3 + j] ?? 0));
+  const a0 = scales[at0] ?? 0;
+  const a1 = scales[at0 + step] ?? 0;
+  const a2 = scales[at0 + 2 * step] ?? 0;
+  const a3 = scales[at0 + 3 * step] ?? 0;
+  const b0 = scales[at1] ?? 0;
+  const b1 = scales[at1 + step] ?? 0;
+  const b2 = scales[at1 + 2 * step] ?? 0;
+  const b3 = scales[at1 + 3 * step] ?? 0;
+  for (let j = 0; j < length; j++) {
+    const v0 = m[from + j] ?? 0;
+    const v1 = m[from1 + j] ?? 0;
+    const v2 = m[from2 + j] ?? 0;
+    const v3 = m[from3 + j] ?? 0;
+    m[to0 + j] = (m[to0 + j] ?? 0) + (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3);
+    m[to1 + j] = (m[to1 + j] ?? 0) + (b0 * v0 + b1 * v1) + (b2 * v2 + b3 * v3);
+  }
 }
 
 /** Adds to `length` values at `to` those of the row at `from`, times `scale`. */
