@@ -79,8 +79,9 @@ export function choleskyInverse(l: Float64Array, n: number, stride: number, out:
     const next = i + 1 < n ? at + stride : at;
     out.fill(0, at, at + n);
     out.fill(0, next, next + n);
+    const last = next === at ? 0 : i;
     let k = 0;
-    for (; k + 4 <= i && next > at; k += 4) addToTwoRows(out, at, next, k * stride, stride, k + 4, l, at + k, next + k, 1);
+    for (; k + 4 <= last; k += 4) addToTwoRows(out, at, next, k * stride, stride, k + 4, l, at + k, next + k, 1);
     for (let j = k; j < i; j++) addRow(out, at, j * stride, j + 1, l[at + j] ?? 0);
     scaleInverseRow(out, at, i, l[at + i] ?? 0);
     if (next === at) break;
