@@ -31,6 +31,7 @@ async function buildAll() {
   };
   await Promise.all([
     build({ ...node, entryPoints: ['agent/main.ts'], outfile: 'dist/agent.cjs' }),
+    build({ ...node, entryPoints: ['agent/proposer.ts'], outfile: 'dist/proposer.cjs' }),
     build({ ...node, entryPoints: ['agent/cli.ts'], outfile: 'dist/cli.cjs', banner: { js: '#!/usr/bin/env node' } }),
     build({ ...node, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.cjs', external: ['vscode'] }),
     build({

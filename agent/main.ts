@@ -13,6 +13,7 @@ import { LocalExecutor } from './executors/local/localExecutor.ts';
 import { AttemptOutputFiles } from './executors/local/outputFile.ts';
 import { SnapshotStore } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
+import { startProposer } from './proposerThread.ts';
 import { AgentServer } from './server/server.ts';
 import { AgentService } from './service.ts';
 import { openJournal, type SqliteJournal } from './store/index.ts';
@@ -66,6 +67,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     output,
     snapshots,
     log,
+    proposer: startProposer,
     executors: (listener) =>
       new Map([['local', new LocalExecutor({ homeDir: home, snapshots, listener, environment: process.env })]]),
   });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { type Driver, keyText } from './driver/driver.ts';
+import { keyText } from './driver/attempts.ts';
+import type { Driver } from './driver/driver.ts';
 import type { AttemptOutput } from './driver/ports.ts';
 import { type PreflightPorts, preflight, prepareStudy } from './preflight.ts';
 import { HpoError } from './protocol/errors.ts';

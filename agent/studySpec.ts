@@ -1,7 +1,9 @@
 import { basename, extname } from 'node:path';
+import { compileSpace } from './core/space/index.ts';
+import { userPoint } from './core/study/index.ts';
 import { HpoError } from './protocol/errors.ts';
 import type { TuneRequest } from './protocol/requests.ts';
-import type { Objective, ScriptSpec } from './protocol/space.ts';
+import type { Objective, Params, ScriptSpec } from './protocol/space.ts';
 import {
   type Budget,
   type EnvironmentChoice,
@@ -55,6 +57,7 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
       parallel,
       liar: wordOf(liars, script.search['liar']) ?? 'max',
       mode: wordOf(hyperbandModes, script.search['mode']) ?? 'standard',
+      ...pointsOf(request, script),
     },
     budget: buildBudget(request, script),
     limits: buildLimits(request, script, Math.max(1, Math.floor(inputs.cpus / parallel))),
@@ -64,6 +67,13 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
     snapshot: inputs.snapshot,
     spaceHash: script.hash,
   };
+}
+
+/** Whole points, so that what is tried does not depend on who reads the journal. */
+function pointsOf({ points }: TuneRequest, { space }: ScriptSpec): { readonly points?: readonly Params[] } {
+  if (points === undefined || points.length === 0) return {};
+  const compiled = compileSpace(space);
+  return { points: points.map((point) => userPoint(compiled, point)) };
 }
 
 /** The annotated objectives, else the one that the user was asked for; empty when there is none yet. */

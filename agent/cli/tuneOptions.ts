@@ -4,6 +4,7 @@ import { decodeName } from '../protocol/decoders.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { TuneRequest } from '../protocol/requests.ts';
 import { durationMs } from '../studySpec.ts';
+import { pointOf } from './points.ts';
 
 /** As commander hands them over. */
 export interface TuneOptions {
@@ -18,6 +19,7 @@ export interface TuneOptions {
   readonly python?: string;
   readonly env?: 'auto' | 'current';
   readonly timeout?: string;
+  readonly point?: readonly string[];
   readonly file?: string;
   readonly detach?: boolean;
   readonly json?: boolean;
@@ -42,6 +44,11 @@ export function addTuneOptions(command: Command): Command {
       ]),
     )
     .option('--timeout <time>', 'ends a trial after 90s, 10m, 2h')
+    .option(
+      '--point <words>',
+      'a point to try first, "lr=1e-3 momentum=0.9"; may be given again',
+      (word: string, words: string[] = []) => [...words, word],
+    )
     .option('--json', 'print JSON');
 }
 
@@ -70,6 +77,7 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
       : { objective: { metric, direction: direction === 'min' ? 'min' : 'max' } }),
     ...interpreterOf(options, env),
     ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.point === undefined ? {} : { points: options.point.map(pointOf) }),
     ...(options.timeout === undefined ? {} : { trialTimeoutMs: durationMs(options.timeout) ?? 0 }),
   };
 }

@@ -1,3 +1,4 @@
+import type { ProposerAnswer, ProposerRequest } from '../core/study/index.ts';
 import type { Executor, ExecutorListener } from '../executors/executor.ts';
 import type { JournalEntry, OutputStream, StudyEvent } from '../protocol/events.ts';
 import type { AttemptKey, ExecutorName } from '../protocol/study.ts';
@@ -42,12 +43,28 @@ export interface Log {
   error(message: string, data?: Readonly<Record<string, unknown>>): void;
 }
 
+/** A thread that computes proposals, so that the driver waits for no model. It ends when it is disposed, or breaks. */
+export interface ProposerThread extends Disposable {
+  /** Requests are handled in order. */
+  post(request: ProposerRequest): void;
+}
+
+export interface ProposerListener {
+  answered(answer: ProposerAnswer): void;
+  /** It has ended by itself, once, and answers nothing more. */
+  broke(reason: string): void;
+}
+
+export type StartProposer = (listener: ProposerListener) => ProposerThread;
+
 export interface DriverPorts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly output: AttemptOutput;
   readonly snapshots: SnapshotReader;
   readonly log: Log;
+  /** Null: proposals are computed in the driver's own thread, however long they take. */
+  readonly proposer: StartProposer | null;
   /** The executors, made once with the driver as their listener. */
   readonly executors: (listener: ExecutorListener) => ReadonlyMap<ExecutorName, Executor>;
 }

@@ -275,7 +275,8 @@ function describeDamage(path: string, cause: unknown): unknown {
 
 /** JSON has no NaN and would silently write null; the vocabulary names it instead. */
 function assertNumbers(event: StudyEvent): void {
-  const record = event.type === 'trialCreated' || event.type === 'pointEnqueued' ? event.params : 'values' in event ? event.values : null;
+  const record =
+    event.type === 'trialCreated' || event.type === 'pointEnqueued' ? event.params : 'values' in event ? event.values : null;
   if (record === null) return;
   for (const [name, value] of Object.entries(record)) {
     if (typeof value === 'number' && !Number.isFinite(value))

@@ -10,8 +10,10 @@ import {
   observe,
   pointOf,
   type Observation,
+  type Proposed,
   type StudyState,
 } from '../../agent/core/study/index.ts';
+import type { SamplerContext } from '../../agent/core/samplers/index.ts';
 import type { JournalEntry, StudyEvent } from '../../agent/protocol/events.ts';
 import type { StudyCommand } from '../../agent/protocol/requests.ts';
 import type { Params } from '../../agent/protocol/space.ts';
@@ -32,9 +34,21 @@ export interface Faults {
   readonly crash: number;
   /** Per observation: a user gives some command. */
   readonly command: number;
+  /** Per proposal: it comes later, and knows less. */
+  readonly delayed: number;
 }
 
-export const noFaults: Faults = { lost: 0, preempted: 0, failed: 0, nan: 0, endsEarly: 0, repeated: 0, crash: 0, command: 0 };
+export const noFaults: Faults = {
+  lost: 0,
+  preempted: 0,
+  failed: 0,
+  nan: 0,
+  endsEarly: 0,
+  repeated: 0,
+  crash: 0,
+  command: 0,
+  delayed: 0,
+};
 
 interface Process {
   readonly number: number;
@@ -66,6 +80,8 @@ export class VirtualStudy {
   readonly #lossOf: (number: number, params: Params, step: number) => number;
   readonly #processes = new Map<string, Process>();
   readonly #endedTrials = new Set<number>();
+  /** A proposal that is on its way, or has come and waits for its slot. */
+  #late: { readonly proposed: Proposed; readonly number: number; isThere: boolean } | null = null;
   #happenings: Happening[] = [];
   #order = 0;
 
@@ -122,7 +138,7 @@ export class VirtualStudy {
   #settle(): void {
     for (let round = 0; ; round++) {
       const hasCapacity = !this.#chance(this.#faults.command);
-      const events = decide(this.state, { now: this.now, hasCapacity });
+      const events = decide(this.state, { now: this.now, hasCapacity, propose: (context) => this.#propose(context) });
       if (events.length === 0) {
         // Without capacity it was not asked in earnest.
         if (hasCapacity) break;
@@ -135,6 +151,23 @@ export class VirtualStudy {
       if (intent.type === 'startAttempt') this.#start(intent.number, intent.attempt, intent.target);
       else this.#stop(intent.number, intent.attempt);
     }
+  }
+
+  /** At once, or null until what the sampler knew now has come. */
+  #propose(context: SamplerContext): Proposed | null {
+    if (this.#late?.number === context.number) {
+      const { isThere, proposed } = this.#late;
+      if (isThere) this.#late = null;
+      return isThere ? proposed : null;
+    }
+    const proposed = this.state.base.sampler.propose(context);
+    if (!this.#chance(this.#faults.delayed)) return proposed;
+    const late = { proposed: { ...proposed, basedOn: this.state.view.seq }, number: context.number, isThere: false };
+    this.#late = late;
+    this.#later(this.#rng.int(300), () => {
+      late.isThere = true;
+    });
+    return null;
   }
 
   #record(events: readonly StudyEvent[]): void {
@@ -158,6 +191,8 @@ export class VirtualStudy {
     if (this.#processes.has(key)) return;
     const process: Process = { number, attempt, isOver: false, isStopAsked: false };
     this.#processes.set(key, process);
+    const { parent } = pointOf(this.state, number);
+    if (parent !== null && !this.trained.has(number)) this.trained.set(number, this.trained.get(parent) ?? 0);
     if (this.#chance(this.#faults.lost)) {
       this.#later(this.#rng.int(20), () => this.#end(process, { isLost: true, exitCode: null }));
       return;
@@ -227,10 +262,16 @@ export class VirtualStudy {
       { type: 'resume' },
       { type: 'scale', parallel: 1 + this.#rng.int(6) },
       { type: 'stopTrial', trial: this.#rng.int(nTrials + 1) },
+      { type: 'enqueue', params: this.state.baseline === null ? {} : { ...this.state.baseline.params, ...this.#somePoint() } },
       ...(this.#chance(0.1) ? [{ type: 'stop' } as const] : []),
     ];
     // A study that has ended stays so here: that it can be resumed is a row of the table.
     if (this.state.view.state !== 'ended') this.#command(commands[this.#rng.int(commands.length)] ?? { type: 'pause' });
+  }
+
+  #somePoint(): Params {
+    const hasRate = this.state.space.parameters.some(({ name }) => name === 'lr');
+    return hasRate ? { lr: 10 ** -(1 + this.#rng.int(3)) } : { a: this.#rng.next() < 0.5 };
   }
 
   #command(asked: StudyCommand): void {
@@ -246,6 +287,8 @@ export class VirtualStudy {
     const world = { now: this.now, hasCapacity: true };
     if (!isDeepStrictEqual(decide(again, world), decide(this.state, world))) this.#fail('the replayed state decides otherwise');
     this.state = again;
+    // It was asked for by the one that died.
+    this.#late = null;
   }
 
   #check(event: StudyEvent): void {

@@ -10,8 +10,11 @@ const maxModelTrials = 1_000;
 const maxModelParameters = 60;
 /** Trials at once above which the Gaussian process would spend its time on imagined results of pending ones. */
 const maxModelParallel = 64;
-/** A trial this short is over sooner than a Gaussian process proposes the next. */
-const minModelTrialMs = 100;
+/**
+ * A trial this short is over sooner than a Gaussian process proposes the next. Well below what the start of any interpreter
+ * takes: a choice by time must not differ between two runs with one seed.
+ */
+const minModelTrialMs = 15;
 /** Ended trials from which on a population improves as well as a density does, at a cost that no longer grows. */
 const maxDensityTrials = 50_000;
 

@@ -7,5 +7,6 @@ export { intents, pointOf, type Action, type Point } from './intents.ts';
 export { nextContext } from './nextTrial.ts';
 export { observe, type Observation } from './observe.ts';
 export { planStudy } from './plan.ts';
-export { ProposalBase, type ProposalMoment } from './proposalBase.ts';
+export { ProposalMirrors, type ProposerAnswer, type ProposerRequest } from './proposalMirrors.ts';
 export { StudyState } from './state.ts';
+export { userPoint } from './userPoint.ts';

@@ -3,7 +3,8 @@ import type { Objective } from '../../protocol/space.ts';
 import type { MetricValues, PriorTrial, StudySpec } from '../../protocol/study.ts';
 import { metricNumber } from '../../protocol/view.ts';
 import { createSampler, type FidelityLevels, History, type Sampler, type SamplerContext } from '../samplers/index.ts';
-import { highestReached, rungLevels } from '../schedulers/rungs.ts';
+import { rungLevels } from '../schedulers/index.ts';
+import { highestReached } from '../schedulers/rungs.ts';
 import { compileSpace, type CompiledSpace, type Condition, parseCondition, violation } from '../space/index.ts';
 
 /** What of a study's present, besides its history, a proposal depends on. Plain JSON. */

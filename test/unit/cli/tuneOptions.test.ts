@@ -25,6 +25,7 @@ it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
   ],
   [{ timeout: '90s' }, { trialTimeoutMs: 90_000 }],
   [{ timeout: '2h' }, { trialTimeoutMs: 7_200_000 }],
+  [{ point: ['lr=1e-3 kind=adam', 'lr=0.1'] }, { points: [{ lr: 0.001, kind: 'adam' }, { lr: 0.1 }] }],
   [{ json: true, detach: true, file: 'hpo.yml' }, {}],
 ])('options %j ask for %j', (options, request) => {
   const made = toRequest('train.py', options, {});

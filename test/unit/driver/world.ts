@@ -1,5 +1,5 @@
 import { Driver } from '../../../agent/driver/driver.ts';
-import type { Journal } from '../../../agent/driver/ports.ts';
+import type { Journal, StartProposer } from '../../../agent/driver/ports.ts';
 import type { Executor, ExecutorListener } from '../../../agent/executors/executor.ts';
 import { FakeMachine, type FakeProcess, type FakeProgram } from '../../../agent/executors/fake.ts';
 import type { JournalEntry } from '../../../agent/protocol/events.ts';
@@ -17,6 +17,8 @@ export interface WorldOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Stands between a driver and the machine. */
   readonly executor?: (executor: Executor) => Executor;
+  /** By default proposals are computed in the driver's own thread. */
+  readonly proposer?: StartProposer;
 }
 
 /**
@@ -47,7 +49,7 @@ export class World implements Disposable {
 
   /** A driver that has read the journal. `append` stands between it and the journal. */
   async open(append: (append: Append) => Append = (plain) => plain): Promise<Life> {
-    const life = new Life(this, append, this.#options.executor ?? ((executor) => executor));
+    const life = new Life(this, append, this.#options.executor ?? ((executor) => executor), this.#options.proposer ?? null);
     await life.driver.open();
     return life;
   }
@@ -75,7 +77,12 @@ export class Life implements AsyncDisposable {
   readonly driver: Driver;
   isDead = false;
 
-  constructor(world: World, wrap: (append: Append) => Append, wrapExecutor: (executor: Executor) => Executor) {
+  constructor(
+    world: World,
+    wrap: (append: Append) => Append,
+    wrapExecutor: (executor: Executor) => Executor,
+    proposer: StartProposer | null,
+  ) {
     const { journal, machine } = world;
     const append = wrap((events) => journal.append(events));
     this.driver = new Driver({
@@ -97,6 +104,7 @@ export class Life implements AsyncDisposable {
         size: (key, stream) => (stream === 'out' || stream === 'metrics' ? machine.size(key, stream) : Promise.resolve(0)),
       },
       snapshots: machine,
+      proposer,
       log: {
         info: (message) => void world.logged.push(message),
         error: (message, data) => void world.logged.push(`${message} ${JSON.stringify(data)}`),

@@ -90,6 +90,25 @@ describe('resource', () => {
     expect(spent(null, 1)).toBe(14);
   });
 
+  test('a step that an early end had not trained is paid once', () => {
+    const h = new Harness(
+      spec({
+        fidelity: fidelity(3, 9),
+        checkpoint: { dir: 'ckpt' },
+        search: { scheduler: 'asha-promote' },
+        budget: { trials: 2, resource: 100 },
+      }),
+    );
+    h.run(0, ...Array.from({ length: 9 }, () => 1));
+    // Its last report would have come at the target: it counts as reached, and is paid.
+    h.run(1, 1, 1);
+    expect(h.state.spent).toBe(9 + 3);
+    expect(h.state.live.get(1)).toMatchObject({ base: 3, target: 9 });
+    for (let step = 3; step <= 9; step++) h.see(metric(1, 2, step, { loss: 1 }));
+    h.see(ended(1, 2));
+    expect(h.state.spent).toBe(9 + 9);
+  });
+
   test('fractions add up to the budget', () => {
     const h = new Harness(
       spec({ fidelity: fidelity(0.1, 0.1), search: { scheduler: 'none', parallel: 1 }, budget: { trials: null, resource: 0.3 } }),

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   createStudy,
   decide,
   fold,
+  nextContext,
   observe,
   command,
   type Observation,
@@ -89,6 +91,27 @@ export function replay(journal: readonly JournalEntry[]): StudyState {
   const state = createStudy(first);
   for (const entry of rest) fold(state, entry);
   return state;
+}
+
+/**
+ * Proposes every sampler's point again from the journal up to what it knew, and throws for one that comes out otherwise.
+ * Returns how many there are, and how many of them did not know all before them.
+ */
+export function proposeAgain(journal: readonly JournalEntry[]): { readonly all: number; readonly late: number } {
+  const seen = { all: 0, late: 0 };
+  journal.forEach(({ event }, i) => {
+    if (event.type !== 'trialCreated' || event.origin !== 'sampler' || event.parent !== undefined) return;
+    const { basedOn, number } = event;
+    seen.all++;
+    if (basedOn !== undefined) seen.late++;
+    const state = replay(basedOn === undefined ? journal.slice(0, i) : journal.filter(({ seq }) => seq <= basedOn));
+    const context = nextContext(state);
+    const again = context?.number === number ? state.base.sampler.propose(context) : null;
+    const told = { type: 'point', params: event.params, reason: event.reason };
+    if (!isDeepStrictEqual(again, told))
+      throw new Error(`trial ${number}: ${JSON.stringify(told)}, again ${JSON.stringify(again)}`);
+  });
+  return seen;
 }
 
 /** A study with its journal and a clock that only moves when told; decides after everything that happens, as the driver does. */

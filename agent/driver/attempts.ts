@@ -1,0 +1,209 @@
+import { intents, type observe, pointOf } from '../core/study/index.ts';
+import type { Ending, Executor, ExecutorListener } from '../executors/executor.ts';
+import type { JournalEntry, OutputCursor } from '../protocol/events.ts';
+import type { AttemptKey, ExecutorName, StudySpec } from '../protocol/study.ts';
+import { AttemptIntake, type IntakeRecord } from './attemptIntake.ts';
+import { buildAttempt, tunedFiles } from './buildAttempt.ts';
+import type { DriverPorts } from './ports.ts';
+import { messageOf, type Study } from './study.ts';
+
+const noCursor: OutputCursor = {};
+
+/** The end of an attempt of which nothing is known. */
+const lost: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };
+
+interface LiveAttempt {
+  readonly key: AttemptKey;
+  readonly intake: AttemptIntake;
+  /** Settles when the executor, in this life of the agent, has started or adopted it, or could not; null before it was asked. */
+  launch: Promise<void> | null;
+  isStopAsked: boolean;
+  hasEnded: boolean;
+}
+
+/** What the attempts need of the driver. */
+export interface AttemptsHost {
+  study(studyId: string): Study | undefined;
+  observe(key: AttemptKey, observation: Parameters<typeof observe>[1], isUrgent: boolean): void;
+  /** Whether the agent is ending. */
+  isClosed(): boolean;
+  /** Whether the journal takes nothing at present. */
+  isStuck(): boolean;
+}
+
+/** The attempts that live, between the executors and the driver: what is intended is started and stopped, what happens is observed. */
+export class Attempts {
+  readonly executors: ReadonlyMap<ExecutorName, Executor>;
+  readonly #ports: DriverPorts;
+  readonly #host: AttemptsHost;
+  readonly #attempts = new Map<string, LiveAttempt>();
+  readonly #recorded = new Map<string, OutputCursor>();
+
+  constructor(ports: DriverPorts, host: AttemptsHost) {
+    this.#ports = ports;
+    this.#host = host;
+    this.executors = ports.executors(this.#listener());
+  }
+
+  /** Attempts that have not ended, or whose end is not recorded. */
+  get size(): number {
+    return this.#attempts.size;
+  }
+
+  /** How far output is recorded: folded, or read from the journal. */
+  remember({ studyId, event }: JournalEntry): void {
+    if (event.type !== 'metricReported' && event.type !== 'attemptEnded') return;
+    const text = keyText({ studyId, trial: event.number, attempt: event.attempt });
+    if (event.type === 'metricReported') this.#recorded.set(text, event.cursor);
+    else this.#recorded.delete(text);
+  }
+
+  /** The journal of the study is about to be read again. */
+  forgetRecorded(studyId: string): void {
+    for (const text of this.#recorded.keys()) if (text.startsWith(`${studyId}/`)) this.#recorded.delete(text);
+  }
+
+  /** Only now: an attempt that has ended in the world but not yet in the journal must not be started again. */
+  committed({ studyId, event }: JournalEntry): void {
+    if (event.type === 'attemptEnded') this.#attempts.delete(keyText({ studyId, trial: event.number, attempt: event.attempt }));
+  }
+
+  /** Lets the world follow what is recorded. */
+  act(study: Study): void {
+    const { studyId, state } = study;
+    for (const trial of state.liveTrials()) {
+      const live = this.#liveAttempt({ studyId, trial: trial.number, attempt: trial.attempts.length });
+      if (live !== null) live.launch ??= this.#launch(study, live);
+    }
+    for (const intent of intents(state)) {
+      if (intent.type === 'stopAttempt') this.#stop(study, { studyId, trial: intent.number, attempt: intent.attempt });
+    }
+  }
+
+  isLive(key: AttemptKey): boolean {
+    return this.#liveAttempt(key) !== null;
+  }
+
+  /** Output that was not read while the journal took nothing. */
+  readAll(): void {
+    for (const { intake } of this.#attempts.values()) intake.poke();
+  }
+
+  /** Forgets a study's attempts; resolves when no start of one is under way. */
+  async forget(studyId: string): Promise<void> {
+    const launches: Promise<void>[] = [];
+    for (const [text, { key, launch }] of this.#attempts) {
+      if (key.studyId !== studyId) continue;
+      if (launch !== null) launches.push(launch);
+      this.#attempts.delete(text);
+    }
+    await Promise.all(launches);
+  }
+
+  /** Resolves when no start is under way: what is half done would meet what the next agent does. */
+  async launched(): Promise<void> {
+    await Promise.all([...this.#attempts.values()].map(async ({ launch }) => await launch));
+  }
+
+  /** Null for an attempt that no longer counts. An executor that adopts may speak of an attempt before it is launched. */
+  #liveAttempt(key: AttemptKey): LiveAttempt | null {
+    const known = this.#attempts.get(keyText(key));
+    if (known !== undefined) return known;
+    const state = this.#host.study(key.studyId)?.state;
+    if (state?.live.get(key.trial)?.attempt !== key.attempt) return null;
+    const live: LiveAttempt = {
+      key,
+      intake: this.#intake(key, state.view.spec),
+      launch: null,
+      isStopAsked: false,
+      hasEnded: false,
+    };
+    this.#attempts.set(keyText(key), live);
+    return live;
+  }
+
+  #intake(key: AttemptKey, spec: StudySpec): AttemptIntake {
+    const { output, log } = this.#ports;
+    return new AttemptIntake({
+      key,
+      spec,
+      output,
+      recorded: this.#recorded.get(keyText(key)) ?? noCursor,
+      onRecords: (records) => this.#report(key, records),
+      onOutputLimit: () => this.#host.observe(key, { type: 'outputLimit', number: key.trial, attempt: key.attempt }, true),
+      onError: (error) => log.error('the output of an attempt cannot be read', { key: keyText(key), error: messageOf(error) }),
+    });
+  }
+
+  /** Starts the attempt, or adopts it where an earlier agent started it. Never rejects. */
+  async #launch(study: Study, live: LiveAttempt): Promise<void> {
+    const { key } = live;
+    try {
+      study.ready ??= this.#prepare(study);
+      const texts = await study.ready;
+      // The study may have been deleted meanwhile, or the agent is ending and leaves the start to the next one.
+      if (this.#host.isClosed() || this.#attempts.get(keyText(key)) !== live) return;
+      await study.executor.start(buildAttempt(study.state.view.spec, { key, ...pointOf(study.state, key.trial) }, texts));
+    } catch (error) {
+      study.ready = null;
+      await this.#end(live, lost, messageOf(error));
+    }
+  }
+
+  async #prepare(study: Study): Promise<ReadonlyMap<string, string>> {
+    const { spec } = study.state.view;
+    await study.cleanup;
+    await study.executor.prepare({ studyId: study.studyId, snapshot: spec.snapshot });
+    const files = tunedFiles(spec);
+    const texts = await Promise.all(files.map((file) => this.#ports.snapshots.readText(spec.snapshot, file)));
+    return new Map(files.map((file, i) => [file, texts[i] ?? '']));
+  }
+
+  #stop(study: Study, key: AttemptKey): void {
+    const live = this.#attempts.get(keyText(key));
+    if (live === undefined || live.isStopAsked) return;
+    live.isStopAsked = true;
+    const { graceMs } = study.state.view.spec.limits;
+    // What is not there yet cannot be stopped.
+    const stopped = (live.launch ?? Promise.resolve()).then(() => study.executor.stop(key, graceMs));
+    stopped.catch((error: unknown) => this.#ports.log.error('could not stop an attempt', { error: messageOf(error) }));
+  }
+
+  #report(key: AttemptKey, records: readonly IntakeRecord[]): void {
+    for (const { step, values, cursor } of records) {
+      this.#host.observe(key, { type: 'metric', number: key.trial, attempt: key.attempt, step, values, cursor }, false);
+    }
+  }
+
+  /** The end counts after everything that the attempt wrote; output that cannot be read is a fault of ours, not of the trial. */
+  async #end(live: LiveAttempt, ending: Ending, reason: string | null): Promise<void> {
+    if (live.hasEnded) return;
+    live.hasEnded = true;
+    const { trial: number, attempt } = live.key;
+    const ended = { type: 'ended', number, attempt } as const;
+    try {
+      const tail = await live.intake.finish();
+      this.#host.observe(live.key, { ...ended, ...ending, outputTail: reason ?? tail }, true);
+    } catch (error) {
+      this.#ports.log.error('the output of an attempt cannot be read', { key: keyText(live.key), error: messageOf(error) });
+      this.#host.observe(live.key, { ...ended, ...lost, outputTail: messageOf(error) }, true);
+    }
+  }
+
+  #listener(): ExecutorListener {
+    return {
+      started: (key, { pid }) =>
+        this.#host.observe(key, { type: 'started', number: key.trial, attempt: key.attempt, pid }, false),
+      // While the journal takes nothing, output stays in its file instead of in memory.
+      output: (key) => void (!this.#host.isStuck() && this.#liveAttempt(key)?.intake.poke()),
+      ended: (key, ending) => {
+        const live = this.#liveAttempt(key);
+        if (live !== null) void this.#end(live, ending, null);
+      },
+    };
+  }
+}
+
+export function keyText(key: AttemptKey): string {
+  return `${key.studyId}/${key.trial}/${key.attempt}`;
+}

@@ -1,0 +1,23 @@
+import type { StudyState } from '../core/study/index.ts';
+import type { Executor } from '../executors/executor.ts';
+import { HpoError } from '../protocol/errors.ts';
+
+/** A study as the driver has it. */
+export interface Study {
+  readonly studyId: string;
+  /** Replaced by what the journal holds where an append failed. */
+  state: StudyState;
+  readonly executor: Executor;
+  /** Resolves when the executor has made the snapshot ready and the tuned files are read. */
+  ready: Promise<ReadonlyMap<string, string>> | null;
+  /** The last tidying up after an end: a study that is resumed waits for it. */
+  cleanup: Promise<void>;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function noSuchStudy(studyId: string): HpoError {
+  return new HpoError('HPO-4004', `there is no study "${studyId}"`, 'list them with: hpo status', { exitCode: 3 });
+}

@@ -1,0 +1,359 @@
+import { createStudy, decide, fold, nextWakeup, type Proposed, type StudyState } from '../core/study/index.ts';
+import type { SamplerContext } from '../core/samplers/index.ts';
+import { HpoError } from '../protocol/errors.ts';
+import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
+import type { DriverPorts } from './ports.ts';
+import type { Study } from './study.ts';
+
+/** Metric records wait this long for company, so that one disk flush serves many. Ends and commands do not wait. */
+const groupMs = 25;
+/** Pause before a failed append is tried again. */
+const retryAppendMs = 1_000;
+
+interface Input {
+  readonly studyId: string;
+  /**
+   * The first event of a new study, or what computes the events of a known one when the input's turn comes; that may
+   * throw an HpoError, which goes to `ack`.
+   */
+  readonly produce: CreationEvent | ((state: StudyState) => readonly StudyEvent[]);
+  readonly ack: PromiseWithResolvers<void> | null;
+}
+
+type CreationEvent = Extract<StudyEvent, { type: 'studyCreated' }>;
+
+/** What else follows from a turn. */
+export interface TurnHooks {
+  /** A study was created, or read from the journal. */
+  adopt(studyId: string, state: StudyState): Study;
+  propose(study: Study, context: SamplerContext): Proposed | null;
+  /** Most attempts that the machine may run; a study may ask for more. */
+  capacity(): number;
+  /** An event was folded, or read from the journal. */
+  folded(entry: JournalEntry): void;
+  /** The study is about to be read from the journal again: nothing of what was folded since the last append has happened. */
+  reread(studyId: string): void;
+  /** The events are recorded. */
+  committed(entries: readonly JournalEntry[]): void;
+  /** The study may have changed, and all of it is recorded: the world is to follow. Not called once the agent is ending. */
+  act(study: Study): void;
+  /** The journal takes events again. */
+  recovered(): void;
+}
+
+/**
+ * Turns inputs into recorded events. One turn: all inputs that wait → events → decisions → one durable append → publish,
+ * acknowledge, act. A turn whose append fails has not happened.
+ */
+export class Turns {
+  readonly studies: Map<string, Study> = new Map();
+  readonly #ports: Pick<DriverPorts, 'journal' | 'clock' | 'log'>;
+  readonly #hooks: TurnHooks;
+  #inputs: Input[] = [];
+  #batch: { studyId: string; event: StudyEvent }[] = [];
+  #dirty = new Set<Study>();
+  /** Studies whose state is ahead of the journal. */
+  readonly #unread = new Set<string>();
+  #fault: Error | null = null;
+  readonly #faultListeners = new Set<(fault: Error | null) => void>();
+  #nextSeq = 1;
+  #turn: NodeJS.Immediate | null = null;
+  #groupTimer: NodeJS.Timeout | null = null;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #wakeTimer: NodeJS.Timeout | null = null;
+  /** The time by which was last decided: a back-off that ended since must still wake its study. */
+  #decidedAt = 0;
+  #isClosed = false;
+
+  constructor(ports: Pick<DriverPorts, 'journal' | 'clock' | 'log'>, hooks: TurnHooks) {
+    this.#ports = ports;
+    this.#hooks = hooks;
+  }
+
+  /** Folds the journal. */
+  open(): void {
+    const { journal } = this.#ports;
+    this.#nextSeq = journal.lastSeq() + 1;
+    for (const studyId of journal.studies()) {
+      const state = this.#foldJournal(studyId);
+      if (state !== null) this.#adopt(studyId, state);
+    }
+  }
+
+  /** Why the journal takes nothing at present; null while it does. It is tried again all the time. */
+  get fault(): Error | null {
+    return this.#fault;
+  }
+
+  /** Hears when `fault` comes and goes. */
+  onFault(listener: (fault: Error | null) => void): Disposable {
+    this.#faultListeners.add(listener);
+    return { [Symbol.dispose]: () => this.#faultListeners.delete(listener) };
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get hasInputs(): boolean {
+    return this.#inputs.length > 0;
+  }
+
+  /** Resolves when what the input amounts to is recorded; rejects, and nothing has happened, where it makes no sense or the journal cannot be written. */
+  ask(studyId: string, produce: Input['produce']): Promise<void> {
+    if (this.#isClosed)
+      return Promise.reject(
+        new HpoError('HPO-5002', 'the agent is ending', 'run the command again: studies go on and nothing is lost'),
+      );
+    const ack = Promise.withResolvers<void>();
+    this.#inputs.push({ studyId, produce, ack });
+    this.#schedule();
+    return ack.promise;
+  }
+
+  /** What was seen of a study; waits for as long as the journal takes nothing. */
+  see(studyId: string, produce: (state: StudyState) => readonly StudyEvent[], isUrgent: boolean): void {
+    if (this.#isClosed) return;
+    this.#inputs.push({ studyId, produce, ack: null });
+    if (isUrgent) this.#schedule();
+    else this.#groupTimer ??= setTimeout(() => this.#run(), groupMs);
+  }
+
+  /** The study is to be decided again, in a turn that comes soon. */
+  wake(study: Study): void {
+    if (this.#isClosed) return;
+    this.#dirty.add(study);
+    this.#schedule();
+  }
+
+  wakeAll(): void {
+    if (this.#isClosed) return;
+    this.#makeAllDirty();
+    this.#schedule();
+  }
+
+  /** Records what waits, and then nothing more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#run();
+    for (const timer of [this.#retryTimer, this.#wakeTimer]) if (timer !== null) clearTimeout(timer);
+  }
+
+  /** What the journal holds of a study; null where that is nothing. */
+  #foldJournal(studyId: string): StudyState | null {
+    let state: StudyState | null = null;
+    for (const entry of this.#ports.journal.read(studyId, 0)) {
+      if (state === null) state = createStudy(entry);
+      else fold(state, entry);
+      this.#hooks.folded(entry);
+    }
+    return state;
+  }
+
+  #adopt(studyId: string, state: StudyState): Study {
+    const study = this.#hooks.adopt(studyId, state);
+    this.studies.set(studyId, study);
+    return study;
+  }
+
+  #schedule(): void {
+    this.#turn ??= setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    if (this.#turn !== null) clearImmediate(this.#turn);
+    if (this.#groupTimer !== null) clearTimeout(this.#groupTimer);
+    this.#turn = null;
+    this.#groupTimer = null;
+    // While the journal cannot be written, observations wait for the next try; people get an answer at once.
+    if (this.#retryTimer !== null && !this.#isClosed && this.#inputs.every(({ ack }) => ack === null)) return;
+    const inputs = this.#inputs;
+    this.#inputs = [];
+    try {
+      this.#readAgain();
+      const nRunningBefore = this.#nRunning();
+      const taken = inputs.filter((input) => this.#take(input));
+      // What one study gives back, another may be waiting for.
+      if (this.#nRunning() < nRunningBefore) this.#makeAllDirty();
+      this.#decideAll();
+      this.#commit(taken);
+    } catch (error) {
+      this.#hold(inputs, error);
+    }
+  }
+
+  /** False for an input that makes no sense. */
+  #take({ studyId, produce, ack }: Input): boolean {
+    try {
+      if (typeof produce === 'function') this.#continue(studyId, produce);
+      else this.#begin(studyId, produce);
+      return true;
+    } catch (error) {
+      if (ack === null) this.#ports.log.error('an input was refused', { studyId, error: String(error) });
+      else ack.reject(error);
+      return false;
+    }
+  }
+
+  #begin(studyId: string, event: CreationEvent): void {
+    this.#dirty.add(this.#adopt(studyId, createStudy({ seq: this.#nextSeq, studyId, event })));
+    this.#nextSeq++;
+    this.#batch.push({ studyId, event });
+  }
+
+  /** Observations of a study that was deleted meanwhile come to nothing. */
+  #continue(studyId: string, produce: (state: StudyState) => readonly StudyEvent[]): void {
+    const study = this.studies.get(studyId);
+    if (study === undefined) return;
+    this.#record(study, produce(study.state));
+    this.#dirty.add(study);
+  }
+
+  #record(study: Study, events: readonly StudyEvent[]): void {
+    for (const event of events) {
+      const entry: JournalEntry = { seq: this.#nextSeq++, studyId: study.studyId, event };
+      this.#batch.push({ studyId: study.studyId, event });
+      fold(study.state, entry);
+      this.#hooks.folded(entry);
+    }
+  }
+
+  /** One decision of each study in turn, the one with the fewest attempts first, so that a large study leaves room for a small one. */
+  #decideAll(): void {
+    this.#decidedAt = this.#ports.clock.now();
+    for (let studies = [...this.#dirty]; studies.length > 0; ) {
+      studies.sort((a, b) => a.state.nRunning - b.state.nRunning);
+      const undecided: Study[] = [];
+      for (const study of studies) {
+        const events = decide(study.state, {
+          now: this.#decidedAt,
+          hasCapacity: this.#hasCapacity(),
+          propose: (context) => this.#hooks.propose(study, context),
+        });
+        if (events.length === 0) continue;
+        this.#record(study, events);
+        undecided.push(study);
+      }
+      studies = undecided;
+    }
+  }
+
+  #makeAllDirty(): void {
+    for (const study of this.studies.values()) this.#dirty.add(study);
+  }
+
+  #nRunning(): number {
+    let n = 0;
+    for (const { state } of this.studies.values()) n += state.nRunning;
+    return n;
+  }
+
+  /** All studies together use what the machine has, or more where the user asked for more in one of them. */
+  #hasCapacity(): boolean {
+    let limit = this.#hooks.capacity();
+    for (const { state } of this.studies.values()) {
+      if (state.view.state === 'running') limit = Math.max(limit, state.view.parallel);
+    }
+    return this.#nRunning() < limit;
+  }
+
+  /** Throws where the journal cannot be written; nothing of the turn counts then. */
+  #commit(inputs: readonly Input[]): void {
+    const entries = this.#batch.length > 0 ? this.#ports.journal.append(this.#batch) : [];
+    const last = entries.at(-1);
+    if (last !== undefined && last.seq !== this.#nextSeq - 1) {
+      // Nothing that follows could be right: the agent ends, and the next one reads the journal.
+      setImmediate(() => {
+        throw new HpoError(
+          'HPO-9002',
+          `the journal numbered an event ${last.seq}, the driver ${this.#nextSeq - 1}`,
+          'report this fault with the agent.log',
+        );
+      });
+    }
+    this.#batch = [];
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    if (this.#fault !== null) this.#recover();
+    this.#hooks.committed(entries);
+    for (const { ack } of inputs) ack?.resolve();
+    if (this.#isClosed) return;
+    for (const study of dirty) this.#hooks.act(study);
+    this.#setWakeup();
+  }
+
+  /**
+   * The journal cannot be written, so nothing of this turn has happened: commands are refused with the reason, studies are
+   * what the journal holds, and what was observed waits until there is room.
+   */
+  #hold(inputs: readonly Input[], error: unknown): void {
+    this.#setFault(error instanceof Error ? error : new Error(String(error)));
+    for (const { ack } of inputs) ack?.reject(error);
+    this.#inputs = [...inputs.filter(({ ack }) => ack === null), ...this.#inputs];
+    for (const { studyId } of this.#batch) this.#unread.add(studyId);
+    this.#batch = [];
+    for (const timer of [this.#retryTimer, this.#wakeTimer]) if (timer !== null) clearTimeout(timer);
+    if (this.#isClosed) return;
+    const startedAt = performance.now();
+    try {
+      this.#readAgain();
+    } catch (unreadable) {
+      this.#ports.log.error('the journal cannot be read either', { error: String(unreadable) });
+    }
+    // Reading a large study again and again must not be all that the agent does.
+    const waitMs = Math.max(retryAppendMs, 10 * (performance.now() - startedAt));
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = null;
+      this.#run();
+    }, waitMs);
+  }
+
+  #readAgain(): void {
+    for (const studyId of this.#unread) {
+      this.#hooks.reread(studyId);
+      const study = this.studies.get(studyId);
+      const state = this.#foldJournal(studyId);
+      this.#unread.delete(studyId);
+      if (study === undefined) continue;
+      if (state === null) {
+        this.studies.delete(studyId);
+        this.#dirty.delete(study);
+      } else {
+        study.state = state;
+        this.#dirty.add(study);
+      }
+    }
+    this.#nextSeq = this.#ports.journal.lastSeq() + 1;
+  }
+
+  /** The journal takes events again, or none waits for it. */
+  #recover(): void {
+    this.#setFault(null);
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+    this.#hooks.recovered();
+  }
+
+  #setFault(fault: Error | null): void {
+    const isNews = (fault === null) !== (this.#fault === null);
+    this.#fault = fault;
+    if (!isNews) return;
+    if (fault === null) this.#ports.log.info('the journal is written again');
+    else this.#ports.log.error('the journal cannot be written; trying again', { error: String(fault) });
+    for (const listener of this.#faultListeners) listener(fault);
+  }
+
+  #setWakeup(): void {
+    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
+    const times = [...this.studies.values()].map((study) => ({ study, at: nextWakeup(study.state, this.#decidedAt) }));
+    const at = Math.min(...times.map((time) => time.at ?? Infinity));
+    if (at === Infinity) return;
+    // setTimeout takes 31 bits of milliseconds.
+    const waitMs = Math.min(Math.max(0, at - this.#ports.clock.now()), 2 ** 31 - 1);
+    // A timer may be early: what it came for is decided again, at the time by the clock, and waits again if it is not over.
+    this.#wakeTimer = setTimeout(() => {
+      for (const time of times) if (time.at !== null && time.at <= at) this.#dirty.add(time.study);
+      this.#run();
+    }, waitMs);
+  }
+}
