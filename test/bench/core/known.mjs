@@ -7,24 +7,27 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createRng } from '../../../agent/core/math/index.ts';
 import { compileSpace, walkPoints } from '../../../agent/core/space/index.ts';
-import { openProblems } from './problems.mjs';
+import { openProblems, panel } from './problems.mjs';
 
 const { values: options } = parseArgs({ options: { data: { type: 'string' }, only: { type: 'string', default: '' } } });
 const file = new URL('known.json', import.meta.url);
 const known = JSON.parse(readFileSync(file, 'utf8'));
-const { problems, close } = await openProblems({ data: options.data ?? null });
-for (const problem of problems.filter(({ name }) => name.includes(options.only) && known[name] === undefined)) {
+const opened = await openProblems({ data: options.data ?? null });
+const { problems } = opened;
+// The standard comparison first.
+const ordered = [...new Set([...panel(problems, 100), ...problems])];
+for (const problem of ordered.filter(({ name }) => name.includes(options.only) && known[name] === undefined)) {
   known[problem.name] = await study(problem);
   save();
 }
-close();
+opened.close();
 
 async function study(problem) {
   const space = compileSpace({ parameters: problem.parameters, where: [] });
   const rng = createRng(1, 1002);
   const losses = async (points) => (await problem.evaluateMany(points)).map(({ values }) => problem.loss(values));
   const slow = problem.family === 'training';
-  const typical = await losses(Array.from({ length: slow ? 201 : 2001 }, () => space.sample(rng.next).params));
+  const typical = await losses(Array.from({ length: slow ? 101 : 2001 }, () => space.sample(rng.next).params));
   const median = typical.toSorted((a, b) => a - b)[typical.length >> 1];
   return { best: (await optimum()) ?? (await search()), typical: median };
 
@@ -46,7 +49,7 @@ async function study(problem) {
 
   /** Many random points, then generations of small steps from the best 20. */
   async function search() {
-    const [nRandom, nGenerations, nChildren] = slow ? [200, 10, 40] : [20_000, 30, 1000];
+    const [nRandom, nGenerations, nChildren] = slow ? [100, 6, 40] : [20_000, 30, 1000];
     const start = Array.from({ length: nRandom }, () => space.sample(rng.next).params);
     let parents = ranked(start, await losses(start));
     for (let generation = 0; generation < nGenerations; generation++) {
@@ -85,8 +88,10 @@ async function study(problem) {
 }
 
 function save() {
-  const rows = Object.keys(known)
+  // Another run may have written meanwhile.
+  const all = { ...JSON.parse(readFileSync(file, 'utf8')), ...known };
+  const rows = Object.keys(all)
     .sort()
-    .map((name) => `  ${JSON.stringify(name)}: ${JSON.stringify(known[name])}`);
+    .map((name) => `  ${JSON.stringify(name)}: ${JSON.stringify(all[name])}`);
   writeFileSync(file, `{\n${rows.join(',\n')}\n}\n`);
 }

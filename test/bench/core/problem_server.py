@@ -26,13 +26,20 @@ class Surrogate:
     `key.fixed` holds what is no parameter; `key.fidelity` is {"name", "full", "scale"} of the input that the resource sets.
     """
 
+    # The instances of a scenario share a model.
+    sessions = {}
+
     def __init__(self, key):
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(key["file"], options, providers=["CPUExecutionProvider"])
+        if key["file"] not in self.sessions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 1
+            options.inter_op_num_threads = 1
+            options.enable_cpu_mem_arena = False
+            providers = ["CPUExecutionProvider"]
+            self.sessions[key["file"]] = onnxruntime.InferenceSession(key["file"], options, providers=providers)
+        self.session = self.sessions[key["file"]]
         self.key = key
 
     def evaluate(self, points, resources):

@@ -1,12 +1,15 @@
-import { Cells, runCell } from './cells.mjs';
+import { runCell } from './cells.mjs';
 import { openTuner, versionOf } from './tuners.mjs';
 
 /**
  * Runs what is missing of the wanted cells, in their order, one at a time; stops after the given minutes.
  * @param {{ method: import('./methods.mjs').Method, problem: import('./problems.mjs').Problem, seed: number, trials: number, workers: number }[]} wanted
- * @param {{ cells: Cells, minutes: number }} options
+ * @param {{ cells: import('./cells.mjs').Cells, minutes: number }} options
  */
 export async function record(wanted, { cells, minutes }) {
+  // Ours of other sources cannot be compared with ours of today.
+  for (const method of new Set(wanted.map((cell) => cell.method)))
+    if (method.peer === null) cells.drop(method.name, versionOf(method));
   const until = Date.now() + minutes * 60_000;
   const missing = wanted.filter(({ method, problem, ...rest }) => {
     return cells.get({ ...rest, problem: problem.name, method: method.name, version: versionOf(method) }) === undefined;
@@ -18,8 +21,15 @@ export async function record(wanted, { cells, minutes }) {
     const tuner = open.get(method) ?? (await openTuner(method));
     open.set(method, tuner);
     const start = performance.now();
-    cells.add(await runCell(tuner, problem, { ...rest, method: method.name, version: versionOf(method) }));
     left--;
+    try {
+      cells.add(await runCell(tuner, problem, { ...rest, method: method.name, version: versionOf(method) }));
+    } catch (error) {
+      console.error(`· ${method.name} ${problem.name} seed ${rest.seed}: ${error.message}`);
+      tuner.close();
+      open.delete(method);
+      continue;
+    }
     const took = ((performance.now() - start) / 1000).toFixed(1);
     console.error(`· ${method.name} ${problem.name} seed ${rest.seed} ×${rest.workers}: ${took} s, ${left} cells left`);
   }
@@ -27,13 +37,11 @@ export async function record(wanted, { cells, minutes }) {
 }
 
 /**
- * Cells in an order whose every beginning is balanced: methods that cost little first; within a method seed by seed.
- * @param {{ methods: import('./methods.mjs').Method[], problems: import('./problems.mjs').Problem[], seeds: number }} plan
+ * Cells seed by seed, so that an early end leaves all methods with the same ones.
+ * @param {{ methods: import('./methods.mjs').Method[], problems: import('./problems.mjs').Problem[], seeds: number, trials: number, workers: number }} wanted
  */
 export function inOrder({ methods, problems, seeds, trials, workers }) {
-  return methods.flatMap((method) =>
-    Array.from({ length: seeds }, (_, k) =>
-      problems.map((problem) => ({ method, problem, seed: k + 1, trials, workers })),
-    ).flat(),
+  return Array.from({ length: seeds }, (_, k) => k + 1).flatMap((seed) =>
+    methods.flatMap((method) => problems.map((problem) => ({ method, problem, seed, trials, workers }))),
   );
 }

@@ -6,9 +6,13 @@ import numpy as np
 
 
 def make(name):
-    return {"digits-svc": digits_svc, "digits-mlp": digits_mlp, "cancer-boosting": cancer_boosting, "diabetes-lightgbm": diabetes_lightgbm}[
-        name
-    ]()
+    makers = {
+        "digits-svc": digits_svc,
+        "cancer-boosting": cancer_boosting,
+        "diabetes-lightgbm": diabetes_lightgbm,
+        "digits-mlp": digits_mlp,
+    }
+    return makers[name]()
 
 
 def digits():
@@ -46,7 +50,7 @@ def digits_mlp():
     from sklearn.neural_network import MLPClassifier
 
     x, x_test, y, y_test = digits()
-    classes = np.unique(y)
+    x, y, classes = x[:300], y[:300], np.unique(y)
     test = slice(0, 500)
 
     def train(point, resource):
@@ -94,7 +98,7 @@ def cancer_boosting():
             max_leaf_nodes=point["leaves"],
             min_samples_leaf=point["leaf_size"],
             l2_regularization=point["l2"],
-            max_features=point["features"],
+            max_features=float(point["features"]),
             early_stopping=False,
             random_state=0,
         ).fit(x, y)
@@ -119,9 +123,9 @@ def diabetes_lightgbm():
                 "learning_rate": point["rate"],
                 "num_leaves": point["leaves"],
                 "min_child_samples": point["leaf_size"],
-                "feature_fraction": point["features"],
+                "feature_fraction": float(point["features"]),
                 "lambda_l2": point["l2"],
-                "bagging_fraction": point.get("rows", 1.0),
+                "bagging_fraction": float(point.get("rows", 1)),
                 "bagging_freq": 1 if point["bagging"] else 0,
                 "objective": "regression",
                 "verbosity": -1,

@@ -31,7 +31,7 @@ function oursVersion() {
     globSync(`agent/core/${folder}/**/*.ts`, { cwd: root }),
   );
   const hash = createHash('sha256');
-  for (const file of files.sort()) hash.update(`${file}\n${readFileSync(join(root, file), 'utf8')}`);
+  for (const file of files.sort((a, b) => (a < b ? -1 : 1))) hash.update(`${file}\n${readFileSync(join(root, file), 'utf8')}`);
   hashed = hash.digest('hex').slice(0, 10);
   return hashed;
 }
@@ -67,7 +67,13 @@ async function ours({ sampler }) {
   return {
     create: async ({ parameters, seed, trials, workers, history = [] }) => {
       const study = { parameters, objectives: [{ metric: 'loss', direction: 'min' }], sampler, scheduler: 'none' };
-      await timed({ create: { ...study, seed, maxTrials: trials, parallel: workers, ...given(history) } });
+      const points = history.map(([params]) => params);
+      await timed({
+        create: { ...study, seed, maxTrials: trials, parallel: workers, ...(points.length === 0 ? {} : { points }) },
+      });
+      const trialsOfHistory = points.length === 0 ? [] : (await timed({ ask: { n: points.length } })).answer.trials;
+      for (const [row, { number }] of trialsOfHistory.entries())
+        await timed({ tell: { number, state: 'complete', values: { loss: history[row][1] } } });
     },
     ask: async () => {
       const { answer, seconds } = await timed({ ask: { n: 1 } });
@@ -78,6 +84,3 @@ async function ours({ sampler }) {
     close: client.close,
   };
 }
-
-const given = (history) =>
-  history.length === 0 ? {} : { prior: history.map(([params, loss]) => ({ params, values: { loss } })) };

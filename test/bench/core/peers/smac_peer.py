@@ -2,9 +2,9 @@
 
 import logging
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
-import smac
 from ConfigSpace import (
     Categorical,
     ConfigurationSpace,
@@ -21,7 +21,7 @@ from smac.runhistory.dataclasses import TrialValue
 
 
 class SmacPeer:
-    version = smac.__version__
+    version = version("smac")
 
     def __init__(self, method, parameters, seed, trials, workers):
         self.choices = {p["name"]: p["distribution"].get("choices") for p in parameters}

@@ -7,14 +7,14 @@ import { choice, float, int, parameter } from './space.mjs';
  */
 export function synthetic() {
   return [1, 2, 3, 4, 5].flatMap((number) =>
-    instance(createRng(number, 999).next).map(({ name, parameters, best, evaluate }) => ({
+    instance(createRng(number, 999).next).map(({ name, parameters, best, ...rest }) => ({
       name: `${name.split(' ')[0]}-${number}`,
       family: 'synthetic',
       parameters,
       objective: { metric: 'loss', direction: 'min' },
       fidelity: null,
       best,
-      measure: (params) => ({ values: { loss: evaluate(params) }, time: 1 }),
+      measure: (params) => ({ values: { loss: rest.evaluate(params) }, time: 1 }),
     })),
   );
 }

@@ -1,0 +1,120 @@
+import { createRng } from '../../../agent/core/math/index.ts';
+import { createScheduler } from '../../../agent/core/schedulers/index.ts';
+import { compileSpace } from '../../../agent/core/space/index.ts';
+import { median } from './statistics.mjs';
+import { methods } from './methods.mjs';
+import { choice, float, int, parameter } from './problems/space.mjs';
+import { openTuner } from './tuners.mjs';
+
+/** Ten parameters of all kinds. */
+const parameters = [
+  ...Array.from({ length: 4 }, (_, k) => parameter(`f${k}`, float(0, 1))),
+  parameter('g', float(1e-5, 1, true)),
+  ...Array.from({ length: 3 }, (_, k) => parameter(`n${k}`, int(1, 20))),
+  ...Array.from({ length: 2 }, (_, k) => parameter(`c${k}`, choice('a', 'b', 'c'))),
+];
+
+/** Ours, the peer, the sizes of the history, and the share of the peer's time that is to be reached. */
+const contests = [
+  { ours: 'random', theirs: 'optuna-random', sizes: [50, 100, 1000, 10_000], absolute: 0.05 },
+  {
+    ours: 'tpe',
+    theirs: 'optuna-tpe',
+    sizes: [50, 100, 200, 500, 1000, 5000, 10_000],
+    share: { 100: 0.1, 1000: 0.1, 10_000: 0.2 },
+  },
+  { ours: 'gp', theirs: 'optuna-gp', sizes: [50, 100, 200, 500], share: { 50: 0.2, 200: 0.2, 500: 1 / 3 } },
+  { ours: 'auto', theirs: 'optuna-tpe', sizes: [50, 100, 200, 500, 1000, 5000, 10_000] },
+];
+
+/**
+ * Time of an ask after n trials, ours and the peer's in turn: each is asked, told, and asked again. Ours includes the way through
+ * `hpo serve`. Medians, in ms.
+ * @returns {Promise<{ ours: string, theirs: string, n: number, msOurs: number, msTheirs: number | null, target: string | null, met: boolean | null }[]>}
+ */
+export async function askCosts({ peers = true, only = null } = {}) {
+  const rows = [];
+  for (const { ours, theirs, sizes, share = {}, absolute } of contests.filter(
+    (contest) => only === null || only.includes(contest.ours),
+  ))
+    for (const n of sizes) {
+      const history = randomHistory(n);
+      const repeats = n >= 500 && ours === 'gp' ? 5 : 11;
+      const msOurs = await askTime(ours, history, repeats);
+      const msTheirs = peers ? await askTime(theirs, history, repeats) : null;
+      const limit = share[n];
+      const target = absolute === undefined ? (limit === undefined ? null : `≤ 1/${Math.round(1 / limit)}`) : `≤ ${absolute} ms`;
+      const met =
+        absolute !== undefined
+          ? msOurs <= absolute
+          : limit === undefined || msTheirs === null
+            ? null
+            : msOurs <= limit * msTheirs;
+      rows.push({ ours, theirs, n, msOurs, msTheirs, target, met });
+      console.error(`· ask after ${n}: ${ours} ${msOurs.toFixed(3)} ms, ${theirs} ${msTheirs?.toFixed(2) ?? '–'} ms`);
+    }
+  return rows;
+}
+
+function randomHistory(n) {
+  const space = compileSpace({ parameters, where: [] });
+  const rng = createRng(5, n);
+  return Array.from({ length: n }, () => {
+    const { params } = space.sample(rng.next);
+    return [
+      params,
+      (params.f0 - 0.3) ** 2 +
+        (Math.log10(params.g) + 3) ** 2 / 10 +
+        params.n0 / 100 +
+        (params.c0 === 'a' ? 0 : 0.2) +
+        0.02 * rng.normal(),
+    ];
+  });
+}
+
+async function askTime(name, history, repeats) {
+  const tuner = await openTuner(methods.find((method) => method.name === name));
+  const rng = createRng(6, history.length);
+  await tuner.create({ parameters, seed: 1, trials: history.length + 1000, workers: 1, history });
+  const times = [];
+  // The first one also prepares what the later ones keep.
+  for (let k = -2; k < repeats; k++) {
+    const { number, seconds } = await tuner.ask();
+    if (k >= 0) times.push(seconds * 1000);
+    await tuner.tell(number, rng.next());
+  }
+  tuner.close();
+  return median(times);
+}
+
+/** Decision at a rung after so many trials, in µs: asynchronous successive halving, by stopping and by promotion. */
+export function rungCosts(sizes = [1000, 100_000]) {
+  return ['asha-stop', 'asha-promote'].flatMap((name) =>
+    sizes.map((n) => {
+      const scheduler = createScheduler(name, {
+        fidelity: { min: 1, max: 81, reductionFactor: 3 },
+        directions: ['min'],
+        parallel: 8,
+        seed: 1,
+        mode: 'standard',
+        hasCheckpoint: true,
+        baseline: null,
+        maxTrials: null,
+      });
+      const rng = createRng(1, n);
+      const times = [];
+      for (let number = 0; number < n + 1000; number++) {
+        const value = rng.next();
+        const start = performance.now();
+        scheduler.onCreated(number, 1, null);
+        const decision = scheduler.onReport(number, 1, [value]);
+        if (decision === 'pause') scheduler.onPaused(number, 1, [value]);
+        const promotion = scheduler.nextPromotion(false);
+        if (promotion !== null) scheduler.onPromoted(promotion.number, promotion.target);
+        if (number >= n) times.push((performance.now() - start) * 1000);
+        if (decision === 'stop') scheduler.onEnded(number, false);
+      }
+      return { name, n, us: median(times) };
+    }),
+  );
+}

@@ -1,0 +1,238 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { methods } from './methods.mjs';
+import { anytimePlot, costPlot, sequentialPlots } from './plots.mjs';
+import { byFamily, compare, Regrets, standings } from './report.mjs';
+import { interval, mean } from './statistics.mjs';
+import { batchTargets, costTargets, sequentialTargets } from './targets.mjs';
+import { versionOf } from './tuners.mjs';
+
+const folder = new URL('../results/', import.meta.url);
+const readme = new URL('../../../README.md', import.meta.url);
+const labels = new Map(methods.map(({ name, label }) => [name, label]));
+const at = [20, 40, 60];
+
+/**
+ * Tables, charts and targets of what is recorded. Without new costs the old ones stay.
+ * @param {{ cells: import('./cells.mjs').Cell[], problems: import('./problems.mjs').Problem[], costs: object | null }} data
+ */
+export function writeResults({ cells, problems, costs }) {
+  mkdirSync(folder, { recursive: true });
+  const file = new URL('core.json', folder);
+  const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const measuredCosts = costs ?? before.costs ?? null;
+  const versions = latestVersions(cells);
+  const of = (trials, workers) => new Regrets(cells, problems, { trials, workers, versions });
+  const families = new Map(problems.map(({ name, family }) => [name, family]));
+
+  const regrets = of(60, 1);
+  const covered = (least) => methods.map(({ name }) => name).filter((name) => regrets.cellsOf(name).length >= least);
+  const many = Math.max(0, ...regrets.methods.map((method) => regrets.cellsOf(method).length));
+  // Methods on nearly all cells; those and the dear ones, on the cells that these have; all with HEBO, on the few of its own.
+  const groups = [
+    covered(many * 0.9),
+    covered(8).filter((name) => name !== 'hebo' && !['optuna-cmaes', 'optuna-random'].includes(name)),
+    regrets.methods.includes('hebo') ? ['auto', 'gp', 'tpe', 'optuna-tpe', 'optuna-gp', 'smac', 'hebo', 'random'] : [],
+  ]
+    .map((names) => names.filter((name) => regrets.methods.includes(name)))
+    .filter(
+      (names, k, all) => names.length > 1 && (k === 0 || names.join() !== all[0].join()) && regrets.shared(names).length > 0,
+    );
+  const tables = groups.map((names) => standings(regrets, names, at));
+  const rivals = ['optuna-tpe', 'optuna-tpe4', 'optuna-gp', 'smac', 'hebo', 'optuna-cmaes', 'optuna-qmc', 'random'];
+  const pairs = ['auto', 'gp', 'tpe'].flatMap((ours) =>
+    rivals.map((theirs) => compare(regrets, ours, theirs, 60)).filter((row) => row !== null),
+  );
+
+  const byWorkers = [1, 8, 32].map((workers) => ({ workers, regrets: of(96, workers) }));
+  const batches = batchRows(byWorkers);
+  const dear = tables[1] ?? tables[0];
+  const targets = [
+    ...(dear === undefined ? [] : sequentialTargets(regrets, dear)),
+    ...batchTargets(byWorkers),
+    ...(measuredCosts === null ? [] : costTargets(measuredCosts)),
+  ];
+  const family = groups.length === 0 ? null : { methods: groups[0], rows: byFamily(regrets, groups[0], families, 60) };
+  const machine = `${availableParallelism()} cores, shared with other work; OMP_NUM_THREADS=1`;
+  const results = {
+    machine,
+    versions: Object.fromEntries(versions),
+    tables,
+    pairs,
+    batches,
+    costs: measuredCosts,
+    targets,
+    family,
+  };
+  writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
+
+  const charts = groups.length === 0 ? {} : sequentialPlots(regrets, groups[1] ?? groups[0], labels, 60);
+  if (measuredCosts !== null) charts['core-cost.svg'] = costPlot(measuredCosts.asks, labels);
+  const series = anytimeSeries(byWorkers);
+  if (series.length > 0) charts['core-anytime.svg'] = anytimePlot(series);
+  for (const [name, svg] of Object.entries(charts)) writeFileSync(new URL(name, folder), svg);
+
+  const text = markdown(results, Object.keys(charts));
+  writeFileSync(new URL('core.md', folder), text);
+  writeReadme(results);
+  console.log(text);
+}
+
+/** Of each method the version that the sources have now, where something of it is recorded; else the last that was. */
+function latestVersions(cells) {
+  const last = new Map();
+  for (const { method, version } of cells) last.set(method, version);
+  for (const method of methods) {
+    const now = versionOf(method);
+    if (cells.some((cell) => cell.method === method.name && cell.version === now)) last.set(method.name, now);
+  }
+  return last;
+}
+
+function batchRows(byWorkers) {
+  return methods.flatMap(({ name }) => {
+    const keys = byWorkers.map(({ regrets }) => regrets.shared([name])).reduce((a, b) => a.filter((key) => b.includes(key)));
+    if (keys.length === 0) return [];
+    const columns = byWorkers.map(({ workers, regrets }) => {
+      const values = keys.map((key) => regrets.regret(name, key, 96));
+      const duplicates = mean(keys.map((key) => regrets.cell(name, key).duplicates));
+      return { workers, regret: mean(values), interval: interval(values, mean), duplicates };
+    });
+    return [{ method: name, cells: keys.length, columns }];
+  });
+}
+
+function anytimeSeries(byWorkers) {
+  const [sequential] = byWorkers;
+  const unit = (key) => {
+    const { end, trials } = sequential.regrets.cell('random', key);
+    return end / trials;
+  };
+  return ['auto', 'optuna-tpe'].flatMap((method, which) =>
+    byWorkers.flatMap(({ workers, regrets }) => {
+      const keys = regrets.shared([method]).filter((key) => sequential.regrets.shared(['random']).includes(key));
+      const label = `${labels.get(method).replace(/ \(.*/, '')}, ${workers} worker${workers === 1 ? '' : 's'}`;
+      return keys.length === 0 ? [] : [{ label, regrets, method, keys, unit, dash: which === 1 }];
+    }),
+  );
+}
+
+function markdown({ machine, versions, tables, pairs, batches, costs, targets, family }, charts) {
+  const titles = [
+    'Sequential, 60 evaluations',
+    'The same with the tuners that cost more, on the cells that these have',
+    'The same with HEBO, on its cells',
+  ];
+  const parts = [
+    '# The tuning core beside its peers',
+    'Made by `npm run bench -- core`. Ours go through `hpo serve`, peers through their own ask and tell, on the same problems and seeds. ' +
+      'Regret = (best found − best known) / (median of random points − best known): 0 is the best known, 1 a typical random point. ' +
+      'A cell is one problem with one seed; intervals are 95 % bootstrap intervals over cells.',
+    `Machine: ${machine}. Versions: ${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')} (ours: a hash of the sources of the core).`,
+    '## Targets',
+    table(
+      ['', 'target', 'measured', ''],
+      targets.map(({ name, target, measured, met }) => [name, target, measured, met === null ? '–' : met ? 'met' : '**missed**']),
+    ),
+    ...tables.flatMap((standing, k) => [
+      `## ${titles[k]}`,
+      `${standing.cells} cells of ${standing.problems} problems, shared by all methods of the table.`,
+      standingTable(standing),
+    ]),
+    '## Pair by pair',
+    'Ratio of mean regrets after 60 evaluations on the cells that both have; *wins* counts cells where ours is better, ties half.',
+    table(
+      ['ours', 'peer', 'cells (problems)', 'regret ours', 'regret peer', 'ratio', 'wins', 'ms per trial'],
+      pairs.map((row) => [
+        row.ours,
+        labels.get(row.theirs),
+        `${row.cells} (${row.problems})`,
+        ...row.regrets.map((value) => value.toFixed(4)),
+        `${row.ratio.value.toFixed(3)} (${row.ratio.interval.map((value) => value.toFixed(3)).join(' to ')})`,
+        `${Math.round(100 * row.wins)} %`,
+        row.ms.map((ms) => ms.toPrecision(3)).join(' : '),
+      ]),
+    ),
+  ];
+  if (family !== null)
+    parts.push(
+      '## By family of problems',
+      table(
+        ['family', 'cells', ...family.methods],
+        family.rows.map((row) => [row.family, row.cells, ...row.regrets.map((value) => value.toFixed(4))]),
+      ),
+    );
+  if (batches.length > 0)
+    parts.push(
+      '## Batches, 96 evaluations',
+      'Asynchronous workers on a simulated clock, the problem’s own training times.',
+      table(
+        ['', 'cells', ...batches[0].columns.flatMap(({ workers }) => [`regret, W = ${workers}`, 'duplicates'])],
+        batches.map((row) => [
+          labels.get(row.method),
+          row.cells,
+          ...row.columns.flatMap((column) => [
+            `${column.regret.toFixed(4)} (${column.interval.map((value) => value.toFixed(3)).join(' to ')})`,
+            column.duplicates.toFixed(2),
+          ]),
+        ]),
+      ),
+    );
+  if (costs !== null)
+    parts.push(
+      '## Time of an ask',
+      'Ten mixed parameters; medians in ms; ours with the way through `hpo serve`, so a fraction of a millisecond of each is the pipe.',
+      table(
+        ['trials', 'ours', 'ms', 'peer', 'ms', 'peer / ours'],
+        costs.asks.map(({ n, ours, theirs, msOurs, msTheirs }) => [
+          n.toLocaleString('en'),
+          ours,
+          msOurs.toFixed(3),
+          theirs,
+          msTheirs?.toFixed(2) ?? '–',
+          msTheirs === null ? '–' : (msTheirs / msOurs).toFixed(1),
+        ]),
+      ),
+    );
+  parts.push(...charts.map((name) => `![${name}](${name})`));
+  return `${parts.join('\n\n')}\n`;
+}
+
+function standingTable({ rows }) {
+  return table(
+    ['', '@20', '@40', '@60', '95 %', 'mean rank @60', 'ask + tell, ms'],
+    rows
+      .toSorted((a, b) => a.regret.at(-1) - b.regret.at(-1))
+      .map((row) => [
+        labels.get(row.method),
+        ...row.regret.map((value) => value.toFixed(4)),
+        row.interval.map((value) => value.toFixed(4)).join(' to '),
+        `${row.rank.toFixed(2)} (${row.rankInterval.map((value) => value.toFixed(2)).join(' to ')})`,
+        row.ms.toPrecision(3),
+      ]),
+  );
+}
+
+function table(head, rows) {
+  const line = (row) => `| ${row.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** The sequential table with the dear tuners, between markers of the README. */
+function writeReadme({ tables }) {
+  const standing = tables[1] ?? tables[0];
+  if (standing === undefined) return;
+  const text = `${standingTable(standing)}
+
+${standing.cells} cells (problem × seed) of ${standing.problems} problems, 60 evaluations one after the other. All tables, targets and how it was
+measured: [test/bench/results/core.md](test/bench/results/core.md).
+`;
+  const before = readFileSync(readme, 'utf8');
+  const after = before.replace(
+    /(<!-- benchmark -->\n)[\s\S]*?(<!-- \/benchmark -->)/,
+    (_, open, close) => `${open}${text}${close}`,
+  );
+  writeFileSync(readme, after);
+}
