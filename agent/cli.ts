@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { agentCommands } from './cli/agentCommands.ts';
 import { bestCommand } from './cli/best.ts';
 import { CommandLine } from './cli/commandLine.ts';
+import { explainCommand } from './cli/explain.ts';
+import { enqueueCommand } from './cli/enqueue.ts';
 import { exportCommand } from './cli/exportCommand.ts';
 import { logsCommand } from './cli/logs.ts';
 import { previewCommand } from './cli/preview.ts';
@@ -24,10 +26,12 @@ const commands = [
   trialsCommand,
   logsCommand,
   bestCommand,
+  explainCommand,
   exportCommand,
   reportCommand,
   serveCommand,
   studyCommands,
+  enqueueCommand,
   agentCommands,
 ];
 
