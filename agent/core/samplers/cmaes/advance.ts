@@ -1,7 +1,7 @@
 import type { History } from '../history.ts';
 import { type Columns, cutNormalMoments, observedCell } from './columns.ts';
 import { withMargin } from './margin.ts';
-import { decompose, deviationOf, type Model } from './model.ts';
+import { decompose, deviationOf, fromAxes, type Model, toAxes } from './model.ts';
 import type { Strategy } from './strategy.ts';
 
 /** Widest deviation of a coordinate: beyond it draws would only pile up at the ends of the range. */
@@ -37,30 +37,39 @@ export function advance(
       whiteStep[j] = (whiteStep[j] ?? 0) + weight * (whitened[i * d + j] ?? 0);
     }
   }
-  // In the basis of the axes the whitened step is turned; the path lives in the coordinates.
-  const sigmaPath = new Float64Array(d);
+  const turned = new Float64Array(d);
+  fromAxes(model, whiteStep, turned);
   const pull = Math.sqrt(cSigma * (2 - cSigma) * muEff);
-  for (let j = 0; j < d; j++) {
-    let turned = 0;
-    for (let k = 0; k < d; k++) turned += (model.axes[k * d + j] ?? 0) * (whiteStep[k] ?? 0);
-    sigmaPath[j] = (1 - cSigma) * (model.sigmaPath[j] ?? 0) + pull * turned;
-  }
-  const length = norm(sigmaPath);
+  const sigmaPath = model.sigmaPath.map((p, j) => (1 - cSigma) * p + pull * (turned[j] ?? 0));
+  const known = model.known.map((share, j) => {
+    // Of inactive parameters nothing is known. Cells count in full: that steps shrink with them is what finds the others' optimum.
+    let active = 0;
+    for (let i = 0; i < mu; i++) if ((variances[i * d + j] ?? 0) < 1) active += weights[i] ?? 0;
+    return (1 - cSigma) ** 2 * share + cSigma * (2 - cSigma) * active;
+  });
+  const length = norm(sigmaPath) / Math.sqrt(Math.max(1e-3, known.reduce((total, share) => total + share, 0) / d));
   const isSteady = length / Math.sqrt(1 - (1 - cSigma) ** (2 * generation)) < (1.4 + 2 / (d + 1)) * chi;
   const path = model.path.map((p, j) => (1 - cC) * p + (isSteady ? Math.sqrt(cC * (2 - cC) * muEff) * (step[j] ?? 0) : 0));
-  const covariance = newCovariance(model, strategy, { steps, variances, whitened }, path, isSteady ? 0 : cC * (2 - cC));
-  const decomposed = decompose(covariance, d);
-  if (decomposed === null) return null;
+  const pathVariances = path.map((p, j) => p * p + (1 - (known[j] ?? 1)) * (model.variances[j] ?? 0));
+  const learned = newCovariance(
+    model,
+    strategy,
+    { steps, variances, whitened },
+    path,
+    pathVariances,
+    isSteady ? 0 : cC * (2 - cC),
+  );
+  if (learned === null) return null;
   const growth = areEqual ? 0.2 + cSigma / dSigma : Math.min(1, (cSigma / dSigma) * (length / chi - 1));
   const mean = model.mean.map((m, j) => Math.min(1, Math.max(0, m + model.sigma * (model.scale[j] ?? 0) * (step[j] ?? 0))));
   const free: Model = {
     mean,
     sigma: model.sigma * Math.exp(growth),
     scale: model.scale,
-    covariance,
-    ...decomposed,
+    ...learned,
     sigmaPath,
     path,
+    known,
     generation,
     shares,
   };
@@ -84,6 +93,7 @@ function membersOf(model: Model, strategy: Strategy, { numeric }: Columns, histo
   const whitened = new Float64Array(ranked.length * d);
   const cell = new Float64Array(2);
   const moments = new Float64Array(2);
+  const along = new Float64Array(d);
   ranked.forEach((row, i) => {
     const observation = history.at(row);
     numeric.forEach((parameter, j) => {
@@ -92,16 +102,15 @@ function membersOf(model: Model, strategy: Strategy, { numeric }: Columns, histo
       const from = ((cell[0] ?? 0) - (model.mean[j] ?? 0)) / deviation;
       const to = ((cell[1] ?? 0) - (model.mean[j] ?? 0)) / deviation;
       cutNormalMoments(from, to, moments);
-      steps[i * d + j] = (moments[0] ?? 0) * Math.sqrt(model.covariance[j * d + j] ?? 0);
+      steps[i * d + j] = (moments[0] ?? 0) * Math.sqrt(model.variances[j] ?? 0);
       variances[i * d + j] = moments[1] ?? 0;
     });
+    toAxes(model, steps, i * d, along);
     let squares = 0;
     for (let k = 0; k < d; k++) {
-      let along = 0;
-      for (let j = 0; j < d; j++) along += (model.axes[k * d + j] ?? 0) * (steps[i * d + j] ?? 0);
-      along /= model.deviations[k] ?? 1;
-      whitened[i * d + k] = along;
-      squares += along * along;
+      const white = (along[k] ?? 0) / (model.deviations[k] ?? 1);
+      whitened[i * d + k] = white;
+      squares += white * white;
     }
     const shrink = Math.min(1, strategy.longest / Math.sqrt(squares));
     if (!(shrink < 1)) return;
@@ -113,39 +122,53 @@ function membersOf(model: Model, strategy: Strategy, { numeric }: Columns, histo
   return { steps, variances, whitened };
 }
 
-/** Equation 47, with the members' unknown variances on the diagonal. */
-function newCovariance(model: Model, strategy: Strategy, members: Members, path: Float64Array, lost: number): Float64Array {
+/** Equation 47, with the members' unknown variances on the diagonal; null where the result is singular. */
+function newCovariance(
+  model: Model,
+  strategy: Strategy,
+  { steps, variances, whitened }: Members,
+  path: Float64Array,
+  pathVariances: Float64Array,
+  lost: number,
+): Pick<Model, 'full' | 'variances' | 'deviations'> | null {
   const { weights, sumOfWeights, c1, cMu } = strategy;
+  const { full } = model;
   const d = path.length;
-  const covariance = new Float64Array(d * d);
   const kept = 1 + c1 * lost - c1 - cMu * sumOfWeights;
-  for (let i = 0; i < d; i++) {
-    for (let j = 0; j <= i; j++) {
-      covariance[i * d + j] = kept * (model.covariance[i * d + j] ?? 0) + c1 * (path[i] ?? 0) * (path[j] ?? 0);
-    }
-  }
+  const diagonal = model.variances.map((variance, j) => kept * variance + c1 * (pathVariances[j] ?? 0));
+  const matrix = full?.matrix.map((entry) => kept * entry) ?? null;
+  if (matrix !== null) addSquare(matrix, c1, path, 0);
   for (let member = 0; member < weights.length; member++) {
     const weight = weights[member] ?? 0;
     const at = member * d;
     let factor = cMu * weight;
     if (weight < 0) {
       let squares = 0;
-      for (let k = 0; k < d; k++) squares += (members.whitened[at + k] ?? 0) ** 2;
-      factor = squares === 0 ? 0 : (factor * d) / squares;
-      // A short step must not count more than a long one would.
-      factor = Math.max(factor, cMu * weight * d);
+      for (let k = 0; k < d; k++) squares += (whitened[at + k] ?? 0) ** 2;
+      // A step below one deviation in all is not stretched further than to √d.
+      factor *= d / Math.max(1, squares);
     }
-    for (let i = 0; i < d; i++) {
-      const scaled = factor * (members.steps[at + i] ?? 0);
-      for (let j = 0; j <= i; j++) {
-        covariance[i * d + j] = (covariance[i * d + j] ?? 0) + scaled * (members.steps[at + j] ?? 0);
-      }
-      const unknown = (members.variances[at + i] ?? 0) * (model.covariance[i * d + i] ?? 0);
-      covariance[i * d + i] = (covariance[i * d + i] ?? 0) + cMu * weight * unknown;
+    for (let j = 0; j < d; j++) {
+      const unknown = cMu * weight * (variances[at + j] ?? 0) * (model.variances[j] ?? 0);
+      diagonal[j] = (diagonal[j] ?? 0) + factor * (steps[at + j] ?? 0) ** 2 + unknown;
     }
+    if (matrix !== null) addSquare(matrix, factor, steps, at);
   }
-  for (let i = 0; i < d; i++) for (let j = 0; j < i; j++) covariance[j * d + i] = covariance[i * d + j] ?? 0;
-  return covariance;
+  if (matrix !== null) {
+    for (let j = 0; j < d; j++) matrix[j * d + j] = diagonal[j] ?? 0;
+    return decompose(matrix, d);
+  }
+  if (!diagonal.every((variance) => variance > 0 && variance < Infinity)) return null;
+  return { full: null, variances: diagonal, deviations: diagonal.map(Math.sqrt) };
+}
+
+/** matrix += factor v vᵀ, with v the numbers of `vectors` from `offset`. */
+function addSquare(matrix: Float64Array, factor: number, vectors: Float64Array, offset: number): void {
+  const d = Math.sqrt(matrix.length);
+  for (let i = 0; i < d; i++) {
+    const scaled = factor * (vectors[offset + i] ?? 0);
+    for (let j = 0; j < d; j++) matrix[i * d + j] = (matrix[i * d + j] ?? 0) + scaled * (vectors[offset + j] ?? 0);
+  }
 }
 
 /** The model with its margins, and with no coordinate wider than the cube. */
@@ -153,19 +176,19 @@ function bounded(model: Model, strategy: Strategy, { numeric, categorical }: Col
   const d = numeric.length;
   let largest = 0;
   for (let j = 0; j < d; j++) largest = Math.max(largest, deviationOf(model, j));
-  const sigma = largest > widest ? (model.sigma * widest) / largest : model.sigma;
+  const shrink = largest > widest ? widest / largest : 1;
   const mean = Float64Array.from(model.mean);
   const scale = Float64Array.from(model.scale);
   const margin = 1 / (strategy.lambda * (d + categorical.length));
   const moved = new Float64Array(2);
   numeric.forEach((parameter, j) => {
     if (parameter.size === Infinity) return;
-    const deviation = deviationOf({ ...model, sigma }, j);
+    const deviation = shrink * deviationOf(model, j);
     withMargin(parameter, mean[j] ?? 0, deviation, margin, moved);
     mean[j] = moved[0] ?? 0;
     scale[j] = (scale[j] ?? 0) * ((moved[1] ?? 0) / deviation);
   });
-  return { ...model, sigma, mean, scale };
+  return { ...model, sigma: shrink * model.sigma, mean, scale };
 }
 
 /**

@@ -1,13 +1,11 @@
-import { createRng } from '../../math/index.ts';
-import { contains, toUnit } from '../../space/index.ts';
 import type { Observation } from '../history.ts';
 import { type Ranking, rankingOf } from '../ranking.ts';
 import type { SamplerContext } from '../sampler.ts';
-import { streams } from '../streams.ts';
 import { advance } from './advance.ts';
-import { type Columns, columnsOf } from './columns.ts';
-import { deviationOf, type Model, roundModel } from './model.ts';
-import { type Strategy, strategyOf } from './strategy.ts';
+import type { Columns } from './columns.ts';
+import { deviationOf, type Model } from './model.ts';
+import { firstRun, restarted } from './start.ts';
+import type { Strategy } from './strategy.ts';
 
 /** Where the search stands: the model to draw from, and what decides about its end. */
 export interface Run {
@@ -21,12 +19,9 @@ export interface Run {
 }
 
 /** Trials after which everything begins anew, so that a replay is bounded. Few runs need as many. */
-const epochTrials = 10_000;
-const startSigma = 0.25;
+const epochTrials = 5_000;
 /** A run ends when no continuous coordinate varies by more than this share of its range. */
 const smallest = 1e-7;
-/** Generations grow from restart to restart up to this many doublings. */
-const maxDoublings = 4;
 
 /**
  * The run that the history has led to. Results in the order of their trials' numbers, pending and failed ones left out, are
@@ -73,9 +68,9 @@ interface Memo {
 const memos = new WeakMap<SamplerContext['history'], Memo>();
 
 function isSame(memo: Memo, context: SamplerContext, epoch: number): boolean {
-  const { history, objectives, seed, prior, parallel } = context;
+  const { history, objectives, seed, prior } = context;
   const before = memo.context;
-  if (memo.epoch !== epoch || before.seed !== seed || before.prior !== prior || before.parallel !== parallel) return false;
+  if (memo.epoch !== epoch || before.seed !== seed || before.prior !== prior) return false;
   if (before.space !== context.space || JSON.stringify(before.objectives) !== JSON.stringify(objectives)) return false;
   const first = epoch * epochTrials;
   return memo.rows.every((observation, k) => first + k < history.size && history.at(first + k) === observation);
@@ -109,45 +104,7 @@ function lossesOf({ history, objectives }: SamplerContext, ranked: readonly numb
 }
 
 function hasConverged(model: Model, { numeric }: Columns): boolean {
-  const d = numeric.length;
-  const ratio = (model.deviations[d - 1] ?? 1) / (model.deviations[0] ?? 1);
-  if (ratio > 1e7) return true;
+  if (Math.max(...model.deviations) > 1e7 * Math.min(...model.deviations)) return true;
   const isContinuous = numeric.map(({ size }) => size === Infinity);
   return isContinuous.includes(true) && isContinuous.every((is, j) => !is || deviationOf(model, j) < smallest);
-}
-
-/** λ of the first run: Hansen's default. */
-function startLambda({ numeric, categorical }: Columns): number {
-  return 4 + Math.floor(3 * Math.log(Math.max(1, numeric.length + categorical.length)));
-}
-
-/** The first epoch begins at the script's own values, later ones at a random place. */
-function firstRun(context: SamplerContext, epoch: number): Run {
-  const columns = columnsOf(context.space);
-  const strategy = strategyOf(columns.numeric.length, startLambda(columns));
-  const mean = epoch > 0 ? randomMean(context, columns, epoch, 0) : defaultMean(columns);
-  return { columns, strategy, model: roundModel(mean, startSigma, columns), nRestarts: 0, bestLosses: [] };
-}
-
-function restarted({ columns, nRestarts }: Run, context: SamplerContext, epoch: number): Run {
-  const lambda = startLambda(columns) * 2 ** Math.min(maxDoublings, nRestarts + 1);
-  const mean = randomMean(context, columns, epoch, nRestarts + 1);
-  return {
-    columns,
-    strategy: strategyOf(columns.numeric.length, lambda),
-    model: roundModel(mean, startSigma, columns),
-    nRestarts: nRestarts + 1,
-    bestLosses: [],
-  };
-}
-
-function defaultMean({ numeric }: Columns): Float64Array {
-  return Float64Array.from(numeric, ({ distribution, default: value }) =>
-    value !== undefined && contains(distribution, value) ? toUnit(distribution, value) : 0.5,
-  );
-}
-
-function randomMean({ seed }: SamplerContext, { numeric }: Columns, epoch: number, nRestarts: number): Float64Array {
-  const rng = createRng(seed, epoch, nRestarts, streams.cmaes, 1);
-  return Float64Array.from(numeric, rng.next);
 }
