@@ -3,9 +3,11 @@ import { Worker } from 'node:worker_threads';
 import type { ProposerAnswer } from './core/study/index.ts';
 import type { ProposerListener, ProposerThread } from './driver/ports.ts';
 
-/** Starts the thread whose program, `proposer.cjs`, lies beside the agent's own bundle. */
-export function startProposer(listener: ProposerListener): ProposerThread {
-  const path = join(import.meta.dirname, 'proposer.cjs');
+/** Starts the thread, whose program lies beside the agent's own bundle. */
+export function startProposer(
+  listener: ProposerListener,
+  path: string = join(import.meta.dirname, 'proposer.cjs'),
+): ProposerThread {
   let isOver = false;
   const broke = (reason: string): void => {
     if (isOver) return;

@@ -193,7 +193,10 @@ export class Proposals implements Disposable {
   #startedThread(): ProposerThread {
     const { start } = this.#options;
     if (start === null) throw new TypeError('there is no thread to start');
-    this.#thread ??= start({ answered: (answer) => this.#answered(answer), broke: (reason) => this.#broke(reason) });
+    if (this.#thread === null) {
+      this.#options.log.info('a thread for proposals starts');
+      this.#thread = start({ answered: (answer) => this.#answered(answer), broke: (reason) => this.#broke(reason) });
+    }
     return this.#thread;
   }
 

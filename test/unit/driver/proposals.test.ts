@@ -55,14 +55,14 @@ describe('a study whose proposals take long', () => {
     expect(seen.filter(({ type }) => type === 'open')).toHaveLength(1);
     expect(seen.at(-1)).toEqual({ type: 'close', studyId: 's' });
     proposeAgain(beside.entries());
-    expect(beside.logged).toEqual([]);
+    expect(beside.logged).toEqual(['a thread for proposals starts']);
   });
 
   test('takes the prepared point where a new one would come too late, and says what it knew', async () => {
     using world = await run(thread(60), 4, 24, 10);
     expect(proposeAgain(world.entries()).late).toBeGreaterThan(0);
     expect(replay(world.entries()).view.trials).toHaveLength(24);
-    expect(world.logged).toEqual([]);
+    expect(world.logged).toEqual(['a thread for proposals starts']);
   });
 
   test('does not hold up the driver', async () => {
