@@ -28,7 +28,7 @@ export function fitDensities(context: SamplerContext, split: Split, lucky: reado
   for (const row of lucky) good.add(history.unit, row, 1);
   const below = lucky.length === 0 ? split.below : [...split.below, ...lucky].sort((a, b) => a - b);
   addOthers(rest, history.unit, history.size, below, maxKernels, 1);
-  return { good: good.estimator(), rest: rest.estimator() };
+  return { good: good.estimator('near'), rest: rest.estimator('wide') };
 }
 
 /** Kernels of the density of the rest; beyond it old observations are thinned, so the cost of a proposal has a bound. */
@@ -53,8 +53,8 @@ class Kernels {
     this.weights.push(weight);
   }
 
-  estimator(): ParzenEstimator {
-    return new ParzenEstimator(this.space, Float64Array.from(this.points), Float64Array.from(this.weights));
+  estimator(bandwidth: 'near' | 'wide'): ParzenEstimator {
+    return new ParzenEstimator(this.space, Float64Array.from(this.points), Float64Array.from(this.weights), bandwidth);
   }
 }
 

@@ -20,7 +20,7 @@ const maxFantasies = 64;
  * rest, draws candidates from l and proposes the one with the largest l / g, which is the one with the largest expected
  * improvement (J. Bergstra, R. Bardenet, Y. Bengio, B. Kégl, NeurIPS 2011, equation 10).
  *
- * Share of the best, weights (old observations count less from the 26th on), bandwidths and number of candidates follow the
+ * Share of the best, weights of the rest (old observations count less from the 26th on) and number of candidates follow the
  * facts that Optuna documents for its TPESampler. The densities, and how conditions, pending, pruned and failed trials
  * enter: see `parzen.ts` and `split.ts`.
  */
@@ -28,7 +28,7 @@ export const tpeSampler: Sampler = {
   name: 'tpe',
   propose(context: SamplerContext): Proposal {
     const { history, space } = context;
-    if (isStartup(context) || space.parameters.length === 0) return startupPoint(context, nStartup);
+    if (isStartup(context) || space.parameters.length === 0) return startupPoint(context, Math.max(nStartup, context.parallel));
     const rng = createRng(context.seed, context.number, streams.tpe);
     const split = splitObservations(context);
     const lucky = context.liar === 'fantasy' && split.pending.length > 0 ? drawFantasies(context, split, rng) : [];

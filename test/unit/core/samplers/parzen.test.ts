@@ -6,13 +6,18 @@ import { compileSpace, walkPoints } from '../../../../agent/core/space/index.ts'
 import type { Params } from '../../../../agent/protocol/space.ts';
 import { choice, float, int, ordinal, parameter, searchSpace } from '../space/builders.ts';
 
-function fit(space: ReturnType<typeof compileSpace>, points: readonly Params[]): ParzenEstimator {
+function fit(
+  space: ReturnType<typeof compileSpace>,
+  points: readonly Params[],
+  bandwidth: 'near' | 'wide' = 'near',
+): ParzenEstimator {
   const history = new History(space);
   points.forEach((params, number) => history.upsert({ number, params, state: 'complete', values: [0], resource: 1 }));
   return new ParzenEstimator(
     space,
     history.unit.subarray(0, points.length * space.parameters.length),
     new Float64Array(points.length).fill(1),
+    bandwidth,
   );
 }
 
@@ -53,9 +58,13 @@ describe('the density is one in all', () => {
   });
 });
 
-test('agrees with the formula written out for one observation', () => {
+test.each<['near' | 'wide', number]>([
+  // Alone, an observation reaches to the farther end.
+  ['near', 0.75],
+  ['wide', 0.2],
+])('agrees with the formula written out for one observation, %s', (bandwidth, sigma) => {
   const space = compileSpace(searchSpace([parameter('x', float(0, 1)), parameter('c', choice('a', 'b'))]));
-  const estimator = fit(space, [{ x: 0.25, c: 'a' }]);
+  const estimator = fit(space, [{ x: 0.25, c: 'a' }], bandwidth);
   // By quadrature: a normal, cut to [0, 1], with mean μ and deviation σ.
   const cut = (x: number, mu: number, sigma: number): number => {
     const bell = (t: number): number => Math.exp(-(((t - mu) / sigma) ** 2) / 2);
@@ -63,8 +72,8 @@ test('agrees with the formula written out for one observation', () => {
     for (let k = 0; k < 10_000; k++) mass += bell((k + 0.5) / 10_000) / 10_000;
     return bell(x) / mass;
   };
-  // A single observation has σ = 0.2. Two kernels: (δ + ½) / (1 + 2/2).
-  const kernel = cut(0.4, 0.25, 0.2) * (1.5 / 2);
+  // Two kernels: (δ + ½) / (1 + 2/2).
+  const kernel = cut(0.4, 0.25, sigma) * (1.5 / 2);
   const prior = cut(0.4, 0.5, 1) * 0.5;
   expect(density(space, estimator, { x: 0.4, c: 'a' })).toBeCloseTo((kernel + prior) / 2, 6);
 });
