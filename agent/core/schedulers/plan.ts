@@ -1,10 +1,10 @@
-import { createRng } from '../math/index.ts';
 import { unreachable } from '../../protocol/view.ts';
 import { asyncBrackets, bracketOf } from './asyncHyperband.ts';
 import { nSampledOf, type BracketLayout } from './bracketLayout.ts';
 import { hyperbandLayout } from './hyperband.ts';
-import { nWarmup } from './median.ts';
-import { populationSize, readyPoints } from './pbt.ts';
+import { expectedPlan } from './expectedPlan.ts';
+import { medianLevels } from './median.ts';
+import { readyPoints } from './pbt.ts';
 import { nPromotable, rungLevels } from './rungs.ts';
 import type { ConcreteSchedulerName, FidelityConfig, PlannedBracket, PlannedRung, SchedulerConfig } from './scheduler.ts';
 import { shaLayout } from './sha.ts';
@@ -17,9 +17,8 @@ import { shaLayout } from './sha.ts';
  * - `sha`, `hyperband`: exactly this runs, as long as no trial fails or reports NaN.
  * - `asha-promote`, and `async-hyperband` with a checkpoint: ⌊n/η⌋ of each rung go on, and at least one to the end. Exactly
  *   this runs when early values hold; a better trial that comes late is promoted besides, which is the price of never waiting.
- * - `asha-stop`, `median`, and `async-hyperband` without a checkpoint: the expected number when early values hold and the
- *   order of arrival says nothing about the value, one trial at a time.
- * - `pbt`: the population, which forks keep at its size.
+ * - `asha-stop`, `median`, `pbt`, and `async-hyperband` without a checkpoint: the expected number when early values hold and
+ *   the order of arrival says nothing about the value, one trial at a time (`expectedPlan`).
  */
 export function planRungs(name: ConcreteSchedulerName, config: SchedulerConfig): readonly PlannedRung[] | null {
   const brackets = planBrackets(name, config);
@@ -40,29 +39,30 @@ export function planBrackets(name: ConcreteSchedulerName, config: SchedulerConfi
   const nTrials = nSampledOf(config);
   if (fidelity === null || nTrials === null) return null;
   const whole: FidelityConfig = { ...config, fidelity };
-  const { reductionFactor: eta } = fidelity;
   const one = (rungs: readonly PlannedRung[]): readonly PlannedBracket[] => [{ count: 1, rungs }];
-  const byStopping = (n: number): number => expectedSurvivors(n, eta);
-  const byPromotion = (n: number): number => Math.min(n, Math.max(1, nPromotable(n, eta)));
+  const levels = rungLevels(fidelity);
+  const onGoing = (n: number): number => Math.min(n, Math.max(1, nPromotable(n, fidelity.reductionFactor)));
+  const expected = (reports: readonly number[], shown: readonly number[]): readonly PlannedBracket[] => {
+    const [counts = []] = expectedPlan(name, whole, nTrials, reports, [shown], () => 0);
+    return one(shown.map((resource, i) => ({ resource, trials: counts[i] ?? 0 })));
+  };
   switch (name) {
     case 'none':
       return one([{ resource: fidelity.max, trials: nTrials }]);
-    case 'median':
-      return one(halve([...new Set([fidelity.min, fidelity.max])], nTrials, expectedAboveMedian));
-    case 'asha-stop':
-      return one(halve(rungLevels(fidelity), nTrials, byStopping));
     case 'asha-promote':
-      return one(halve(rungLevels(fidelity), nTrials, byPromotion));
+      return one(halve(levels, nTrials, onGoing));
     case 'sha':
-      return planLayout(shaLayout(whole), rungLevels(fidelity), byPromotion);
+      return planLayout(shaLayout(whole), levels, onGoing);
     case 'hyperband':
-      return planLayout(hyperbandLayout(whole), rungLevels(fidelity), byPromotion);
+      return planLayout(hyperbandLayout(whole), levels, onGoing);
     case 'async-hyperband':
-      return planAsync(whole, nTrials, config.hasCheckpoint ? byPromotion : byStopping);
-    case 'pbt': {
-      const size = Math.min(nTrials, populationSize(whole));
-      return one(readyPoints(fidelity).map((resource) => ({ resource, trials: size })));
-    }
+      return planAsync(whole, nTrials, onGoing);
+    case 'asha-stop':
+      return expected(levels, levels);
+    case 'median':
+      return expected(medianLevels(fidelity), [...new Set([fidelity.min, fidelity.max])]);
+    case 'pbt':
+      return expected(readyPoints(fidelity), readyPoints(fidelity));
     default:
       return unreachable(name);
   }
@@ -116,44 +116,19 @@ function planAsync(config: FidelityConfig, nTrials: number, survivors: (n: numbe
     const index = bracketOf(brackets, position);
     sizes[index] = (sizes[index] ?? 0) + 1;
   }
+  const expected = config.hasCheckpoint ? [] : expectedAsync(config, nTrials);
   return brackets.flatMap(({ levels }, index) => {
     const size = sizes[index] ?? 0;
-    return size === 0 ? [] : [{ count: 1, rungs: halve(levels, size, survivors) }];
+    const rungs = config.hasCheckpoint
+      ? halve(levels, size, survivors)
+      : levels.map((resource, i) => ({ resource, trials: i === 0 ? size : (expected[index]?.[i] ?? 0) }));
+    return size === 0 ? [] : [{ count: 1, rungs }];
   });
 }
 
-/** Expected number of n trials in random order that a stopping rung lets go on: the m-th with probability ⌊m/η⌋/m, the first η − 1 always. */
-function expectedSurvivors(n: number, reductionFactor: number): number {
-  let expected = 0;
-  for (let m = 1; m <= n; m++) {
-    expected += m < reductionFactor ? 1 : Math.max(1, nPromotable(m, reductionFactor)) / m;
-    // From here on the share is 1/η to four digits.
-    if (m >= 100_000) return Math.round(expected + (n - m) / reductionFactor);
-  }
-  return Math.round(expected);
-}
-
-const nOrders = 64;
-
-/**
- * Expected number of n trials in random order that are not worse than the median of those that completed before them. They
- * get better as trials are stopped, so that the number grows like √n; found from 64 fixed random orders.
- */
-function expectedAboveMedian(n: number): number {
-  const nTried = Math.min(n, 1_000);
-  let total = 0;
-  for (let order = 0; order < nOrders; order++) {
-    const rng = createRng(order, 0x3ed);
-    const complete: number[] = [];
-    for (let i = 0; i < nTried; i++) {
-      const value = rng.next();
-      const middle = complete.length >> 1;
-      const median = ((complete[middle] ?? 0) + (complete[complete.length - 1 - middle] ?? 0)) / 2;
-      if (complete.length >= nWarmup && value > median) continue;
-      const place = complete.findIndex((other) => other > value);
-      complete.splice(place < 0 ? complete.length : place, 0, value);
-    }
-    total += complete.length;
-  }
-  return Math.round((total / nOrders) * Math.sqrt(n / Math.max(1, nTried)));
+function expectedAsync(config: FidelityConfig, nTrials: number): readonly (readonly number[])[] {
+  const brackets = asyncBrackets(config);
+  const groups = brackets.map(({ levels }) => levels);
+  const reports = rungLevels(config.fidelity);
+  return expectedPlan('async-hyperband', config, nTrials, reports, groups, (number) => bracketOf(brackets, number));
 }
