@@ -113,6 +113,7 @@ describe('what each event changes', () => {
       { state: 'running', message: '', endReason: null, endedAt: null },
     ],
     ['studyScaled', [{ type: 'studyScaled', at: 2, parallel: 17 }], { parallel: 17 }],
+    ['pointEnqueued', [{ type: 'pointEnqueued', at: 2, params: { lr: 0.5 } }], {}],
     ['studyDeleted', [{ type: 'studyDeleted', at: 2 }], { deleted: true }],
   ])('%s', (_name, events, changes) => {
     expect(folded(events)).toEqual({ ...created, seq: 4 + 2 * events.length, ...changes });
@@ -210,6 +211,33 @@ describe('what each event changes', () => {
     ],
   ])('%s', (_name, events, changes) => {
     expect(folded(events).trials).toEqual([{ ...waiting, ...changes }]);
+  });
+
+  it.each([
+    [{ dir: 'ckpt' }, 2],
+    [null, 0],
+  ])('a fork stands where its parent does, if the script keeps a checkpoint: %j', (checkpoint, resource) => {
+    const fork: StudyEvent = {
+      type: 'trialCreated',
+      at: 70,
+      number: 1,
+      params: {},
+      origin: 'sampler',
+      reason: '',
+      target: 9,
+      parent: 0,
+    };
+    const events = [
+      { type: 'studyCreated', at: 1, spec: { ...spec, checkpoint } } as const,
+      ...running,
+      metricReported(0, 2, 0.5),
+      fork,
+    ];
+    const [first, ...rest] = events.map((event, i) => ({ seq: i + 1, studyId: 's', event }));
+    if (first === undefined) throw new Error('no events');
+    const view = createView(first);
+    for (const entry of rest) foldView(view, entry);
+    expect(view.trials[1]).toMatchObject({ parent: 0, resource, curve: [] });
   });
 
   it('refuses what does not belong to the study', () => {

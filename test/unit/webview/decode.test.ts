@@ -18,6 +18,28 @@ describe('what a host sends is accepted', () => {
     { type: 'notice', notice: { severity: 'warning', text: 'The agent is starting.' } },
     { type: 'log', trial: 3, text: 'epoch=1', isEnded: false },
     { type: 'entries', studyId: 'a', entries: [] },
+    {
+      type: 'entries',
+      studyId: 'a',
+      entries: [
+        { seq: 1, studyId: 'a', event: { type: 'pointEnqueued', at: 1, params: { lr: 0.5 } } },
+        {
+          seq: 2,
+          studyId: 'a',
+          event: {
+            type: 'trialCreated',
+            at: 1,
+            number: 4,
+            params: {},
+            origin: 'user',
+            reason: '',
+            target: null,
+            parent: 2,
+            basedOn: 7,
+          },
+        },
+      ],
+    },
   ])('$type', (message) => expect(decodeToPage(message)).toEqual({ value: message }));
 });
 
