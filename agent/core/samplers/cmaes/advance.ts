@@ -91,17 +91,15 @@ function membersOf(model: Model, strategy: Strategy, { numeric }: Columns, histo
   const steps = new Float64Array(ranked.length * d);
   const variances = new Float64Array(ranked.length * d);
   const whitened = new Float64Array(ranked.length * d);
-  const cell = new Float64Array(2);
   const moments = new Float64Array(2);
   const along = new Float64Array(d);
+  const deviations = model.mean.map((_, j) => deviationOf(model, j));
   ranked.forEach((row, i) => {
-    const observation = history.at(row);
-    numeric.forEach((parameter, j) => {
-      observedCell(parameter, observation, history.unit[row * width + parameter.index] ?? NaN, cell);
-      const deviation = deviationOf(model, j);
-      const from = ((cell[0] ?? 0) - (model.mean[j] ?? 0)) / deviation;
-      const to = ((cell[1] ?? 0) - (model.mean[j] ?? 0)) / deviation;
-      cutNormalMoments(from, to, moments);
+    numeric.forEach((column, j) => {
+      const [from, to] = observedCell(column, history.unit[row * width + column.index] ?? NaN);
+      const mean = model.mean[j] ?? 0;
+      const deviation = deviations[j] ?? 1;
+      cutNormalMoments((from - mean) / deviation, (to - mean) / deviation, moments);
       steps[i * d + j] = (moments[0] ?? 0) * Math.sqrt(model.variances[j] ?? 0);
       variances[i * d + j] = moments[1] ?? 0;
     });

@@ -1,40 +1,46 @@
 import { logNormalMass, logSqrt2Pi } from '../../math/index.ts';
-import { type CompiledParameter, type CompiledSpace, unitCell } from '../../space/index.ts';
-import type { Observation } from '../history.ts';
+import { type CompiledParameter, type CompiledSpace, fromUnit, unitCell } from '../../space/index.ts';
 
 /** Parameters of a space that have a choice: numbers and ordinals are coordinates of the normal, categories are drawn by share. */
 export interface Columns {
-  readonly numeric: readonly CompiledParameter[];
+  readonly numeric: readonly NumericColumn[];
   readonly categorical: readonly CompiledParameter[];
 }
+
+export interface NumericColumn extends CompiledParameter {
+  /** Place in the unit interval → the cell around it, as far as cells have been asked for. */
+  readonly cells: Map<number, Cell>;
+}
+
+type Cell = readonly [from: number, to: number];
 
 export function columnsOf(space: CompiledSpace): Columns {
   const free = space.parameters.filter(({ size }) => size > 1);
   return {
-    numeric: free.filter(({ distribution }) => distribution.type !== 'categorical'),
+    numeric: free
+      .filter(({ distribution }) => distribution.type !== 'categorical')
+      .map((parameter) => ({ ...parameter, cells: new Map<number, Cell>() })),
     categorical: free.filter(({ distribution }) => distribution.type === 'categorical'),
   };
 }
 
 /**
- * The part of a coordinate's axis that an observation says it was on, written to `cell`: a point of a continuous parameter, the
- * cell of a discrete value (the outer ones reach to infinity, where points are cut), the whole axis where it was inactive.
+ * The part of a coordinate's axis that an observation with this place in the unit interval says it was on: a point of a
+ * continuous parameter, the cell of a discrete value (the outer ones reach to infinity, where points are cut), the whole axis for
+ * NaN, where it was inactive.
  */
-export function observedCell(parameter: CompiledParameter, { params }: Observation, unit: number, cell: Float64Array): void {
-  const value = Object.hasOwn(params, parameter.name) ? params[parameter.name] : undefined;
-  if (value === undefined || Number.isNaN(unit)) {
-    cell[0] = -Infinity;
-    cell[1] = Infinity;
-  } else if (parameter.size === Infinity) {
-    cell[0] = unit;
-    cell[1] = unit;
-  } else {
-    const [from, to] = unitCell(parameter.distribution, value);
-    cell[0] = from < edge ? -Infinity : from;
-    cell[1] = to > 1 - edge ? Infinity : to;
-  }
+export function observedCell({ distribution, size, cells }: NumericColumn, unit: number): Cell {
+  if (Number.isNaN(unit)) return everywhere;
+  if (size === Infinity) return [unit, unit];
+  const known = cells.get(unit);
+  if (known !== undefined) return known;
+  const [from, to] = unitCell(distribution, fromUnit(distribution, unit));
+  const cell: Cell = [from < edge ? -Infinity : from, to > 1 - edge ? Infinity : to];
+  cells.set(unit, cell);
+  return cell;
 }
 
+const everywhere: Cell = [-Infinity, Infinity];
 const edge = 1e-12;
 
 /**
@@ -42,9 +48,14 @@ const edge = 1e-12;
  * E = (φ(a) − φ(b)) / M, V = 1 + (a φ(a) − b φ(b)) / M − E² with M the mass between a and b.
  */
 export function cutNormalMoments(from: number, to: number, moments: Float64Array): void {
+  if (from === to) {
+    moments[0] = from;
+    moments[1] = 0;
+    return;
+  }
   const logMass = logNormalMass(from, to);
   if (!(logMass > -1e5)) {
-    // A point, or so far out that the nearer end is as good.
+    // So far out that the nearer end is as good.
     moments[0] = Math.abs(from) < Math.abs(to) ? from : to;
     moments[1] = 0;
     return;
