@@ -23,7 +23,7 @@ export function synthetic() {
  * One instance of each family.
  * @returns {{ name: string, parameters: object[], best: number, evaluate(params: Record<string, any>): number }[]}
  */
-export function instance(uniform) {
+function instance(uniform) {
   /** A random number between two ends, fixed for this instance. */
   const between = (low, high) => low + (high - low) * uniform();
   return [
