@@ -29,6 +29,8 @@ interface Request {
   knows: { readonly seq: number; readonly revision: number } | null;
   /** Sent while a slot waited for it. */
   isFresh: boolean;
+  /** When it was sent, by `performance.now`. */
+  sentAt: number;
 }
 
 interface Desk {
@@ -42,6 +44,8 @@ interface Desk {
   answer: { readonly request: Request; readonly proposal: Proposal } | null;
   /** The free slot's trial, and until when (by `performance.now`) it waits for a proposal that knows all. */
   wait: { readonly number: number; readonly until: number; readonly timer: NodeJS.Timeout | null } | null;
+  /** How long the last answer took, in ms. */
+  lastMs: number;
   /** Trial for which the thread could not propose: it is done here. */
   failed: number | null;
 }
@@ -49,7 +53,7 @@ interface Desk {
 /**
  * Where a study's proposals are computed. What takes long is asked of a thread, which has a mirror of the history. While all
  * slots are busy it prepares the next proposal; a slot that becomes free asks for one that knows all, waits for it a small
- * share of a trial's duration, and then takes the prepared one.
+ * share of a trial's duration, and then takes the prepared one; at once where it has seen that proposals take longer than that.
  */
 export class Proposals implements Disposable {
   readonly #options: ProposalsOptions;
@@ -66,7 +70,7 @@ export class Proposals implements Disposable {
   propose(study: Study, context: SamplerContext): Proposed | null {
     const desk = this.#deskOf(study, context);
     if (desk === null || desk.failed === context.number) return this.#proposeHere(study, context);
-    const taken = this.#take(desk, context.number);
+    const taken = this.#take(desk, context);
     if (taken !== null) return taken;
     if (desk.wait?.number !== context.number) {
       this.#endWait(desk);
@@ -123,18 +127,30 @@ export class Proposals implements Disposable {
     const known = this.#desks.get(study.studyId);
     if (known !== undefined) return known;
     const unsent = new Set<number>();
-    const desk: Desk = { study, isOpen: false, unsent, revision: 0, request: null, answer: null, wait: null, failed: null };
+    const desk: Desk = {
+      study,
+      isOpen: false,
+      unsent,
+      revision: 0,
+      request: null,
+      answer: null,
+      wait: null,
+      lastMs: 0,
+      failed: null,
+    };
     this.#desks.set(study.studyId, desk);
     return desk;
   }
 
-  #take(desk: Desk, number: number): Proposed | null {
+  #take(desk: Desk, context: SamplerContext): Proposed | null {
     const { answer, wait } = desk;
-    if (answer === null || answer.request.number !== number) return null;
+    if (answer === null || answer.request.number !== context.number) return null;
     const { isFresh, knows } = answer.request;
     const isCurrent = knows?.revision === desk.revision || (isFresh && wait !== null);
+    // One that knows all would come too late, or has not come in time.
+    const isOver = desk.lastMs > patienceMs(context) || (wait !== null && performance.now() >= wait.until);
     // What is not current may be wrong about there being nothing left.
-    const isEnough = answer.proposal.type === 'point' && wait !== null && performance.now() >= wait.until;
+    const isEnough = isOver && answer.proposal.type === 'point';
     if (!isCurrent && !isEnough) return null;
     desk.answer = null;
     this.#endWait(desk);
@@ -150,7 +166,7 @@ export class Proposals implements Disposable {
   #ask(desk: Desk, number: number): void {
     // One at a time: the answer to an earlier one may be enough.
     if (desk.request !== null) return;
-    const request: Request = { id: ++this.#lastId, number, knows: null, isFresh: false };
+    const request: Request = { id: ++this.#lastId, number, knows: null, isFresh: false, sentAt: 0 };
     desk.request = request;
     // Not within the turn, which may still fold events.
     setImmediate(() => this.#send(desk, request));
@@ -186,6 +202,7 @@ export class Proposals implements Disposable {
     }
     request.knows = { seq: state.view.seq, revision: desk.revision };
     request.isFresh = desk.wait !== null;
+    request.sentAt = performance.now();
     const { number, parallel, trialMs } = context;
     thread.post({ type: 'propose', studyId, id: request.id, moment: { number, parallel, trialMs } });
   }
@@ -205,6 +222,7 @@ export class Proposals implements Disposable {
     const request = desk?.request;
     if (desk === undefined || request === null || request?.id !== answer.id) return;
     desk.request = null;
+    desk.lastMs = performance.now() - request.sentAt;
     if (answer.type === 'proposed') desk.answer = { request, proposal: answer.proposal };
     else this.#fail(desk, request, answer.message);
     if (desk.wait !== null) this.#options.onReady(desk.study);

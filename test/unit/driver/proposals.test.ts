@@ -249,6 +249,21 @@ describe('a desk', () => {
     expect(seen.filter(({ type }) => type === 'propose')).toHaveLength(1);
   });
 
+  test('the prepared one is taken at once where proposals are known to take longer than a slot would wait', async () => {
+    const seen: ProposerRequest[] = [];
+    const told = { answers: 0 };
+    const { proposals } = proposalsOf(thread(60, seen, told));
+    const { h, study: long } = studyOf(20);
+    proposals.prepare(long);
+    await until(() => told.answers === 1);
+    const known = long.state.view.seq;
+    h.see(metric(20, 1, 5, { loss: 0.25 }));
+    proposals.changed('s', 20);
+    expect(proposals.propose(long, contextOf(long))).toMatchObject({ type: 'point', basedOn: known });
+    await sleep(5);
+    expect(seen.filter(({ type }) => type === 'propose')).toHaveLength(1);
+  });
+
   test('a long history is sent in pieces, the agent does other work between', async () => {
     const seen: ProposerRequest[] = [];
     const { proposals } = proposalsOf(thread(0, seen));
