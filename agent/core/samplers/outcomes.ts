@@ -31,11 +31,14 @@ export class Outcomes {
   losses = new Float64Array(0);
   /** Highest level of the fidelity whose value is known, −1 for none; 0 without a fidelity. */
   levels = new Int16Array(0);
+  private readonly counts = new Int32Array(6);
   private readonly history: History;
   private readonly signs: readonly number[];
   private readonly fidelity: FidelityLevels | null;
   private readonly winners: number[][][] = [];
   private version = 0;
+  /** Rows of that version. */
+  private known = 0;
 
   private constructor(history: History, signs: readonly number[], fidelity: FidelityLevels | null) {
     this.history = history;
@@ -61,6 +64,18 @@ export class Outcomes {
 
   get nObjectives(): number {
     return this.signs.length;
+  }
+
+  /** Number of rows of a kind. */
+  count(kind: number): number {
+    return this.counts[kind] ?? 0;
+  }
+
+  /** Rows of a kind, ascending. */
+  rowsOf(kind: number): number[] {
+    const rows: number[] = [];
+    for (let left = this.count(kind), row = -1; left > 0; left--) rows.push((row = this.kinds.indexOf(kind, row + 1)));
+    return rows;
   }
 
   /** Losses of one row. */
@@ -123,13 +138,21 @@ export class Outcomes {
         this.losses[row * nObjectives + k] = Number.isNaN(loss) ? Infinity : loss;
       }
       this.levels[row] = levelOf(observation, this.fidelity);
-      this.kinds[row] = kindOf(observation, this.lossesOf(row));
+      const kind = kindOf(observation, this.lossesOf(row));
+      if (row < this.known) this.tally(this.kinds[row] ?? kind, -1);
+      this.kinds[row] = kind;
+      this.tally(kind, 1);
       for (let level = 0, block = Math.floor(row / blockSize); level < this.winners.length; level++) {
         delete this.winners[level]?.[block];
         block = Math.floor(block / fanOut);
       }
     }
     this.version = history.version;
+    this.known = history.size;
+  }
+
+  private tally(kind: number, change: 1 | -1): void {
+    this.counts[kind] = this.count(kind) + change;
   }
 
   private grow(size: number): void {

@@ -33,19 +33,12 @@ export function splitObservations(context: Pick<SamplerContext, 'history' | 'obj
   const { history, liar } = context;
   const fidelity = context.objectives.length === 1 ? context.fidelity : null;
   const outcomes = Outcomes.of(history, context.objectives, fidelity);
-  const { kinds } = outcomes;
-  const counts = new Int32Array(6);
-  const pending: number[] = [];
-  for (let row = 0; row < history.size; row++) {
-    const kind = kinds[row] ?? outcome.worthless;
-    counts[kind] = (counts[kind] ?? 0) + 1;
-    if (kind === outcome.pending || (kind === outcome.reporting && fidelity === null)) pending.push(row);
-  }
-  const count = (kind: number): number => counts[kind] ?? 0;
-  const nShown = fidelity === null ? 0 : count(outcome.reporting);
-  const nRanked = count(outcome.complete) + count(outcome.partial) + count(outcome.violating) + nShown;
+  const nShown = fidelity === null ? 0 : outcomes.count(outcome.reporting);
+  const nRanked = outcomes.count(outcome.complete) + outcomes.count(outcome.partial) + outcomes.count(outcome.violating) + nShown;
   const nBelow = Math.min(maxBelow, Math.ceil(shareBelow * nRanked));
 
+  const silent = outcomes.rowsOf(outcome.pending);
+  const pending = fidelity === null ? [...silent, ...outcomes.rowsOf(outcome.reporting)].sort((x, y) => x - y) : silent;
   const best = fidelity === null ? bestRows(outcomes, nBelow) : bestAtLevels(outcomes, nBelow, fidelity.levels.length);
   if (best.length < nBelow) best.push(...leastViolating(outcomes, history.at.bind(history), nBelow - best.length));
   const weights = new Map(best.map((row, place) => [row, (2 * (best.length - place)) / (best.length + 1)]));
@@ -65,9 +58,10 @@ function bestRows(outcomes: Outcomes, nBelow: number): number[] {
   const best = nObjectives > 1 ? outcomes.bestComplete(nBelow) : [];
   const selection = new Selection(nBelow - best.length);
   for (let row = 0; row < size; row++) {
+    const kind = kinds[row];
     const loss = losses[row * nObjectives] ?? Infinity;
-    if (kinds[row] === outcome.partial) selection.offer(row, -outcomes.resourceOf(row), loss);
-    else if (kinds[row] === outcome.complete && nObjectives === 1) selection.offer(row, -Infinity, loss);
+    if (kind === outcome.partial) selection.offer(row, -outcomes.resourceOf(row), loss);
+    else if (kind === outcome.complete && nObjectives === 1) selection.offer(row, -Infinity, loss);
   }
   return [...best, ...selection.rows];
 }
@@ -97,8 +91,7 @@ function bestAtLevels(outcomes: Outcomes, nBelow: number, nLevels: number): numb
 
 /** Rows that violate constraints, each constraint's violations in units of their mean, the smallest sum first. */
 function leastViolating(outcomes: Outcomes, observationAt: (row: number) => Observation, count: number): number[] {
-  const rows: number[] = [];
-  for (let row = 0; row < outcomes.size; row++) if (outcomes.kinds[row] === outcome.violating) rows.push(row);
+  const rows = outcomes.rowsOf(outcome.violating);
   const sums: number[] = [];
   const numbers: number[] = [];
   const finite = (by: number): boolean => by > 0 && by < Infinity;
@@ -153,16 +146,17 @@ class Selection {
 
   offer(row: number, first: number, second: number): void {
     let place = this.rows.length;
-    if (place >= this.count && (place === 0 || !this.isBefore(first, second, place - 1))) return;
-    while (place > 0 && this.isBefore(first, second, place - 1)) place--;
-    for (const [list, value] of [
-      [this.rows, row],
-      [this.firsts, first],
-      [this.seconds, second],
-    ] as const) {
-      list.splice(place, 0, value);
-      if (list.length > this.count) list.pop();
+    if (place === this.count && (place === 0 || !this.isBefore(first, second, place - 1))) return;
+    if (place === this.count) place--;
+    // The place that is freed, or a new one; then what is worse moves up.
+    for (; place > 0 && this.isBefore(first, second, place - 1); place--) {
+      this.rows[place] = this.rows[place - 1] ?? 0;
+      this.firsts[place] = this.firsts[place - 1] ?? 0;
+      this.seconds[place] = this.seconds[place - 1] ?? 0;
     }
+    this.rows[place] = row;
+    this.firsts[place] = first;
+    this.seconds[place] = second;
   }
 
   private isBefore(first: number, second: number, place: number): boolean {

@@ -9,7 +9,7 @@ import { float, parameter, searchSpace } from '../space/builders.ts';
 const space = compileSpace(searchSpace([parameter('x', float(0, 1))]));
 type Row = [state: ObservationState, value: number, resource?: number];
 
-function below(rows: readonly Row[], liar: 'min' | 'mean' | 'max' = 'max', direction: 'min' | 'max' = 'min'): number[] {
+function best(rows: readonly Row[], liar: 'min' | 'mean' | 'max' = 'max', direction: 'min' | 'max' = 'min'): number[] {
   const observations = rows.map(
     ([state, value, resource], number): Observation => ({
       number,
@@ -59,20 +59,20 @@ describe('splitObservations', () => {
       [],
     ],
     ['pending are not counted', [...complete(1), ...Array.from({ length: 20 }, (): Row => ['pending', NaN])], [0]],
-  ])('%s', (_, rows, expected) => expect(below(rows)).toEqual(expected));
+  ])('%s', (_, rows, expected) => expect(best(rows)).toEqual(expected));
 
-  test('the largest where more is better', () => expect(below(complete(3, 1, 4, 2), 'max', 'max')).toEqual([2]));
-  test('at most 25', () => expect(below(complete(...Array.from({ length: 1000 }, (_, k) => k)))).toHaveLength(25));
+  test('the largest where more is better', () => expect(best(complete(3, 1, 4, 2), 'max', 'max')).toEqual([2]));
+  test('at most 25', () => expect(best(complete(...Array.from({ length: 1000 }, (_, k) => k)))).toHaveLength(25));
 
   test.each<['min' | 'mean' | 'max', number[]]>([
     ['max', [1]],
     ['mean', [1]],
     ['min', [1, 3]],
   ])('a pending trial with the lie "%s"', (liar, expected) => {
-    expect(below([...complete(3, 1, 2), ['pending', NaN]], liar)).toEqual(expected);
+    expect(best([...complete(3, 1, 2), ['pending', NaN]], liar)).toEqual(expected);
   });
   test('the mean of equal values is as good as the best', () =>
-    expect(below([...complete(1, 1), ['pending', NaN]], 'mean')).toEqual([0, 2]));
+    expect(best([...complete(1, 1), ['pending', NaN]], 'mean')).toEqual([0, 2]));
 });
 
 /** Sorted rows of the good side; each trial is told by what differs from a complete one. */
