@@ -1,6 +1,7 @@
 import { highestReached } from './rungs.ts';
 import { createRungState, isAmongBest, measure, toScores } from './rungState.ts';
 import type { AshaStopState, Decision, FidelityConfig, Scheduler } from './scheduler.ts';
+import { createWatch, createWatchState } from './watch.ts';
 
 /**
  * Asynchronous successive halving by stopping: every trial starts for the full resource; where it reaches a rung it
@@ -14,26 +15,35 @@ import type { AshaStopState, Decision, FidelityConfig, Scheduler } from './sched
  * A report beyond several rungs counts at the highest of them: counted below, a later and better value would push
  * out those that were measured in time. NaN is never among the best: it stops at the rung.
  *
- * `levels`: the resources at which trials are compared, ascending; the last is the full resource.
+ * `levels`: the resources at which trials are compared, ascending; the last is the full resource. `isWatchful`: rungs that are
+ * seen to say nothing stop nobody, see `watch.ts`; with one objective only.
  */
 export function createAshaStop(
   config: FidelityConfig,
   levels: readonly number[],
   reason: string,
   state: AshaStopState = createState(levels.length - 1),
+  isWatchful = false,
 ): Scheduler & { readonly state: AshaStopState } {
   const { fidelity, baseline, directions } = config;
   const nRungs = levels.length - 1;
+  if (isWatchful && directions.length === 1) state.watch ??= createWatchState(nRungs);
+  const watch = state.watch === undefined ? null : createWatch(state.watch, 1 / fidelity.reductionFactor);
 
   function onReport(number: number, resource: number, values: readonly number[]): Decision {
     if (number === baseline) return 'continue';
     const index = highestReached(levels, nRungs, state.nextRung[number] ?? 0, resource);
     const rung = state.rungs[index];
-    if (rung === undefined) return 'continue';
-    setNextRung(number, index + 1);
     const scores = toScores(values, directions);
+    if (rung === undefined) {
+      if (resource >= fidelity.max && scores !== null) watch?.passes(number, nRungs, scores[0] ?? 0, true);
+      return 'continue';
+    }
+    setNextRung(number, index + 1);
     measure(rung, number, scores, directions.length);
-    if (isAmongBest(rung, scores, fidelity.reductionFactor)) return 'continue';
+    const isKept = isAmongBest(rung, scores, fidelity.reductionFactor);
+    const passes = watch === null || scores === null ? isKept : watch.passes(number, index, scores[0] ?? 0, isKept);
+    if (passes) return 'continue';
     // What arrives after the stop changes nothing.
     setNextRung(number, nRungs);
     return 'stop';
@@ -53,7 +63,7 @@ export function createAshaStop(
     onReport,
     onPaused: () => undefined,
     onPromoted: () => undefined,
-    onEnded: () => undefined,
+    onEnded: (number) => watch?.forget(number),
     nextPromotion: () => null,
   };
 }

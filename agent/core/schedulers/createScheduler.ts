@@ -29,7 +29,7 @@ export function createScheduler(name: SchedulerName, config: SchedulerConfig, st
       'mark the number of epochs (or of rounds) with: # @hpo fidelity(1, 81, eta=3), or choose the scheduler "none"',
     );
   }
-  return createWithFidelity(chosen.name, chosen.reason, { ...config, fidelity }, state);
+  return createWithFidelity(chosen.name, chosen.reason, { ...config, fidelity }, state, name === 'auto');
 }
 
 function createWithFidelity(
@@ -37,6 +37,7 @@ function createWithFidelity(
   reason: string,
   config: FidelityConfig,
   state: SchedulerState | undefined,
+  isWatchful: boolean,
 ): Scheduler {
   switch (name) {
     case 'median':
@@ -46,7 +47,7 @@ function createWithFidelity(
     case 'hyperband':
       return createHyperband(config, reason, state?.type === name ? state : undefined);
     case 'asha-stop':
-      return createAshaStop(config, rungLevels(config.fidelity), reason, state?.type === name ? state : undefined);
+      return createAshaStop(config, rungLevels(config.fidelity), reason, state?.type === name ? state : undefined, isWatchful);
     case 'asha-promote':
       return createAshaPromote(config, rungLevels(config.fidelity), reason, state?.type === name ? state : undefined);
     case 'async-hyperband':

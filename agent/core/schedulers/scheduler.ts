@@ -174,6 +174,23 @@ export interface AshaStopState {
   readonly rungs: readonly RungState[];
   /** Trial number → the first rung that it has not passed. */
   readonly nextRung: number[];
+  /** Where rungs are watched. */
+  watch?: WatchState;
+}
+
+/** See `watch.ts`. */
+export interface WatchState {
+  /** One per level below the full resource, lowest first. */
+  readonly rungs: readonly WatchedRung[];
+  /** Trials that passed a rung and have not reached the next. */
+  readonly live: { readonly number: number; readonly index: number; readonly isKept: boolean; readonly weight: number }[];
+}
+
+export interface WatchedRung {
+  /** The last trials that went on from here: their scores at the next rung, whether they were among the best here, and for how many they stand. */
+  readonly seen: { readonly score: number; readonly isKept: boolean; readonly weight: number }[];
+  nRefused: number;
+  isMute: boolean;
 }
 
 export interface AshaPromoteState {

@@ -59,12 +59,7 @@ const rows: readonly { name: string; directions?: readonly ('min' | 'max')[]; st
   { name: 'nothing where nobody else was', steps: [...five, ['report', 6, 3, 1e9, 'continue']] },
   {
     name: 'a trial that was stopped, or failed, is none of the others',
-    steps: [
-      ...five,
-      ['report', 6, 1, 1e9, 'stop'],
-      ['end', 6, false],
-      ['report', 7, 1, 31, 'stop'],
-    ],
+    steps: [...five, ['report', 6, 1, 1e9, 'stop'], ['end', 6, false], ['report', 7, 1, 31, 'stop']],
   },
   {
     name: 'a report that is repeated, late or out of order changes nothing',

@@ -239,9 +239,7 @@ describe('sha', () => {
   });
 
   test('a bracket has a trial for each slot', () => {
-    play('sha', { ...nine, maxTrials: null, parallel: 12 }, [
-      ['create', ...ones(12), 'wait'],
-    ]);
+    play('sha', { ...nine, maxTrials: null, parallel: 12 }, [['create', ...ones(12), 'wait']]);
   });
 
   test('brackets repeat without end where there is no budget', () => {
