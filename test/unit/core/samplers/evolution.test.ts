@@ -88,11 +88,13 @@ describe('parents', () => {
   });
 
   test('come from the highest rung that enough have reached', () => {
-    const history = observed(square, 40, (k) => {
-      if (k === 30) return { params: { x: 0.2, y: 0.2 }, state: 'pruned', values: [0], resource: 3 };
-      return { params: spread(k), state: 'pruned', resource: k < 20 ? 9 : 3, values: [k < 20 ? 5 : 1] };
-    });
+    const history = observed(square, 60, (k) =>
+      k < 20
+        ? { params: spread(k), state: 'pruned', resource: 9, values: [5] }
+        : { params: { x: 0.2, y: 0.2 }, state: 'pruned', resource: 3, values: [0] },
+    );
     expect(shareNear(children(history, { fidelity: { levels: [1, 3, 9, 27] } }), 0.2)).toBe(0);
+    expect(shareNear(children(history), 0.2)).toBeGreaterThan(0.7);
     // One rung higher too few have arrived: all that reached 3 count.
     const young = observed(square, 30, (k) => {
       if (k === 20) return { params: { x: 0.2, y: 0.2 }, state: 'pruned', values: [0], resource: 3 };

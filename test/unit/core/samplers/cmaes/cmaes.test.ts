@@ -116,6 +116,13 @@ test('begins anew elsewhere, with more members, when it has converged', () => {
   expect(number).toBeLessThan(1000);
   const run = replay(contextOf(square, { history }));
   expect(run.strategy.lambda).toBe(12);
+  // Elsewhere is where the seed says.
+  const other = new History(
+    square,
+    Array.from({ length: history.size }, (_, row) => history.at(row)),
+  );
+  const proposal = cmaesSampler.propose(contextOf(square, { history, number, seed: 2 }));
+  expect(cmaesSampler.propose(contextOf(square, { history: other, number, seed: 2 }))).toEqual(proposal);
   expect(cmaesSampler.propose(contextOf(square, { history, number })).reason).toContain('run 2');
 });
 
