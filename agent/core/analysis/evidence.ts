@@ -1,8 +1,7 @@
 import { plural } from '../../protocol/format.ts';
 import type { Objective } from '../../protocol/space.ts';
 import { metricNumber, type StudyView } from '../../protocol/view.ts';
-import type { History } from '../samplers/index.ts';
-import { History as TrialHistory } from '../samplers/index.ts';
+import { History } from '../samplers/index.ts';
 import { compileSpace, type CompiledSpace } from '../space/index.ts';
 
 /** What the trials that ended say about one objective. Row-major places with one column a parameter, in order of arrival. */
@@ -57,7 +56,7 @@ export function readEvidence(history: History, objectives: readonly Objective[],
 /** The trials of a view as a history. Cancelled trials and those that the machine failed are left out. */
 export function historyOf(view: StudyView): History {
   const { space, objectives } = view.spec;
-  const history = new TrialHistory(compileSpace(space));
+  const history = new History(compileSpace(space));
   for (const { number, params, state, values, resource, failure } of view.trials) {
     if (state === 'cancelled' || (state === 'failed' && failure?.kind === 'infrastructure')) continue;
     const isPending = state === 'waiting' || state === 'running' || state === 'paused';

@@ -108,14 +108,21 @@ test('convex quadratics in a box end where no component of the gradient points i
 
 describe('values that are of no use', () => {
   const barrier =
-    (beyond: number): Differentiable =>
+    (beyond: number, slope: number): Differentiable =>
     (x, gradient) => {
       const value = x[0] ?? 0;
-      gradient[0] = value < 1 ? -1 : NaN;
+      gradient[0] = value < 1 ? -1 : slope;
       return value < 1 ? -value : beyond;
     };
-  test.each([NaN, Infinity, -Infinity])('%d beyond a wall: ends at the wall', (beyond) => {
-    const result = minimizeBounded(barrier(beyond), fill(1, 0), fill(1, -5), fill(1, 5));
+  test.each([
+    [NaN, NaN],
+    [NaN, -1],
+    [Infinity, -1],
+    [-Infinity, -1],
+    [-9, NaN],
+    [-9, Infinity],
+  ])('%d with a slope of %d beyond a wall: ends at the wall', (beyond, slope) => {
+    const result = minimizeBounded(barrier(beyond, slope), fill(1, 0), fill(1, -5), fill(1, 5));
     expect(result.value).toBeLessThan(-0.99);
     expect(result.x[0]).toBeLessThan(1);
   });
