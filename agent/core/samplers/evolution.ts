@@ -10,8 +10,9 @@ import { unseenPoint } from './unseen.ts';
 
 /** Results before the first child; until then points are spread at random. */
 const nStartup = 10;
-/** Parents are among this many of the youngest results. */
+/** Parents are among this many of the youngest results, and among the last of all trials, so that a proposal has its bound. */
 const populationSize = 30;
+const lookBack = 3_000;
 const crossoverProbability = 0.5;
 /** Each from the start of the budget to its end; the tournament's size is that of the draw (with repetition). */
 const tournament = { from: 10, to: 30 };
@@ -77,7 +78,7 @@ function child(context: SamplerContext, rng: Rng, progress: number, parent: () =
 function youngest(history: History, ranking: Ranking, fidelity: FidelityLevels | null): number[] {
   const bar = fidelity === null ? -Infinity : highestLevel(history, ranking, fidelity.levels);
   const rows: number[] = [];
-  for (let row = history.size - 1; row >= 0 && rows.length < populationSize; row--) {
+  for (let row = history.size - 1; row >= firstRow(history) && rows.length < populationSize; row--) {
     if (ranking.isRanked(row) && history.at(row).resource >= bar) rows.push(row);
   }
   return rows;
@@ -85,12 +86,16 @@ function youngest(history: History, ranking: Ranking, fidelity: FidelityLevels |
 
 function highestLevel(history: History, ranking: Ranking, levels: readonly number[]): number {
   const reached = levels.map(() => 0);
-  for (let row = 0; row < history.size; row++) {
+  for (let row = firstRow(history); row < history.size; row++) {
     const { resource } = history.at(row);
     if (!(resource >= (levels[0] ?? 0)) || !ranking.isRanked(row)) continue;
     for (let k = 0; k < levels.length && resource >= (levels[k] ?? Infinity); k++) reached[k] = (reached[k] ?? 0) + 1;
   }
   return levels.findLast((_, k) => (reached[k] ?? 0) >= nStartup) ?? -Infinity;
+}
+
+function firstRow(history: History): number {
+  return Math.max(0, history.size - lookBack);
 }
 
 function bestOf(history: History, ranking: Ranking): number[] {
