@@ -15,7 +15,7 @@ test('a space that the budget covers is listed', () => {
   expect(proposal.reason).toContain('all 120 points');
 });
 
-test.each<readonly [name: string, why: string, given: Partial<SamplerContext>, space?: SearchSpace]>([
+test.each<[name: string, why: string, given: Partial<SamplerContext>, space?: SearchSpace]>([
   ['gp', 'Gaussian process', {}],
   ['gp', 'Gaussian process', { trialMs: 5_000, parallel: 32 }],
   ['tpe', '90 parameters', {}, searchSpace(Array.from({ length: 90 }, (_, k) => parameter(`p${k}`, float(0, 1))))],
