@@ -10,7 +10,7 @@ const widest = 0.5;
 /**
  * The model after one generation; null where its covariance has become singular. `ranked`: rows of the λ members, best first.
  *
- * N. Hansen, arXiv 1604.00772, section B (equations 35 to 48, with negative weights). Members that are known by a cell alone, as
+ * N. Hansen, arXiv 1604.00772, appendix A (equations 41 to 47, with negative weights). Members that are known by a cell alone, as
  * discrete or inactive parameters are, enter with mean and variance of the model's own normal within that cell: what they do
  * not say changes nothing. `areEqual`: the members differ too little to tell them apart, so the step size grows.
  */

@@ -32,7 +32,7 @@ export function withMargin(
   const below = normalCdf((from - mean) / deviation);
   const above = normalCdf((mean - to) / deviation);
   if (below >= margin / 2 && above >= margin / 2) return;
-  // Both raised to half the margin at least, at the cost of the middle (equations 18 to 21).
+  // Both raised to half the margin at least, at the cost of the middle.
   const raisedBelow = Math.max(margin / 2, below);
   const raisedAbove = Math.max(margin / 2, above);
   const middle = 1 - below - above;

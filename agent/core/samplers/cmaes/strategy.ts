@@ -1,6 +1,6 @@
 /**
  * Constants of one run of CMA-ES, from the number of coordinates d and of members of a generation λ. Names and values:
- * N. Hansen: The CMA evolution strategy, a tutorial, arXiv 1604.00772 (2016), table 1 and equations 49 to 58.
+ * N. Hansen: The CMA evolution strategy, a tutorial, arXiv 1604.00772 (2016), table 1.
  */
 export interface Strategy {
   readonly d: number;
@@ -21,7 +21,7 @@ export interface Strategy {
   /** Mean length of a standard normal vector. */
   readonly chi: number;
   /** Longest step, in deviations, that a member counts with, as it may stem from an older distribution or another sampler:
-   * N. Hansen: Injecting external solutions into CMA-ES, INRIA RR-7748 (2011), equation 4. */
+   * N. Hansen: Injecting external solutions into CMA-ES, INRIA RR-7748 (2011). */
   readonly longest: number;
 }
 
