@@ -20,8 +20,10 @@ export interface Strategy {
   readonly cMu: number;
   /** Mean length of a standard normal vector. */
   readonly chi: number;
-  /** Longest step, in deviations, that a member counts with, as it may stem from an older distribution or another sampler:
-   * N. Hansen: Injecting external solutions into CMA-ES, INRIA RR-7748 (2011). */
+  /**
+   * Longest step, in deviations, that a member counts with, as it may stem from an older distribution or another sampler:
+   * N. Hansen: Injecting external solutions into CMA-ES, INRIA RR-7748 (2011).
+   */
   readonly longest: number;
 }
 
