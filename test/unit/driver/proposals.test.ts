@@ -66,7 +66,7 @@ describe('a study whose proposals take long', () => {
   });
 
   test('does not hold up the driver', async () => {
-    const busyMs = 400;
+    const busyMs = 800;
     const code = `
       const { parentPort } = require('node:worker_threads');
       parentPort.on('message', ({ type, studyId, id }) => {
