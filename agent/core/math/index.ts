@@ -3,6 +3,7 @@ export * from './eigen.ts';
 export * from './hypervolume.ts';
 export * from './kde.ts';
 export * from './lbfgsb.ts';
+export * from './learningCurve.ts';
 export type { Differentiable } from './lineSearch.ts';
 export * from './logSumExp.ts';
 export * from './normal.ts';
