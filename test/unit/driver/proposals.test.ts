@@ -209,13 +209,14 @@ describe('a desk', () => {
 
   test('after a while the prepared one will do', async () => {
     let nAnswers = 0;
-    const mirrors = new ProposalMirrors();
+    // The first question is answered at once, the second never.
     const slow: StartProposer = (listener): ProposerThread => ({
       post: (request) => {
-        const answer = mirrors.handle(structuredClone(request));
-        if (answer === null) return;
+        if (request.type !== 'propose' || nAnswers > 0) return;
         nAnswers++;
-        if (nAnswers === 1) listener.answered(answer);
+        const { studyId, id } = request;
+        const proposal = { type: 'point', params: { lr: 0.77 }, reason: 'prepared' } as const;
+        listener.answered({ type: 'proposed', studyId, id, proposal });
       },
       [Symbol.dispose]: () => undefined,
     });
