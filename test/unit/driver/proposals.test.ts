@@ -197,6 +197,8 @@ describe('a desk', () => {
     const told = { answers: 0 };
     const { proposals, ready } = proposalsOf(thread(0, seen, told));
     const { h, study: long } = studyOf(20);
+    // Trials of a minute: a slot has time to wait for a second.
+    Object.assign(h.state.trained, { count: 1, ms: 60_000 });
     proposals.prepare(long);
     await until(() => told.answers === 1);
     h.see(metric(20, 1, 5, { loss: 0.25 }));
