@@ -104,3 +104,22 @@ export function logProbabilityBelow(model: GpModel, threshold: number): Acquisit
     },
   };
 }
+
+/** The acquisition of models that have further columns behind those of the points, with these values in them. */
+export function withColumns(acquisition: Acquisition, width: number, values: readonly number[]): Acquisition {
+  const row = new Float64Array(width + values.length);
+  const byRow = new Float64Array(width + values.length);
+  row.set(values, width);
+  return {
+    value: (point) => {
+      row.set(point);
+      return acquisition.value(row);
+    },
+    valueAndGradient: (point, gradient) => {
+      row.set(point);
+      const value = acquisition.valueAndGradient(row, byRow);
+      gradient.set(byRow.subarray(0, width));
+      return value;
+    },
+  };
+}

@@ -16,12 +16,11 @@ export function feasibilityOf(
 ): Acquisition[] {
   const parts: Acquisition[] = [];
   const { worked, broke } = training;
-  const distance = (): number => 0;
   if (broke.length > 0 && worked.length > 0) {
     const all = [...worked, ...broke].sort((a, b) => a - b);
     const isBroken = new Set(broke);
     const labels = Float64Array.from(all, (row) => (isBroken.has(row) ? 1 : -1));
-    const chosen = chooseRows(labels, distance, maxRows);
+    const chosen = chooseRows(labels, maxRows);
     const rows = chosen.map((index) => all[index] ?? 0);
     const y = Float64Array.from(chosen, (index) => labels[index] ?? 0);
     parts.push(logProbabilityBelow(fit(rows, y, 'broke'), 0));
@@ -38,7 +37,7 @@ export function feasibilityOf(
     }
     if (rows.length < 3 || !violations.some((violation) => violation > 0)) continue;
     const y = scaled(Float64Array.from(violations));
-    const chosen = chooseRows(y.map(Math.abs), distance, maxRows);
+    const chosen = chooseRows(y.map(Math.abs), maxRows);
     const model = fit(
       chosen.map((index) => rows[index] ?? 0),
       Float64Array.from(chosen, (index) => y[index] ?? 0),

@@ -19,12 +19,14 @@ const maxRowsFit = 160;
 export function fitHyperparameters(data: Data): Float64Array {
   const prior = priorOf(data.layout);
   const few = thin(data, maxRowsFirst);
-  const first = minimize(few, prior, prior.mean, 60);
+  // Hundreds of hyperparameters cost more a step, and the few observations that there are say little of most.
+  const ease = Math.min(1, 40 / data.layout.size);
+  const first = minimize(few, prior, prior.mean, Math.round(50 * ease));
   const short = prior.mean.slice();
   for (const place of data.layout.length) if (place >= 0) short[place] = (short[place] ?? 0) - 1;
-  const second = minimize(few, prior, short, 60);
+  const second = minimize(few, prior, short, Math.round(50 * ease));
   const better = second.value < first.value ? second.x : first.x;
-  return data.n <= maxRowsFirst ? better : minimize(thin(data, maxRowsFit), prior, better, 20).x;
+  return data.n <= maxRowsFirst ? better : minimize(thin(data, maxRowsFit), prior, better, Math.round(20 * ease)).x;
 }
 
 function minimize(data: Data, prior: Prior, start: Float64Array, maxEvaluations: number): { x: Float64Array; value: number } {

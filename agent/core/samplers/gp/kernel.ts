@@ -1,9 +1,12 @@
 import type { CompiledSpace } from '../../space/index.ts';
 
 /**
- * Covariance of two points: Matérn 5/2 over a distance with one length per column.
+ * Covariance of two points: a mixture of Matérn 5/2 over a distance with one length per column, and of the mean of the columns'
+ * own Matérn 5/2. The second, additive part is what parameters do each on their own, of which a few trials tell much: without it
+ * a model of many parameters knows nothing of corners and explores one after the other (D. Duvenaud, H. Nickisch,
+ * C. E. Rasmussen: Additive Gaussian processes, NeurIPS 2011).
  *
- *   k(x, x') = s² (1 + √5 r + 5/3 r²) e^(−√5 r),   r² = Σ_d δ_d²
+ *   k(x, x') = s² ((1 − ρ) M(Σ_d δ_d²) + ρ/D Σ_d M(δ_d²)),   M(r²) = (1 + √5 r + 5/3 r²) e^(−√5 r)
  *
  *   δ_d = (w_d(x_d) − w_d(x'_d)) / ℓ_d   numbers, w_d the warp below
  *   δ_d = [x_d ≠ x'_d] / ℓ_d             categories
@@ -14,7 +17,7 @@ import type { CompiledSpace } from '../../space/index.ts';
  * w(u) = 1 − (1 − u^a)^b, the Kumaraswamy distribution function: lets the function be livelier at one end of a range than at
  * the other (J. Snoek et al., Input warping for Bayesian optimization of non-stationary functions, ICML 2014).
  *
- * All hyperparameters are kept as logarithms, θ = [log s², log σ², log ℓ_0 …, log g …, log a, log b …]; see `layoutOf`.
+ * All hyperparameters are kept without bounds, θ = [log s², log σ², logit ρ, log ℓ_0 …, log g …, log a, log b …]; see `layoutOf`.
  */
 export interface Column {
   /** `fixed`: has a single value and does not enter. */
@@ -38,6 +41,8 @@ export interface Layout {
 /** log s² and log σ². */
 export const scaleAt = 0;
 export const noiseAt = 1;
+/** Place of the logit of the additive share ρ. */
+export const shareAt = 2;
 
 /** Above this many columns the few observations per column do not pay for two more hyperparameters of each. */
 const maxWarped = 20;
@@ -54,7 +59,7 @@ export function columnsOf(space: CompiledSpace): Column[] {
 }
 
 export function layoutOf(columns: readonly Column[]): Layout {
-  let size = 2;
+  let size = 3;
   const length = new Int32Array(columns.length).fill(-1);
   const gap = new Int32Array(columns.length).fill(-1);
   const warp = new Int32Array(columns.length).fill(-1);
@@ -114,10 +119,11 @@ export function warpRows(layout: Layout, theta: Float64Array, x: Float64Array, n
 }
 
 /**
- * Adds column d's share of the squared distances between one value and the `count` values at `values[from …]` to
- * `target[to …]`. `inverse` is 1/ℓ², `gapInverse` 1/g².
+ * One column's part of the covariances between one value and the `count` values at `values[from …]`: writes the squared
+ * distances δ² to `own[0 …]`, and adds them to `squares[to …]` and `weight` times their correlations to `sums[to …]`.
+ * `inverse` is 1/ℓ², `gapInverse` 1/g².
  */
-export function addSquares(
+export function addColumn(
   column: Column,
   value: number,
   values: Float64Array,
@@ -125,32 +131,62 @@ export function addSquares(
   count: number,
   inverse: number,
   gapInverse: number,
-  target: Float64Array,
+  weight: number,
+  own: Float64Array,
+  squares: Float64Array,
+  sums: Float64Array,
   to: number,
 ): void {
-  if (column.kind === 'fixed') return;
-  if (column.isOptional) {
-    const isMissing = Number.isNaN(value);
+  if (column.kind === 'category' && !column.isOptional) {
+    const other = weight * matern(inverse);
     for (let j = 0; j < count; j++) {
-      const other = values[from + j] ?? NaN;
-      const isOtherMissing = Number.isNaN(other);
-      if (isMissing && isOtherMissing) continue;
-      const difference =
-        column.kind === 'category'
-          ? Number(value !== other)
-          : (isMissing ? inactiveAt : value) - (isOtherMissing ? inactiveAt : other);
-      const gap = isMissing === isOtherMissing ? 0 : gapInverse;
-      target[to + j] = (target[to + j] ?? 0) + inverse * difference * difference + gap;
+      const isSame = values[from + j] === value;
+      const square = isSame ? 0 : inverse;
+      own[j] = square;
+      squares[to + j] = (squares[to + j] ?? 0) + square;
+      sums[to + j] = (sums[to + j] ?? 0) + (isSame ? weight : other);
     }
     return;
   }
-  if (column.kind === 'category') {
-    for (let j = 0; j < count; j++) if (values[from + j] !== value) target[to + j] = (target[to + j] ?? 0) + inverse;
-    return;
+  if (column.isOptional) writeOptional(column, value, values, from, count, inverse, gapInverse, own);
+  else {
+    for (let j = 0; j < count; j++) {
+      const difference = value - (values[from + j] ?? 0);
+      own[j] = inverse * difference * difference;
+    }
   }
   for (let j = 0; j < count; j++) {
-    const difference = value - (values[from + j] ?? 0);
-    target[to + j] = (target[to + j] ?? 0) + inverse * difference * difference;
+    const square = own[j] ?? 0;
+    const t = Math.sqrt(5 * square);
+    squares[to + j] = (squares[to + j] ?? 0) + square;
+    sums[to + j] = (sums[to + j] ?? 0) + weight * (1 + t + (t * t) / 3) * Math.exp(-t);
+  }
+}
+
+/** The squared distances where some of the values may be missing. */
+function writeOptional(
+  column: Column,
+  value: number,
+  values: Float64Array,
+  from: number,
+  count: number,
+  inverse: number,
+  gapInverse: number,
+  own: Float64Array,
+): void {
+  const isMissing = Number.isNaN(value);
+  for (let j = 0; j < count; j++) {
+    const other = values[from + j] ?? NaN;
+    const isOtherMissing = Number.isNaN(other);
+    if (isMissing && isOtherMissing) {
+      own[j] = 0;
+      continue;
+    }
+    const difference =
+      column.kind === 'category'
+        ? Number(value !== other)
+        : (isMissing ? inactiveAt : value) - (isOtherMissing ? inactiveAt : other);
+    own[j] = inverse * difference * difference + (isMissing === isOtherMissing ? 0 : gapInverse);
   }
 }
 
@@ -160,7 +196,14 @@ export function addSquares(
  */
 export const inactiveAt = 0.5;
 
-const sqrt5 = Math.sqrt(5);
+/** Number of columns that enter. */
+export function nEntering(layout: Layout): number {
+  return layout.columns.reduce((count, { kind }) => count + Number(kind !== 'fixed'), 0);
+}
+
+export function logistic(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
 
 /** The correlation at a squared distance. */
 export function matern(square: number): number {
@@ -170,6 +213,6 @@ export function matern(square: number): number {
 
 /** Its derivative by the squared distance, which is finite at 0. */
 export function maternSlope(square: number): number {
-  const t = sqrt5 * Math.sqrt(square);
+  const t = Math.sqrt(5 * square);
   return (-5 / 6) * (1 + t) * Math.exp(-t);
 }

@@ -1,5 +1,18 @@
 import { cholesky, choleskyInverse, logDeterminant, solveLower, solveLowerTransposed } from '../../math/index.ts';
-import { addSquares, inactiveAt, type Layout, noiseAt, scaleAt, warpByLogA, warpByLogB, warpRows } from './kernel.ts';
+import {
+  addColumn,
+  inactiveAt,
+  type Layout,
+  logistic,
+  maternSlope,
+  nEntering,
+  noiseAt,
+  scaleAt,
+  shareAt,
+  warpByLogA,
+  warpByLogB,
+  warpRows,
+} from './kernel.ts';
 
 /** What a model is fitted to. */
 export interface Data {
@@ -31,11 +44,16 @@ export class Likelihood {
   private readonly warped: Float64Array;
   /** Lower triangles: squared distances, then −(αα ᵀ − K⁻¹)_ij ∂k/∂r²; the factor of K. */
   private readonly squares: Float64Array;
+  /** Lower triangle: the mean of the columns' own correlations. */
+  private readonly additive: Float64Array;
+  /** One row of one column's squared distances. */
+  private readonly own: Float64Array;
   private readonly factor: Float64Array;
   private readonly inverse: Float64Array;
   private readonly alpha: Float64Array;
   private readonly ones: Float64Array;
   private readonly byWarped: Float64Array;
+  private additiveScale = 0;
 
   constructor(data: Data) {
     const { n, layout } = data;
@@ -43,6 +61,8 @@ export class Likelihood {
     this.warped = new Float64Array(n * layout.columns.length);
     this.squares = new Float64Array(n * n);
     this.factor = new Float64Array(n * n);
+    this.additive = new Float64Array(n * n);
+    this.own = new Float64Array(n);
     this.inverse = new Float64Array(n * n);
     this.alpha = new Float64Array(n);
     this.ones = new Float64Array(n);
@@ -51,20 +71,24 @@ export class Likelihood {
 
   /** Infinity where K cannot be factored; the gradient is then zero. */
   evaluate(theta: Float64Array, gradient: Float64Array): number {
-    const { data, squares, factor, inverse, alpha, ones } = this;
+    const { data, squares, additive, factor, inverse, alpha, ones } = this;
     const { n, layout, y, noise } = data;
     gradient.fill(0);
     warpRows(layout, theta, data.x, n, this.warped);
     this.fillSquares(theta);
     const scale = Math.exp(theta[scaleAt] ?? 0);
+    const share = logistic(theta[shareAt] ?? 0);
     const noiseVariance = Math.exp(theta[noiseAt] ?? 0);
     for (let i = 0; i < n; i++) {
       const at = i * n;
       for (let j = 0; j < i; j++) {
         const t = Math.sqrt(5 * (squares[at + j] ?? 0));
         const decay = scale * Math.exp(-t);
-        factor[at + j] = (1 + t + (t * t) / 3) * decay;
-        squares[at + j] = (-5 / 6) * (1 + t) * decay;
+        const joint = (1 + t + (t * t) / 3) * decay;
+        factor[at + j] = (1 - share) * joint + share * scale * (additive[at + j] ?? 0);
+        // By the logit of the share, kept above the diagonal.
+        additive[j * n + i] = share * (1 - share) * (scale * (additive[at + j] ?? 0) - joint);
+        squares[at + j] = (1 - share) * (-5 / 6) * (1 + t) * decay;
       }
       factor[at + i] = scale * (1 + jitter) + noiseVariance * (noise[i] ?? 1);
     }
@@ -79,13 +103,17 @@ export class Likelihood {
 
     let byScale = 0;
     let byNoise = 0;
+    let byShare = 0;
     for (let i = 0; i < n; i++) {
       const at = i * n;
       const alphaI = alpha[i] ?? 0;
       for (let j = 0; j < i; j++) {
         const weight = (inverse[at + j] ?? 0) - alphaI * (alpha[j] ?? 0);
         byScale += weight * (factor[j * n + i] ?? 0);
+        byShare += weight * (additive[j * n + i] ?? 0);
         squares[at + j] = weight * (squares[at + j] ?? 0);
+        // From here on the weight of the additive part's correlations.
+        additive[at + j] = weight;
       }
       const weight = (inverse[at + i] ?? 0) - alphaI * alphaI;
       byScale += 0.5 * weight * scale * (1 + jitter);
@@ -93,63 +121,91 @@ export class Likelihood {
     }
     gradient[scaleAt] = byScale;
     gradient[noiseAt] = byNoise;
-    for (let d = 0; d < layout.columns.length; d++) this.addColumn(d, theta, gradient);
+    gradient[shareAt] = byShare;
+    this.additiveScale = (scale * share) / nEntering(layout);
+    for (let d = 0; d < layout.columns.length; d++) this.addGradient(d, theta, gradient);
     return value;
   }
 
   private fillSquares(theta: Float64Array): void {
-    const { data, squares, warped } = this;
+    const { data, squares, additive, own, warped } = this;
     const { n, layout } = data;
+    const count = nEntering(layout);
     squares.fill(0);
+    additive.fill(0);
     layout.columns.forEach((column, d) => {
+      if (column.kind === 'fixed') return;
       const inverse = Math.exp(-2 * (theta[layout.length[d] ?? -1] ?? 0));
       const gapInverse = Math.exp(-2 * (theta[layout.gap[d] ?? -1] ?? 0));
       for (let i = 1; i < n; i++)
-        addSquares(column, warped[d * n + i] ?? NaN, warped, d * n, i, inverse, gapInverse, squares, i * n);
+        addColumn(
+          column,
+          warped[d * n + i] ?? NaN,
+          warped,
+          d * n,
+          i,
+          inverse,
+          gapInverse,
+          1 / count,
+          own,
+          squares,
+          additive,
+          i * n,
+        );
     });
   }
 
-  /** The derivatives by column d's length, gap and warp; `squares` holds the weights ∂value/∂r²_ij. */
-  private addColumn(d: number, theta: Float64Array, gradient: Float64Array): void {
-    const { data, squares, warped, byWarped } = this;
+  /**
+   * The derivatives by column d's length, gap and warp. `squares` holds ∂value/∂r²_ij, `additive` ∂value/∂K_ij, of which the
+   * column's own correlation is `additiveScale`.
+   */
+  private addGradient(d: number, theta: Float64Array, gradient: Float64Array): void {
+    const { data, squares, additive, additiveScale, warped, byWarped } = this;
     const { n, layout } = data;
     const column = layout.columns[d];
     if (column === undefined || column.kind === 'fixed') return;
     const place = layout.length[d] ?? 0;
+    const gap = layout.gap[d] ?? -1;
     const inverse = Math.exp(-2 * (theta[place] ?? 0));
+    const gapInverse = Math.exp(-2 * (theta[gap] ?? 0));
     const from = d * n;
     const isNumber = column.kind === 'number';
+    const slopeOfOther = additiveScale * maternSlope(inverse);
     let byLength = 0;
     let byGap = 0;
     byWarped.fill(0);
     for (let i = 1; i < n; i++) {
       const value = warped[from + i] ?? NaN;
-      const isMissing = Number.isNaN(value);
+      const isMissing = column.isOptional && Number.isNaN(value);
       let sum = 0;
       for (let j = 0; j < i; j++) {
-        const weight = squares[i * n + j] ?? 0;
         const other = warped[from + j] ?? NaN;
-        const isOtherMissing = Number.isNaN(other);
+        const isOtherMissing = column.isOptional && Number.isNaN(other);
+        const isGap = isMissing !== isOtherMissing;
+        const byOwn = additive[i * n + j] ?? 0;
+        const byJoint = squares[i * n + j] ?? 0;
+        if (!isNumber) {
+          if (value === other || (isMissing && isOtherMissing)) continue;
+          const slope = isGap ? additiveScale * maternSlope(inverse + gapInverse) : slopeOfOther;
+          const weight = byJoint + byOwn * slope;
+          byLength += weight;
+          if (isGap) byGap += weight;
+          continue;
+        }
         if (isMissing && isOtherMissing) continue;
-        if (isMissing !== isOtherMissing) byGap += weight;
-        if (isNumber && (isMissing || isOtherMissing)) {
-          const difference = (isMissing ? inactiveAt : value) - (isOtherMissing ? inactiveAt : other);
-          byLength += weight * difference * difference;
-          if (isMissing) byWarped[j] = (byWarped[j] ?? 0) - weight * difference;
-          else sum += weight * difference;
-        } else if (isNumber) {
-          const difference = value - other;
-          const pull = weight * difference;
-          byLength += pull * difference;
-          sum += pull;
-          byWarped[j] = (byWarped[j] ?? 0) - pull;
-        } else if (value !== other) byLength += weight;
+        const difference = (isMissing ? inactiveAt : value) - (isOtherMissing ? inactiveAt : other);
+        const square = inverse * difference * difference + (isGap ? gapInverse : 0);
+        const weight = byJoint + byOwn * additiveScale * maternSlope(square);
+        const pull = weight * difference;
+        byLength += pull * difference;
+        if (isGap) byGap += weight;
+        if (!isMissing) sum += pull;
+        if (!isOtherMissing) byWarped[j] = (byWarped[j] ?? 0) - pull;
       }
       byWarped[i] = (byWarped[i] ?? 0) + sum;
     }
     gradient[place] = -2 * inverse * byLength;
-    const gap = layout.gap[d] ?? -1;
-    if (gap >= 0) gradient[gap] = -2 * Math.exp(-2 * (theta[gap] ?? 0)) * byGap;
+    if (gap >= 0) gradient[gap] = -2 * gapInverse * byGap;
     const warp = layout.warp[d] ?? -1;
     if (warp < 0) return;
     const a = Math.exp(theta[warp] ?? 0);

@@ -10,10 +10,8 @@ export interface Search {
   readonly incumbents: readonly Float64Array[];
   readonly isTaken: (params: Params) => boolean;
   readonly rng: Rng;
-  /** Points that are drawn and rated before the best of them are improved. */
-  readonly nDraws: number;
-  /** Points from which the acquisition is climbed. */
-  readonly nClimbs: number;
+  /** Numbers that one rating handles, about: above 1,000 fewer points are rated, so that the time of a search has a bound. */
+  readonly cost: number;
 }
 
 export interface Found {
@@ -25,7 +23,9 @@ export interface Found {
 
 /** Values of a discrete parameter up to which it is searched value by value; larger ones are climbed and then rounded. */
 const maxEnumerated = 24;
-/** Values of discrete parameters tried in one climb. */
+/** Points drawn and rated, points climbed from, and values of discrete parameters tried in a climb; fewer where ratings cost much. */
+const nDraws = 400;
+const nClimbs = 6;
 const maxTries = 200;
 
 /**
@@ -49,6 +49,12 @@ export function maximizeAcquisition(search: Search): Found | null {
   return best(results) ?? best(drawn);
 }
 
+/**
+ * How far numbers move in one turn of a climb. The acquisition's summits are often corners of the cube, which say little about
+ * the rest: nearer summits do as well and teach more.
+ */
+const reach = 0.15;
+
 interface Candidate {
   readonly row: Float64Array;
   readonly value: number;
@@ -65,10 +71,19 @@ class Climber {
   /** Places in the unit cube of each value of short lists, by column. */
   private readonly places = new Map<number, Float64Array>();
   private nTries = 0;
+  private readonly nDraws: number;
+  private readonly nClimbs: number;
+  private readonly maxTries: number;
+  private readonly maxRounds: number;
 
   constructor(search: Search) {
     const { parameters } = search.space;
     this.search = search;
+    const effort = Math.min(1, 1000 / search.cost);
+    this.nDraws = Math.max(100, Math.round(nDraws * effort));
+    this.nClimbs = Math.max(2, Math.round(nClimbs * Math.sqrt(effort)));
+    this.maxTries = Math.max(40, Math.round(maxTries * effort));
+    this.maxRounds = effort < 1 ? 2 : 4;
     this.width = parameters.length;
     const varied = parameters.filter(({ size }) => size > 1);
     const isListed = ({ distribution, size }: CompiledParameter): boolean =>
@@ -86,12 +101,12 @@ class Climber {
 
   /** Rated points: spread evenly at first, then around the incumbents, nearer and nearer, and the incumbents' neighbours. */
   draw(): Candidate[] {
-    const { rng, incumbents, nDraws, space } = this.search;
+    const { rng, incumbents, space } = this.search;
     const drawn: Candidate[] = [];
-    const nAround = incumbents.length === 0 ? 0 : Math.floor(nDraws / 2);
+    const nAround = incumbents.length === 0 ? 0 : Math.floor(this.nDraws / 2);
     const sobol = new ScrambledSobol(this.width, rng.int(2 ** 32));
     const full = new Float64Array(this.width);
-    for (let k = 0; k < nDraws; k++) {
+    for (let k = 0; k < this.nDraws; k++) {
       const base = k < nAround ? incumbents[k % incumbents.length] : undefined;
       if (base === undefined) sobol.point(k, full);
       else this.perturb(base, full, 0.5 ** (1 + (k % 5)));
@@ -100,7 +115,7 @@ class Climber {
     }
     if (drawn.length > 0) return drawn;
     // Hardly any place of the cube is allowed: bend some into the allowed region.
-    for (let k = 0; k < Math.min(nDraws, 50); k++) {
+    for (let k = 0; k < Math.min(this.nDraws, 50); k++) {
       const point = space.sample(rng.next);
       if (point.type === 'none') break;
       space.encode(point.params, full);
@@ -113,20 +128,20 @@ class Climber {
 
   /** The best, and some of the others, the better the likelier: the best alone often share one hill. */
   choose(drawn: readonly Candidate[]): Candidate[] {
-    const { rng, nClimbs } = this.search;
+    const { rng } = this.search;
     const order = drawn.toSorted((a, b) => b.value - a.value);
-    const chosen = order.slice(0, Math.ceil(nClimbs / 2));
+    const chosen = order.slice(0, Math.ceil(this.nClimbs / 2));
     const rest = order.slice(chosen.length);
     // Gumbel's trick: the largest of log weight + noise is a draw by weight.
     const keys = new Map(rest.map((candidate) => [candidate, candidate.value - Math.log(-Math.log(rng.next() + 2 ** -54))]));
     rest.sort((a, b) => (keys.get(b) ?? 0) - (keys.get(a) ?? 0));
-    return [...chosen, ...rest.slice(0, nClimbs - chosen.length)];
+    return [...chosen, ...rest.slice(0, this.nClimbs - chosen.length)];
   }
 
   climb(start: Candidate): Candidate {
     let current = start;
     this.nTries = 0;
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < this.maxRounds; round++) {
       const before = current.value;
       current = this.climbSmooth(current);
       current = this.climbListed(current);
@@ -149,9 +164,9 @@ class Climber {
         return -value;
       },
       Float64Array.from(free, ({ index }) => start.row[index] ?? 0),
-      new Float64Array(free.length),
-      new Float64Array(free.length).fill(1),
-      { maxIterations: 30, maxEvaluations: 50, gradientTolerance: 1e-3, valueTolerance: 1e-6 },
+      Float64Array.from(free, ({ index }) => Math.max(0, (start.row[index] ?? 0) - reach)),
+      Float64Array.from(free, ({ index }) => Math.min(1, (start.row[index] ?? 0) + reach)),
+      { maxIterations: 20, maxEvaluations: 30, gradientTolerance: 1e-3, valueTolerance: 1e-6 },
     );
     const full = start.full.slice();
     const toward = new Float64Array(this.width);
@@ -172,7 +187,7 @@ class Climber {
     // In random order, as not all may have their turn.
     const order = this.listed.map(({ index, size }) => ({ index, size, key: rng.next() })).sort((a, b) => a.key - b.key);
     for (const { index, size } of order) {
-      if (this.nTries >= maxTries) break;
+      if (this.nTries >= this.maxTries) break;
       if (Number.isNaN(current.row[index])) continue;
       const places = this.places.get(index);
       const nTried = Math.min(size, maxEnumerated);
@@ -189,15 +204,15 @@ class Climber {
   }
 
   /** A place near `base`: all numbers moved a little, or a few of the values drawn anew. */
-  private perturb(base: Float64Array, target: Float64Array, reach: number): void {
+  private perturb(base: Float64Array, target: Float64Array, scale: number): void {
     const { rng, space } = this.search;
     const share = rng.next() < 0.5 ? 1 : Math.min(1, 2 / this.width);
     for (const { index, size, distribution } of space.parameters) {
       const value = base[index] ?? NaN;
       if (Number.isNaN(value)) target[index] = rng.next();
       else if (rng.next() >= share || size === 1) target[index] = value;
-      else if (distribution.type === 'categorical') target[index] = rng.next() < reach ? rng.next() : value;
-      else target[index] = reflected(value + reach * rng.normal());
+      else if (distribution.type === 'categorical') target[index] = rng.next() < scale ? rng.next() : value;
+      else target[index] = reflected(value + scale * rng.normal());
     }
   }
 

@@ -1,5 +1,18 @@
 import { cholesky, type Rng, solveLower, solveLowerTransposed } from '../../math/index.ts';
-import { addSquares, inactiveAt, matern, maternSlope, noiseAt, scaleAt, warpOf, warpRows, warpSlope } from './kernel.ts';
+import {
+  addColumn,
+  inactiveAt,
+  logistic,
+  matern,
+  maternSlope,
+  nEntering,
+  noiseAt,
+  scaleAt,
+  shareAt,
+  warpOf,
+  warpRows,
+  warpSlope,
+} from './kernel.ts';
 import { type Data, jitter, profileMean } from './likelihood.ts';
 
 export interface Prediction {
@@ -28,6 +41,10 @@ export class GpModel {
   private readonly gapSquares: Float64Array;
   private readonly alpha: Float64Array;
   private readonly squares: Float64Array;
+  /** Squared distances by one column. */
+  private readonly own: Float64Array;
+  private readonly share: number;
+  private readonly perColumn: number;
   private readonly covariances: Float64Array;
   private readonly solved: Float64Array;
   private readonly point: Float64Array;
@@ -48,6 +65,9 @@ export class GpModel {
     this.inverseSquares = Float64Array.from(layout.length, (place) => Math.exp(-2 * (theta[place] ?? 0)));
     this.gapSquares = Float64Array.from(layout.gap, (place) => Math.exp(-2 * (theta[place] ?? 0)));
     this.squares = new Float64Array(n);
+    this.own = new Float64Array(n);
+    this.share = logistic(theta[shareAt] ?? 0);
+    this.perColumn = this.share / nEntering(layout);
     this.covariances = new Float64Array(n);
     this.solved = new Float64Array(n);
     this.point = new Float64Array(width);
@@ -80,7 +100,7 @@ export class GpModel {
     const { solved, warped, squares } = this;
     this.predict(x, out);
     solveLowerTransposed(this.factor, n, n, solved);
-    for (let i = 0; i < n; i++) squares[i] = 2 * this.scale * maternSlope(squares[i] ?? 0);
+    for (let i = 0; i < n; i++) squares[i] = 2 * this.scale * (1 - this.share) * maternSlope(squares[i] ?? 0);
     byMean.fill(0);
     byVariance.fill(0);
     for (let d = 0; d < layout.columns.length; d++) {
@@ -91,7 +111,10 @@ export class GpModel {
       let variance = 0;
       for (let i = 0; i < n; i++) {
         const other = warped[d * n + i] ?? NaN;
-        const pull = (squares[i] ?? 0) * (value - (Number.isNaN(other) ? inactiveAt : other));
+        const isGap = Number.isNaN(other);
+        const difference = value - (isGap ? inactiveAt : other);
+        const square = (this.inverseSquares[d] ?? 0) * difference * difference + (isGap ? (this.gapSquares[d] ?? 0) : 0);
+        const pull = ((squares[i] ?? 0) + 2 * this.scale * this.perColumn * maternSlope(square)) * difference;
         mean += pull * (this.alpha[i] ?? 0);
         variance += pull * (solved[i] ?? 0);
       }
@@ -130,8 +153,9 @@ export class GpModel {
   /** Writes the covariances with all observations to `covariances`, and the squared distances to `squares`. */
   private relate(x: Float64Array, offset: number): void {
     const { n, layout } = this.data;
-    const { squares, covariances, warped, point } = this;
+    const { squares, covariances, own, warped, point } = this;
     squares.fill(0);
+    covariances.fill(0);
     for (let d = 0; d < layout.columns.length; d++) {
       const column = layout.columns[d];
       if (column === undefined) continue;
@@ -139,26 +163,34 @@ export class GpModel {
       const u = x[offset + d] ?? NaN;
       const value = place < 0 ? u : warpOf(u, Math.exp(this.theta[place] ?? 0), Math.exp(this.theta[place + 1] ?? 0));
       point[d] = value;
-      addSquares(column, value, warped, d * n, n, this.inverseSquares[d] ?? 0, this.gapSquares[d] ?? 0, squares, 0);
+      if (column.kind === 'fixed') continue;
+      const [inverse, gap] = [this.inverseSquares[d] ?? 0, this.gapSquares[d] ?? 0];
+      addColumn(column, value, warped, d * n, n, inverse, gap, this.perColumn, own, squares, covariances, 0);
     }
-    for (let i = 0; i < n; i++) covariances[i] = this.scale * matern(squares[i] ?? 0);
+    for (let i = 0; i < n; i++)
+      covariances[i] = this.scale * ((covariances[i] ?? 0) + (1 - this.share) * matern(squares[i] ?? 0));
   }
 
   private factored(): Float64Array {
     const { n, layout, noise } = this.data;
     const width = layout.columns.length;
     const factor = new Float64Array(n * n);
+    const sums = new Float64Array(n * n);
     for (let d = 0; d < width; d++) {
       const column = layout.columns[d];
       if (column === undefined) continue;
       const from = d * n;
       const inverse = this.inverseSquares[d] ?? 0;
       const gap = this.gapSquares[d] ?? 0;
-      for (let i = 1; i < n; i++)
-        addSquares(column, this.warped[from + i] ?? NaN, this.warped, from, i, inverse, gap, factor, i * n);
+      if (column.kind === 'fixed') continue;
+      for (let i = 1; i < n; i++) {
+        const value = this.warped[from + i] ?? NaN;
+        addColumn(column, value, this.warped, from, i, inverse, gap, this.perColumn, this.own, factor, sums, i * n);
+      }
     }
     for (let i = 0; i < n; i++) {
-      for (let j = 0; j < i; j++) factor[i * n + j] = this.scale * matern(factor[i * n + j] ?? 0);
+      for (let j = 0; j < i; j++)
+        factor[i * n + j] = this.scale * ((sums[i * n + j] ?? 0) + (1 - this.share) * matern(factor[i * n + j] ?? 0));
       factor[i * n + i] = this.scale * (1 + jitter) + this.noiseVariance * (noise[i] ?? 1);
     }
     if (!cholesky(factor, n)) throw new RangeError(`a covariance matrix of ${n} points cannot be factored`);

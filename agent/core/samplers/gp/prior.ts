@@ -1,4 +1,4 @@
-import { type Layout, noiseAt, scaleAt } from './kernel.ts';
+import { type Layout, noiseAt, scaleAt, shareAt } from './kernel.ts';
 
 /** Independent normal priors of the hyperparameters, which are logarithms, each cut to [lower, upper]. */
 export interface Prior {
@@ -29,6 +29,7 @@ export function priorOf(layout: Layout): Prior {
   };
   set(scaleAt, 0, 1, -4, 4);
   set(noiseAt, Math.log(1e-3), 2, Math.log(1e-6), Math.log(0.5));
+  set(shareAt, 0, 1, -6, 4);
   const typicalLength = Math.log(0.5 * Math.sqrt(Math.max(1, nEntering)));
   columns.forEach((_, d) => {
     set(layout.length[d] ?? -1, typicalLength, 1, Math.log(0.02), Math.log(50));

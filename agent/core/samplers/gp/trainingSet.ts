@@ -36,7 +36,7 @@ export function trainingSet(history: History, objectives: readonly Objective[]):
   }
   const used = signs.map((_, k) => k).filter((k) => (finite[k]?.length ?? 0) > 0);
   const least = finite.map((list) => list.reduce((a, b) => Math.min(a, b), Infinity));
-  const median = finite.map((list) => list.toSorted((a, b) => a - b)[list.length >> 1] ?? -Infinity);
+  const median = finite.map((list) => Float64Array.from(list).sort()[list.length >> 1] ?? -Infinity);
   const rows: number[] = [];
   const losses = used.map((): number[] => []);
   const isEligible: boolean[] = [];
@@ -50,7 +50,7 @@ export function trainingSet(history: History, objectives: readonly Objective[]):
       pending.push(row);
       continue;
     }
-    const own = used.map((k) => (lossOf(observation, k) === -Infinity ? (least[k] ?? NaN) : lossOf(observation, k)));
+    const own = used.map((k) => Math.max(least[k] ?? NaN, lossOf(observation, k)));
     const isUsable = own.length > 0 && own.every(Number.isFinite);
     const isMeasured = observation.violations?.some((violation) => !Number.isNaN(violation)) === true;
     if (state === 'pruned' || (state === 'complete' && isUsable)) worked.push(row);
@@ -65,23 +65,31 @@ export function trainingSet(history: History, objectives: readonly Objective[]):
 }
 
 /**
- * At most `most` of n rows, ascending: the best quarter by `scores` (smaller is better), the quarter nearest to the very best,
- * which the search is about to refine, and of the others an even choice over time. `distance(i)`: from the best.
+ * At most `most` of n rows, ascending: the best quarter by `scores` (smaller is better), as many of those nearest to the very best,
+ * which the search is about to refine, and of the others an even choice over time. `distanceTo(best)` measures how near rows are.
  */
-export function chooseRows(scores: Float64Array, distance: (index: number, best: number) => number, most: number): number[] {
+export function chooseRows(
+  scores: Float64Array,
+  most: number,
+  distanceTo: (best: number) => (index: number) => number = () => () => 0,
+): number[] {
   const n = scores.length;
   const all = Array.from({ length: n }, (_, index) => index);
   if (n <= most) return all;
-  const order = all.toSorted((a, b) => (scores[a] ?? 0) - (scores[b] ?? 0) || a - b);
-  const best = order[0] ?? 0;
-  const chosen = new Set(order.slice(0, most >> 2));
-  const distances = Float64Array.from(all, (index) => distance(index, best));
-  for (const index of all.toSorted((a, b) => (distances[a] ?? 0) - (distances[b] ?? 0) || a - b)) {
-    if (chosen.size >= most >> 1) break;
-    chosen.add(index);
-  }
+  const chosen = new Set(smallest(scores, most >> 2));
+  const [best = 0] = chosen;
+  const nearest = smallest(Float64Array.from(all, distanceTo(best)), most >> 1);
+  for (const index of nearest) if (chosen.size < most >> 1) chosen.add(index);
   const rest = all.filter((index) => !chosen.has(index));
   const nRest = most - chosen.size;
   for (let k = 0; k < nRest; k++) chosen.add(rest[Math.floor((k * rest.length) / nRest)] ?? 0);
   return [...chosen].sort((a, b) => a - b);
+}
+
+/** Indexes of the `count` smallest in order, the earlier first of equal ones. */
+function smallest(values: Float64Array, count: number): number[] {
+  const limit = values.toSorted()[count - 1] ?? Infinity;
+  const order: number[] = [];
+  for (let index = 0; index < values.length; index++) if ((values[index] ?? NaN) <= limit) order.push(index);
+  return order.sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0) || a - b).slice(0, count);
 }

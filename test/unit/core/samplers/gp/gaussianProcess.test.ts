@@ -47,22 +47,34 @@ function randomTheta(seed: number): Float64Array {
 /** k(x, x') written down once more, plainly. */
 function covariance(theta: Float64Array, a: Float64Array, b: Float64Array): number {
   const place = (index: number | undefined): number => Math.exp(theta[index ?? -1] ?? 0);
-  let square = 0;
+  const matern = (square: number): number => {
+    const r = Math.sqrt(5 * square);
+    return (1 + r + (r * r) / 3) * Math.exp(-r);
+  };
+  let joint = 0;
+  let additive = 0;
+  let count = 0;
   columns.forEach(({ kind }, d) => {
     if (kind === 'fixed') return;
     const [u, v] = [a[d] ?? NaN, b[d] ?? NaN];
-    if (Number.isNaN(u) && Number.isNaN(v)) return;
+    count++;
+    if (Number.isNaN(u) && Number.isNaN(v)) {
+      additive++;
+      return;
+    }
     const warp = layout.warp[d] ?? -1;
     const position = (value: number): number => {
       if (Number.isNaN(value)) return 0.5;
       return warp < 0 ? value : 1 - (1 - (0.001 + 0.998 * value) ** place(warp)) ** place(warp + 1);
     };
     const difference = kind === 'category' ? Number(u !== v) : position(u) - position(v);
-    square += (difference / place(layout.length[d])) ** 2;
-    if (Number.isNaN(u) !== Number.isNaN(v)) square += place(layout.gap[d]) ** -2;
+    const gap = Number.isNaN(u) === Number.isNaN(v) ? 0 : place(layout.gap[d]) ** -2;
+    const square = (difference / place(layout.length[d])) ** 2 + gap;
+    joint += square;
+    additive += matern(square);
   });
-  const r = Math.sqrt(5 * square);
-  return Math.exp(theta[0] ?? 0) * (1 + r + (r * r) / 3) * Math.exp(-r);
+  const share = 1 / (1 + Math.exp(-(theta[2] ?? 0)));
+  return Math.exp(theta[0] ?? 0) * ((1 - share) * matern(joint) + (share * additive) / count);
 }
 
 describe('Gaussian process', () => {
@@ -135,8 +147,8 @@ describe('Gaussian process', () => {
     const x = Float64Array.from({ length: 3 * n }, () => rng.next());
     const y = Float64Array.from({ length: n }, (_, i) => Math.sin(6 * (x[3 * i + 1] ?? 0)));
     const theta = fitHyperparameters({ layout: layoutOf(plain), n, x, y, noise: new Float64Array(n).fill(1) });
-    expect(theta[3]).toBeLessThan((theta[2] ?? 0) - 1);
-    expect(theta[3]).toBeLessThan((theta[4] ?? 0) - 1);
+    expect(theta[4]).toBeLessThan((theta[3] ?? 0) - 1);
+    expect(theta[4]).toBeLessThan((theta[5] ?? 0) - 1);
   });
 
   test('fantasies agree with the observations and vary where there is none', () => {
