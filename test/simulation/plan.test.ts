@@ -85,7 +85,7 @@ describe('async-hyperband', () => {
 });
 
 // What stops trials depends on the order in which they come: the plan is the mean over all orders.
-describe.each(['asha-stop', 'async-hyperband', 'median'] as const)('%s in random order', (scheduler) => {
+describe.each(['auto', 'asha-stop', 'async-hyperband', 'median'] as const)('%s in random order', (scheduler) => {
   test('as many as planned, on average', { timeout: 60_000 }, () => {
     const given = studyOf(scheduler);
     const plan = planned(given);

@@ -1,6 +1,7 @@
+import type { SchedulerName } from '../../protocol/study.ts';
 import { createRng } from '../math/index.ts';
 import { createScheduler } from './createScheduler.ts';
-import type { ConcreteSchedulerName, FidelityConfig } from './scheduler.ts';
+import type { FidelityConfig } from './scheduler.ts';
 
 /** Larger studies are taken to go on as these do. */
 const mostTrials = 150;
@@ -13,7 +14,7 @@ const nPlayed = 2_500;
  * `reports`: resources at which trials report, ascending. `groupOf`: index of the group of a trial; the baseline is none.
  */
 export function expectedPlan(
-  name: ConcreteSchedulerName,
+  name: SchedulerName,
   config: FidelityConfig,
   nTrials: number,
   reports: readonly number[],
@@ -41,7 +42,7 @@ export function expectedPlan(
 }
 
 /** The resource that each trial reached in one order; each trial keeps its values, which are random. */
-function play(name: ConcreteSchedulerName, config: FidelityConfig, order: number, reports: readonly number[]): number[] {
+function play(name: SchedulerName, config: FidelityConfig, order: number, reports: readonly number[]): number[] {
   const scheduler = createScheduler(name, config);
   const resources: number[] = [];
   const max = config.fidelity.max;

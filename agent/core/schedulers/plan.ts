@@ -1,4 +1,6 @@
+import type { SchedulerName } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
+import { chooseScheduler } from './createScheduler.ts';
 import { asyncBrackets, bracketOf } from './asyncHyperband.ts';
 import { nSampledOf, type BracketLayout } from './bracketLayout.ts';
 import { hyperbandLayout } from './hyperband.ts';
@@ -6,7 +8,7 @@ import { expectedPlan } from './expectedPlan.ts';
 import { medianLevels } from './median.ts';
 import { readyPoints } from './pbt.ts';
 import { nPromotable, rungLevels } from './rungs.ts';
-import type { ConcreteSchedulerName, FidelityConfig, PlannedBracket, PlannedRung, SchedulerConfig } from './scheduler.ts';
+import type { FidelityConfig, PlannedBracket, PlannedRung, SchedulerConfig } from './scheduler.ts';
 import { shaLayout } from './sha.ts';
 
 /**
@@ -20,7 +22,7 @@ import { shaLayout } from './sha.ts';
  * - `asha-stop`, `median`, `pbt`, and `async-hyperband` without a checkpoint: the expected number when early values hold and
  *   the order of arrival says nothing about the value, one trial at a time (`expectedPlan`).
  */
-export function planRungs(name: ConcreteSchedulerName, config: SchedulerConfig): readonly PlannedRung[] | null {
+export function planRungs(name: SchedulerName, config: SchedulerConfig): readonly PlannedRung[] | null {
   const brackets = planBrackets(name, config);
   if (brackets === null) return null;
   const nBaseline = nBaselineOf(config);
@@ -34,7 +36,7 @@ export function planRungs(name: ConcreteSchedulerName, config: SchedulerConfig):
 }
 
 /** The same by bracket, alike ones counted, without the baseline. One bracket where all trials are compared with all. */
-export function planBrackets(name: ConcreteSchedulerName, config: SchedulerConfig): readonly PlannedBracket[] | null {
+export function planBrackets(name: SchedulerName, config: SchedulerConfig): readonly PlannedBracket[] | null {
   const { fidelity } = config;
   const nTrials = nSampledOf(config);
   if (fidelity === null || nTrials === null) return null;
@@ -46,7 +48,8 @@ export function planBrackets(name: ConcreteSchedulerName, config: SchedulerConfi
     const [counts = []] = expectedPlan(name, whole, nTrials, reports, [shown], () => 0);
     return one(shown.map((resource, i) => ({ resource, trials: counts[i] ?? 0 })));
   };
-  switch (name) {
+  const chosen = chooseScheduler(name, config).name;
+  switch (chosen) {
     case 'none':
       return one([{ resource: fidelity.max, trials: nTrials }]);
     case 'asha-promote':
@@ -64,7 +67,7 @@ export function planBrackets(name: ConcreteSchedulerName, config: SchedulerConfi
     case 'pbt':
       return expected(readyPoints(fidelity), readyPoints(fidelity));
     default:
-      return unreachable(name);
+      return unreachable(chosen);
   }
 }
 
@@ -72,10 +75,11 @@ export function planBrackets(name: ConcreteSchedulerName, config: SchedulerConfi
  * Resource that the planned trials take together, the baseline included; null where there is no plan. Without a checkpoint
  * each promotion starts from the beginning.
  */
-export function planResource(name: ConcreteSchedulerName, config: SchedulerConfig): number | null {
+export function planResource(name: SchedulerName, config: SchedulerConfig): number | null {
   const brackets = planBrackets(name, config);
   if (brackets === null) return null;
-  const isPromoting = name === 'asha-promote' || name === 'sha' || name === 'hyperband';
+  const chosen = chooseScheduler(name, config).name;
+  const isPromoting = chosen === 'asha-promote' || chosen === 'sha' || chosen === 'hyperband';
   const isRestarted = isPromoting && !config.hasCheckpoint;
   let total = nBaselineOf(config) * (config.fidelity?.max ?? 0);
   for (const { count, rungs } of brackets) {

@@ -18,10 +18,10 @@ export function planStudy(spec: StudySpec): StudyPlan {
   const trials = plannedTrials(spec, space, hasBaseline);
   const config = { ...schedulerConfig(spec, hasBaseline), maxTrials: trials };
   const scheduler = createScheduler(spec.search.scheduler, config).name;
-  const rungs = planRungs(scheduler, config);
-  const brackets = planBrackets(scheduler, config) ?? [];
+  const rungs = planRungs(spec.search.scheduler, config);
+  const brackets = planBrackets(spec.search.scheduler, config) ?? [];
   const full = spec.fidelity === null || trials === null ? null : spec.fidelity.max * trials;
-  const total = planResource(scheduler, config);
+  const total = planResource(spec.search.scheduler, config);
   return {
     sampler: createSampler(spec.search.sampler).name,
     scheduler,
