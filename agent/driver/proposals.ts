@@ -69,6 +69,7 @@ export class Proposals implements Disposable {
   /** The proposal for a free slot; null when it is on its way. */
   propose(study: Study, context: SamplerContext): Proposed | null {
     const desk = this.#deskOf(study, context);
+    if (desk?.failed === context.number) this.#endWait(desk);
     if (desk === null || desk.failed === context.number) return this.#proposeHere(study, context);
     const taken = this.#take(desk, context);
     if (taken !== null) return taken;
@@ -89,7 +90,7 @@ export class Proposals implements Disposable {
     if (view.state === 'ended' || view.deleted) return this.forget(study.studyId);
     const number = view.trials.length;
     const known = this.#desks.get(study.studyId);
-    const isBusy = known !== undefined && (known.wait !== null || known.request !== null || known.failed === number);
+    const isBusy = known !== undefined && (known.wait?.number === number || known.request !== null || known.failed === number);
     if (view.state !== 'running' || view.parallel === 1 || isBusy || known?.answer?.request.number === number) return;
     const context = nextContext(study.state);
     const desk = context === null ? null : this.#deskOf(study, context);
@@ -179,6 +180,8 @@ export class Proposals implements Disposable {
     const context = nextContext(state);
     if (context?.number !== request.number) {
       desk.request = null;
+      // A slot may wait for the proposal of another trial by now.
+      if (desk.wait !== null) this.#options.onReady(desk.study);
       return;
     }
     const thread = this.#startedThread();
@@ -201,7 +204,7 @@ export class Proposals implements Disposable {
       return;
     }
     request.knows = { seq: state.view.seq, revision: desk.revision };
-    request.isFresh = desk.wait !== null;
+    request.isFresh = desk.wait?.number === request.number;
     request.sentAt = performance.now();
     const { number, parallel, trialMs } = context;
     thread.post({ type: 'propose', studyId, id: request.id, moment: { number, parallel, trialMs } });

@@ -267,6 +267,25 @@ describe('a desk', () => {
     expect(seen.filter(({ type }) => type === 'propose')).toHaveLength(1);
   });
 
+  test('a question that is no longer one gives way to the next', async () => {
+    const seen: ProposerRequest[] = [];
+    const { proposals, ready } = proposalsOf(thread(0, seen));
+    const { h, study: long } = studyOf(20, 'gp', 1);
+    expect(proposals.propose(long, contextOf(long))).toBeNull();
+    // The user's point takes the number before the question is sent.
+    h.command({ type: 'enqueue', params: { lr: 0.123 } });
+    h.run(20, 1);
+    proposals.changed('s', 20);
+    proposals.changed('s', 21);
+    expect(h.state.view.trials).toHaveLength(22);
+    expect(proposals.propose(long, contextOf(long))).toBeNull();
+    await until(() => ready.count === 1);
+    expect(proposals.propose(long, contextOf(long))).toBeNull();
+    await until(() => ready.count === 2);
+    expect(proposals.propose(long, contextOf(long))).toMatchObject({ type: 'point' });
+    expect(seen.flatMap((request) => (request.type === 'propose' ? [request.moment.number] : []))).toEqual([22]);
+  });
+
   test('a long history is sent in pieces, the agent does other work between', async () => {
     const seen: ProposerRequest[] = [];
     const { proposals } = proposalsOf(thread(0, seen));
