@@ -8,6 +8,8 @@ export interface Columns {
 }
 
 export interface NumericColumn extends CompiledParameter {
+  /** Cells have equal widths. */
+  readonly isEven: boolean;
   /** Place in the unit interval → the cell around it, as far as cells have been asked for. */
   readonly cells: Map<number, Cell>;
 }
@@ -19,7 +21,7 @@ export function columnsOf(space: CompiledSpace): Columns {
   return {
     numeric: free
       .filter(({ distribution }) => distribution.type !== 'categorical')
-      .map((parameter) => ({ ...parameter, cells: new Map<number, Cell>() })),
+      .map((parameter) => ({ ...parameter, isEven: isEven(parameter), cells: new Map<number, Cell>() })),
     categorical: free.filter(({ distribution }) => distribution.type === 'categorical'),
   };
 }
@@ -29,15 +31,23 @@ export function columnsOf(space: CompiledSpace): Columns {
  * continuous parameter, the cell of a discrete value (the outer ones reach to infinity, where points are cut), the whole axis for
  * NaN, where it was inactive.
  */
-export function observedCell({ distribution, size, cells }: NumericColumn, unit: number): Cell {
+export function observedCell({ distribution, size, isEven: hasEvenCells, cells }: NumericColumn, unit: number): Cell {
   if (Number.isNaN(unit)) return everywhere;
   if (size === Infinity) return [unit, unit];
+  if (hasEvenCells) {
+    const index = Math.min(size - 1, Math.floor(unit * size));
+    return [index === 0 ? -Infinity : index / size, index === size - 1 ? Infinity : (index + 1) / size];
+  }
   const known = cells.get(unit);
   if (known !== undefined) return known;
   const [from, to] = unitCell(distribution, fromUnit(distribution, unit));
   const cell: Cell = [from < edge ? -Infinity : from, to > 1 - edge ? Infinity : to];
   cells.set(unit, cell);
   return cell;
+}
+
+function isEven({ distribution }: CompiledParameter): boolean {
+  return distribution.type === 'categorical' || distribution.type === 'ordinal' || !(distribution.log || distribution.revlog);
 }
 
 const everywhere: Cell = [-Infinity, Infinity];

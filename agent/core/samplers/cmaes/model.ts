@@ -43,18 +43,12 @@ export function independentModel(
   // The geometric mean is the step size; C has determinant 1.
   const sigma = d === 0 ? 1 : Math.exp(deviations.reduce((total, deviation) => total + Math.log(deviation), 0) / d);
   const variances = deviations.map((deviation) => (deviation / sigma) ** 2);
-  const matrix = new Float64Array(d * d);
-  const axes = new Float64Array(d * d);
-  for (let j = 0; j < d; j++) {
-    matrix[j * d + j] = variances[j] ?? 0;
-    axes[j * d + j] = 1;
-  }
   return {
     mean,
     sigma,
     scale: new Float64Array(d).fill(1),
     variances,
-    full: isSeparable ? null : { matrix, axes },
+    full: isSeparable ? null : { matrix: diagonalMatrix(variances), axes: diagonalMatrix(new Float64Array(d).fill(1)) },
     deviations: variances.map(Math.sqrt),
     sigmaPath: new Float64Array(d),
     path: new Float64Array(d),
@@ -62,6 +56,13 @@ export function independentModel(
     generation: 0,
     shares,
   };
+}
+
+function diagonalMatrix(diagonal: Float64Array): Float64Array {
+  const d = diagonal.length;
+  const matrix = new Float64Array(d * d);
+  for (let j = 0; j < d; j++) matrix[j * d + j] = diagonal[j] ?? 0;
+  return matrix;
 }
 
 export function evenShares({ categorical }: Columns): Float64Array[] {
