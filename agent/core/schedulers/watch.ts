@@ -6,7 +6,7 @@ const windowSize = 48;
 const nJudged = 12;
 const nPerProbe = 8;
 /** Part of what a perfect rung would keep of the next rung's best that one must keep to go on stopping. */
-const leastLift = 0.3;
+const leastLift = 0.1;
 
 /**
  * Watches whether the rungs of successive halving say anything: every eighth trial that a rung would stop goes on, standing for
