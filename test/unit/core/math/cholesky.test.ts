@@ -111,7 +111,7 @@ interface Row {
   readonly logDeterminant: number;
 }
 
-test.each(readFixture<Row[]>('matrices'))('$name, as NumPy and mpmath', (row) => {
+test.each(readFixture('matrices') as Row[])('$name, as NumPy and mpmath', (row) => {
   const n = row.a.length;
   const l = Float64Array.from(row.a.flat());
   expect(cholesky(l, n)).toBe(true);

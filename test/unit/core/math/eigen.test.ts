@@ -29,7 +29,7 @@ function randomSymmetric(n: number, seed: number, scale = 1): Float64Array {
   return a;
 }
 
-const matrices = readFixture<{ name: string; a: number[][]; eigenvalues: number[] }[]>('matrices');
+const matrices = readFixture('matrices') as { name: string; a: number[][]; eigenvalues: number[] }[];
 
 test.each(matrices)('eigenvalues of $name', ({ a, eigenvalues }) => {
   const n = a.length;

@@ -17,7 +17,7 @@ const contributions = (points: readonly (readonly number[])[], reference: readon
   ...hypervolumeContributions(Float64Array.from(points.flat()), Float64Array.from(reference)),
 ];
 
-describe.each(readFixture<Row[]>('hypervolumes'))('$points.length points, $reference.length objectives', (row) => {
+describe.each(readFixture('hypervolumes') as Row[])('$points.length points, $reference.length objectives', (row) => {
   test('volume', () => expect(volume(row.points, row.reference)).toBeCloseTo(row.volume, 12));
   test('contributions', () => {
     const actual = contributions(row.points, row.reference);

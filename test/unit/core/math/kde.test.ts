@@ -17,7 +17,7 @@ const masses = (points: Iterable<number>, weights: Iterable<number>, bandwidth: 
   return [...target];
 };
 
-describe.each(readFixture<Row[]>('kde'))('$name, bandwidth $bandwidth', (row) => {
+describe.each(readFixture('kde') as Row[])('$name, bandwidth $bandwidth', (row) => {
   test('masses', () => {
     const actual = masses(row.points, row.weights, row.bandwidth, row.masses.length);
     row.masses.forEach((expected, cell) => expect(actual[cell]).toBeCloseTo(expected, 10));

@@ -51,7 +51,7 @@ interface Row {
   readonly evaluations: number;
 }
 
-test.each(readFixture<Row[]>('boxes'))('$f in $n variables on [$lower, $upper] as SciPy, at its cost', (row) => {
+test.each(readFixture('boxes') as Row[])('$f in $n variables on [$lower, $upper] as SciPy, at its cost', (row) => {
   const [lower, upper] = [fill(row.n, row.lower ?? -Infinity), fill(row.n, row.upper ?? Infinity)];
   const f = watched(row.f === 'rosenbrock' ? rosenbrock : quartic, lower, upper);
   const result = minimizeBounded(f, fill(row.n, -1.2), lower, upper, { maxIterations: 1000 });

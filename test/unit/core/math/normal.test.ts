@@ -166,7 +166,7 @@ interface NormalRow {
   readonly slope: number;
 }
 
-describe.each(readFixture<NormalRow[]>('normal'))('at $z', ({ z, pdf, logPdf, cdf, logH, slope }) => {
+describe.each(readFixture('normal') as NormalRow[])('at $z', ({ z, pdf, logPdf, cdf, logH, slope }) => {
   test('density', () => {
     expectClose(normalPdf(z), pdf, 2e-13);
     if (logPdf === null) expect(logNormalPdf(z)).toBe(-Infinity);

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { ScrambledSobol, sobolBits, sobolDimensions } from '../../../../agent/core/math/sobol.ts';
 import { readFixture } from './fixture.ts';
 
-const fixture = readFixture<{
+const fixture = readFixture('sobol') as {
   readonly dimensions: readonly number[];
   readonly points: readonly { readonly index: number; readonly bits: readonly number[] }[];
-}>('sobol');
+};
 
 test.each(fixture.points)('point $index is that of SciPy', ({ index, bits }) => {
   expect(fixture.dimensions.map((dimension) => sobolBits(index, dimension))).toEqual(bits);
