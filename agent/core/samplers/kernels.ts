@@ -36,7 +36,7 @@ const maxKernels = 500;
 const maxPriorKernels = 100;
 /** Weight of an observation of another study before there are own ones, and the number of own ones that halves it. */
 const priorWeight = 0.5;
-const priorHalfLife = 10;
+const priorHalfLife = 5;
 
 class Kernels {
   private readonly space: CompiledSpace;

@@ -10,7 +10,7 @@ import { streams } from './streams.ts';
 import { freePoints, unseenPoint } from './unseen.ts';
 
 /** Trials before the model is asked. */
-const nStartup = 10;
+const nStartup = 6;
 const nCandidates = 24;
 /** Pending trials that a fantasy is drawn for; of more the latest. */
 const maxFantasies = 64;

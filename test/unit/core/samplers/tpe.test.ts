@@ -71,13 +71,12 @@ function earlierStudy(center: number): History {
 }
 
 test('a good prior saves trials, and a misleading one is overcome', () => {
-  const alone = [10, 60].map((nTrials) => meanBest(nTrials, null));
-  const good = meanBest(10, earlierStudy(0.3));
-  const misled = [10, 60].map((nTrials) => meanBest(nTrials, earlierStudy(0.9)));
-  const random = meanBest(60, null, 'random');
-  expect(good).toBeLessThan(0.6 * (alone[0] ?? NaN));
-  expect(misled[1]).toBeLessThan(0.5 * random);
-  expect(misled[1]).toBeLessThan(2 * (alone[1] ?? NaN));
+  const prior = earlierStudy(0.3);
+  expect(meanBest(10, prior)).toBeLessThan(0.6 * meanBest(10, null));
+  const misled = meanBest(60, earlierStudy(0.9));
+  expect(misled).toBeLessThan(0.5 * meanBest(60, null, 'random'));
+  // It costs some trials, not all.
+  expect(misled).toBeLessThan(meanBest(40, null));
 });
 
 test('several objectives: covers more volume than random points', () => {
