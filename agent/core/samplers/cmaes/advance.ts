@@ -91,15 +91,16 @@ function membersOf(model: Model, strategy: Strategy, { numeric }: Columns, histo
   const steps = new Float64Array(ranked.length * d);
   const variances = new Float64Array(ranked.length * d);
   const whitened = new Float64Array(ranked.length * d);
+  const cell = new Float64Array(2);
   const moments = new Float64Array(2);
   const along = new Float64Array(d);
   const deviations = model.mean.map((_, j) => deviationOf(model, j));
   ranked.forEach((row, i) => {
     numeric.forEach((column, j) => {
-      const [from, to] = observedCell(column, history.unit[row * width + column.index] ?? NaN);
+      observedCell(column, history.unit[row * width + column.index] ?? NaN, cell);
       const mean = model.mean[j] ?? 0;
       const deviation = deviations[j] ?? 1;
-      cutNormalMoments((from - mean) / deviation, (to - mean) / deviation, moments);
+      cutNormalMoments(((cell[0] ?? 0) - mean) / deviation, ((cell[1] ?? 0) - mean) / deviation, moments);
       steps[i * d + j] = (moments[0] ?? 0) * Math.sqrt(model.variances[j] ?? 0);
       variances[i * d + j] = moments[1] ?? 0;
     });

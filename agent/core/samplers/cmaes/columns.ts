@@ -29,17 +29,26 @@ export function columnsOf(space: CompiledSpace): Columns {
 /**
  * The part of a coordinate's axis that an observation with this place in the unit interval says it was on: a point of a
  * continuous parameter, the cell of a discrete value (the outer ones reach to infinity, where points are cut), the whole axis for
- * NaN, where it was inactive.
+ * NaN, where it was inactive. Written to `target`: from, to.
  */
-export function observedCell({ distribution, size, isEven: hasEvenCells, cells }: NumericColumn, unit: number): Cell {
-  if (Number.isNaN(unit)) return everywhere;
-  if (size === Infinity) return [unit, unit];
-  if (hasEvenCells) {
+export function observedCell(column: NumericColumn, unit: number, target: Float64Array): void {
+  const { size } = column;
+  if (Number.isNaN(unit)) {
+    target[0] = -Infinity;
+    target[1] = Infinity;
+  } else if (size === Infinity) {
+    target[0] = unit;
+    target[1] = unit;
+  } else if (column.isEven) {
     const index = Math.min(size - 1, Math.floor(unit * size));
-    return [index === 0 ? -Infinity : index / size, index === size - 1 ? Infinity : (index + 1) / size];
+    target[0] = index === 0 ? -Infinity : index / size;
+    target[1] = index === size - 1 ? Infinity : (index + 1) / size;
+  } else {
+    target.set(column.cells.get(unit) ?? unevenCell(column, unit));
   }
-  const known = cells.get(unit);
-  if (known !== undefined) return known;
+}
+
+function unevenCell({ distribution, cells }: NumericColumn, unit: number): Cell {
   const [from, to] = unitCell(distribution, fromUnit(distribution, unit));
   const cell: Cell = [from < edge ? -Infinity : from, to > 1 - edge ? Infinity : to];
   cells.set(unit, cell);
@@ -50,7 +59,6 @@ function isEven({ distribution }: CompiledParameter): boolean {
   return distribution.type === 'categorical' || distribution.type === 'ordinal' || !(distribution.log || distribution.revlog);
 }
 
-const everywhere: Cell = [-Infinity, Infinity];
 const edge = 1e-12;
 
 /**
