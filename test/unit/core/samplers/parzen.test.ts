@@ -62,7 +62,7 @@ test.each<['near' | 'wide', number]>([
   // Alone, an observation reaches to the farther end.
   ['near', 0.75],
   ['wide', 0.2],
-])('agrees with the formula written out for one observation, %s', (bandwidth, sigma) => {
+])('agrees with the formula written out for one observation, %s', (bandwidth, width) => {
   const space = compileSpace(searchSpace([parameter('x', float(0, 1)), parameter('c', choice('a', 'b'))]));
   const estimator = fit(space, [{ x: 0.25, c: 'a' }], bandwidth);
   // By quadrature: a normal, cut to [0, 1], with mean μ and deviation σ.
@@ -73,7 +73,7 @@ test.each<['near' | 'wide', number]>([
     return bell(x) / mass;
   };
   // Two kernels: (δ + ½) / (1 + 2/2).
-  const kernel = cut(0.4, 0.25, sigma) * (1.5 / 2);
+  const kernel = cut(0.4, 0.25, width) * (1.5 / 2);
   const prior = cut(0.4, 0.5, 1) * 0.5;
   expect(density(space, estimator, { x: 0.4, c: 'a' })).toBeCloseTo((kernel + prior) / 2, 6);
 });
