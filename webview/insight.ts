@@ -109,10 +109,11 @@ export function metricNames(view: StudyView): string[] {
   return [...names];
 }
 
-/** Resources at which trials are compared: min · factorⁱ below max, then max. Empty without a fidelity or a scheduler. */
+/** Resources at which trials are compared: min · factorⁱ below max, then max. Empty without a fidelity, or where the scheduler has no rungs. */
 export function rungsOf(view: StudyView): number[] {
   const { fidelity, search } = view.spec;
-  if (fidelity === null || search.scheduler === 'none' || !(fidelity.reductionFactor > 1) || !(fidelity.min > 0)) return [];
+  const hasRungs = search.scheduler !== 'none' && search.scheduler !== 'median' && search.scheduler !== 'pbt';
+  if (fidelity === null || !hasRungs || !(fidelity.reductionFactor > 1) || !(fidelity.min > 0)) return [];
   const rungs: number[] = [];
   for (let rung = fidelity.min; rung < fidelity.max && rungs.length < 64; rung *= fidelity.reductionFactor) rungs.push(rung);
   return [...rungs, fidelity.max];

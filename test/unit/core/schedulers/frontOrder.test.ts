@@ -104,6 +104,17 @@ const stopping: readonly { name: string; steps: readonly Step[] }[] = [
     ],
   },
   {
+    name: 'what only one dominates goes on where two do',
+    steps: [
+      ['report', 1, 1, [5, 5], 'continue'],
+      ['report', 2, 1, [6, 4], 'continue'],
+      ['report', 3, 1, [7, 3], 'stop'],
+      ['report', 4, 1, [8, 2], 'stop'],
+      ['report', 5, 1, [9, 1], 'stop'],
+      ['report', 6, 1, [5.5, 4.5], 'continue'],
+    ],
+  },
+  {
     name: 'NaN in one objective is stopped',
     steps: [['report', 1, 1, [0, NaN], 'stop']],
   },
@@ -160,6 +171,15 @@ const promoting: readonly { name: string; steps: readonly Step[] }[] = [
       ['end', 2, false],
       ['next', null],
       ['closing', [1, 3]],
+    ],
+  },
+  {
+    name: 'what waits at a higher rung is not promoted from a lower one again',
+    steps: [
+      ['pauseAll', 1, [1, [1, 9]], [2, [2, 2]], [3, [3, 3]]],
+      ['next', [1, 3]],
+      ['pause', 1, 3, [1, 9]],
+      ['next', null],
     ],
   },
   {

@@ -58,7 +58,7 @@ const rows: readonly { name: string; directions?: readonly ('min' | 'max')[]; st
   { name: 'nothing at the full resource', steps: [...five, ['report', 6, 27, 1e9, 'continue']] },
   { name: 'nothing where nobody else was', steps: [...five, ['report', 6, 3, 1e9, 'continue']] },
   {
-    name: 'a trial that was stopped, or failed, is none of the others',
+    name: 'a trial that was stopped is none of the others',
     steps: [...five, ['report', 6, 1, 1e9, 'stop'], ['end', 6, false], ['report', 7, 1, 31, 'stop']],
   },
   {
@@ -82,6 +82,23 @@ const rows: readonly { name: string; directions?: readonly ('min' | 'max')[]; st
       ['end', 6, true],
       ['report', 7, 2, 31, 'stop'],
     ],
+  },
+  {
+    name: 'a repeated report is no part of the mean',
+    steps: [
+      ['create', 27, 27, 27, 27, 27, 27, 27],
+      ...[1, 2, 3, 4, 5].flatMap((number): Step[] => [
+        ['report', number, 1, 10 * number, 'continue'],
+        ['report', number, 1, 1e9, 'continue'],
+        ['report', number, 2, 10 * number, 'continue'],
+        ['end', number, true],
+      ]),
+      ['report', 6, 2, 31, 'stop'],
+    ],
+  },
+  {
+    name: 'a trial that failed is none of the others',
+    steps: [...five, ['report', 6, 1, 0, 'continue'], ['end', 6, false], ['report', 7, 1, 30, 'continue']],
   },
   { name: 'nothing but NaN is worse than any median', steps: [...five, ['report', 6, 1, NaN, 'stop']] },
   {

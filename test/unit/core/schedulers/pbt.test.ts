@@ -128,6 +128,16 @@ const rows: readonly { name: string; changes?: Partial<SchedulerConfig>; steps: 
     ],
   },
   {
+    name: 'nor when the last is kept for a fork that is due',
+    changes: { maxTrials: 7 },
+    steps: [
+      ['create', ...times(6, 1)],
+      ['pauseAll', 1, [0, 0], [1, 1], [2, 2], [3, 3]],
+      ['report', 4, 1, 4, 'stop'],
+      ['report', 5, 1, 5, 'pause'],
+    ],
+  },
+  {
     name: 'a member that fails or completes gives its place to a new one',
     steps: [
       ['create', ...times(5, 1), 'wait'],
@@ -162,6 +172,13 @@ const rows: readonly { name: string; changes?: Partial<SchedulerConfig>; steps: 
       ['pauseAll', 1, [1, 1], [2, 2], [3, 3]],
       // Four have been at 1.
       ['report', 4, 1, 4, 'pause'],
+      ['pauseAll', 1, [4, 4]],
+      ['next', [1, 2]],
+      ['next', [2, 2]],
+      ['next', [3, 2]],
+      ['next', [4, 2]],
+      ['next', [0, 3]],
+      ['next', null],
     ],
   },
   {

@@ -100,6 +100,19 @@ const rows: readonly { name: string; changes?: object; steps: readonly Step[] }[
     ],
   },
   {
+    name: 'a baseline that completed is no reason to leave it at that',
+    changes: { baseline: 0, maxTrials: 3 },
+    steps: [
+      ['create', 9, 1, 1],
+      ['end', 0, true],
+      ['pauseAll', 1, [1, 1], [2, 2]],
+      ['next', [1, 3]],
+      ['end', 1, false],
+      ['next', null],
+      ['closing', [2, 3]],
+    ],
+  },
+  {
     name: 'a paused trial that is cancelled does not go on',
     steps: [...full, ['end', 0, false], ['next', [1, 3]], ['next', [2, 3]], ['next', null]],
   },
