@@ -81,8 +81,8 @@ export function product(parts: readonly Acquisition[]): Acquisition {
   };
 }
 
-/** log P(f(x) < threshold) under a model. */
-export function logProbabilityBelow(model: GpModel, threshold: number): Acquisition {
+/** `weight` log P(f(x) < threshold) under a model. */
+export function logProbabilityBelow(model: GpModel, threshold: number, weight = 1): Acquisition {
   const width = model.data.layout.columns.length;
   const out: Prediction = { mean: 0, variance: 0 };
   const byMean = new Float64Array(width);
@@ -90,17 +90,17 @@ export function logProbabilityBelow(model: GpModel, threshold: number): Acquisit
   return {
     value: (point) => {
       model.predict(point, out);
-      return logNormalCdf((threshold - out.mean) / Math.sqrt(out.variance));
+      return weight * logNormalCdf((threshold - out.mean) / Math.sqrt(out.variance));
     },
     valueAndGradient: (point, gradient) => {
       model.predictGradient(point, out, byMean, byVariance);
       const deviation = Math.sqrt(out.variance);
       const z = (threshold - out.mean) / deviation;
       const value = logNormalCdf(z);
-      const perZ = Math.exp(-0.5 * z * z - logSqrt2Pi - value);
+      const perZ = weight * Math.exp(-0.5 * z * z - logSqrt2Pi - value);
       for (let d = 0; d < width; d++)
         gradient[d] = perZ * (-(byMean[d] ?? 0) / deviation - (0.5 * z * (byVariance[d] ?? 0)) / out.variance);
-      return value;
+      return weight * value;
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { History } from '../history.ts';
 import { type Acquisition, logProbabilityBelow } from './acquisition.ts';
 import type { GpModel } from './model.ts';
+import { labels, type Limits, measured } from './prior.ts';
 import { chooseRows, type TrainingSet } from './trainingSet.ts';
 
 /**
@@ -12,25 +13,25 @@ export function feasibilityOf(
   history: History,
   training: TrainingSet,
   maxRows: number,
-  fit: (rows: readonly number[], y: Float64Array, purpose: string) => GpModel,
+  fit: (rows: readonly number[], y: Float64Array, purpose: string, limits: Limits) => GpModel,
 ): Acquisition[] {
   const parts: Acquisition[] = [];
   const { worked, broke } = training;
   if (broke.length > 0 && worked.length > 0) {
     const all = [...worked, ...broke].sort((a, b) => a - b);
     const isBroken = new Set(broke);
-    const labels = Float64Array.from(all, (row) => (isBroken.has(row) ? 1 : -1));
-    const chosen = chooseRows(labels, maxRows);
+    const signs = Float64Array.from(all, (row) => (isBroken.has(row) ? 1 : -1));
+    const chosen = chooseRows(signs, maxRows);
     const rows = chosen.map((index) => all[index] ?? 0);
-    const y = Float64Array.from(chosen, (index) => labels[index] ?? 0);
-    parts.push(logProbabilityBelow(fit(rows, y, 'broke'), 0));
+    const y = Float64Array.from(chosen, (index) => signs[index] ?? 0);
+    parts.push(logProbabilityBelow(fit(rows, y, 'broke', labels), 0, labelWeight));
   }
   for (let constraint = 0; constraint < nConstraints(history); constraint++) {
     const rows: number[] = [];
     const violations: number[] = [];
     for (let row = 0; row < history.size; row++) {
-      const { state, violations: measured } = history.at(row);
-      const violation = measured?.[constraint] ?? NaN;
+      const { state, violations: known } = history.at(row);
+      const violation = known?.[constraint] ?? NaN;
       if (state === 'pending' || Number.isNaN(violation)) continue;
       rows.push(row);
       violations.push(violation);
@@ -42,11 +43,15 @@ export function feasibilityOf(
       chosen.map((index) => rows[index] ?? 0),
       Float64Array.from(chosen, (index) => y[index] ?? 0),
       `constraint ${constraint}`,
+      measured,
     );
     parts.push(logProbabilityBelow(model, 0));
   }
   return parts;
 }
+
+/** Power of the probability that a trial works: a regression of labels is timid, and a trial that breaks teaches little else. */
+const labelWeight = 3;
 
 function nConstraints(history: History): number {
   for (let row = 0; row < history.size; row++) {

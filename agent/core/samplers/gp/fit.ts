@@ -1,7 +1,7 @@
 import { minimizeBounded } from '../../math/index.ts';
 import { type Data, Likelihood } from './likelihood.ts';
 import { GpModel } from './model.ts';
-import { addPrior, type Prior, priorOf } from './prior.ts';
+import { addPrior, type Limits, measured, type Prior, priorOf } from './prior.ts';
 
 /** A model with the most probable hyperparameters. Deterministic; see `fitHyperparameters` for its cost. */
 export function fitGp(data: Data): GpModel {
@@ -16,15 +16,15 @@ const maxRowsFit = 160;
  * The most probable hyperparameters: L-BFGS-B on −log p(y | X, θ) − log p(θ), the better of two starts (long and short lengths).
  * Above 64 rows the starts are compared on an even choice of 64, and the better is then improved on at most 160.
  */
-export function fitHyperparameters(data: Data): Float64Array {
-  const prior = priorOf(data.layout);
+export function fitHyperparameters(data: Data, limits: Limits = measured): Float64Array {
+  const prior = priorOf(data.layout, limits);
   const few = thin(data, maxRowsFirst);
   // Hundreds of hyperparameters cost more a step, and the few observations that there are say little of most.
-  const ease = Math.min(1, 40 / data.layout.size);
-  const first = minimize(few, prior, prior.mean, Math.round(50 * ease));
+  const ease = Math.min(1, 60 / data.layout.size);
+  const first = minimize(few, prior, prior.mean, Math.round(60 * ease));
   const short = prior.mean.slice();
   for (const place of data.layout.length) if (place >= 0) short[place] = (short[place] ?? 0) - 1;
-  const second = minimize(few, prior, short, Math.round(50 * ease));
+  const second = minimize(few, prior, short, Math.round(60 * ease));
   const better = second.value < first.value ? second.x : first.x;
   return data.n <= maxRowsFirst ? better : minimize(thin(data, maxRowsFit), prior, better, Math.round(20 * ease)).x;
 }

@@ -166,7 +166,7 @@ class Climber {
       Float64Array.from(free, ({ index }) => start.row[index] ?? 0),
       Float64Array.from(free, ({ index }) => Math.max(0, (start.row[index] ?? 0) - reach)),
       Float64Array.from(free, ({ index }) => Math.min(1, (start.row[index] ?? 0) + reach)),
-      { maxIterations: 20, maxEvaluations: 30, gradientTolerance: 1e-3, valueTolerance: 1e-6 },
+      { maxIterations: 30, maxEvaluations: 50, gradientTolerance: 1e-3, valueTolerance: 1e-6 },
     );
     const full = start.full.slice();
     const toward = new Float64Array(this.width);

@@ -1,12 +1,13 @@
 import type { History } from '../history.ts';
 import { fitHyperparameters } from './fit.ts';
 import type { Data } from './likelihood.ts';
+import type { Limits } from './prior.ts';
 
 /**
- * `fitHyperparameters(data)`, found again without work when it was last asked with the same numbers for this history and
- * purpose. An optimisation alone: the answer depends on the data and nothing else.
+ * `fitHyperparameters(data, limits)`, found again without work when it was last asked with the same numbers for this history and
+ * purpose, of which the limits are part. An optimisation alone: the answer depends on the data and nothing else.
  */
-export function rememberedFit(history: History, purpose: string, data: Data): Float64Array {
+export function rememberedFit(history: History, purpose: string, data: Data, limits: Limits): Float64Array {
   let byPurpose = memo.get(history);
   if (byPurpose === undefined) {
     byPurpose = new Map();
@@ -14,7 +15,7 @@ export function rememberedFit(history: History, purpose: string, data: Data): Fl
   }
   const known = byPurpose.get(purpose);
   if (known !== undefined && isSame(known.data, data)) return known.theta;
-  const theta = fitHyperparameters(data);
+  const theta = fitHyperparameters(data, limits);
   byPurpose.set(purpose, { data, theta });
   return theta;
 }

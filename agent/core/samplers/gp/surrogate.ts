@@ -3,6 +3,7 @@ import { type Column, columnsOf, type Layout, layoutOf } from './kernel.ts';
 import type { Data } from './likelihood.ts';
 import { rememberedFit } from './memo.ts';
 import { GpModel } from './model.ts';
+import { type Limits, measured } from './prior.ts';
 import { fitOutputTransform, type OutputTransform } from './outputTransform.ts';
 
 /** Losses of rows of a history. */
@@ -29,7 +30,7 @@ export class Surrogates {
 
   /**
    * The model of losses, after their output transform. Hyperparameters are found from the first rows up to a number that grows
-   * in steps of a tenth, so that most new trials need none of that work.
+   * in steps, so that with many of them most new trials need none of that work.
    */
   ofLosses(own: Losses, earlier: Losses | null, purpose: string): { model: GpModel; transform: OutputTransform } {
     const { rows, losses } = own;
@@ -46,16 +47,16 @@ export class Surrogates {
       return this.data(parts);
     };
     const nFit = steppedDown(rows.length);
-    const theta = rememberedFit(this.history, purpose, data(nFit, transformOf(losses.subarray(0, nFit))));
+    const theta = rememberedFit(this.history, purpose, data(nFit, transformOf(losses.subarray(0, nFit))), measured);
     const transform = transformOf(losses);
     return { model: new GpModel(data(rows.length, transform), theta), transform };
   }
 
   /** The model of the history's own values that need no transform. */
-  ofValues(rows: readonly number[], y: Float64Array, purpose: string): GpModel {
+  ofValues(rows: readonly number[], y: Float64Array, purpose: string, limits: Limits): GpModel {
     const data = (count: number): Data =>
       this.data([{ history: this.history, rows: rows.slice(0, count), y: y.subarray(0, count), study: ownStudy }]);
-    return new GpModel(data(rows.length), rememberedFit(this.history, purpose, data(steppedDown(rows.length))));
+    return new GpModel(data(rows.length), rememberedFit(this.history, purpose, data(steppedDown(rows.length)), limits));
   }
 
   /** Place of a row, as a row of the model; of a row of the earlier results what it would be in this study. */
@@ -104,7 +105,7 @@ const studyColumn: Column = { kind: 'category', isOptional: false, isWarped: fal
 export const ownStudy = 0.25;
 const earlierStudy = 0.75;
 
-/** n less at most a tenth: what the hyperparameters are found from. */
+/** What the hyperparameters are found from: n below 32, an even n below 64, from then on n less at most a tenth. */
 function steppedDown(n: number): number {
-  return n - (n % Math.max(1, Math.floor(n / 10)));
+  return n - (n % (n < 32 ? 1 : n < 64 ? 2 : Math.floor(n / 10)));
 }
