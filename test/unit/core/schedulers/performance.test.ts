@@ -89,6 +89,7 @@ describe.each([
     load.run(name === 'pbt' ? 5_000 : most);
     const large = perCall(load, nMeasured);
     expect(large).toBeLessThan(20);
-    expect(large).toBeLessThan(2 * small + 1);
+    // A call takes about 1 µs, less than the clock can tell in the small study.
+    expect(large).toBeLessThan(2 * small + 3);
   });
 });
