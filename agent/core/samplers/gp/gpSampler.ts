@@ -1,4 +1,5 @@
 import { createRng } from '../../math/index.ts';
+import { forecastProposal, hasForecasts } from '../multiFidelity/forecastProposal.ts';
 import type { Proposal, Sampler, SamplerContext } from '../sampler.ts';
 import { startupPoint } from '../startup.ts';
 import { streams } from '../streams.ts';
@@ -19,11 +20,12 @@ const nStartup = 5;
  * functions, Journal of Global Optimization 13 (1998)), weighted by the probability of a usable result.
  *
  * Kernel, with categories, conditions and warps: `kernel.ts`. What counts as improvement: `goal.ts`. Failures and constraints:
- * `feasibility.ts`. Pending trials: `pending.ts`. Results from elsewhere: `surrogate.ts`.
+ * `feasibility.ts`. Parts of learning curves: `multiFidelity/`. Pending trials: `pending.ts`. Results from elsewhere: `surrogate.ts`.
  */
 export const gpSampler: Sampler = {
   name: 'gp',
   propose(context: SamplerContext): Proposal {
+    if (hasForecasts(context)) return forecastProposal(context);
     const { history, space, objectives, number } = context;
     if (space.cardinality === 1 || (history.ended < nStartup && context.prior === null)) return startupPoint(context, nStartup);
     const rng = createRng(context.seed, number, streams.gp);
