@@ -19,6 +19,8 @@ export interface AskedTrial {
   readonly resource: number | null;
   /** Whether it ran before and goes on from where it was paused. */
   readonly resume: boolean;
+  /** The trial whose checkpoint it begins with (population-based training); absent: it begins afresh. */
+  readonly parent?: number;
 }
 
 /** How a caller says that a trial ended. */
@@ -113,7 +115,9 @@ export class AskTell {
       const request = events.find((event) => event.type === 'attemptRequested');
       if (request === undefined) continue;
       const { number, target, attempt } = request;
-      return { number, params: state.trial(number).params, resource: target, resume: attempt > 1 };
+      const { params, parent } = state.trial(number);
+      const isFork = attempt === 1 && parent !== null;
+      return { number, params, resource: target, resume: attempt > 1, ...(isFork ? { parent } : {}) };
     }
   }
 

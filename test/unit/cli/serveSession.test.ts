@@ -266,11 +266,41 @@ test.each(['random', 'tpe'])('1,000 trials of %s, the same in every session', (s
 test('an ask costs little beside the sampler', () => {
   const session = new ServeSession();
   session.answer(JSON.stringify(create()));
-  const start = performance.now();
-  for (let number = 0; number < 2_000; number++) {
-    session.answer('{"ask":{"n":1}}');
-    session.answer(`{"tell":{"number":${number},"state":"complete","values":{"loss":1}}}`);
+  // The quickest of ten batches: a busy machine slows down some of them.
+  const batches = Array.from({ length: 10 }, (_, batch) => {
+    const start = performance.now();
+    for (let number = batch * 200; number < (batch + 1) * 200; number++) {
+      session.answer('{"ask":{"n":1}}');
+      session.answer(`{"tell":{"number":${number},"state":"complete","values":{"loss":1}}}`);
+    }
+    return (performance.now() - start) / 200;
+  });
+  // Measured at 0.04 ms for both lines.
+  expect(Math.min(...batches)).toBeLessThan(0.4);
+});
+
+test('a fork of population-based training names the trial whose checkpoint it begins with', () => {
+  const session = new ServeSession();
+  // What an answer holds is what is checked.
+  const say = (request: object): any => JSON.parse(session.answer(JSON.stringify(request)));
+  const fidelity = { min: 1, max: 8, reductionFactor: 2 };
+  expect(say(create({ scheduler: 'pbt', fidelity, hasCheckpoint: true, parallel: 6, maxTrials: 24 }))).toEqual(ok);
+  const forks: { number: number; parent: number; resume: boolean }[] = [];
+  const reached = new Map<number, number>();
+  for (let round = 0; round < 40; round++) {
+    for (const asked of say(ask(6)).trials) {
+      if (asked.parent !== undefined) forks.push(asked);
+      const from = reached.get(asked.parent ?? asked.number) ?? 0;
+      expect(asked.resource).toBeGreaterThan(from);
+      for (let step = from + 1; step <= asked.resource; step++) {
+        reached.set(asked.number, step);
+        const { decision } = say(report(asked.number, step, asked.params.lr));
+        if (decision === 'stop') say(tell(asked.number, 'pruned'));
+        if (decision !== 'continue') break;
+        if (step === 8) say(tell(asked.number, 'complete'));
+      }
+    }
   }
-  // Measured at 0.04 ms for both lines; the bound is for a busy machine.
-  expect((performance.now() - start) / 2_000).toBeLessThan(0.5);
+  expect(forks.length).toBeGreaterThan(0);
+  for (const { number, parent, resume } of forks) expect([parent < number, resume]).toEqual([true, false]);
 });
