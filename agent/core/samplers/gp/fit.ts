@@ -1,12 +1,6 @@
 import { minimizeBounded } from '../../math/index.ts';
 import { type Data, Likelihood } from './likelihood.ts';
-import { GpModel } from './model.ts';
 import { addPrior, type Limits, measured, type Prior, priorOf } from './prior.ts';
-
-/** A model with the most probable hyperparameters. Deterministic; see `fitHyperparameters` for its cost. */
-export function fitGp(data: Data): GpModel {
-  return new GpModel(data, fitHyperparameters(data));
-}
 
 /** Rows from which a search starts anew, and that it may use in all: cost grows with the cube. */
 const maxRowsFirst = 64;

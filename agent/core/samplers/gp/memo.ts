@@ -1,13 +1,13 @@
 import type { History } from '../history.ts';
 import { fitHyperparameters } from './fit.ts';
 import type { Data } from './likelihood.ts';
-import type { Limits } from './prior.ts';
+import { type Limits, measured } from './prior.ts';
 
 /**
  * `fitHyperparameters(data, limits)`, found again without work when it was last asked with the same numbers for this history and
  * purpose, of which the limits are part. An optimisation alone: the answer depends on the data and nothing else.
  */
-export function rememberedFit(history: History, purpose: string, data: Data, limits: Limits): Float64Array {
+export function rememberedFit(history: History, purpose: string, data: Data, limits: Limits = measured): Float64Array {
   let byPurpose = memo.get(history);
   if (byPurpose === undefined) {
     byPurpose = new Map();

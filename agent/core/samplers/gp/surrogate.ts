@@ -3,7 +3,7 @@ import { type Column, columnsOf, type Layout, layoutOf } from './kernel.ts';
 import type { Data } from './likelihood.ts';
 import { rememberedFit } from './memo.ts';
 import { GpModel } from './model.ts';
-import { type Limits, measured } from './prior.ts';
+import type { Limits } from './prior.ts';
 import { fitOutputTransform, type OutputTransform } from './outputTransform.ts';
 
 /** Losses of rows of a history. */
@@ -47,7 +47,7 @@ export class Surrogates {
       return this.data(parts);
     };
     const nFit = steppedDown(rows.length);
-    const theta = rememberedFit(this.history, purpose, data(nFit, transformOf(losses.subarray(0, nFit))), measured);
+    const theta = rememberedFit(this.history, purpose, data(nFit, transformOf(losses.subarray(0, nFit))));
     const transform = transformOf(losses);
     return { model: new GpModel(data(rows.length, transform), theta), transform };
   }
