@@ -5,8 +5,8 @@ const windowSize = 48;
 /** As many before a rung is judged, and one in so many that the rung would stop goes on to tell whether it was right. */
 const nJudged = 12;
 const nPerProbe = 8;
-/** Part of what a perfect rung would keep of the next rung's best that one must keep to go on stopping. */
-const leastLift = 0.1;
+/** Part of what a perfect rung would keep of the next rung's best that one must keep to go on stopping; drawing lots keeps 0. */
+const leastLift = 0.3;
 
 /**
  * Watches whether the rungs of successive halving say anything: every eighth trial that a rung would stop goes on, standing for
