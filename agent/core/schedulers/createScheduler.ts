@@ -89,5 +89,9 @@ function chooseAutomatically({ fidelity, hasCheckpoint }: SchedulerConfig): {
     };
   if (hasCheckpoint)
     return { name: 'asha-promote', reason: 'the script keeps a checkpoint, so the better trials are paused and continued' };
-  return { name: 'asha-stop', reason: 'the script keeps no checkpoint, so the worse trials are stopped and none is paused' };
+  return {
+    name: 'asha-stop',
+    reason:
+      'the script keeps no checkpoint, so the worse trials are stopped, where early results tell how trials end, and none is paused',
+  };
 }
