@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { keyText } from './driver/attempts.ts';
 import type { Driver } from './driver/driver.ts';
 import type { AttemptOutput } from './driver/ports.ts';
+import { withEarlierResults } from './earlierResults.ts';
 import { type PreflightPorts, preflight, prepareStudy } from './preflight.ts';
 import { HpoError } from './protocol/errors.ts';
 import type { JournalEntry } from './protocol/events.ts';
@@ -71,7 +72,10 @@ export class AgentService implements Service {
   }
 
   async #create(request: TuneRequest, context: RequestContext): Promise<{ studyId: string }> {
-    const spec = await prepareStudy(request, this.#ports, context.progress);
+    // A name that is no study's is said before anything is made ready.
+    const others = (request.from ?? []).map((studyId) => this.#ports.driver.view(studyId));
+    const { spec, messages } = withEarlierResults(await prepareStudy(request, this.#ports, context.progress), others);
+    for (const message of messages) context.progress(message);
     // Whoever gave up waiting does not expect trials to begin.
     if (context.signal.aborted) throw new HpoError('HPO-5009', 'the start was cancelled', 'start the study again');
     const studyId = newStudyId(spec.name);

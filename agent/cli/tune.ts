@@ -10,6 +10,7 @@ import { bestTrial, countTrials, type StudyView } from '../protocol/view.ts';
 import { frontText, leftLines } from './best.ts';
 import { bestChange } from './bestChange.ts';
 import type { CommandLine } from './commandLine.ts';
+import { findStudyId } from './findStudy.ts';
 import { followStudy } from './followStudy.ts';
 import { diagnosticLines, preflightText } from './preflightText.ts';
 import { formatTable, printable } from './printable.ts';
@@ -43,7 +44,8 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
     line.exitCode = 1;
     return;
   }
-  request = { ...request, ...(await askObjective(preflight)) };
+  const from = await Promise.all((request.from ?? []).map((text) => findStudyId(client, text)));
+  request = { ...request, ...(from.length === 0 ? {} : { from }), ...(await askObjective(preflight)) };
   const { studyId } = await client.request('study/create', request);
   if (options.detach === true) {
     if (isJson) line.printJson({ studyId });

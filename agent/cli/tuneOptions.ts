@@ -20,6 +20,7 @@ export interface TuneOptions {
   readonly env?: 'auto' | 'current';
   readonly timeout?: string;
   readonly point?: readonly string[];
+  readonly from?: readonly string[];
   readonly file?: string;
   readonly detach?: boolean;
   readonly json?: boolean;
@@ -47,9 +48,19 @@ export function addTuneOptions(command: Command): Command {
     .option(
       '--point <words>',
       'a point to try first, "lr=1e-3 momentum=0.9"; may be given again',
-      (word: string, words: string[] = []) => [...words, word],
+      listed,
+    )
+    .option(
+      '--from <study>',
+      'a study whose results the search may learn from; may be given again',
+      listed,
     )
     .option('--json', 'print JSON');
+}
+
+/** Collects what is given again and again. */
+function listed(word: string, words: readonly string[] | undefined): readonly string[] {
+  return [...(words ?? []), word];
 }
 
 /** @throws HpoError with exit code 2 that names the option. */
@@ -77,6 +88,7 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
       : { objective: { metric, direction: direction === 'min' ? 'min' : 'max' } }),
     ...interpreterOf(options, env),
     ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.from === undefined ? {} : { from: options.from }),
     ...(options.point === undefined ? {} : { points: options.point.map(pointOf) }),
     ...(options.timeout === undefined ? {} : { trialTimeoutMs: durationMs(options.timeout) ?? 0 }),
   };

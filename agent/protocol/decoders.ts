@@ -37,6 +37,7 @@ const tune = z.strictObject({
   env: z.optional(z.enum(['auto', 'current'])),
   trialTimeoutMs: z.optional(z.number().check(z.positive())),
   points: z.optional(z.array(point).check(z.maxLength(10_000))),
+  from: z.optional(z.array(studyId).check(z.maxLength(100))),
 });
 
 const command = z.discriminatedUnion('type', [

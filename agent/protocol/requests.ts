@@ -37,6 +37,8 @@ export interface TuneRequest {
   readonly trialTimeoutMs?: number;
   /** Points to try first, right after the script's own values; what one leaves out keeps the script's own value. */
   readonly points?: readonly Params[];
+  /** Studies whose trials the search may learn from, as far as they have a place in this one's space. */
+  readonly from?: readonly string[];
 }
 
 /** Everything there is to know before a start; nothing has been started or written. */

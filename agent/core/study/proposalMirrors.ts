@@ -1,4 +1,5 @@
 import type { StudySpec } from '../../protocol/study.ts';
+import { unreachable } from '../../protocol/view.ts';
 import { History, type Observation, type Proposal } from '../samplers/index.ts';
 import { ProposalBase, type ProposalMoment } from './proposalBase.ts';
 
@@ -54,6 +55,8 @@ export class ProposalMirrors {
       case 'close':
         this.#mirrors.delete(studyId);
         return null;
+      default:
+        return unreachable(request);
     }
   }
 

@@ -76,7 +76,7 @@ describe('a study whose proposals take long', () => {
       });`;
     const start: StartProposer = (listener) => {
       const worker = new Worker(code, { eval: true });
-      worker.on('message', listener.answered);
+      worker.on('message', (answer) => listener.answered(answer));
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       return { post: (request) => worker.postMessage(request), [Symbol.dispose]: () => void worker.terminate() };
     };
