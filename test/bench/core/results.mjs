@@ -26,19 +26,8 @@ export function writeResults({ cells, problems, costs }) {
   const families = new Map(problems.map(({ name, family }) => [name, family]));
 
   const regrets = of(60, 1);
-  const covered = (least) => methods.map(({ name }) => name).filter((name) => regrets.cellsOf(name).length >= least);
-  const many = Math.max(0, ...regrets.methods.map((method) => regrets.cellsOf(method).length));
-  // Methods on nearly all cells; those and the dear ones, on the cells that these have; all with HEBO, on the few of its own.
-  const groups = [
-    covered(many * 0.9),
-    covered(8).filter((name) => name !== 'hebo' && !['optuna-cmaes', 'optuna-random'].includes(name)),
-    regrets.methods.includes('hebo') ? ['auto', 'gp', 'tpe', 'optuna-tpe', 'optuna-gp', 'smac', 'hebo', 'random'] : [],
-  ]
-    .map((names) => names.filter((name) => regrets.methods.includes(name)))
-    .filter(
-      (names, k, all) => names.length > 1 && (k === 0 || names.join() !== all[0].join()) && regrets.shared(names).length > 0,
-    );
-  const tables = groups.map((names) => standings(regrets, names, at));
+  const groups = comparisons(regrets);
+  const tables = groups.map(({ title, names }) => ({ title, ...standings(regrets, names, at) }));
   const rivals = ['optuna-tpe', 'optuna-tpe4', 'optuna-gp', 'smac', 'hebo', 'optuna-cmaes', 'optuna-qmc', 'random'];
   const pairs = ['auto', 'gp', 'tpe'].flatMap((ours) =>
     rivals.map((theirs) => compare(regrets, ours, theirs, 60)).filter((row) => row !== null),
@@ -46,13 +35,14 @@ export function writeResults({ cells, problems, costs }) {
 
   const byWorkers = [1, 8, 32].map((workers) => ({ workers, regrets: of(96, workers) }));
   const batches = batchRows(byWorkers);
-  const dear = tables[1] ?? tables[0];
+  const dear = tables.find(({ title }) => title === titles.dear) ?? tables[0];
   const targets = [
     ...(dear === undefined ? [] : sequentialTargets(regrets, dear)),
     ...batchTargets(byWorkers),
     ...(measuredCosts === null ? [] : costTargets(measuredCosts)),
   ];
-  const family = groups.length === 0 ? null : { methods: groups[0], rows: byFamily(regrets, groups[0], families, 60) };
+  const [widest] = groups;
+  const family = widest === undefined ? null : { methods: widest.names, rows: byFamily(regrets, widest.names, families, 60) };
   const machine = `${availableParallelism()} cores, shared with other work; OMP_NUM_THREADS=1`;
   const results = {
     machine,
@@ -66,7 +56,8 @@ export function writeResults({ cells, problems, costs }) {
   };
   writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
 
-  const charts = groups.length === 0 ? {} : sequentialPlots(regrets, groups[1] ?? groups[0], labels, 60);
+  const drawn = groups.find(({ title }) => title === titles.dear) ?? widest;
+  const charts = drawn === undefined ? {} : sequentialPlots(regrets, drawn.names, labels, 60);
   if (measuredCosts !== null) charts['core-cost.svg'] = costPlot(measuredCosts.asks, labels);
   const series = anytimeSeries(byWorkers);
   if (series.length > 0) charts['core-anytime.svg'] = anytimePlot(series);
@@ -77,6 +68,29 @@ export function writeResults({ cells, problems, costs }) {
   writeReadme(results);
   console.log(text);
 }
+
+/**
+ * Methods that are compared on the cells that all of them have: those that ran (nearly) wherever `auto` did, those and the ones that cost
+ * more, and both with HEBO on the few cells of its own.
+ */
+function comparisons(regrets) {
+  const ran = (name) => regrets.cellsOf(name).length;
+  const names = methods.map(({ name }) => name).filter((name) => ran(name) > 0);
+  const most = Math.max(0, ...names.map(ran));
+  const wide = names.filter((name) => ran(name) >= 0.9 * (ran('auto') || most));
+  const dear = [...new Set([...wide, ...['optuna-gp', 'smac'].filter((name) => ran(name) > 0)])];
+  return [
+    { title: titles.wide, names: wide },
+    { title: titles.dear, names: dear.length === wide.length ? [] : dear },
+    { title: titles.hebo, names: ran('hebo') > 0 && !wide.includes('hebo') ? [...dear, 'hebo'] : [] },
+  ].filter((group) => group.names.length > 1 && regrets.shared(group.names).length > 0);
+}
+
+const titles = {
+  wide: 'Sequential, 60 evaluations',
+  dear: 'The same with the tuners that cost more, on the cells that these have',
+  hebo: 'The same with HEBO, on its cells',
+};
 
 /** Of each method the version that the sources have now, where something of it is recorded; else the last that was. */
 function latestVersions(cells) {
@@ -118,11 +132,6 @@ function anytimeSeries(byWorkers) {
 }
 
 function markdown({ machine, versions, tables, pairs, batches, costs, targets, family }, charts) {
-  const titles = [
-    'Sequential, 60 evaluations',
-    'The same with the tuners that cost more, on the cells that these have',
-    'The same with HEBO, on its cells',
-  ];
   const parts = [
     '# The tuning core beside its peers',
     'Made by `npm run bench -- core`. Ours go through `hpo serve`, peers through their own ask and tell, on the same problems and seeds. ' +
@@ -132,12 +141,13 @@ function markdown({ machine, versions, tables, pairs, batches, costs, targets, f
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')} (ours: a hash of the sources of the core).`,
     '## Targets',
+    'Tuning with early stopping has a comparison of its own: [multifidelity.md](multifidelity.md).',
     table(
       ['', 'target', 'measured', ''],
       targets.map(({ name, target, measured, met }) => [name, target, measured, met === null ? '–' : met ? 'met' : '**missed**']),
     ),
-    ...tables.flatMap((standing, k) => [
-      `## ${titles[k]}`,
+    ...tables.flatMap((standing) => [
+      `## ${standing.title}`,
       `${standing.cells} cells of ${standing.problems} problems, shared by all methods of the table.`,
       standingTable(standing),
     ]),
@@ -183,7 +193,7 @@ function markdown({ machine, versions, tables, pairs, batches, costs, targets, f
   if (costs !== null)
     parts.push(
       '## Time of an ask',
-      'Ten mixed parameters; medians in ms; ours with the way through `hpo serve`, so a fraction of a millisecond of each is the pipe.',
+      'Ten mixed parameters; medians in ms, each within its own process.',
       table(
         ['trials', 'ours', 'ms', 'peer', 'ms', 'peer / ours'],
         costs.asks.map(({ n, ours, theirs, msOurs, msTheirs }) => [
@@ -222,7 +232,7 @@ function table(head, rows) {
 
 /** The sequential table with the dear tuners, between markers of the README. */
 function writeReadme({ tables }) {
-  const standing = tables[1] ?? tables[0];
+  const standing = tables.find(({ title }) => title === titles.dear) ?? tables[0];
   if (standing === undefined) return;
   const text = `${standingTable(standing)}
 

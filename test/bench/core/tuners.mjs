@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 /**
  * A tuner that is open for one study after the other. Losses are minimised; seconds are those that it took to answer.
  * @typedef {object} Tuner
- * @property {(study: { parameters: object[], seed: number, trials: number, workers: number, history?: [object, number][] }) => Promise<void>} create
+ * @property {(study: { parameters: object[], seed: number, trials: number, workers: number, history?: [object, number][] }) => Promise<void>} create  history: of peers alone
  * @property {() => Promise<{ number: number, params: object, seconds: number } | null>} ask  null when it has nothing left to propose
  * @property {(number: number, loss: number) => Promise<number>} tell  seconds
  * @property {() => void} close
@@ -65,15 +65,9 @@ async function ours({ sampler }) {
     return { answer, seconds: (performance.now() - start) / 1000 };
   };
   return {
-    create: async ({ parameters, seed, trials, workers, history = [] }) => {
+    create: async ({ parameters, seed, trials, workers }) => {
       const study = { parameters, objectives: [{ metric: 'loss', direction: 'min' }], sampler, scheduler: 'none' };
-      const points = history.map(([params]) => params);
-      await timed({
-        create: { ...study, seed, maxTrials: trials, parallel: workers, ...(points.length === 0 ? {} : { points }) },
-      });
-      const trialsOfHistory = points.length === 0 ? [] : (await timed({ ask: { n: points.length } })).answer.trials;
-      for (const [row, { number }] of trialsOfHistory.entries())
-        await timed({ tell: { number, state: 'complete', values: { loss: history[row][1] } } });
+      await timed({ create: { ...study, seed, maxTrials: trials, parallel: workers } });
     },
     ask: async () => {
       const { answer, seconds } = await timed({ ask: { n: 1 } });
