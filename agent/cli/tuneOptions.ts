@@ -45,16 +45,8 @@ export function addTuneOptions(command: Command): Command {
       ]),
     )
     .option('--timeout <time>', 'ends a trial after 90s, 10m, 2h')
-    .option(
-      '--point <words>',
-      'a point to try first, "lr=1e-3 momentum=0.9"; may be given again',
-      listed,
-    )
-    .option(
-      '--from <study>',
-      'a study whose results the search may learn from; may be given again',
-      listed,
-    )
+    .option('--point <words>', 'a point to try first, "lr=1e-3 momentum=0.9"; may be given again', listed)
+    .option('--from <study>', 'a study whose results the search may learn from; may be given again', listed)
     .option('--json', 'print JSON');
 }
 

@@ -29,7 +29,7 @@ export async function run({ sampler = 'gp', trials = 120, parallel = 4, trialMs 
     },
     ...(isBeside ? { proposer: (listener) => startProposer(listener, program) } : {}),
   });
-  await using life = await world.open();
+  const life = await world.open();
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   await life.driver.createStudy(
@@ -38,6 +38,7 @@ export async function run({ sampler = 'gp', trials = 120, parallel = 4, trialMs 
   );
   while (life.driver.view('s').state !== 'ended') await new Promise((resolve) => setTimeout(resolve, 20));
   delay.disable();
+  await life[Symbol.asyncDispose]();
   const entries = world.entries('s');
   const waits = [];
   let freeSince = null;

@@ -41,10 +41,12 @@ export async function copyCheckpoint(from: string, to: string): Promise<void> {
 /** What is in a folder, by name, size and time of change; empty for an empty or missing one. */
 async function fingerprint(folder: string): Promise<string> {
   const names = await readdir(folder, { recursive: true }).catch(() => []);
-  const lines = names.toSorted((a, b) => (a < b ? -1 : 1)).map(async (name) => {
-    const { size, mtimeMs } = await lstat(join(folder, name)).catch(() => ({ size: -1, mtimeMs: -1 }));
-    return `${name} ${size} ${mtimeMs}`;
-  });
+  const lines = names
+    .toSorted((a, b) => (a < b ? -1 : 1))
+    .map(async (name) => {
+      const { size, mtimeMs } = await lstat(join(folder, name)).catch(() => ({ size: -1, mtimeMs: -1 }));
+      return `${name} ${size} ${mtimeMs}`;
+    });
   return (await Promise.all(lines)).join('\n');
 }
 
