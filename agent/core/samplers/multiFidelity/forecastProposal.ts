@@ -17,8 +17,8 @@ import { streams } from '../streams.ts';
 import { unseenPoint } from '../unseen.ts';
 import { type Forecasts, forecastsOf } from './forecasts.ts';
 
-/** Trials that have shown something before a model is asked. */
-const nStartup = 10;
+/** Trials that have shown something before a model is asked: most of them cost no more than the first level. */
+const nStartup = 20;
 /** Rows of the model: trials are many and short, so that a proposal has to be quick. */
 const maxRows = 128;
 /** Rows that hyperparameters are found from, the newest. */

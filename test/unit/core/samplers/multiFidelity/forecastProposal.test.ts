@@ -53,8 +53,8 @@ describe('the sampler gp with a fidelity', () => {
     expect(performance.now() - start).toBeLessThan(5_000);
   });
 
-  test('draws well-spread points until ten trials have shown something', () => {
-    const early = gpSampler.propose(contextOf(space, { history: history(9), fidelity, number: 9 }));
+  test('draws well-spread points until twenty trials have shown something', () => {
+    const early = gpSampler.propose(contextOf(space, { history: history(19), fidelity, number: 19 }));
     expect(early.reason).toMatch(/too few results/);
   });
 
