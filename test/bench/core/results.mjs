@@ -71,17 +71,22 @@ export function writeResults({ cells, problems, costs }) {
 
 /**
  * Methods that are compared on the cells that all of them have: those that ran (nearly) wherever `auto` did, those and the ones that cost
- * more, and both with HEBO on the few cells of its own.
+ * more, all samplers of ours, and HEBO on the few cells of its own.
  */
 function comparisons(regrets) {
   const ran = (name) => regrets.cellsOf(name).length;
   const names = methods.map(({ name }) => name).filter((name) => ran(name) > 0);
   const most = Math.max(0, ...names.map(ran));
   const wide = names.filter((name) => ran(name) >= 0.9 * (ran('auto') || most));
+  const own = methods.filter(({ name, peer }) => peer === null && ran(name) > 0).map(({ name }) => name);
   const dear = [...new Set([...wide, ...['optuna-gp', 'smac'].filter((name) => ran(name) > 0)])];
   return [
     { title: titles.wide, names: wide },
     { title: titles.dear, names: dear.length === wide.length ? [] : dear },
+    {
+      title: titles.own,
+      names: own.every((name) => wide.includes(name)) ? [] : [...own, 'optuna-tpe'].filter((name) => ran(name) > 0),
+    },
     { title: titles.hebo, names: ran('hebo') > 0 && !wide.includes('hebo') ? [...dear, 'hebo'] : [] },
   ].filter((group) => group.names.length > 1 && regrets.shared(group.names).length > 0);
 }
@@ -89,6 +94,7 @@ function comparisons(regrets) {
 const titles = {
   wide: 'Sequential, 60 evaluations',
   dear: 'The same with the tuners that cost more, on the cells that these have',
+  own: 'All samplers of ours',
   hebo: 'The same with HEBO, on its cells',
 };
 
