@@ -15,8 +15,8 @@ export interface Forecasts {
   readonly common: { readonly rows: readonly number[]; readonly losses: Float64Array };
 }
 
-/** Trials at a level before it is preferred to the one below. */
-const manyTrials = 24;
+/** Trials at a level before it is preferred to the one below: no more than needed, as a low level may say nothing. */
+const manyTrials = 12;
 /** Pairs of losses that a step between two levels is fitted to, the newest: they are from where the search now is. */
 const maxPairs = 96;
 
