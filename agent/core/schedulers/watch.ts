@@ -3,7 +3,7 @@ import type { WatchState } from './scheduler.ts';
 /** Trials that a rung remembers of those that went on to the next. */
 const windowSize = 48;
 /** As many before a rung is judged, and one in so many that the rung would stop goes on to tell whether it was right. */
-const nJudged = 16;
+const nJudged = 12;
 const nPerProbe = 8;
 /** Part of what a perfect rung would keep of the next rung's best that one must keep to go on stopping; drawing lots keeps 0. */
 const leastLift = 0.3;
@@ -34,7 +34,7 @@ export function createWatch(state: WatchState, share: number): Watch {
     }
     const rung = state.rungs[index];
     if (rung === undefined) return true;
-    const isProbe = !isKept && !rung.isMute && rung.nRefused++ % nPerProbe === nPerProbe - 1;
+    const isProbe = !isKept && !rung.isMute && rung.nRefused++ % nPerProbe === 0;
     if (!isKept && !rung.isMute && !isProbe) return false;
     state.live.push({ number, index, isKept, weight: isProbe ? nPerProbe : 1 });
     return true;
