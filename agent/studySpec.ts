@@ -1,4 +1,5 @@
 import { basename, extname } from 'node:path';
+import { usualLiar } from './core/samplers/index.ts';
 import { compileSpace } from './core/space/index.ts';
 import { userPoint } from './core/study/index.ts';
 import { HpoError } from './protocol/errors.ts';
@@ -39,6 +40,7 @@ export interface SpecInputs {
 /** The user's choice wins over the script's words, those over the defaults. */
 export function buildStudySpec(inputs: SpecInputs): StudySpec {
   const { request, script } = inputs;
+  const sampler = request.sampler ?? nameOf('sampler', script.search['sampler'] ?? script.search['algorithm']);
   const parallel = request.parallel ?? countOf(script.search['parallel']) ?? Math.max(1, Math.floor(inputs.cpus / 2));
   return {
     name: basename(inputs.scriptPath, extname(inputs.scriptPath)),
@@ -51,11 +53,11 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
     fidelity: script.fidelity,
     metrics: script.metrics,
     search: {
-      sampler: request.sampler ?? nameOf('sampler', script.search['sampler'] ?? script.search['algorithm']),
+      sampler,
       scheduler: request.scheduler ?? nameOf('scheduler', script.search['scheduler']),
       seed: request.seed ?? seedOf(script.search['seed']) ?? inputs.randomSeed,
       parallel,
-      liar: wordOf(liars, script.search['liar']) ?? 'max',
+      liar: wordOf(liars, script.search['liar']) ?? usualLiar(sampler),
       mode: wordOf(hyperbandModes, script.search['mode']) ?? 'standard',
       ...pointsOf(request, script),
     },

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import en from 'zod/v4/locales/en.js';
+import { usualLiar } from '../core/samplers/index.ts';
 import { toldStates, type ToldState } from '../core/study/index.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { Distribution, Parameter, Params, ParamValue } from '../protocol/space.ts';
@@ -182,7 +183,7 @@ function toSpec(create: Create): StudySpec {
       scheduler: create.scheduler ?? 'auto',
       seed: create.seed ?? 0,
       parallel: create.parallel ?? 1,
-      liar: create.liar ?? 'max',
+      liar: create.liar ?? usualLiar(create.sampler ?? 'auto'),
       mode: create.mode ?? 'standard',
       ...(points === undefined ? {} : { points: points satisfies readonly Params[] }),
       ...(prior === undefined

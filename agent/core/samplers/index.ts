@@ -2,3 +2,4 @@ export * from './createSampler.ts';
 export * from './heavy.ts';
 export * from './history.ts';
 export * from './sampler.ts';
+export * from './usualLiar.ts';
