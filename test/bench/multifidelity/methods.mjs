@@ -15,6 +15,7 @@ export const methods = [
   ours('tpe + asha-stop', { sampler: 'tpe', scheduler: 'asha-stop' }),
   // Draws only, which no change of ours is to invalidate.
   { ...ours('random', { sampler: 'random', scheduler: 'none' }), version: '1' },
+  { ...ours('random + asha-stop', { sampler: 'random', scheduler: 'asha-stop' }), version: '1' },
   peer('Syne Tune ASHA (stop)', '0.16.0'),
   peer('Optuna TPE', '5.0.0'),
   peer('Optuna TPE + MedianPruner', '5.0.0'),
@@ -55,7 +56,7 @@ function openServe() {
 }
 
 /** @param {{ ask(request: object): Promise<any> }} serve */
-export async function ourStudy(serve, problem, settings, seed, parallel = 8) {
+async function ourStudy(serve, problem, settings, seed, parallel = 8) {
   const { metric, direction } = problem.objective;
   const { min, max, reductionFactor } = problem.fidelity;
   const say = async (request) => {

@@ -6,7 +6,8 @@ const folder = new URL('../results/', import.meta.url);
 const shares = [0.25, 0.5, 1];
 
 /**
- * A table for each family of problems that has runs of `random`, over the problems and seeds that all methods in it have.
+ * For each family of problems a table of the methods that have nearly all runs, and one of all methods, over the problems and seeds
+ * that all methods in it have.
  *
  * - gap: loss of the best model so far, at any step of any trial, over the least loss known (percentage points where the metric is in percent);
  * - sooner: budget ÷ time at which the median of random's final losses was reached, the median over cells;
@@ -17,7 +18,10 @@ const shares = [0.25, 0.5, 1];
 export function writeReport(runs) {
   const tables = ['lcbench', 'curves-plain', 'curves-crossing', 'curves-late'].flatMap((family) => {
     const own = runs.filter(({ problem }) => problem.startsWith(family));
-    return own.some(({ method }) => method === 'random') ? [table(family, own)] : [];
+    if (!own.some(({ method }) => method === 'random')) return [];
+    const most = table(family, own, 0.9);
+    const all = table(family, own, 0.1);
+    return all.rows.length > most.rows.length && all.cells > 0 ? [most, all] : [most];
   });
   mkdirSync(folder, { recursive: true });
   writeFileSync(new URL('multifidelity.json', folder), `${JSON.stringify(tables, null, 2)}\n`);
@@ -26,12 +30,12 @@ export function writeReport(runs) {
   console.log(text);
 }
 
-function table(family, runs) {
+/** `leastShare`: of the largest number of runs that a method must have to stand in the table. */
+function table(family, runs, leastShare) {
   const of = (method) => new Map(runs.filter((run) => run.method === method).map((run) => [`${run.problem} ${run.seed}`, run]));
   const byMethod = new Map(methods.map(({ name }) => [name, of(name)]).filter(([, own]) => own.size > 0));
-  // A method that has been run on a part only would shrink the table to that part.
   const most = Math.max(...[...byMethod.values()].map(({ size }) => size));
-  const whole = [...byMethod].filter(([, own]) => own.size >= most / 4);
+  const whole = [...byMethod].filter(([, own]) => own.size >= most * leastShare);
   const cells = [...(byMethod.get('random')?.keys() ?? [])].filter((cell) => whole.every(([, own]) => own.has(cell)));
   const problems = new Set(cells.map((cell) => cell.split(' ')[0]));
   const least = new Map();
