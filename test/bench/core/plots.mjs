@@ -32,7 +32,7 @@ export function costPlot(costs, labels) {
       [ours, msOurs],
       [theirs, msTheirs],
     ])
-      if (ms !== null) series.set(method, new Map(series.get(method)).set(n, ms));
+      series.set(method, new Map(series.get(method)).set(n, ms));
   return lineChart({
     title: 'Time of an ask over the number of trials, ten mixed parameters',
     x: 'trials in the history',

@@ -75,7 +75,7 @@ export function costTargets({ asks, rungs }) {
     ...rows.map(({ ours, theirs, n, msOurs, msTheirs, target, met }) => ({
       name: `ask after ${n.toLocaleString('en')}: ${ours}${target.includes('ms') ? '' : ` / ${theirs}`}`,
       target,
-      measured: msTheirs === null || target.includes('ms') ? `${msOurs.toFixed(3)} ms` : `1/${(msTheirs / msOurs).toFixed(1)}`,
+      measured: target.includes('ms') ? `${msOurs.toFixed(3)} ms` : `1/${(msTheirs / msOurs).toFixed(1)}`,
       met,
     })),
     ...['asha-stop', 'asha-promote'].map((name) => {
