@@ -7,9 +7,6 @@ import { openTuner, versionOf } from './tuners.mjs';
  * @param {{ cells: import('./cells.mjs').Cells, minutes: number }} options
  */
 export async function record(wanted, { cells, minutes }) {
-  // Ours of other sources cannot be compared with ours of today.
-  for (const method of new Set(wanted.map((cell) => cell.method)))
-    if (method.peer === null) cells.drop(method.name, versionOf(method));
   const until = Date.now() + minutes * 60_000;
   const missing = wanted.filter(({ method, problem, ...rest }) => {
     return cells.get({ ...rest, problem: problem.name, method: method.name, version: versionOf(method) }) === undefined;
@@ -18,6 +15,8 @@ export async function record(wanted, { cells, minutes }) {
   let left = missing.length;
   for (const { method, problem, ...rest } of missing) {
     if (Date.now() > until) break;
+    // Ours of other sources cannot be compared with ours of today.
+    if (!open.has(method) && method.peer === null) cells.drop(method.name, versionOf(method));
     const tuner = open.get(method) ?? (await openTuner(method));
     open.set(method, tuner);
     const start = performance.now();

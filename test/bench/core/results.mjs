@@ -168,7 +168,7 @@ function markdown({ machine, versions, tables, pairs, batches, costs, targets, f
         ...row.regrets.map((value) => value.toFixed(4)),
         `${row.ratio.value.toFixed(3)} (${row.ratio.interval.map((value) => value.toFixed(3)).join(' to ')})`,
         `${Math.round(100 * row.wins)} %`,
-        row.ms.map((ms) => ms.toPrecision(3)).join(' : '),
+        row.ms.map(show).join(' : '),
       ]),
     ),
   ];
@@ -226,10 +226,13 @@ function standingTable({ rows }) {
         ...row.regret.map((value) => value.toFixed(4)),
         row.interval.map((value) => value.toFixed(4)).join(' to '),
         `${row.rank.toFixed(2)} (${row.rankInterval.map((value) => value.toFixed(2)).join(' to ')})`,
-        row.ms.toPrecision(3),
+        show(row.ms),
       ]),
   );
 }
+
+/** Milliseconds. */
+const show = (ms) => (ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleString('en'));
 
 function table(head, rows) {
   const line = (row) => `| ${row.join(' | ')} |`;
@@ -240,7 +243,7 @@ function table(head, rows) {
 function writeReadme({ tables }) {
   const standing = tables.find(({ title }) => title === titles.dear) ?? tables[0];
   if (standing === undefined) return;
-  const text = `Mean regret after 20, 40 and 60 evaluations one after the other, on ${standing.problems} problems (${standing.cells} runs of each): 0 is the best known
+  const text = `Mean regret after 20, 40 and 60 evaluations one after the other, on ${standing.problems} problems, ${standing.cells} runs of each tuner: 0 is the best known
 value, 1 a typical random point. Everything that was measured, what was missed, and how: [test/bench/results/core.md](test/bench/results/core.md).
 
 ${standingTable(standing)}
