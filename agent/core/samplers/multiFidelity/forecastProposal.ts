@@ -17,8 +17,9 @@ import { streams } from '../streams.ts';
 import { unseenPoint } from '../unseen.ts';
 import { type Forecasts, forecastsOf } from './forecasts.ts';
 
-/** Trials that have shown something before a model is asked: most of them cost no more than the first level. */
-const nStartup = 20;
+/** Least and most trials that have shown something before a model is asked: most of them cost no more than the first level. */
+const minStartup = 6;
+const maxStartup = 20;
 /** Rows of the model: trials are many and short, so that a proposal has to be quick. */
 const maxRows = 128;
 /** Rows that hyperparameters are found from, the newest. */
@@ -45,7 +46,9 @@ export function hasForecasts({ objectives, fidelity, history, prior }: SamplerCo
  * that run enter by what they have shown.
  */
 export function forecastProposal(context: SamplerContext): Proposal {
-  const { history, space, objectives, fidelity, number, liar } = context;
+  const { history, space, objectives, fidelity, number, liar, budgetTrials } = context;
+  // A small study cannot spend half of itself on looking around.
+  const nStartup = Math.min(maxStartup, Math.max(minStartup, Math.ceil((budgetTrials ?? Infinity) / 8)));
   if (fidelity === null) return startupPoint(context, nStartup);
   const forecasts = forecastsOf(history, objectives, fidelity);
   const { rows, losses } = forecasts;
