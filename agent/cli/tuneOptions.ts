@@ -32,7 +32,7 @@ export function addTuneOptions(command: Command): Command {
     .option('-n, --trials <n>', 'number of trials')
     .option('--parallel <n>', 'trials at once')
     .option('--on <executor>', 'local (docker and kubernetes come later)')
-    .option('--search <sampler>', 'auto, random, grid or tpe')
+    .option('--search <sampler>', 'auto, gp, tpe, evolution, cmaes, qmc, grid or random')
     .option('--scheduler <name>', 'auto, none, median, sha, hyperband, asha-stop, asha-promote, async-hyperband or pbt')
     .option('--seed <n>', 'makes the study repeatable')
     .option('--budget <word...>', 'hours=1, minutes=10, seconds=90, trials=30, resource=500')
