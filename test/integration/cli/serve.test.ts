@@ -1,11 +1,14 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
-const cli = join(import.meta.dirname, '..', '..', '..', 'dist', 'cli.cjs');
+const root = join(import.meta.dirname, '..', '..', '..');
+const cli = join(root, 'dist', 'cli.cjs');
 
 function start(): ChildProcessByStdio<Writable, Readable, Readable> {
   return spawn(process.execPath, [cli, 'serve'], { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -55,4 +58,14 @@ it('takes all lines at once, an unfinished last one too', async () => {
     .map((line) => JSON.parse(line) as object);
   expect(answers.map((answer) => Object.keys(answer)[0])).toEqual(['ok', 'trials', 'error', 'trials']);
   expect(stderr).toBe('');
+});
+
+it('speaks with the Python client that the README shows, which finds the minimum', async () => {
+  const [, client = ''] =
+    /```python\n(import json, subprocess\n[\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+  const { stdout } = await promisify(execFile)('python3', ['-c', client], { cwd: root });
+  // A Python dict of numbers and quoted names.
+  const best = JSON.parse(stdout.replaceAll("'", '"')) as { params: { x: number }; values: { loss: number } };
+  expect(best.params.x).toBeCloseTo(2, 1);
+  expect(best.values.loss).toBeCloseTo((best.params.x - 2) ** 2, 9);
 });
