@@ -21,8 +21,10 @@ export function writeResults({ cells, problems, costs }) {
   const file = new URL('core.json', folder);
   const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   const measuredCosts = costs ?? before.costs ?? null;
-  const versions = latestVersions(cells);
-  const of = (trials, workers) => new Regrets(cells, problems, { trials, workers, versions });
+  // What was recorded for batches may be of another day than what was recorded one after the other.
+  const versions = { sequential: latestVersions(cells, 60), batches: latestVersions(cells, 96) };
+  const of = (trials, workers) =>
+    new Regrets(cells, problems, { trials, workers, versions: trials === 60 ? versions.sequential : versions.batches });
   const families = new Map(problems.map(({ name, family }) => [name, family]));
 
   const regrets = of(60, 1);
@@ -46,7 +48,7 @@ export function writeResults({ cells, problems, costs }) {
   const machine = `${availableParallelism()} cores, shared with other work; OMP_NUM_THREADS=1`;
   const results = {
     machine,
-    versions: Object.fromEntries(versions),
+    versions: { sequential: Object.fromEntries(versions.sequential), batches: Object.fromEntries(versions.batches) },
     tables,
     pairs,
     batches,
@@ -99,12 +101,12 @@ const titles = {
 };
 
 /** Of each method the version that the sources have now, where something of it is recorded; else the last that was. */
-function latestVersions(cells) {
-  const last = new Map();
-  for (const { method, version } of cells) last.set(method, version);
+function latestVersions(cells, trials) {
+  const own = cells.filter((cell) => cell.trials === trials);
+  const last = new Map(own.map(({ method, version }) => [method, version]));
   for (const method of methods) {
     const now = versionOf(method);
-    if (cells.some((cell) => cell.method === method.name && cell.version === now)) last.set(method.name, now);
+    if (own.some((cell) => cell.method === method.name && cell.version === now)) last.set(method.name, now);
   }
   return last;
 }
@@ -143,9 +145,8 @@ function markdown({ machine, versions, tables, pairs, batches, costs, targets, f
     'Made by `npm run bench -- core`. Ours go through `hpo serve`, peers through their own ask and tell, on the same problems and seeds. ' +
       'Regret = (best found − best known) / (median of random points − best known): 0 is the best known, 1 a typical random point. ' +
       'A cell is one problem with one seed; intervals are 95 % bootstrap intervals over cells.',
-    `Machine: ${machine}. Versions: ${Object.entries(versions)
-      .map(([name, version]) => `${name} ${version}`)
-      .join(', ')} (ours: a hash of the sources of the core).`,
+    `Machine: ${machine}. Versions: ${named(versions.sequential)}; for batches ${named(versions.batches)}. Those of ours are hashes of the ` +
+      'sources of the core.',
     '## Targets',
     'Tuning with early stopping has a comparison of its own: [multifidelity.md](multifidelity.md).',
     table(
@@ -230,6 +231,11 @@ function standingTable({ rows }) {
       ]),
   );
 }
+
+const named = (versions) =>
+  Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ');
 
 /** Milliseconds. */
 const show = (ms) => (ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleString('en'));
