@@ -72,14 +72,14 @@ export function writeResults({ cells, problems, costs }) {
 }
 
 /**
- * Methods that are compared on the cells that all of them have: those that ran (nearly) wherever `auto` did, those and the ones that cost
+ * Methods that are compared on the cells that all of them have: those that ran on most cells where `auto` did, those and the ones that cost
  * more, all samplers of ours, and HEBO on the few cells of its own.
  */
 function comparisons(regrets) {
   const ran = (name) => regrets.cellsOf(name).length;
   const names = methods.map(({ name }) => name).filter((name) => ran(name) > 0);
   const most = Math.max(0, ...names.map(ran));
-  const wide = names.filter((name) => ran(name) >= 0.9 * (ran('auto') || most));
+  const wide = names.filter((name) => ran(name) >= 0.7 * (ran('auto') || most));
   const own = methods.filter(({ name, peer }) => peer === null && ran(name) > 0).map(({ name }) => name);
   const dear = [...new Set([...wide, ...['optuna-gp', 'smac'].filter((name) => ran(name) > 0)])];
   return [
