@@ -88,9 +88,12 @@ const fidelitySchema = z
 
 const createSchema = z.strictObject({
   parameters: z.array(parameterSchema),
-  objectives: z
-    .array(z.strictObject({ metric: z.string().check(z.minLength(1)), direction: z.enum(['min', 'max']) }))
-    .check(z.minLength(1)),
+  objectives: z.array(z.strictObject({ metric: z.string().check(z.minLength(1)), direction: z.enum(['min', 'max']) })).check(
+    z.minLength(1),
+    z.refine((list) => new Set(list.map(({ metric }) => metric)).size === list.length, {
+      error: 'two objectives have one metric',
+    }),
+  ),
   constraints: z.optional(z.array(z.string())),
   where: z.optional(z.array(z.string())),
   fidelity: z.optional(z.nullable(fidelitySchema)),

@@ -25,8 +25,10 @@ export class ServeSession {
     if (this.#study === null)
       throw new HpoError('HPO-4502', `"${request.type}" needs a study, and none was created`, 'send {"create": …} first');
     switch (request.type) {
-      case 'ask':
-        return { trials: this.#study.ask(request.n) };
+      case 'ask': {
+        const trials = this.#study.ask(request.n);
+        return trials.length > 0 ? { trials } : { trials, reason: this.#study.waitReason };
+      }
       case 'report':
         return { decision: this.#study.report(request.number, request.step, request.values) };
       case 'tell':

@@ -8,6 +8,8 @@ const modelFrom = 4;
 const lightTpeValues = 1_000;
 /** Parameters up to which CMA-ES decomposes its matrix, and trials up to which it goes through all, in well below a millisecond. */
 const lightCmaes = { parameters: 20, trials: 100 } as const;
+/** Earlier results of which evolution finds the best in about two milliseconds. */
+const lightEvolutionPrior = 1_000;
 
 /**
  * Whether a proposal may take more than a millisecond or two, so that it should be computed beside what must not wait for it.
@@ -26,6 +28,8 @@ export function isHeavy(name: SamplerName, context: SamplerContext): boolean {
       return nTrials * width > lightTpeValues;
     case 'cmaes':
       return width > lightCmaes.parameters || nTrials > lightCmaes.trials;
+    case 'evolution':
+      return (prior?.size ?? 0) > lightEvolutionPrior;
     default:
       return false;
   }

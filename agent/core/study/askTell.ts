@@ -21,6 +21,8 @@ export interface AskedTrial {
   readonly resume: boolean;
   /** The trial whose checkpoint it begins with (population-based training); absent: it begins afresh. */
   readonly parent?: number;
+  /** Why this point, in a sentence. */
+  readonly reason: string;
 }
 
 /** How a caller says that a trial ended. */
@@ -49,6 +51,12 @@ export class AskTell {
     const asked: AskedTrial[] = [];
     for (let trial = this.#next(); trial !== null; trial = asked.length < n ? this.#next() : null) asked.push(trial);
     return asked;
+  }
+
+  /** Why `ask` gives no trial now. */
+  get waitReason(): string {
+    const { view } = this.#state;
+    return view.state === 'ended' ? view.message : 'Nothing before more is told of the trials that run.';
   }
 
   /**
@@ -115,9 +123,9 @@ export class AskTell {
       const request = events.find((event) => event.type === 'attemptRequested');
       if (request === undefined) continue;
       const { number, target, attempt } = request;
-      const { params, parent } = state.trial(number);
+      const { params, parent, reason } = state.trial(number);
       const isFork = attempt === 1 && parent !== null;
-      return { number, params, resource: target, resume: attempt > 1, ...(isFork ? { parent } : {}) };
+      return { number, params, resource: target, resume: attempt > 1, ...(isFork ? { parent } : {}), reason };
     }
   }
 

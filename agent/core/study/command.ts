@@ -112,13 +112,13 @@ function enqueue(state: StudyState, given: Params, at: number): readonly StudyEv
   if (view.state === 'stopping' || view.state === 'ended') return notPossible(state, 'given another point');
   const params = userPoint(space, given);
   const key = space.key(params);
-  if (state.points.some((point) => space.key(point) === key)) return [];
+  if (state.points.has(key)) return [];
   const known = view.trials.find((trial) => space.key(trial.params) === key);
   if (known !== undefined) {
     return { code: 'HPO-4310', message: `Trial ${known.number} has exactly this point.`, next: 'Change one of its values.' };
   }
   const { trials } = view.spec.budget;
-  if (trials !== null && view.trials.length + state.points.length >= trials) {
+  if (trials !== null && view.trials.length + state.points.size >= trials) {
     const next = 'Tune the script again, with a larger budget.';
     return { code: 'HPO-4311', message: `The budget of ${trials} trials leaves none for another point.`, next };
   }

@@ -92,17 +92,13 @@ type EventOf<T extends StudyEvent['type']> = Extract<StudyEvent, { type: T }>;
 
 function foldEnqueued(state: StudyState, { params }: EventOf<'pointEnqueued'>): void {
   const key = state.space.key(params);
-  const isKnown = state.history.has(params) || state.points.some((point) => state.space.key(point) === key);
-  if (!isKnown) state.points = [...state.points, params];
+  if (!state.history.has(params) && !state.points.has(key)) state.points.set(key, params);
 }
 
 function foldCreated(state: StudyState, { number, params, target, parent }: EventOf<'trialCreated'>): void {
   state.waiting.set(number, { notBefore: 0 });
   state.latest.set(number, {});
-  if (state.points.length > 0) {
-    const key = state.space.key(params);
-    state.points = state.points.filter((point) => state.space.key(point) !== key);
-  }
+  if (state.points.size > 0) state.points.delete(state.space.key(params));
   // What a fork's parent went through before was measured with other values.
   const { resource } = state.trial(number);
   const skipped = (state.fidelityLevels?.levels ?? []).filter((level) => level <= resource);

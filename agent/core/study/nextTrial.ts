@@ -44,7 +44,7 @@ export function nextTrial(state: StudyState): NextTrial {
     const { params } = state.baseline;
     return { type: 'point', target, params, origin: 'default', reason: "the script's own values", parent: null };
   }
-  const [point] = state.points;
+  const [point] = state.points.values();
   if (point === undefined) return { type: 'sampler', target };
   return { type: 'point', target, params: point, origin: 'user', reason: 'A point that the user asked for.', parent: null };
 }

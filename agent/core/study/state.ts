@@ -66,7 +66,7 @@ export class StudyState {
   /** First objective at the levels of the fidelity that a trial has passed, NaN where it was not reported; of trials that have not ended. */
   readonly curves = new Map<number, readonly number[]>();
   /** Points that the user asked for and no trial has, in their order. */
-  points: readonly Params[];
+  readonly points: Map<string, Params>;
   slots: Slots;
   /** Resource consumed by ended attempts, and the most that live ones may still consume. */
   spent = 0;
@@ -105,7 +105,7 @@ export class StudyState {
     this.#requiredMetrics = requiredMetrics(spec, this.constraints);
     this.history = new History(this.space);
     const points = (spec.search.points ?? []).map((point) => userPoint(this.space, point));
-    this.points = [...new Map(points.map((point) => [this.space.key(point), point])).values()];
+    this.points = new Map(points.map((point) => [this.space.key(point), point]));
     this.slots = createSlots(this.view.parallel);
   }
 

@@ -21,12 +21,14 @@ const report = (number: number, step: number, value: unknown): object => ({ repo
 const tell = (number: number, state: string, values: object = {}): object => ({ tell: { number, state, values } });
 const best = { best: {} };
 const ok = { ok: true };
+const none = { trials: [], reason: expect.any(String) };
 const error = (code: string): unknown => ({ error: { code, message: expect.any(String) } });
 const trial = (number: number, changes: object = {}): unknown => ({
   number,
   params: { lr: expect.any(Number) },
   resource: null,
   resume: false,
+  reason: expect.any(String),
   ...changes,
 });
 
@@ -52,9 +54,9 @@ describe('a conversation', () => {
         [create({ maxTrials: 5, parallel: 2 }), ok],
         [ask(3), { trials: [trial(0), trial(1), trial(2)] }],
         [ask(3), { trials: [trial(3), trial(4)] }],
-        [ask(3), { trials: [] }],
+        [ask(3), none],
         [tell(4, 'complete', { loss: 1 }), ok],
-        [ask(3), { trials: [] }],
+        [ask(3), none],
       ],
     ],
     [
@@ -162,11 +164,11 @@ describe('a conversation', () => {
       [
         [create({ scheduler: 'asha-promote', fidelity: { min: 1, max: 9 }, maxTrials: 3, hasCheckpoint: true }), ok],
         [ask(9), { trials: [0, 1, 2].map((number) => trial(number, { resource: 1 })) }],
-        [ask(9), { trials: [] }],
+        [ask(9), none],
         [report(0, 1, 3), { decision: 'pause' }],
         [report(1, 1, 1), { decision: 'pause' }],
         [report(1, 1, 1), { decision: 'pause' }],
-        [ask(9), { trials: [] }],
+        [ask(9), none],
         // Told without reports: it did what it was asked for, which is not the whole training.
         [tell(2, 'complete', { loss: 2 }), ok],
         [ask(9), { trials: [trial(1, { resource: 3, resume: true })] }],
@@ -178,7 +180,7 @@ describe('a conversation', () => {
         [ask(9), { trials: [trial(1, { resource: 9, resume: true })] }],
         [tell(1, 'complete', { loss: 0.5 }), ok],
         [best, { number: 1, params: { lr: expect.any(Number) }, values: { loss: 0.5 } }],
-        [ask(9), { trials: [] }],
+        [ask(9), none],
       ],
     ],
     [
@@ -210,6 +212,7 @@ describe('bad lines', () => {
     [{ tell: { number: 0, state: 'done' } }, 'HPO-4501', /tell\.state/],
     [create({ max_trials: 3 }), 'HPO-4501', /max_trials/],
     [create({ objectives: [] }), 'HPO-4501', /create\.objectives/],
+    [create({ objectives: [loss, { ...loss, direction: 'max' }] }), 'HPO-4501', /two objectives have one metric/],
     [create({ fidelity: { min: 9, max: 1 } }), 'HPO-4501', /min is above max/],
     [create({ parameters: [{ name: 'x', distribution: { type: 'float', low: 2, high: 1 } }] }), 'HPO-4101', /x/],
     [create({ where: ['lr <'] }), 'HPO-4102', /where/],

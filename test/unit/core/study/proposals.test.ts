@@ -277,13 +277,13 @@ describe('points of the user', () => {
         }),
       );
     if (typeof expected === 'string') expect(make).toThrow(expect.objectContaining({ code: expected, exitCode: 2 }));
-    else expect(make().state.points.concat(created(make()).map(({ params }) => params))).toContainEqual(expected);
+    else expect([...make().state.points.values(), ...created(make()).map(({ params }) => params)]).toContainEqual(expected);
   });
 
   test('may be enqueued while the study runs', () => {
     const h = new Harness(spec({ space, budget: { trials: 4 } }));
     h.command({ type: 'enqueue', params: { lr: 0.2 } });
-    expect(h.state.points).toEqual([{ lr: 0.2, depth: 4, kind: 'adam' }]);
+    expect([...h.state.points.values()]).toEqual([{ lr: 0.2, depth: 4, kind: 'adam' }]);
     const length = h.journal.length;
     h.command({ type: 'enqueue', params: { lr: 0.2 } });
     expect(h.journal).toHaveLength(length);
@@ -293,7 +293,7 @@ describe('points of the user', () => {
       params: { lr: 0.2, depth: 4, kind: 'adam' },
       reason: expect.stringMatching(/user/),
     });
-    expect(h.state.points).toEqual([]);
+    expect(h.state.points.size).toBe(0);
     expect(() => h.command({ type: 'enqueue', params: { lr: 0.2 } })).toThrow(/HPO-4310: Trial 1/);
     expect(() => h.command({ type: 'enqueue', params: { lr: 9 } })).toThrow(expect.objectContaining({ code: 'HPO-4307' }));
     h.command({ type: 'enqueue', params: { lr: 0.3 } });
