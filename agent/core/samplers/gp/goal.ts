@@ -29,9 +29,12 @@ const maxPending = 64;
 const nIncumbents = 5;
 /**
  * Improvements below this many deviations of the losses do not count: without it the search stays at the first good place, where
- * ever smaller gains are almost certain.
+ * ever smaller gains are almost certain. In the second half of the budget (without one, after 30 trials) every third trial
+ * takes any gain, so that the best place is also refined.
  */
 const leastGain = 0.02;
+const refineEvery = 3;
+const refineFrom = 30;
 /** Least usable results of a model. */
 const minRows = 3;
 
@@ -100,13 +103,18 @@ export function goalOf(context: SamplerContext, training: TrainingSet, rng: Rng)
     return finish(acquisition, () => `Largest expected gain over the ${front.length} best compromises.`);
   }
   const models = first ?? [];
-  const best = models.map((model) => Math.min(...ranked.map((k) => model.data.y[k] ?? Infinity)) - leastGain);
+  const best = models.map((model) => Math.min(...ranked.map((k) => model.data.y[k] ?? Infinity)) - gainThatCounts(context));
   const acquisition = logExpectedImprovement(models, best);
   if (nObjectives > 2) return finish(acquisition, () => 'Largest expected improvement of a random compromise of the objectives.');
   return finish(acquisition, (point) => {
     const row = surrogates.layout.columns.length === point.length ? point : Float64Array.of(...point, ownStudy);
     return explanation(firstModel.model, firstModel.transform, objectives[firstModel.objective], row);
   });
+}
+
+function gainThatCounts({ number, history, budgetTrials }: SamplerContext): number {
+  const isLate = history.ended >= (budgetTrials === null ? refineFrom : budgetTrials / 2);
+  return isLate && number % refineEvery === 0 ? 0 : leastGain;
 }
 
 interface Earlier extends Pick<Losses, 'rows'> {

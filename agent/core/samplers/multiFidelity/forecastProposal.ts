@@ -33,11 +33,20 @@ const leastGain = 0.02;
 const noisePerDoubt = 400;
 const maxNoise = 10_000;
 
-/** Whether trials have shown parts of their curves that a model can learn from. */
-export function hasForecasts({ objectives, fidelity, history, prior }: SamplerContext): boolean {
-  if (fidelity === null || objectives.length > 1 || prior !== null) return false;
+/**
+ * Whether trials have shown parts of their curves that a model can learn from. Earlier studies, of which no curves are known, are
+ * asked as long as the study has next to none of its own.
+ */
+export function hasForecasts({ objectives, fidelity, history, prior, budgetTrials }: SamplerContext): boolean {
+  if (fidelity === null || objectives.length > 1) return false;
+  if (prior !== null && history.ended < startupCount(budgetTrials)) return false;
   for (let row = 0; row < history.size; row++) if (history.at(row).curve !== undefined) return true;
   return false;
+}
+
+/** A small study cannot spend half of itself on looking around. */
+function startupCount(budgetTrials: number | null): number {
+  return Math.min(maxStartup, Math.max(minStartup, Math.ceil((budgetTrials ?? Infinity) / 8)));
 }
 
 /**
@@ -46,9 +55,8 @@ export function hasForecasts({ objectives, fidelity, history, prior }: SamplerCo
  * that run enter by what they have shown.
  */
 export function forecastProposal(context: SamplerContext): Proposal {
-  const { history, space, objectives, fidelity, number, liar, budgetTrials } = context;
-  // A small study cannot spend half of itself on looking around.
-  const nStartup = Math.min(maxStartup, Math.max(minStartup, Math.ceil((budgetTrials ?? Infinity) / 8)));
+  const { history, space, objectives, fidelity, number, liar } = context;
+  const nStartup = startupCount(context.budgetTrials);
   if (fidelity === null) return startupPoint(context, nStartup);
   const forecasts = forecastsOf(history, objectives, fidelity);
   const { rows, losses } = forecasts;

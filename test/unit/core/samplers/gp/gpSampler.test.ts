@@ -38,6 +38,12 @@ test('finds the middle of a bowl in 20 trials, and says what it expects', () => 
   expect(reasons.at(-1)).toMatch(/^Largest expected improvement: the model expects loss -?[\d.e-]+ \(.+ to .+\)\.$/);
 });
 
+test.each([1, 2, 3])('refines what it found in the second half of its budget (seed %i)', (seed) => {
+  const bowl = (p: Params): Outcome => complete(10 * (at(p, 'x') - 0.3) ** 2 + 10 * (at(p, 'y') - 0.8) ** 2);
+  const { history } = study(square, 60, bowl, { seed, budgetTrials: 60 });
+  expect(Math.min(...rowsOf(history).map(({ values }) => values[0] ?? NaN))).toBeLessThan(1e-6);
+});
+
 test('finds the best of many combinations of categories and integers', () => {
   const letters = ['a', 'b', 'c', 'd', 'e'];
   const space = compileSpace(

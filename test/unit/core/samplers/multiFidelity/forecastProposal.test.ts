@@ -58,6 +58,17 @@ describe('the sampler gp with a fidelity', () => {
     expect(early.reason).toMatch(/too few results/);
   });
 
+  test('earlier studies speak until the study has results of its own', () => {
+    const prior = new History(
+      space,
+      [...Array(30).keys()].map((row) => ({ ...history(30).at(row), curve: [] })),
+    );
+    const early = gpSampler.propose(contextOf(space, { history: history(10), fidelity, number: 10, prior }));
+    expect(early.reason).not.toMatch(/too few results|have shown a part/);
+    const late = gpSampler.propose(contextOf(space, { history: history(40), fidelity, number: 40, prior }));
+    expect(late.reason).toMatch(/40 trials have shown a part/);
+  });
+
   test('the same history gives the same proposal', () => {
     const propose = (): unknown => gpSampler.propose(contextOf(space, { history: history(60), fidelity, number: 60 }));
     expect(propose()).toEqual(propose());
