@@ -37,7 +37,7 @@ export function fromUnit(distribution: Distribution, unit: number): ParamValue {
   const axis = axisOf(distribution);
   if (!isWarped(distribution)) {
     if (axis.step !== null) return gridValue(axis, Math.floor(u * axis.count));
-    return Math.min(axis.high, Math.max(axis.low, axis.low * (1 - u) + axis.high * u));
+    return nearestValue(axis, Math.min(axis.high, Math.max(axis.low, axis.low * (1 - u) + axis.high * u)));
   }
   const [from, to] = logEdges(axis);
   const t = distribution.revlog ? 1 - u : u;
@@ -45,7 +45,7 @@ export function fromUnit(distribution: Distribution, unit: number): ParamValue {
   // The ends are met exactly: exp(log(high)) need not be high.
   const x = t === 0 ? axis.low : t === 1 ? axis.high : Math.min(axis.high, Math.max(axis.low, y));
   const value = distribution.revlog ? mirror(axis, x) : x;
-  return axis.step === null ? value : gridValue(axis, Math.round((value - axis.low) / axis.step));
+  return nearestValue(axis, value);
 }
 
 /**
@@ -73,7 +73,8 @@ export function contains(distribution: Distribution, value: ParamValue): boolean
   if (distribution.type === 'categorical' || distribution.type === 'ordinal')
     return choiceIndex(distribution.choices, value) >= 0;
   if (typeof value !== 'number' || !(value >= distribution.low && value <= distribution.high)) return false;
-  if (distribution.type === 'int' && !Number.isInteger(value)) return false;
+  if (distribution.type === 'int')
+    return Number.isInteger(value) && remainder(value, distribution.low, distribution.step ?? 1) === 0;
   const axis = axisOf(distribution);
   if (axis.step === null) return true;
   const cells = (value - axis.low) / axis.step;
@@ -82,7 +83,7 @@ export function contains(distribution: Distribution, value: ParamValue): boolean
   return Math.abs(cells - Math.round(cells)) <= tolerance;
 }
 
-/** Number of different values; Infinity for a continuous range. */
+/** Number of different values; Infinity for a continuous range and for one of more cells than places on the unit axis. */
 export function size(distribution: Distribution): number {
   if (distribution.type === 'categorical' || distribution.type === 'ordinal') return distribution.choices.length;
   return axisOf(distribution).count;
@@ -150,30 +151,59 @@ interface Axis {
   readonly low: number;
   /** The highest value on the grid, which may lie below the written end. */
   readonly high: number;
+  /** Null where continuous, and where there are more cells than the unit interval has places. */
   readonly step: number | null;
   readonly count: number;
-  readonly isInt: boolean;
+  /** Distance of two values of an int; null for a float. */
+  readonly whole: number | null;
 }
+
+/** From this many cells on a value would not survive the way to its place and back: as good as continuous. */
+const maxCells = 2 ** 50;
+/** The same of log and revlog, whose rounding grows with the number of decades. */
+const maxWarpedCells = 2 ** 40;
 
 function axisOf(distribution: FloatDistribution | IntDistribution): Axis {
   const { low, high } = distribution;
-  const isInt = distribution.type === 'int';
-  const step = isInt ? (distribution.step ?? 1) : distribution.step;
-  if (step === null) return { low, high, step, count: low === high ? 1 : Infinity, isInt };
+  const limit = isWarped(distribution) ? maxWarpedCells : maxCells;
+  if (distribution.type === 'int') {
+    const whole = distribution.step ?? 1;
+    const last = high - remainder(high, low, whole);
+    const count = (last - low) / whole + 1;
+    return count < limit
+      ? { low, high: last, step: whole, count, whole }
+      : { low, high: last, step: null, count: Infinity, whole };
+  }
+  const { step } = distribution;
+  if (step === null) return { low, high, step, count: low === high ? 1 : Infinity, whole: null };
   // A hair of tolerance, so that 0 to 1 by 0.1 has eleven points although 1 / 0.1 rounds.
   const count = Math.floor(((high - low) / step) * (1 + 1e-12) + 1e-9) + 1;
-  // More cells than doubles can count: as good as continuous.
-  if (!(count < 2 ** 53)) return { low, high, step: null, count: Infinity, isInt };
-  const grid = { low, high, step, count, isInt };
+  if (!(count < limit)) return { low, high, step: null, count: Infinity, whole: null };
+  const grid = { low, high, step, count, whole: null };
   return { ...grid, high: gridValue(grid, count - 1) };
+}
+
+/** The allowed value next to a number between the ends. */
+function nearestValue(axis: Axis, value: number): number {
+  const step = axis.whole ?? axis.step;
+  return step === null ? value : gridValue(axis, Math.round((value - axis.low) / step));
 }
 
 function gridValue(axis: Axis, index: number): number {
   const k = Math.min(axis.count - 1, Math.max(0, index));
+  if (axis.whole !== null) {
+    // In two halves, each exact: k steps may be more than 2^53, both ends and all between are less.
+    const half = Math.floor(k / 2);
+    return Math.min(axis.high, axis.low + half * axis.whole + (k - half) * axis.whole);
+  }
   const value = axis.low + k * (axis.step ?? 0);
-  if (axis.isInt) return value;
   // 15 digits turn 0.30000000000000004 into 0.3, what a person would have written.
   return Math.min(axis.high, Math.max(axis.low, Number(value.toPrecision(15))));
+}
+
+/** (value − low) modulo step of whole numbers, in [0, step), without forming the difference, which may be above 2^53. */
+function remainder(value: number, low: number, step: number): number {
+  return ((((value % step) - (low % step)) % step) + step) % step;
 }
 
 function isWarped(distribution: FloatDistribution | IntDistribution): boolean {

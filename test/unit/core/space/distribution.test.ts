@@ -94,6 +94,49 @@ test.each<[ParamValue, ParamValue, boolean]>([
   [null, false, false],
 ])('valuesEqual %j %j', (a, b, expected) => expect(valuesEqual(a, b)).toBe(expected));
 
+const safe = Number.MAX_SAFE_INTEGER;
+
+test.each<[string, Distribution]>([
+  ['to 2^53 − 1', int(0, safe)],
+  ['all safe integers', int(-safe, safe)],
+  ['all safe integers, log', int(1, safe, { log: true })],
+  ['all safe integers, revlog', int(1, safe, { revlog: true })],
+  ['every second one', int(-safe, safe, { step: 2 })],
+  ['every third one, not meeting the end', int(-safe, safe, { step: 3 })],
+  ['two values', int(-safe, safe - 1, { step: safe })],
+  ['tens of a long log range', int(5, 1e15, { log: true, step: 10 })],
+  ['where a tolerance of counting would show', int(0, 5e12)],
+  ['2^50 − 1 values', int(1, 2 ** 50 - 1)],
+  ['2^40 − 1 values, log', int(1, 2 ** 40 - 1, { log: true })],
+  ['2^40 − 1 values, revlog', int(1, 2 ** 40 - 1, { revlog: true })],
+])('ints are whole, within their ends and on the grid: %s', (_, d) => {
+  if (d.type !== 'int') return;
+  const step = BigInt(d.step ?? 1);
+  const check = (value: ParamValue): void => {
+    expect(Number.isSafeInteger(value) && Number(value) >= d.low && Number(value) <= d.high, `${value}`).toBe(true);
+    expect((BigInt(Number(value)) - BigInt(d.low)) % step).toBe(0n);
+    expect(contains(d, value)).toBe(true);
+    const back = fromUnit(d, toUnit(d, value));
+    expect(contains(d, back)).toBe(true);
+    if (size(d) < Infinity) expect(back).toBe(value);
+    else expect(Math.abs(Number(back) - Number(value))).toBeLessThanOrEqual(1e-13 * (d.high - d.low));
+    const next = Number(value) + 1;
+    if (step > 1n && next <= d.high) expect(contains(d, next)).toBe(false);
+  };
+  for (let k = 0; k <= 1000; k++) check(fromUnit(d, k === 1000 ? 1 : (k * 0.6180339887498949) % 1));
+  for (const index of [0, 1, 2, 3, 4, 1e6, 2 ** 53, Math.min(2 ** 54, size(d) - 1)]) check(valueAt(d, index));
+  expect(fromUnit(d, 0)).toBe(d.low);
+  expect(BigInt(Number(fromUnit(d, 1))) > BigInt(d.high) - step).toBe(true);
+});
+
+test.each<[Distribution, number]>([
+  [int(0, 5e12), 5e12 + 1],
+  [int(0, safe), Infinity],
+  [int(-1, 5e14, { step: 3 }), 166666666666668],
+  [int(0, safe, { step: 3 }), Infinity],
+  [int(-safe, safe), Infinity],
+])('size of %j is %d', (d, expected) => expect(size(d)).toBe(expected));
+
 const finite = fc.double({ min: -1e6, max: 1e6, noNaN: true });
 const positive = fc.double({ min: -12, max: 12, noNaN: true }).map((exponent) => 10 ** exponent);
 const range = (ends: fc.Arbitrary<number>): fc.Arbitrary<[number, number]> =>
