@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { Cells } from './core/cells.mjs';
 import { askCosts, rungCosts } from './core/costs.mjs';
 import { methods } from './core/methods.mjs';
-import { openProblems, panel } from './core/problems.mjs';
+import { openProblems, panel, remembered } from './core/problems.mjs';
 import { quick } from './core/quick.mjs';
 import { inOrder, record } from './core/record.mjs';
 import { writeResults } from './core/results.mjs';
@@ -52,7 +52,14 @@ async function compare() {
     if (!options.report)
       await record(plan(chosen, taken, Number(options.seeds)), { cells, minutes: Number(options['budget-minutes']) });
     const costs = options.report || options['no-costs'] ? null : { asks: await askCosts(), rungs: rungCosts() };
-    writeResults({ cells: cells.all(), problems, costs });
+    const present = new Set(problems.map(({ name }) => name));
+    const others = remembered(
+      cells
+        .all()
+        .map(({ problem }) => problem)
+        .filter((name) => !present.has(name)),
+    );
+    writeResults({ cells: cells.all(), problems: [...problems, ...others], costs });
   } finally {
     opened.close();
   }

@@ -38,8 +38,8 @@ import { problemServer } from './server.mjs';
 
 /** @returns {Promise<{ problems: Problem[], close(): void }>} `close` lets the process end. */
 export async function openProblems({ data = null } = {}) {
-  const known = JSON.parse(readFileSync(new URL('known.json', import.meta.url), 'utf8'));
   const server = problemServer();
+  const known = readKnown();
   const families = [
     ...(data === null ? [] : Object.values(Object.groupBy(surrogates(data), ({ family }) => family))),
     tables(),
@@ -49,6 +49,19 @@ export async function openProblems({ data = null } = {}) {
     curves(),
   ];
   return { problems: interleave(families).map((definition) => problem(definition, known, server)), close: server.close };
+}
+
+/**
+ * What is known of surrogates that were measured earlier and whose data is not at hand now: enough for tables, not for evaluations.
+ * @returns {Pick<Problem, 'name' | 'family' | 'best' | 'typical'>[]}
+ */
+export function remembered(names) {
+  const known = readKnown();
+  return [...new Set(names)].map((name) => ({ name, family: name.slice(0, name.lastIndexOf('-')), ...known[name] }));
+}
+
+function readKnown() {
+  return JSON.parse(readFileSync(new URL('known.json', import.meta.url), 'utf8'));
 }
 
 /**
