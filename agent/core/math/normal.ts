@@ -29,6 +29,11 @@ export function logNormalCdf(x: number): number {
   return Math.log(scaledTail(-x)) - 0.5 * x * x;
 }
 
+/** (1 − Φ(t)) / φ(t), Mills' ratio, for t ≥ 0. */
+export function millsRatio(t: number): number {
+  return scaledTail(t) * Math.exp(logSqrt2Pi);
+}
+
 /**
  * The x with Φ(x) = p, −∞ at 0 and +∞ at 1, NaN outside; about 1e-15 relative.
  *
@@ -61,7 +66,7 @@ export function logExpectedImprovement(z: number): number {
   if (z > -1) return Math.log(normalPdf(z) + z * normalCdf(z));
   if (z === -Infinity) return -Infinity;
   const t = -z;
-  if (z > -tailFrom) return logNormalPdf(z) + Math.log1p(z * scaledTail(t) * Math.exp(logSqrt2Pi));
+  if (z > -tailFrom) return logNormalPdf(z) + Math.log1p(z * millsRatio(t));
   const k = tailFraction(t);
   return logNormalPdf(z) - Math.log(t + k) + Math.log(k);
 }
@@ -73,7 +78,7 @@ export function logExpectedImprovementSlope(z: number): number {
     return cdf / (normalPdf(z) + z * cdf);
   }
   if (z > -tailFrom) {
-    const ratio = scaledTail(-z) * Math.exp(logSqrt2Pi);
+    const ratio = millsRatio(-z);
     return ratio / (1 + z * ratio);
   }
   return 1 / tailFraction(-z);

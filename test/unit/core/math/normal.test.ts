@@ -112,6 +112,26 @@ describe('logNormalMass', () => {
     [-0.001, 2, -0.7388795230768594],
   ])('%d to %d', (from, to, expected) => expectClose(logNormalMass(from, to), expected, 1e-8));
 
+  test.each([
+    [-1e-20, 1e-20, -46.27749321252564],
+    [1, 1.00000000000001, -33.65592943255152],
+    [3, 3.0001, -14.629428903095286],
+    [-0.03, 0.015, -4.020143814823106],
+    [-0.02, 0.04, -3.7325492259667663],
+    [0.5, 0.56, -3.872907111375893],
+    [2, 2.02, -6.850960871992912],
+    [5.9, 5.91, -22.95848010295406],
+    [-6.01, -6, -23.553975140763892],
+    [40, 40.001, -807.8466273114135],
+    [50, 50.0009, -1257.9544700877505],
+    [-100, -50, -1254.8313611394199],
+    [-10000, -9999.9999, -50000009.58795407],
+    [1e-300, 2e-300, -691.6944664314184],
+  ])('keeps its digits in narrow intervals and tails: %d to %d', (from, to, expected) => {
+    expectClose(logNormalMass(from, to), expected, 1e-12);
+    expectClose(logNormalMass(-to, -from), expected, 1e-12);
+  });
+
   test('is −∞ for nothing and 0 for everything', () => {
     expect(logNormalMass(1, 1)).toBe(-Infinity);
     expect(logNormalMass(2, 1)).toBe(-Infinity);
@@ -133,9 +153,48 @@ describe('truncatedNormalQuantile', () => {
     expect(truncatedNormalQuantile(mean, deviation, low, high, p)).toBeCloseTo(expected, 9);
   });
 
+  // Reference values: mpmath 1.3 with 60 digits, by bisection.
+  test.each([
+    [5, 0.001, -1, 1, 0.5, 0.9999998267132194],
+    [0, 1, 100, 200, 0.5, 100.00693053875243],
+    [0.1, 0.01, 0.5, 1, 0.5, 0.5001731412676466],
+    [-3, 0.05, 0, 1, 0.25, 0.00023965895529632372],
+    [0, 1, 5, 6, 0.9, 5.421484350937918],
+    [0, 1, 6.5, 7, 0.3, 6.551421628526318],
+    [0, 1, 7, 7.001, 0.75, 7.00074934292993],
+    [0, 1, 8, 8.00001, 0.75, 8.000007499924999],
+    [0, 1, 40, 40.001, 0.5, 40.00049500027112],
+    [0, 1, -45, -40, 0.01, -40.1148926348116],
+    [1e6, 0.001, 0, 1, 0.5, 0.9999999999993069],
+    [0.5, 1e9, 0, 1, 0.3, 0.3],
+    [2, 1e20, 0, 1, 0.3, 0.3],
+    [0.5, 3e4, 0, 1, 0.7, 0.6999999999922222],
+    [0, 1, 1, 1.000001, 0.25, 1.0000002499999063],
+  ])('far out and very wide: mean %d, deviation %d, [%d, %d] at %d', (mean, deviation, low, high, p, expected) => {
+    const x = truncatedNormalQuantile(mean, deviation, low, high, p);
+    // Relative to the nearer end, too: that is where the draws of a tail lie.
+    const nearer = Math.min(Math.max(mean, low), high);
+    expect(Math.abs(x - expected)).toBeLessThanOrEqual(1e-10 * Math.abs(expected - nearer) + 4e-16 * Math.abs(expected));
+    expect(truncatedNormalQuantile(mean, deviation, low, high, 0)).toBe(low);
+    expect(truncatedNormalQuantile(mean, deviation, low, high, 1)).toBe(high);
+  });
+
+  test('rises with p without a jump at the tail', () => {
+    for (const mean of [-5.99, -6.01, -0.01, 6.99, 7.01, 300]) {
+      let last = -1;
+      for (let p = 0; p <= 1; p += 1 / 64) {
+        const x = truncatedNormalQuantile(mean, 1, 0, 1, p);
+        expect(x).toBeGreaterThanOrEqual(last);
+        last = x;
+      }
+    }
+    for (const p of [0.01, 0.5, 0.99])
+      expect(truncatedNormalQuantile(-6 - 1e-12, 1, 0, 1, p)).toBeCloseTo(truncatedNormalQuantile(-6 + 1e-12, 1, 0, 1, p), 10);
+  });
+
   test('stays inside for every deviation', () => {
-    for (const deviation of [1e-300, 1e-12, 0.01, 1, 1e6, 1e300])
-      for (const mean of [0, 1e-9, 0.5, 1])
+    for (const deviation of [1e-320, 1e-300, 1e-12, 0.01, 1, 1e6, 1e300])
+      for (const mean of [-1e300, -40, 0, 1e-9, 0.5, 1, 3, 1e9])
         for (const p of [0, 1e-17, 0.1, 0.999, 1]) {
           const x = truncatedNormalQuantile(mean, deviation, 0, 1, p);
           expect(x >= 0 && x <= 1, `${mean} ${deviation} ${p} gives ${x}`).toBe(true);
