@@ -12,6 +12,8 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
   const { spec, environment, snapshot, plan, questions } = preflight;
   const row = (word: string, text: string): string => `${bold(word)}${' '.repeat(7 - word.length)}${text}`;
   const rungs = plan.rungs === null ? undefined : rungsText(plan.rungs);
+  // A better trial that comes late is promoted besides those of the plan.
+  const least = plan.scheduler === 'asha-promote' ? 'at least ' : '';
   const parameters = parameterRows(spec).map(([name = '', ...cells]) => [`  ${name}`, ...cells]);
   return [
     bold('tunes'),
@@ -30,7 +32,7 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
     row(
       'plan',
       `${plan.trials ?? 'unlimited'} trials, ${plan.parallel} at once, sampler ${plan.sampler}, scheduler ${plan.scheduler}` +
-        (rungs === undefined ? '' : ` (${rungs}; in all ${plan.totalResource ?? '∞'} of ${plan.fullResource ?? '∞'})`),
+        (rungs === undefined ? '' : ` (${least}${rungs}; in all ${least}${plan.totalResource ?? '∞'} of ${plan.fullResource ?? '∞'})`),
     ),
     ...(plan.brackets?.map(({ count, rungs: own }) => row('', `${count > 1 ? `${count} × ` : ''}${rungsText(own)}`)) ?? []),
     row('code', `${snapshot.files} files, ${formatBytes(snapshot.bytes)}`),

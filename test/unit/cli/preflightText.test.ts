@@ -57,6 +57,11 @@ describe('the text before a start', () => {
     );
   });
 
+  it('does not promise that promotions keep to the plan', () => {
+    const plan = { ...preflightOf().plan, scheduler: 'asha-promote' as const };
+    expect(textOf({ plan })).toContain('scheduler asha-promote (at least 9 to 1, 3 to 3, 1 to 9; in all at least 21 of 81)');
+  });
+
   it('shows the brackets of a plan that has several', () => {
     const rung = (resource: number, trials: number) => ({ resource, trials });
     const brackets = [
