@@ -1,5 +1,7 @@
 import type { Params, ParamValue } from '../../protocol/space.ts';
+import { conditionNames } from './condition.ts';
 import { contains, fromUnit, toUnit, valueAt } from './distribution.ts';
+import { hitAndRun } from './hitAndRun.ts';
 import type { CompiledParameter, CompiledSpace } from './space.ts';
 
 export type PointResult =
@@ -10,21 +12,36 @@ export type PointResult =
 /** Plain draws before the systematic search; a condition that keeps one point in ten still fails them only once in 10^9 cases. */
 const maxDraws = 200;
 const maxRepairs = 50;
+const maxSearches = 3;
 const maxNodes = 20_000;
+/** Listed once a space: enough for a discrete one of 200,000 points, of which few are valid. */
+const maxListNodes = 500_000;
+const maxListed = 50_000;
 
 /**
  * A random valid point. `when` is met by construction. For `where`, whole points are drawn first (uniform over the valid
- * ones); where hardly any point is valid, a randomised backtracking search assigns one parameter after the other and turns
- * round as soon as a condition is false. At most 200 draws and 20,000 assignments, then `none`.
+ * ones). Where hardly any point is valid, the valid combinations of the discrete parameters are listed, if there are not too
+ * many, and one is drawn; a randomised backtracking search assigns the other parameters one after the other and turns round as
+ * soon as a condition is false, and from the point that it finds a walk goes on, as searches often end at the same few. At
+ * most 200 draws, 500,000 assignments for the list, three searches of 20,000 and one walk, then `none`.
  */
 export function samplePoint(space: CompiledSpace, next: () => number): PointResult {
   for (let draw = 0; draw < maxDraws; draw++) {
     const params = drawPoint(space, next);
     if (space.satisfies(params)) return { type: 'ok', params };
   }
-  const first = walkPoints(space, maxNodes, (parameter) => candidates(parameter, next)).next();
-  if (first.done !== true) return { type: 'ok', params: first.value };
   const texts = space.where.map((condition) => `"${condition.text}"`).join(' and ');
+  const { parts, isWhole } = listedParts(space);
+  if (parts?.length === 0) return { type: 'none', message: `no point of the space satisfies ${texts}` };
+  for (let search = 0; search < maxSearches; search++) {
+    const part = parts?.[Math.floor(next() * parts.length)] ?? {};
+    if (parts !== null && isWhole) return { type: 'ok', params: { ...part } };
+    const found = walkPoints(space, maxNodes, (parameter) => {
+      const value = Object.hasOwn(part, parameter.name) ? part[parameter.name] : undefined;
+      return value === undefined ? candidates(parameter, next) : [value];
+    }).next();
+    if (found.done !== true) return { type: 'ok', params: hitAndRun(space, found.value, next) };
+  }
   return { type: 'none', message: `no point of the space was found that satisfies ${texts}` };
 }
 
@@ -53,7 +70,7 @@ export function repairPoint(space: CompiledSpace, params: Params, next: () => nu
  * values of a discrete one.
  */
 export function* walkPoints(
-  space: CompiledSpace,
+  space: Pick<CompiledSpace, 'ordered' | 'isActive' | 'satisfies'>,
   nodeLimit: number,
   values: (parameter: CompiledParameter) => Iterable<ParamValue> = allValues,
 ): Generator<Params, 'complete' | 'cut'> {
@@ -90,6 +107,42 @@ export function* walkPoints(
     }
     if (!isAdvanced) return 'complete';
   }
+}
+
+interface PartList {
+  /** Null where there are too many to list. */
+  readonly parts: readonly Params[] | null;
+  /** Whether the parts are whole points. */
+  readonly isWhole: boolean;
+}
+
+const partLists = new WeakMap<CompiledSpace, PartList>();
+
+/** All combinations of discrete parameters that violate no `where` so far; without those whose `when` reads a continuous one. */
+function listedParts(space: CompiledSpace): PartList {
+  const known = partLists.get(space);
+  if (known !== undefined) return known;
+  const names = new Set<string>();
+  const ordered = space.ordered.filter(({ name, size, when }) => {
+    const isListed = size < Infinity && (when === null || conditionNames(when).every((read) => names.has(read)));
+    if (isListed) names.add(name);
+    return isListed;
+  });
+  const found: Params[] = [];
+  const walk = walkPoints(
+    {
+      ordered,
+      isActive: (parameter, values) => space.isActive(parameter, values),
+      satisfies: (params) => space.satisfies(params),
+    },
+    maxListNodes,
+  );
+  let step = walk.next();
+  for (; step.done !== true && found.length < maxListed; step = walk.next()) found.push(step.value);
+  const isComplete = step.done === true && step.value === 'complete';
+  const list = { parts: isComplete ? found : null, isWhole: ordered.length === space.ordered.length };
+  partLists.set(space, list);
+  return list;
 }
 
 function* allValues(parameter: CompiledParameter): Generator<ParamValue> {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { conditionCycle } from '../../../../agent/core/space/conditionCycle.ts';
 import { walkPoints } from '../../../../agent/core/space/points.ts';
 import { compileSpace } from '../../../../agent/core/space/space.ts';
-import type { Params, SearchSpace } from '../../../../agent/protocol/space.ts';
+import type { Distribution, Params, SearchSpace } from '../../../../agent/protocol/space.ts';
 import { choice, float, int, parameter, searchSpace } from './builders.ts';
 
 const conditional = compileSpace(
@@ -137,6 +137,52 @@ describe('sampling', () => {
     }
   });
 
+  test.each<[string, SearchSpace, number, number]>([
+    ['60 of 125,000 points', searchSpace(cube(int(1, 50)), ['a * b * c == 96']), 400, 58],
+    ['a thin corner', searchSpace(cube(float(0, 1)).slice(1), ['b + c < 0.001']), 30, 28],
+    ['a thin corner in decades', searchSpace(cube(float(1e-9, 1, { log: true })), ['a * b * c < 1e-26']), 30, 28],
+    ['a thin band', searchSpace(cube(float(0, 1)), ['a - b < 0.00001', 'b - a < 0.00001']), 30, 28],
+    [
+      'few of the discrete part',
+      searchSpace([...cube(int(1, 50)), parameter('x', float(0, 1))], ['a * b * c == 96', 'x < 0.0001 or x > a']),
+      30,
+      28,
+    ],
+  ])('draws from a thin set differ: %s', (_, raw, draws, atLeast) => {
+    const space = compileSpace(raw);
+    const seen = new Set<string>();
+    for (let draw = 0; draw < draws; draw++) {
+      const point = draw % 2 === 0 ? space.sample(source(draw)) : space.repair({ a: 17, b: 0.9, c: 0.9 }, source(draw));
+      expect(point.type === 'ok' && space.isValid(point.params)).toBe(true);
+      if (point.type === 'ok') seen.add(space.key(point.params));
+    }
+    expect(seen.size).toBeGreaterThanOrEqual(atLeast);
+    // The same without a list that is already made.
+    expect(compileSpace(raw).sample(source(3))).toEqual(space.sample(source(3)));
+  });
+
+  test('draws from a thin set spread over it', () => {
+    const space = compileSpace(searchSpace(cube(float(0, 1)).slice(1), ['b + c < 0.001']));
+    const next = source(5);
+    let sum = 0;
+    let above = 0;
+    for (let draw = 0; draw < 400; draw++) {
+      const point = space.sample(next);
+      if (point.type !== 'ok') continue;
+      sum += Number(point.params['b']) / 400;
+      if (Number(point.params['b']) + Number(point.params['c']) > 0.0005) above++;
+    }
+    // Of the uniform distribution over the triangle: a third of its side, and three quarters.
+    expect(sum).toBeGreaterThan(0.00028);
+    expect(sum).toBeLessThan(0.00039);
+    expect(above).toBeGreaterThan(260);
+  });
+
+  test('says that there is no point only where all were looked at', () => {
+    const none = compileSpace(searchSpace(cube(int(1, 50)), ['a * b * c == 97 * 101']));
+    expect(none.sample(source(1))).toMatchObject({ type: 'none', message: expect.stringContaining('no point of the space sat') });
+  });
+
   test('says when there is no point', () => {
     const space = compileSpace(searchSpace([parameter('a', float(0, 1)), parameter('b', int(0, 1e6))], ['a > 2', 'b != 3']));
     expect(space.sample(source(1))).toMatchObject({ type: 'none', message: expect.stringContaining('"a > 2"') });
@@ -160,6 +206,10 @@ describe('sampling', () => {
     );
   });
 });
+
+function cube(distribution: Distribution) {
+  return ['a', 'b', 'c'].map((name) => parameter(name, distribution));
+}
 
 function conditionalParameters() {
   return [parameter('a', int(1, 4)), parameter('b', int(1, 4), { when: 'a > 1' }), parameter('c', choice('x', 'y'))];
