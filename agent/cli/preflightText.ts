@@ -32,7 +32,9 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
     row(
       'plan',
       `${plan.trials ?? 'unlimited'} trials, ${plan.parallel} at once, sampler ${plan.sampler}, scheduler ${plan.scheduler}` +
-        (rungs === undefined ? '' : ` (${least}${rungs}; in all ${least}${plan.totalResource ?? '∞'} of ${plan.fullResource ?? '∞'})`),
+        (rungs === undefined
+          ? ''
+          : ` (${least}${rungs}; in all ${least}${plan.totalResource ?? '∞'} of ${plan.fullResource ?? '∞'})`),
     ),
     ...(plan.brackets?.map(({ count, rungs: own }) => row('', `${count > 1 ? `${count} × ` : ''}${rungsText(own)}`)) ?? []),
     row('code', `${snapshot.files} files, ${formatBytes(snapshot.bytes)}`),
