@@ -36,7 +36,7 @@ describe('sorted list', () => {
   test('holds 20,000 pairs in chunks, in order, and survives JSON', () => {
     let list = createSortedList();
     for (let i = 0; i < 20_000; i++) insert(list, (i * 7919) % 20_011, i);
-    expect(Math.max(...list.chunks.map((chunk) => chunk.scores.length))).toBeLessThanOrEqual(512);
+    expect(Math.max(...list.chunks.map((chunk) => chunk.scores.length))).toBeLessThanOrEqual(1024);
     list = JSON.parse(JSON.stringify(list)) as typeof list;
     const scores = Array.from({ length: 20_000 }, (_, i) => at(list, i)?.score ?? NaN);
     expect(scores).toEqual(scores.toSorted((a, b) => a - b));
