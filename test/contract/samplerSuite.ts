@@ -57,9 +57,10 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
       ['discrete', spaces.smallDiscrete],
       ['with conditions', spaces.smallConditional],
       ['with where', spaces.smallWhere],
+      ['few valid points of many', spaces.fewOfMany],
     ])('a small space is used up without a duplicate: %s', (_, raw) => {
       const space = compileSpace(raw);
-      const all = new Set([...walkPoints(space, 10_000)].map((params) => space.key(params)));
+      const all = new Set([...walkPoints(space, 200_000)].map((params) => space.key(params)));
       const observations = run(sampler, space, all.size + 5, (point) => [distance(space, point)]);
       expect(new Set(observations.map(({ params }) => space.key(params)))).toEqual(all);
       expect(observations).toHaveLength(all.size);
@@ -262,6 +263,12 @@ const spaces = {
     [parameter('heads', int(1, 32)), parameter('width', int(8, 256, { step: 8 })), parameter('x', float(0, 1))],
     ['heads * 8 <= width', 'x < 0.3'],
   ),
+  thin: searchSpace([parameter('x', float(0, 1)), parameter('y', float(0, 1))], ['x + y < 0.001']),
+  fewOfMany: searchSpace(
+    ['a', 'b', 'c'].map((name) => parameter(name, int(1, 50))),
+    ['a * b * c == 12'],
+  ),
+  longInt: searchSpace([parameter('n', int(0, Number.MAX_SAFE_INTEGER))]),
   narrow: searchSpace([parameter('a', int(0, 99)), parameter('b', int(0, 99)), parameter('x', float(0, 1))], ['a + b == 100']),
   smallDiscrete: searchSpace([
     parameter('a', int(1, 3)),

@@ -36,9 +36,9 @@ export function samplePoint(space: CompiledSpace, next: () => number): PointResu
   for (let search = 0; search < maxSearches; search++) {
     const part = parts?.[Math.floor(next() * parts.length)] ?? {};
     if (parts !== null && isWhole) return { type: 'ok', params: { ...part } };
-    const found = walkPoints(space, maxNodes, (parameter) => {
+    const found = walkPoints(space, maxNodes, (parameter, assigned) => {
       const value = Object.hasOwn(part, parameter.name) ? part[parameter.name] : undefined;
-      return value === undefined ? candidates(parameter, next) : [value];
+      return value === undefined ? candidates(parameter, assigned, next) : [value];
     }).next();
     if (found.done !== true) return { type: 'ok', params: hitAndRun(space, found.value, next) };
   }
@@ -72,7 +72,7 @@ export function repairPoint(space: CompiledSpace, params: Params, next: () => nu
 export function* walkPoints(
   space: Pick<CompiledSpace, 'ordered' | 'isActive' | 'satisfies'>,
   nodeLimit: number,
-  values: (parameter: CompiledParameter) => Iterable<ParamValue> = allValues,
+  values: (parameter: CompiledParameter, assigned: Params) => Iterable<ParamValue> = allValues,
 ): Generator<Params, 'complete' | 'cut'> {
   const { ordered } = space;
   const params: Record<string, ParamValue> = {};
@@ -86,7 +86,7 @@ export function* walkPoints(
     } else {
       const parameter = ordered[stack.length];
       if (parameter !== undefined) {
-        stack.push(space.isActive(parameter, params) ? values(parameter)[Symbol.iterator]() : null);
+        stack.push(space.isActive(parameter, params) ? values(parameter, params)[Symbol.iterator]() : null);
         if (stack.at(-1) === null) continue;
       }
     }
@@ -149,8 +149,8 @@ function* allValues(parameter: CompiledParameter): Generator<ParamValue> {
   for (let index = 0; index < parameter.size; index++) yield valueAt(parameter.distribution, index);
 }
 
-/** Values in random order: all of a short list, else random ones between the two ends. */
-function* candidates(parameter: CompiledParameter, next: () => number): Generator<ParamValue> {
+/** Values in random order: all of a short list, else random ones, those of other parameters (for `a == b`) and the two ends. */
+function* candidates(parameter: CompiledParameter, assigned: Params, next: () => number): Generator<ParamValue> {
   const { distribution, size } = parameter;
   if (size <= 1024) {
     const order = Array.from({ length: size }, (_, index) => index);
@@ -162,6 +162,7 @@ function* candidates(parameter: CompiledParameter, next: () => number): Generato
     return;
   }
   for (let draw = 0; draw < 14; draw++) yield fromUnit(distribution, next());
+  yield* new Set(Object.values(assigned).filter((value) => contains(distribution, value)));
   yield fromUnit(distribution, 0);
   yield fromUnit(distribution, 1);
 }

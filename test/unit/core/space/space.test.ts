@@ -142,6 +142,7 @@ describe('sampling', () => {
     ['a thin corner', searchSpace(cube(float(0, 1)).slice(1), ['b + c < 0.001']), 30, 28],
     ['a thin corner in decades', searchSpace(cube(float(1e-9, 1, { log: true })), ['a * b * c < 1e-26']), 30, 28],
     ['a thin band', searchSpace(cube(float(0, 1)), ['a - b < 0.00001', 'b - a < 0.00001']), 30, 28],
+    ['two equal floats', searchSpace(cube(float(0, 1)), ['a == b', 'c < 0.1']), 30, 28],
     [
       'few of the discrete part',
       searchSpace([...cube(int(1, 50)), parameter('x', float(0, 1))], ['a * b * c == 96', 'x < 0.0001 or x > a']),
