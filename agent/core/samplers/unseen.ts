@@ -5,6 +5,8 @@ import type { Proposal, SamplerContext } from './sampler.ts';
 const maxDraws = 50;
 /** Spaces up to this size are listed to find the last points that no trial has. */
 const maxListed = 20_000;
+/** Enough for a space of 200,000 points of which few are valid. */
+const maxNodes = 500_000;
 
 /**
  * A random valid point that no trial has. First by drawing; a space that is small enough is then listed, so its last free
@@ -32,7 +34,7 @@ export function freePoints(context: SamplerContext): Params[] | null {
   if (space.parameters.some((parameter) => parameter.size === Infinity)) return null;
   if (!space.hasConditions && space.cardinality > maxListed) return null;
   const free: Params[] = [];
-  const walk = walkPoints(space, 10 * maxListed);
+  const walk = walkPoints(space, maxNodes);
   for (let step = walk.next(); ; step = walk.next()) {
     if (step.done === true) return step.value === 'complete' ? free : null;
     if (!history.has(step.value)) free.push(step.value);

@@ -113,7 +113,7 @@ test.each<[string, Distribution]>([
   if (d.type !== 'int') return;
   const step = BigInt(d.step ?? 1);
   const check = (value: ParamValue): void => {
-    expect(Number.isSafeInteger(value) && Number(value) >= d.low && Number(value) <= d.high, `${value}`).toBe(true);
+    expect(Number.isSafeInteger(value) && Number(value) >= d.low && Number(value) <= d.high, String(value)).toBe(true);
     expect((BigInt(Number(value)) - BigInt(d.low)) % step).toBe(0n);
     expect(contains(d, value)).toBe(true);
     const back = fromUnit(d, toUnit(d, value));
