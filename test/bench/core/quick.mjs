@@ -7,7 +7,8 @@ import { mean } from './statistics.mjs';
  * Samplers on problems that need no Python, in one process, through the requests of `hpo serve`. Nothing in it depends on time, so the
  * same sources give the same regrets.
  *
- * A band is the mean regret of five runs with other seeds and what a sampler may reach at worst: four standard deviations above it.
+ * A band is the mean regret of five runs with other seeds and what a sampler may reach at worst: two standard deviations above it, which no one of the
+ * five can be beyond by chance alone ((n − 1) / √n = 1.8).
  * @typedef {{ regret: number, limit: number }} Band
  */
 
@@ -63,7 +64,7 @@ function record() {
       const regrets = [1, 2, 3, 4, 5].map((seed) => quickRegret(sampler, seed));
       const regret = mean(regrets);
       const deviation = Math.sqrt(regrets.reduce((sum, value) => sum + (value - regret) ** 2, 0) / 4);
-      const limit = regret + 4 * deviation;
+      const limit = regret + 2 * deviation;
       return [sampler, { regret: Number(regret.toFixed(5)), limit: Number(limit.toFixed(5)) }];
     }),
   );
