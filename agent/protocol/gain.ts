@@ -83,9 +83,16 @@ export function paretoFront(view: StudyView): number[] {
   return front.map(({ number }) => number);
 }
 
-function dominates(a: readonly number[], b: readonly number[]): boolean {
-  const isNoWorse = a.every((loss, index) => loss <= (b[index] ?? NaN));
-  return isNoWorse && a.some((loss, index) => loss < (b[index] ?? NaN));
+/** At least as good in every objective and better in one; losses, none of them NaN. */
+export function dominates(a: readonly number[], b: readonly number[]): boolean {
+  let isBetter = false;
+  for (let k = 0; k < a.length; k++) {
+    const left = a[k] ?? 0;
+    const right = b[k] ?? 0;
+    if (left > right) return false;
+    if (left < right) isBetter = true;
+  }
+  return isBetter;
 }
 
 /** Why there is no gain to show yet, for people. */

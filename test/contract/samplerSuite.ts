@@ -10,6 +10,7 @@ import {
 import { type CompiledSpace, compileSpace, walkPoints } from '../../agent/core/space/index.ts';
 import type { Objective, Params, SearchSpace } from '../../agent/protocol/space.ts';
 import { liars } from '../../agent/protocol/study.ts';
+import { contextOf, loss } from '../unit/core/samplers/context.ts';
 import { choice, float, int, ordinal, parameter, searchSpace } from '../unit/core/space/builders.ts';
 
 export interface SamplerTraits {
@@ -31,7 +32,7 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
       const space = compileSpace(spaces.mixed);
       const observations = run(sampler, space, 25, (point) => [distance(space, point)]);
       const propose = (seed: number, number: number): unknown =>
-        sampler.propose(context(space, new History(space, observations), { seed, number }));
+        sampler.propose(contextOf(space, { history: new History(space, observations), seed, number }));
       expect(propose(7, 25)).toEqual(propose(7, 25));
       if (sampler.name === 'grid') return;
       expect(propose(8, 25)).not.toEqual(propose(7, 25));
@@ -47,9 +48,9 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
       const restored = History.fromJSON(space, JSON.parse(JSON.stringify(live)));
       expect(restored.toJSON()).toEqual(live.toJSON());
       // Other studies in between must not matter.
-      sampler.propose(context(compileSpace(spaces.conditions), new History(compileSpace(spaces.conditions)), { number: 3 }));
-      expect(sampler.propose(context(space, restored, { number: 30 }))).toEqual(
-        sampler.propose(context(space, live, { number: 30 })),
+      sampler.propose(contextOf(compileSpace(spaces.conditions), { number: 3 }));
+      expect(sampler.propose(contextOf(space, { history: restored, number: 30 }))).toEqual(
+        sampler.propose(contextOf(space, { history: live, number: 30 })),
       );
     });
 
@@ -64,7 +65,7 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
       const observations = run(sampler, space, all.size + 5, (point) => [distance(space, point)]);
       expect(new Set(observations.map(({ params }) => space.key(params)))).toEqual(all);
       expect(observations).toHaveLength(all.size);
-      expect(sampler.propose(context(space, new History(space, observations), { number: 99 }))).toMatchObject({
+      expect(sampler.propose(contextOf(space, { history: new History(space, observations), number: 99 }))).toMatchObject({
         type: 'exhausted',
       });
     });
@@ -80,7 +81,7 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
       const done = run(sampler, space, 20, (point) => [distance(space, point)]);
       const history = new History(space, done);
       for (let number = done.length; number < done.length + 16; number++) {
-        const proposal = sampler.propose(context(space, history, { number, liar }));
+        const proposal = sampler.propose(contextOf(space, { history, number, liar }));
         if (proposal.type === 'exhausted') break;
         expect(space.isValid(proposal.params)).toBe(true);
         history.upsert({ number, params: proposal.params, state: 'pending', values: [NaN], resource: 0 });
@@ -176,7 +177,7 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
     test('proposes within ten seconds after 100,000 observations, on a busy machine too', () => {
       const history = manyObservations();
       const start = performance.now();
-      const proposal = sampler.propose(context(history.space, history, { number: history.size, budgetTrials: 200_000 }));
+      const proposal = sampler.propose(contextOf(history.space, { history, number: history.size, budgetTrials: 200_000 }));
       expect(performance.now() - start).toBeLessThan(10_000);
       expect(proposal.type === 'exhausted' || history.space.isValid(proposal.params)).toBe(true);
     });
@@ -221,7 +222,7 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
 
     test('says when no point satisfies the conditions', () => {
       const space = compileSpace(searchSpace([parameter('a', int(1, 5))], ['a > 9']));
-      expect(sampler.propose(context(space, new History(space)))).toMatchObject({ type: 'exhausted' });
+      expect(sampler.propose(contextOf(space))).toMatchObject({ type: 'exhausted' });
     });
 
     test.each<[string, Params]>([
@@ -233,7 +234,7 @@ export function samplerSuite(sampler: Sampler, traits: SamplerTraits): void {
         { length: 30 },
         (_value, number): Observation => ({ number, params, state: 'complete', values: [number], resource: 1 }),
       );
-      const proposal = sampler.propose(context(space, new History(space, observations), { number: 30 }));
+      const proposal = sampler.propose(contextOf(space, { history: new History(space, observations), number: 30 }));
       expect(proposal.type === 'point' && space.isValid(proposal.params)).toBe(true);
     });
   });
@@ -283,25 +284,6 @@ const spaces = {
   smallWhere: searchSpace([parameter('a', int(1, 6)), parameter('b', int(1, 6))], ['a * b <= 12', 'a != b']),
 } satisfies Record<string, SearchSpace>;
 
-const loss: Objective = { metric: 'loss', direction: 'min', goal: null };
-
-function context(space: CompiledSpace, history: History, more: Partial<SamplerContext> = {}): SamplerContext {
-  return {
-    space,
-    objectives: [loss],
-    history,
-    seed: 1,
-    number: 0,
-    budgetTrials: null,
-    liar: 'max',
-    parallel: 1,
-    fidelity: null,
-    prior: null,
-    trialMs: null,
-    ...more,
-  };
-}
-
 interface RunOptions {
   readonly state?: (number: number) => ObservationState;
   readonly objectives?: readonly Objective[];
@@ -321,7 +303,7 @@ function run(
   const history = new History(space);
   for (let number = 0; number < nTrials; number++) {
     const more = { number, objectives: options.objectives ?? [loss], ...options.context };
-    const proposal = sampler.propose(context(space, history, more));
+    const proposal = sampler.propose(contextOf(space, { history, ...more }));
     if (proposal.type === 'exhausted') {
       expect(proposal.reason.length).toBeGreaterThan(0);
       break;

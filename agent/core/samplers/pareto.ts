@@ -1,3 +1,5 @@
+import { dominates } from '../../protocol/gain.ts';
+
 /** Takes `count` of a front's members, which are indices of `losses`. */
 export type Choice = (front: readonly number[], losses: readonly (readonly number[])[], count: number) => number[];
 
@@ -29,17 +31,6 @@ export function bestOfFronts(
     rest = dominated;
   }
   return chosen.map((index) => rows[index] ?? 0);
-}
-
-/** At least as good in every objective and better in one. */
-export function dominates(a: readonly number[], b: readonly number[]): boolean {
-  let isBetter = false;
-  for (let k = 0; k < a.length; k++) {
-    const difference = (a[k] ?? 0) - (b[k] ?? 0);
-    if (difference > 0) return false;
-    if (difference < 0) isBetter = true;
-  }
-  return isBetter;
 }
 
 function compareInOrder(a: readonly number[], b: readonly number[]): number {

@@ -1,3 +1,5 @@
+import { dominates } from '../../protocol/gain.ts';
+
 /** A point with its tie-breaker: equal ones rank by number. */
 export interface Ranked {
   readonly number: number;
@@ -27,18 +29,6 @@ export function frontOrder<T extends Ranked>(points: readonly T[], count: number
     rest = dominated;
   }
   return chosen;
-}
-
-/** At least as good in every objective and better in one. */
-export function dominates(a: readonly number[], b: readonly number[]): boolean {
-  let isBetter = false;
-  for (let k = 0; k < a.length; k++) {
-    const left = a[k] ?? 0;
-    const right = b[k] ?? 0;
-    if (left > right) return false;
-    if (left < right) isBetter = true;
-  }
-  return isBetter;
 }
 
 function isDominated(scores: readonly number[], front: readonly Ranked[]): boolean {

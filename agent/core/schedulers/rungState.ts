@@ -1,4 +1,5 @@
-import { dominates, frontOrder, type Ranked } from './frontOrder.ts';
+import { dominates } from '../../protocol/gain.ts';
+import { frontOrder, type Ranked } from './frontOrder.ts';
 import { nPromotable } from './rungs.ts';
 import type { Measured, RungState } from './scheduler.ts';
 import { at, createSortedList, insert, toScore } from './sortedList.ts';

@@ -1,10 +1,10 @@
 import { HpoError } from '../../protocol/errors.ts';
 import type { StudyEvent } from '../../protocol/events.ts';
+import { paretoFront } from '../../protocol/gain.ts';
 import type { Params } from '../../protocol/space.ts';
 import type { BestTrial, Failure, MetricValues, StudySpec } from '../../protocol/study.ts';
-import { bestTrial, metricNumber, type TrialView } from '../../protocol/view.ts';
+import { bestTrial, metricNumber, type StudyView, type TrialView } from '../../protocol/view.ts';
 import { scaleSlots } from '../resources/index.ts';
-import { dominates } from '../samplers/pareto.ts';
 import type { Decision } from '../schedulers/index.ts';
 import { decide } from './decide.ts';
 import { createStudy, fold } from './fold.ts';
@@ -106,7 +106,7 @@ export class AskTell {
   /** The best complete trial. @throws HpoError HPO-4506 when there is none. */
   best(): Best {
     const { view } = this.#state;
-    const front = view.spec.objectives.length > 1 ? paretoFront(view.spec.objectives, view.trials) : null;
+    const front = view.spec.objectives.length > 1 ? sortedFront(view) : null;
     const best = front === null ? bestTrial(view) : front[0];
     if (best === null || best === undefined)
       throw new HpoError('HPO-4506', 'no trial is complete yet', 'ask for the best after a trial was told to be complete');
@@ -187,20 +187,17 @@ export class AskTell {
   }
 }
 
-/** Complete trials that no other is better than, by the first objective from its best. */
-function paretoFront(objectives: StudySpec['objectives'], trials: readonly TrialView[]): readonly BestTrial[] {
-  const front: { readonly trial: TrialView; readonly losses: readonly number[] }[] = [];
-  const ranked = trials
-    .filter((trial) => trial.state === 'complete')
-    .map((trial) => ({
-      trial,
-      losses: objectives.map(({ metric, direction }) => metricNumber(trial.values[metric]) * (direction === 'min' ? 1 : -1)),
+/** The Pareto front, by the first objective from its best, then by the next ones. */
+function sortedFront(view: StudyView): readonly BestTrial[] {
+  const { objectives } = view.spec;
+  return paretoFront(view)
+    .flatMap((number) => view.trials[number] ?? [])
+    .map(({ number, params, values }) => ({
+      best: { number, params, values },
+      losses: objectives.map(({ metric, direction }) => metricNumber(values[metric]) * (direction === 'min' ? 1 : -1)),
     }))
-    .filter(({ losses }) => !losses.some(Number.isNaN))
-    .sort((a, b) => compareLosses(a.losses, b.losses) || a.trial.number - b.trial.number);
-  // In this order nothing is dominated by what comes later.
-  for (const one of ranked) if (!front.some(({ losses }) => dominates(losses, one.losses))) front.push(one);
-  return front.map(({ trial: { number, params, values } }) => ({ number, params, values }));
+    .sort((a, b) => compareLosses(a.losses, b.losses))
+    .map(({ best }) => best);
 }
 
 function compareLosses(a: readonly number[], b: readonly number[]): number {

@@ -1,6 +1,6 @@
+import { dominates } from '../../../protocol/gain.ts';
 import type { Objective } from '../../../protocol/space.ts';
 import type { Rng } from '../../math/index.ts';
-import { dominates } from '../pareto.ts';
 import type { SamplerContext } from '../sampler.ts';
 import { type Acquisition, logExpectedImprovement, withColumns } from './acquisition.ts';
 import { logHypervolumeImprovement } from './hypervolumeImprovement.ts';
@@ -8,7 +8,7 @@ import type { GpModel, Prediction } from './model.ts';
 import { fitOutputTransform, type OutputTransform } from './outputTransform.ts';
 import { withPending } from './pending.ts';
 import { type Losses, ownStudy, Surrogates } from './surrogate.ts';
-import { chooseRows, type TrainingSet, trainingSet } from './trainingSet.ts';
+import { chooseRows, squaredDistance, type TrainingSet, trainingSet } from './trainingSet.ts';
 
 /** What is to be improved. */
 export interface Goal {
@@ -169,17 +169,6 @@ function referenceOf(front: readonly Pair[], points: readonly Pair[]): [number, 
     return worst + 0.1 * (worst > best ? worst - best : Math.max(all - best, 1));
   };
   return [corner(0), corner(1)];
-}
-
-/** Of the row of `unit` that begins at `offset`. Inactive against active counts like a whole range. */
-function squaredDistance(unit: Float64Array, offset: number, center: Float64Array): number {
-  let sum = 0;
-  for (let d = 0; d < center.length; d++) {
-    const [a, b] = [unit[offset + d] ?? NaN, center[d] ?? NaN];
-    if (Number.isNaN(a) || Number.isNaN(b)) sum += Number(Number.isNaN(a) !== Number.isNaN(b));
-    else sum += (a - b) ** 2;
-  }
-  return sum;
 }
 
 /** Such as: the model expects accuracy 0.912 (0.87 to 0.94). */

@@ -93,3 +93,14 @@ function smallest(values: Float64Array, count: number): number[] {
   for (let index = 0; index < values.length; index++) if ((values[index] ?? NaN) <= limit) order.push(index);
   return order.sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0) || a - b).slice(0, count);
 }
+
+/** Of the row of `unit` that begins at `offset`. Inactive against active counts like a whole range. */
+export function squaredDistance(unit: Float64Array, offset: number, center: Float64Array): number {
+  let sum = 0;
+  for (let d = 0; d < center.length; d++) {
+    const [a, b] = [unit[offset + d] ?? NaN, center[d] ?? NaN];
+    if (Number.isNaN(a) || Number.isNaN(b)) sum += Number(Number.isNaN(a) !== Number.isNaN(b));
+    else sum += (a - b) ** 2;
+  }
+  return sum;
+}

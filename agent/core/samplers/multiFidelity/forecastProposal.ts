@@ -9,7 +9,7 @@ import { GpModel, type Prediction } from '../gp/model.ts';
 import { fitOutputTransform } from '../gp/outputTransform.ts';
 import { withPending } from '../gp/pending.ts';
 import { Surrogates } from '../gp/surrogate.ts';
-import { chooseRows, trainingSet } from '../gp/trainingSet.ts';
+import { chooseRows, squaredDistance, trainingSet } from '../gp/trainingSet.ts';
 import type { History } from '../history.ts';
 import type { Proposal, SamplerContext } from '../sampler.ts';
 import { startupPoint } from '../startup.ts';
@@ -62,7 +62,11 @@ export function forecastProposal(context: SamplerContext): Proposal {
   const { rows, losses } = forecasts;
   if (rows.length < nStartup || space.cardinality === 1) return startupPoint(context, nStartup);
   const rng = createRng(context.seed, number, streams.gp);
-  const distanceTo = (best: number) => (index: number) => distance(history, rows[index] ?? 0, rows[best] ?? 0);
+  const width = space.parameters.length;
+  const distanceTo = (best: number): ((index: number) => number) => {
+    const center = history.unit.subarray((rows[best] ?? 0) * width, ((rows[best] ?? 0) + 1) * width);
+    return (index) => squaredDistance(history.unit, (rows[index] ?? 0) * width, center);
+  };
   const chosen = chooseRows(losses, maxRows, distanceTo);
   const { model, invert } = modelOf(history, forecasts, chosen);
 
@@ -74,7 +78,6 @@ export function forecastProposal(context: SamplerContext): Proposal {
   const shown = new Set(rows);
   const training = trainingSet(history, objectives);
   const hidden = training.pending.filter((row) => !shown.has(row)).slice(-maxPending);
-  const width = space.parameters.length;
   const known = ranked.map(y);
   const models = withPending(
     model,
@@ -153,18 +156,6 @@ function placeOf(history: History, row: number): Float64Array {
     if (when === null && Number.isNaN(place[d])) place[d] = 0.5;
   });
   return place;
-}
-
-/** Inactive against active counts like a whole range. */
-function distance(history: History, a: number, b: number): number {
-  const width = history.space.parameters.length;
-  let sum = 0;
-  for (let d = 0; d < width; d++) {
-    const u = history.unit[a * width + d] ?? NaN;
-    const v = history.unit[b * width + d] ?? NaN;
-    sum += Number.isNaN(u) || Number.isNaN(v) ? Number(Number.isNaN(u) !== Number.isNaN(v)) : (u - v) ** 2;
-  }
-  return sum;
 }
 
 /** The last of numbers that grow by a sixteenth to an eighth, so that hyperparameters are found anew only then. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { History, type Observation, type ObservationState } from '../../../../agent/core/samplers/history.ts';
-import { bestOfFronts, dominates } from '../../../../agent/core/samplers/pareto.ts';
+import { bestOfFronts } from '../../../../agent/core/samplers/pareto.ts';
+import { dominates } from '../../../../agent/protocol/gain.ts';
 import { splitObservations } from '../../../../agent/core/samplers/split.ts';
 import { compileSpace } from '../../../../agent/core/space/index.ts';
 import type { Objective } from '../../../../agent/protocol/space.ts';
