@@ -312,7 +312,8 @@ function toHpoError(error: unknown): HpoError {
   if (error instanceof HpoError) return error;
   if (error instanceof ResponseError) {
     const wire = wireErrorSchema.safeParse(error.data);
-    if (error.code === ErrorCodes.PendingResponseRejected) return connectionLost();
+    // Nobody answers any more, or nobody was there to be asked: the other end may be gone before the socket is closed.
+    if (error.code === ErrorCodes.PendingResponseRejected || error.code === ErrorCodes.MessageWriteError) return connectionLost();
     if (wire.success) return new HpoError(wire.data.code, wire.data.message, wire.data.next, { exitCode: wire.data.exitCode });
     return new HpoError('HPO-9001', error.message, 'report this fault with the agent.log', { cause: error });
   }
