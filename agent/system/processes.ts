@@ -1,0 +1,42 @@
+/** A process that cannot be mistaken for a later one with the same id. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Start time as the system tells it: clock ticks since boot on Linux, a date elsewhere. */
+  readonly ticks: string;
+  /** Id of the boot; empty where the system has none. */
+  readonly boot: string;
+}
+
+/** The processes of this machine. */
+export interface Processes {
+  /** Starts a program in a session of its own, its output appended to a file. Rejects when it cannot be started. */
+  spawn(options: SpawnOptions): Promise<Child>;
+  /** Whether that very process lives; a zombie does not. */
+  isAlive(identity: ProcessIdentity): Promise<boolean>;
+  /** Sends a signal to the process group that the process leads; to the process alone while it has not made its group yet. False when it is gone. */
+  signalGroup(pid: number, signal: NodeJS.Signals): boolean;
+  /** Sends a signal to one process; false when it is gone or not ours. */
+  send(pid: number, signal: NodeJS.Signals): boolean;
+  /** Processes whose environment carries a mark (`HPO_ATTEMPT_KEY`) that the test accepts, wherever they have gone. */
+  findMarked(isOurs: (mark: string) => boolean): Promise<readonly number[]>;
+  /** Kills by the kernel for want of memory since boot; null where the system does not count. */
+  oomKills(): number | null;
+}
+
+export interface SpawnOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly folder: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** File to which stdout and stderr are appended. */
+  readonly output: string;
+  /** Called once, when the process has exited. */
+  readonly onExit: () => void;
+}
+
+export interface Child {
+  readonly pid: number;
+  /** Null while it runs, and for one that a signal ended. */
+  readonly exitCode: number | null;
+  readonly hasExited: boolean;
+}
