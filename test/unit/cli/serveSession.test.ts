@@ -266,22 +266,6 @@ test.each(['random', 'tpe'])('1,000 trials of %s, the same in every session', (s
   expect(run(1_000).slice(0, 100)).toEqual(run(100));
 });
 
-test('an ask costs little beside the sampler', () => {
-  const session = new ServeSession();
-  session.answer(JSON.stringify(create()));
-  // The quickest of ten batches: a busy machine slows down some of them.
-  const batches = Array.from({ length: 10 }, (_, batch) => {
-    const start = performance.now();
-    for (let number = batch * 200; number < (batch + 1) * 200; number++) {
-      session.answer('{"ask":{"n":1}}');
-      session.answer(`{"tell":{"number":${number},"state":"complete","values":{"loss":1}}}`);
-    }
-    return (performance.now() - start) / 200;
-  });
-  // Measured at 0.04 ms for both lines.
-  expect(Math.min(...batches)).toBeLessThan(0.4);
-});
-
 interface Answer {
   readonly trials: { number: number; parent?: number; resume: boolean; resource: number; params: { lr: number } }[];
   readonly decision: string;

@@ -29,7 +29,8 @@ describe('a full disk', () => {
     const before = performance.now();
     await expect(life.driver.createStudy('a', study())).rejects.toMatchObject({ code: 'HPO-6003', next: 'Free some room' });
     await expect(life.driver.createStudy('b', study())).rejects.toMatchObject({ code: 'HPO-6003' });
-    expect(performance.now() - before).toBeLessThan(500);
+    // Sooner than the next try of the journal.
+    expect(performance.now() - before).toBeLessThan(1_000);
     expect(life.driver.views()).toEqual([]);
     disk.isFull = false;
     // Whoever made room and tries again need not wait either.

@@ -210,7 +210,8 @@ describe('the main file', () => {
     journal.append(of('a', [make.trial(1)]));
     const start = performance.now();
     expect(journal.checkpoint()).toBe(false);
-    expect(performance.now() - start).toBeLessThan(500);
+    // Without the wait for other programs, which is two seconds.
+    expect(performance.now() - start).toBeLessThan(1_900);
     journal.append(of('a', [make.trial(2)]));
     await sleep(60);
     reader.exec('COMMIT');

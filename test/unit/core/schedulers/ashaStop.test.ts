@@ -172,18 +172,4 @@ describe('asha-stop', () => {
       'stop',
     ]);
   });
-
-  // PERFORMANCE: at most 20 µs at 100,000 trials. The best of many batches is taken, so that a busy machine does not decide.
-  test('a decision at 100,000 trials takes at most 20 µs', () => {
-    const scheduler = createScheduler('asha-stop', config({}));
-    const random = (i: number) => (Math.imul(i + 1, 2654435761) >>> 0) / 2 ** 32;
-    for (let i = 1; i <= 100_000; i++) scheduler.onReport(i, 1, [random(i)]);
-    let best = Infinity;
-    for (let batch = 0; batch < 20; batch++) {
-      const start = performance.now();
-      for (let i = 0; i < 100; i++) scheduler.onReport(100_001 + batch * 100 + i, 1, [random(i * 31 + batch)]);
-      best = Math.min(best, ((performance.now() - start) / 100) * 1000);
-    }
-    expect(best).toBeLessThan(20);
-  });
 });
