@@ -174,7 +174,7 @@ export function keyOf({ studyId, trial, attempt }: AttemptKey): string {
 }
 
 /** Resolves when the condition holds; rejects with what is there instead. */
-export async function until(condition: () => boolean, what: () => unknown = () => '', timeoutMs = 5_000): Promise<void> {
+export async function until(condition: () => boolean, what: () => unknown = () => '', timeoutMs = 15_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`waited in vain: ${condition.toString()} ${JSON.stringify(what())}`);
