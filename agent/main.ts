@@ -17,6 +17,7 @@ import { startProposer } from './proposerThread.ts';
 import { AgentServer } from './server/server.ts';
 import { AgentService } from './service.ts';
 import { openJournal, type SqliteJournal } from './store/index.ts';
+import { type Failpoints, failpointsOf, ProcessFailpoints } from './system/failpoints.ts';
 import { version } from './version.ts';
 
 const maxIdleCheckMs = 5_000;
@@ -27,27 +28,34 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { home: { type: 'string' }, 'idle-minutes': { type: 'string', default: '10' } } });
   const home = resolve(values.home ?? defaultHome());
   makeHome(home);
-  const journal = openAsOnlyWriter(home);
+  const failpoints = failpointsOf(process.env['HPO_FAILPOINTS']);
+  const journal = openAsOnlyWriter(home, failpoints);
   if (journal === null) return;
   const logger = openLog(home);
   try {
-    await serve(home, Number(values['idle-minutes']) * 60_000, journal, logger);
+    await serve(home, Number(values['idle-minutes']) * 60_000, journal, logger, failpoints);
   } finally {
     journal[Symbol.dispose]();
   }
 }
 
 /** Of agents started at once, one gets the lock; the others end quietly and their clients find the one. */
-function openAsOnlyWriter(home: string): SqliteJournal | null {
+function openAsOnlyWriter(home: string, failpoints: Failpoints): SqliteJournal | null {
   try {
-    return openJournal(join(home, 'journal.db'));
+    return openJournal(join(home, 'journal.db'), { failpoints });
   } catch (error) {
     if (error instanceof HpoError && error.code === 'HPO-6001') return null;
     throw error;
   }
 }
 
-async function serve(home: string, idleMs: number, journal: SqliteJournal, logger: Logger): Promise<void> {
+async function serve(
+  home: string,
+  idleMs: number,
+  journal: SqliteJournal,
+  logger: Logger,
+  failpoints: Failpoints,
+): Promise<void> {
   const log: Log = {
     info: (message, data) => logger.info(data ?? {}, message),
     error: (message, data) => logger.error(data ?? {}, message),
@@ -84,7 +92,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   await using server = new AgentServer({ socket, token, service, log });
   await server.listen();
   driver.onFault((fault) => server.tell(fault === null ? 'The journal is written again: everything goes on.' : messageOf(fault)));
-  writeDiscovery(home, { pid: process.pid, version, socket, token });
+  failpoints.step('agent.discovery', () => writeDiscovery(home, { pid: process.pid, version, socket, token }, failpoints));
   log.info('the agent listens', { socket, version, pid: process.pid });
 
   const idle = setInterval(
@@ -96,7 +104,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   );
   const reason = await stop.promise;
   clearInterval(idle);
-  log.info('the agent ends', { reason });
+  log.info('the agent ends', { reason, ...(failpoints instanceof ProcessFailpoints ? { failpoints: failpoints.passed } : {}) });
   rmSync(discoveryFile(home), { force: true });
 }
 
@@ -105,9 +113,9 @@ function messageOf(fault: Error): string {
 }
 
 /** Written aside and renamed, so that no client reads half of it. */
-function writeDiscovery(home: string, discovery: Discovery): void {
+function writeDiscovery(home: string, discovery: Discovery, failpoints: Failpoints): void {
   const path = discoveryFile(home);
-  writeFileSync(`${path}.new`, JSON.stringify(discovery), { mode: 0o600 });
+  writeFileSync(`${path}.new`, failpoints.written('agent.discovery', JSON.stringify(discovery)), { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }
 

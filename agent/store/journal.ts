@@ -1,6 +1,7 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
+import { type Failpoints, noFailpoints } from '../system/failpoints.ts';
 import { eventHash, hex } from './chain.ts';
 import { Derivation } from './derive.ts';
 import { lockJournal } from './lock.ts';
@@ -16,6 +17,8 @@ export interface JournalOptions {
    * Tools that read the main file without its WAL see everything that is older.
    */
   readonly checkpointMs?: number | null;
+  /** Default: none. */
+  readonly failpoints?: Failpoints;
 }
 
 /**
@@ -25,12 +28,14 @@ export interface JournalOptions {
  * (HPO-6004), is damaged (HPO-6005) or of a newer version (HPO-6006), or cannot be opened or made (HPO-6003, 6007, 6008).
  */
 export function openJournal(path: string, options: JournalOptions = {}): SqliteJournal {
+  const { checkpointMs = 250, failpoints = noFailpoints } = options;
   const lock = path === ':memory:' ? null : lockJournal(path);
   let db: DatabaseSync | null = null;
   try {
-    db = openForWriting(path);
-    const epoch = beginEpoch(db, path);
-    return new SqliteJournal(db, path, epoch, lock, options.checkpointMs === undefined ? 250 : options.checkpointMs);
+    const opened = openForWriting(path);
+    db = opened;
+    const epoch = failpoints.step('journal.epoch', () => beginEpoch(opened, path));
+    return new SqliteJournal(opened, path, epoch, lock, { checkpointMs, failpoints });
   } catch (error) {
     db?.close();
     lock?.[Symbol.dispose]();
@@ -46,6 +51,7 @@ export class SqliteJournal implements Disposable {
   readonly #db: DatabaseSync;
   readonly #lock: Disposable | null;
   readonly #checkpointMs: number | null;
+  readonly #failpoints: Failpoints;
   readonly #derivation: Derivation;
   readonly #insert: StatementSync;
   readonly #setHead: StatementSync;
@@ -54,12 +60,13 @@ export class SqliteJournal implements Disposable {
   #failure: HpoError | null = null;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(db: DatabaseSync, path: string, epoch: number, lock: Disposable | null, checkpointMs: number | null) {
+  constructor(db: DatabaseSync, path: string, epoch: number, lock: Disposable | null, options: Required<JournalOptions>) {
     this.#db = db;
     this.path = path;
     this.epoch = epoch;
     this.#lock = lock;
-    this.#checkpointMs = checkpointMs;
+    this.#checkpointMs = options.checkpointMs;
+    this.#failpoints = options.failpoints;
     this.#derivation = new Derivation(db);
     this.#insert = db.prepare('INSERT INTO hpo_event VALUES (?, ?, ?, ?, ?, ?, ?)');
     this.#setHead = db.prepare(`UPDATE hpo_meta SET value = ? WHERE key = 'head'`);
@@ -85,12 +92,13 @@ export class SqliteJournal implements Disposable {
     if (events.length === 0) return [];
     if (this.#failure !== null) this.#retry(this.#failure);
     try {
-      const entries = this.#appendInTransaction(events);
+      const entries = this.#failpoints.step('journal.append', () => this.#appendInTransaction(events));
       this.#failure = null;
       this.#planCheckpoint(entries);
       return entries;
     } catch (error) {
       this.#derivation.forget();
+      this.#findEnd();
       const forPeople = storeError(error, this.path);
       if (forPeople instanceof HpoError) this.#failure = forPeople;
       throw forPeople;
@@ -128,7 +136,10 @@ export class SqliteJournal implements Disposable {
     try {
       // Without a wait: a slow reader must not hold up the driver.
       this.#db.exec('PRAGMA busy_timeout = 0');
-      return this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0;
+      return this.#failpoints.step(
+        'journal.checkpoint',
+        () => this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0,
+      );
     } catch (error) {
       if (storeError(error, this.path) === error) throw error;
       return false;
@@ -180,7 +191,16 @@ export class SqliteJournal implements Disposable {
 
   #retry(failure: HpoError): void {
     if (failure.code === 'HPO-6002' || failure.code === 'HPO-6005') throw failure;
-    ({ seq: this.#seq, hash: this.#hash } = lastRow(this.#db));
+    this.#findEnd();
+  }
+
+  /** Where the journal ends now: a commit that was answered with an error may have happened all the same. */
+  #findEnd(): void {
+    try {
+      ({ seq: this.#seq, hash: this.#hash } = lastRow(this.#db));
+    } catch {
+      // What cannot be read now is read before the next append.
+    }
   }
 
   /**
