@@ -122,7 +122,8 @@ describe('from an annotated script to the best value in its source', () => {
   });
 
   test('a literal that is gone is named, and the others can be inserted', async () => {
-    writeFileSync(vscode.path('train.py'), before.replace('width = 8  # @hpo int(1, 64)', 'width = 8'));
+    const without = before.replace('width = 8  # @hpo int(1, 64)', 'width = 8');
+    await workbench.editor.changedOutside(() => writeFileSync(vscode.path('train.py'), without), /^width\s=\s8$/);
     await workbench.editor.lens('2 parameters').waitFor();
     await workbench.editor.lens(/^Insert best: /).click();
     await workbench.notification('width (train.py) is not annotated any more').waitFor();

@@ -1,5 +1,9 @@
 import type { Locator, Page } from 'playwright-core';
 
+const maxWrites = 4;
+/** After this long an editor has noticed a change of its file, or has missed it. */
+const noticedMs = 10_000;
+
 /** The editor of a training script, with its lens and its squiggles. */
 export class ScriptEditor {
   readonly #page: Page;
@@ -37,6 +41,29 @@ export class ScriptEditor {
 
   async save(): Promise<void> {
     await this.#page.keyboard.press('Control+S');
-    await this.#page.locator('.tab.active.selected.dirty').waitFor({ state: 'detached' });
+    await this.#saved();
+  }
+
+  /**
+   * Lets another program write the file that is open, until the editor shows a line of what was written. An editor that
+   * has just written the file itself may take one write from outside for its own: the next one it notices.
+   */
+  async changedOutside(write: () => void, line: RegExp): Promise<void> {
+    await this.#saved();
+    const shown = this.#page.locator('.view-line', { hasText: line }).first();
+    for (let tries = 1; tries < maxWrites; tries++) {
+      write();
+      const isShown = await shown.waitFor({ timeout: noticedMs }).then(
+        () => true,
+        () => false,
+      );
+      if (isShown) return;
+    }
+    write();
+    await shown.waitFor();
+  }
+
+  async #saved(): Promise<void> {
+    await this.#page.locator('.tab.active.dirty').waitFor({ state: 'detached' });
   }
 }
