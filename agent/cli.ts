@@ -41,7 +41,11 @@ async function main(): Promise<number> {
     .description('Tune annotated scripts and put the best values back into the source.')
     .version(version)
     .showHelpAfterError('(run hpo --help for the commands)')
-    .exitOverride();
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => line.print(text.trimEnd()),
+      writeErr: (text) => line.note(text.trimEnd()),
+    });
   for (const add of commands) add(program, line);
   try {
     await program.parseAsync();

@@ -3,10 +3,11 @@ import { HpoError } from '../protocol/errors.ts';
 import { formatMetric, formatParams, formatValue } from '../protocol/format.ts';
 import { bestGainSentence, paretoFront } from '../protocol/gain.ts';
 import { bestTrial, type StudyView } from '../protocol/view.ts';
+import { printable } from '../protocol/printable.ts';
 import { applyChange, type BestChange, bestChange } from './bestChange.ts';
 import type { CommandLine } from './commandLine.ts';
 import { viewOf } from './findStudy.ts';
-import { formatTable, printable } from './printable.ts';
+import { formatTable } from './table.ts';
 
 interface BestOptions {
   readonly json?: boolean;

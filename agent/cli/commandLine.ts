@@ -1,14 +1,19 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import { type AgentClient, connectAgent, defaultHome } from '../client/index.ts';
 import { HpoError } from '../protocol/errors.ts';
+import { printable, printableJson } from '../protocol/printable.ts';
 import { version } from '../version.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** What every command needs: the two streams, the agent, and one way to fail. */
+/**
+ * What every command needs: the two streams, the agent, and one way to fail. Text for people goes through `print`,
+ * `note` and `redraw` alone, which let no control character of anybody else through to the terminal.
+ */
 export class CommandLine {
   /** 0 done, 1 the study or input failed, 2 wrong usage, 3 not found, 4 preflight failed, 130 interrupted. */
   exitCode = 0;
@@ -16,6 +21,8 @@ export class CommandLine {
   readonly stderr: NodeJS.WriteStream;
   readonly home: string;
   #client: AgentClient | null = null;
+  /** Stands for the ESC of our own colours until they are written. Drawn anew each time, so that no other text can hold it. */
+  readonly #escape = `\ue000${randomBytes(9).toString('hex')}`;
 
   constructor(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream, env: NodeJS.ProcessEnv) {
     this.stdout = stdout;
@@ -53,17 +60,22 @@ export class CommandLine {
 
   /** A line of the answer. */
   print(text: string): void {
-    this.stdout.write(`${text}\n`);
+    this.stdout.write(`${this.#shown(text)}\n`);
   }
 
   printJson(value: unknown): void {
-    this.print(JSON.stringify(value));
+    this.stdout.write(`${printableJson(value)}\n`);
+  }
+
+  /** Text of others, such as what a program printed: byte for byte into a pipe or a file, printable where a person reads. */
+  pass(text: string): void {
+    this.stdout.write(this.stdout.isTTY ? printable(text) : text);
   }
 
   /** The answer as it is, to a file where one is named. */
   async deliver(content: string, file: string | undefined): Promise<void> {
     if (file === undefined) {
-      this.stdout.write(content);
+      this.pass(content);
       return;
     }
     await writeFile(resolve(file), content).catch((cause: unknown) => {
@@ -82,12 +94,21 @@ export class CommandLine {
 
   /** A line of progress or advice. */
   note(text: string): void {
-    this.stderr.write(`${text}\n`);
+    this.stderr.write(`${this.#shown(text)}\n`);
+  }
+
+  /** Replaces the terminal's last line, which `redraw` wrote, if there is one; empty takes it away. */
+  redraw(text: string): void {
+    this.stderr.write(`\r\u001b[2K${this.#shown(text)}`);
   }
 
   /** Colours only where a person sees them; NO_COLOR is respected. */
   style(style: Style, text: string, stream: NodeJS.WriteStream = this.stdout): string {
-    return styleText(style, text, { stream });
+    return styleText(style, text, { stream }).replaceAll('\u001b', this.#escape);
+  }
+
+  #shown(text: string): string {
+    return printable(text).replaceAll(this.#escape, '\u001b');
   }
 
   /** Says what, why and what next; returns the exit code. */

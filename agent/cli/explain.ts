@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
 import { type Explanation, explainStudy, type Importance, type Marginal } from '../core/analysis/index.ts';
 import { formatNumber, formatValue } from '../protocol/format.ts';
+import { printable } from '../protocol/printable.ts';
 import type { CommandLine } from './commandLine.ts';
 import { viewOf } from './findStudy.ts';
-import { formatTable, printable } from './printable.ts';
+import { formatTable } from './table.ts';
 
 interface ExplainOptions {
   readonly json?: boolean;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { AgentClient } from '../client/index.ts';
+import { stripAnsi } from '../metrics/ansi.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudyId } from './findStudy.ts';
@@ -34,12 +35,17 @@ async function logs(line: CommandLine, study: string, trial: string | undefined,
     for (const known of numbers) {
       const reader = readers.get(known) ?? new LogReader(client, studyId, known, number === null ? `[${known}] ` : '');
       readers.set(known, reader);
-      await reader.drain((text) => line.stdout.write(text));
+      await reader.drain((text) => line.pass(line.stdout.isTTY ? terminalText(text) : text));
       isOver &&= reader.isOver;
     }
     if (isOver || !isFollowing) return;
     await delay(followMs);
   }
+}
+
+/** For a terminal: without colours, and with every state of a progress bar in a line of its own. */
+function terminalText(text: string): string {
+  return stripAnsi(text).replaceAll(/\r(?!\n)/g, '\n');
 }
 
 /** The output of one trial's latest attempt, from where the last call ended. */

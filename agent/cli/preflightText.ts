@@ -1,7 +1,8 @@
 import { formatBytes, formatDistribution, formatValue } from '../protocol/format.ts';
 import type { Preflight, TuneRequest } from '../protocol/requests.ts';
 import type { Diagnostic, ScriptSpec } from '../protocol/space.ts';
-import { formatTable, printable } from './printable.ts';
+import { printable } from '../protocol/printable.ts';
+import { formatTable } from './table.ts';
 
 /** Longer lists of choices are cut, with their count. */
 const maxChoices = 8;

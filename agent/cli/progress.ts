@@ -1,8 +1,8 @@
 import { formatDuration, formatMetric, formatParams } from '../protocol/format.ts';
 import { bestTrial, countTrials, metricNumber, type StudyView, type TrialView } from '../protocol/view.ts';
 import type { TrialState } from '../protocol/study.ts';
+import { printable } from '../protocol/printable.ts';
 import type { CommandLine } from './commandLine.ts';
-import { printable } from './printable.ts';
 
 const barWidth = 24;
 const redrawMs = 100;
@@ -73,15 +73,14 @@ export class Progress implements Disposable {
   #redraw(): void {
     const view = this.#view;
     if (view === null) return;
-    this.#clear();
     const width = Math.max(20, (this.#line.stderr.columns || 80) - 1);
-    this.#line.stderr.write(this.#bar(view, Date.now()).slice(0, width));
+    this.#line.redraw(this.#bar(view, Date.now()).slice(0, width));
     this.#hasBar = true;
   }
 
   #clear(): void {
     if (!this.#hasBar) return;
-    this.#line.stderr.write('\r\u001b[2K');
+    this.#line.redraw('');
     this.#hasBar = false;
   }
 

@@ -1,5 +1,6 @@
 import { AskTell } from '../core/study/index.ts';
 import { HpoError } from '../protocol/errors.ts';
+import { printableJson } from '../protocol/printable.ts';
 import { unreachable } from '../protocol/view.ts';
 import { decodeServeRequest } from './serveRequest.ts';
 
@@ -10,9 +11,9 @@ export class ServeSession {
   /** The answer to one line, as one line without its end. Never throws. */
   answer(line: string): string {
     try {
-      return JSON.stringify(this.#answer(line));
+      return printableJson(this.#answer(line));
     } catch (error) {
-      return JSON.stringify({ error: wireError(error) });
+      return printableJson({ error: wireError(error) });
     }
   }
 

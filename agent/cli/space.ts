@@ -2,9 +2,10 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readProject } from '../preflight.ts';
 import { HpoError } from '../protocol/errors.ts';
+import { printable } from '../protocol/printable.ts';
 import type { CommandLine } from './commandLine.ts';
 import { diagnosticLines, parameterRows } from './preflightText.ts';
-import { formatTable, printable } from './printable.ts';
+import { formatTable } from './table.ts';
 
 export function spaceCommand(program: Command, line: CommandLine): void {
   program

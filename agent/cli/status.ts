@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { formatMetric, formatParams } from '../protocol/format.ts';
+import { printable } from '../protocol/printable.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy } from './findStudy.ts';
-import { printable } from './printable.ts';
 
 export function statusCommand(program: Command, line: CommandLine): void {
   program

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { HpoError } from '../protocol/errors.ts';
+import { printable } from '../protocol/printable.ts';
 import type { StudyCommand } from '../protocol/requests.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudyId } from './findStudy.ts';
@@ -46,7 +47,7 @@ async function send(line: CommandLine, study: string, command: StudyCommand, don
 async function confirm(question: string): Promise<void> {
   if (!process.stdin.isTTY) throw new HpoError('HPO-4023', 'deleting needs a yes', 'add --yes', { exitCode: 2 });
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(`${question} [y/N] `);
+  const answer = await prompt.question(`${printable(question)} [y/N] `);
   prompt.close();
   if (!/^y(es)?$/i.test(answer.trim())) throw new HpoError('HPO-4024', 'nothing was deleted', 'answer y to delete');
 }

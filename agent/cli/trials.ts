@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { formatDuration, formatMetric, formatParams } from '../protocol/format.ts';
+import { printable } from '../protocol/printable.ts';
 import { trialLine } from '../store/index.ts';
 import type { CommandLine } from './commandLine.ts';
 import { viewOf } from './findStudy.ts';
-import { formatTable, printable } from './printable.ts';
+import { formatTable } from './table.ts';
 
 export function trialsCommand(program: Command, line: CommandLine): void {
   program

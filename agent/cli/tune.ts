@@ -7,13 +7,14 @@ import { formatDuration, formatValue } from '../protocol/format.ts';
 import { bestGainSentence, paretoFront } from '../protocol/gain.ts';
 import type { Preflight, TuneRequest } from '../protocol/requests.ts';
 import { bestTrial, countTrials, type StudyView } from '../protocol/view.ts';
+import { printable } from '../protocol/printable.ts';
 import { frontText, leftLines } from './best.ts';
 import { bestChange } from './bestChange.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudyId } from './findStudy.ts';
 import { followStudy } from './followStudy.ts';
 import { diagnosticLines, preflightText } from './preflightText.ts';
-import { formatTable, printable } from './printable.ts';
+import { formatTable } from './table.ts';
 import { Progress } from './progress.ts';
 import { reportHtml } from './report.ts';
 import { addTuneOptions, toRequest, type TuneOptions } from './tuneOptions.ts';
@@ -107,7 +108,7 @@ async function askObjective(preflight: Preflight): Promise<Pick<TuneRequest, 'ob
   if (proposed === null || !process.stdin.isTTY) return {};
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   const { metric, direction } = proposed;
-  const answer = await prompt.question(`Improve ${metric}, smaller or larger is better: ${direction}? [Y/n] `);
+  const answer = await prompt.question(`Improve ${printable(metric)}, smaller or larger is better: ${direction}? [Y/n] `);
   prompt.close();
   return /^(y|yes|)$/i.test(answer.trim()) ? { objective: proposed } : {};
 }
