@@ -14,6 +14,8 @@ import {
   type SchedulerName,
   type StudySpec,
   type TrialLimits,
+  usualMetricNames,
+  usualMetricRecords,
 } from './protocol/study.ts';
 import { decodeName } from './protocol/decoders.ts';
 
@@ -100,6 +102,8 @@ function buildLimits(request: TuneRequest, script: ScriptSpec, cpus: number): Tr
     graceMs: defaultGraceMs,
     outputBytes: sizeBytes(script.resources['output']) ?? defaultOutputBytes,
     cpus: numberOf(script.resources['cpus']) ?? cpus,
+    metricNames: countOf(script.resources['metrics']) ?? usualMetricNames,
+    metricRecords: countOf(script.resources['records']) ?? usualMetricRecords,
   };
 }
 

@@ -1,7 +1,8 @@
-import type { JournalEntry, StudyEvent } from '../agent/protocol/events.ts';
+import { type JournalEntry, metricLimits, type StudyEvent } from '../agent/protocol/events.ts';
+import type { Thinning } from '../agent/protocol/curve.ts';
 import type { Distribution, Fidelity, Objective, Params, ParamValue, Parameter, Sink } from '../agent/protocol/space.ts';
 import type { Failure, FailureKind, MetricValue, MetricValues, StudySpec } from '../agent/protocol/study.ts';
-import type { AttemptView, CurvePoint, StudyView, TrialView } from '../agent/protocol/view.ts';
+import type { AttemptView, CurvePoint, DroppedMetrics, StudyView, TrialView } from '../agent/protocol/view.ts';
 import type { PageState, ToPage } from './contract.ts';
 
 /**
@@ -161,15 +162,23 @@ const studySpec = object<StudySpec>({
   constraints: list(text),
   fidelity: nullable(fidelity),
   metrics: list(() => null),
-  search: object({
+  search: object<Omit<StudySpec['search'], 'mode' | 'points' | 'prior'>>({
     sampler: oneOf('auto', 'random', 'grid', 'qmc', 'tpe', 'gp', 'evolution', 'cmaes'),
     scheduler: oneOf('auto', 'none', 'median', 'sha', 'hyperband', 'asha-stop', 'asha-promote', 'async-hyperband', 'pbt'),
     seed: number,
     parallel: number,
     liar: oneOf('min', 'mean', 'max', 'fantasy'),
+    batch: optional(number),
   }),
   budget: object({ trials: nullable(number), wallTimeMs: nullable(number), resource: nullable(number) }),
-  limits: object({ timeoutMs: nullable(number), graceMs: number, outputBytes: number, cpus: number }),
+  limits: object<StudySpec['limits']>({
+    timeoutMs: nullable(number),
+    graceMs: number,
+    outputBytes: number,
+    cpus: number,
+    metricNames: optional(number),
+    metricRecords: optional(number),
+  }),
   checkpoint: nullable(object({ dir: text })),
   executor: oneOf('local', 'docker', 'kubernetes'),
   environment: object({ interpreter: text, version: text, reason: text }),
@@ -215,6 +224,8 @@ const trialView = object<TrialView>({
   values: metricValues,
   curve: list(object<CurvePoint>({ step: number, values: metricValues })) as Check<CurvePoint[]>,
   curveStart: number,
+  thinning: nullable(object<Thinning>({ stride: number, reports: number, best: metricValues, improved: list(text) })),
+  dropped: nullable(object<DroppedMetrics>({ counts: (value) => record(number)(value), names: list(text) })),
   attempts: list(attemptView) as Check<AttemptView[]>,
   failure,
   createdAt: number,
@@ -264,10 +275,18 @@ const event = union<StudyEvent>({
     basedOn: optional(number),
   }),
   pointEnqueued: object({ at: number, params }),
+  batchEnded: object({ at: number, trials: list(index) }),
   trialPromoted: object({ ...ofTrial, target: number }),
   attemptRequested: object({ ...ofAttempt, slot: number, target: nullable(number) }),
   attemptStarted: object({ ...ofAttempt, pid: nullable(number) }),
   metricReported: object({ ...ofAttempt, step: number, values: metricValues, cursor: (value) => record(number)(value) }),
+  metricsDropped: object<Omit<Extract<StudyEvent, { type: 'metricsDropped' }>, 'type'>>({
+    ...ofAttempt,
+    limit: oneOf(...metricLimits),
+    count: number,
+    names: list(text),
+    cursor: (value) => record(number)(value),
+  }),
   attemptStopRequested: object({
     ...ofAttempt,
     why: oneOf('pruned', 'paused', 'studyPaused', 'studyStopped', 'user', 'outputLimit'),

@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { droppedText } from '../agent/protocol/dropped.ts';
 import { formatDuration, formatMetric, formatNumber, formatValue, noValue as dash, plural } from '../agent/protocol/format.ts';
 import { gainFigure, gainOf, gainSentence } from '../agent/protocol/gain.ts';
 import type { AttemptView, StudyView, TrialView } from '../agent/protocol/view.ts';
@@ -39,6 +40,8 @@ export function trialDetails(options: {
         .map(([name, value]) => html`<div><dt>${name}</dt><dd>${formatMetric(value, 6)}</dd></div>`)}
       ${view.spec.fidelity === null ? nothing : html`<div><dt>${view.spec.fidelity.name}</dt><dd>${formatNumber(trial.resource)} of ${formatNumber(trial.target ?? view.spec.fidelity.max)}</dd></div>`}
       ${duration === null ? nothing : html`<div><dt>duration</dt><dd>${formatDuration(duration)}</dd></div>`}
+      ${trial.thinning === null ? nothing : html`<div><dt>reports</dt><dd>${plural(trial.thinning.reports, 'report')}; the curve shows ${trial.curve.length} of them, with the best and the last</dd></div>`}
+      ${trial.dropped === null ? nothing : html`<div><dt>left out</dt><dd>${droppedText(trial.dropped, view.spec.limits)}</dd></div>`}
       <div><dt>why</dt><dd>${trial.reason}</dd></div>
     </dl>
     <div class="scroll-x"><table class="plain">

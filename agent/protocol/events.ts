@@ -7,7 +7,8 @@ import type { Failure, MetricValues, StudyEndReason, StudySpec, TrialState } fro
  */
 export type StudyEvent =
   | { readonly type: 'studyCreated'; readonly at: number; readonly spec: StudySpec }
-  | { readonly type: 'studyPaused'; readonly at: number; readonly reason: string }
+  /** `failure`: the one cause for which the study paused itself; absent where the user paused it. */
+  | { readonly type: 'studyPaused'; readonly at: number; readonly reason: string; readonly failure?: Failure }
   | { readonly type: 'studyResumed'; readonly at: number }
   | { readonly type: 'studyScaled'; readonly at: number; readonly parallel: number }
   /** No new trial starts; running attempts are being ended. */
@@ -31,8 +32,15 @@ export type StudyEvent =
     }
   /** The user wants this point tried next. */
   | { readonly type: 'pointEnqueued'; readonly at: number; readonly params: Params }
+  /** All that a batch started has come to its end: from now on the results of these trials count, in this order (`search.batch`). */
+  | { readonly type: 'batchEnded'; readonly at: number; readonly trials: readonly number[] }
   /** A paused trial is to go on to `target`. */
   | { readonly type: 'trialPromoted'; readonly at: number; readonly number: number; readonly target: number }
+  /**
+   * The user wants a failed or cancelled trial to be tried again, up to `target`. A study that had ended is resumed by the next
+   * event, for the trials that are retried alone unless it had failed.
+   */
+  | { readonly type: 'trialRetried'; readonly at: number; readonly number: number; readonly target: number | null }
   /** The intent to start; recorded before the executor is asked. */
   | {
       readonly type: 'attemptRequested';
@@ -57,6 +65,19 @@ export type StudyEvent =
       readonly step: number;
       readonly values: MetricValues;
       /** Where reading goes on after a restart of the agent. */
+      readonly cursor: OutputCursor;
+    }
+  /** Of what an attempt reported since the last record, so much was left out; each event adds to those before it. */
+  | {
+      readonly type: 'metricsDropped';
+      readonly at: number;
+      readonly number: number;
+      readonly attempt: number;
+      readonly limit: MetricLimit;
+      /** Values that were left out; of `line`, lines. */
+      readonly count: number;
+      /** Some of the metrics that they are of, at most `maxDroppedNames`; none of `line`. */
+      readonly names: readonly string[];
       readonly cursor: OutputCursor;
     }
   | {
@@ -90,6 +111,21 @@ export type StudyEvent =
 export type TrialOrigin = 'default' | 'sampler' | 'user';
 
 export type StopReason = 'pruned' | 'paused' | 'studyPaused' | 'studyStopped' | 'user' | 'outputLimit';
+
+/**
+ * Why a reported value is left out. What the study reads (objectives and constraints) is only ever subject to `line`, and
+ * to `records` beyond `maxRequiredRecords`.
+ * - `names`: the attempt reports more different metrics than are kept
+ * - `name`: the metric's name is too long, or has characters that no name may have
+ * - `records`: there are so many reports of this metric that only each tenth, hundredth … is kept
+ * - `rate`: the attempt prints faster than can be recorded, and of what waits only the last value is kept
+ * - `line`: the line is too long to be read
+ */
+export const metricLimits = ['names', 'name', 'records', 'rate', 'line'] as const;
+export type MetricLimit = (typeof metricLimits)[number];
+
+/** Names of metrics that are kept of what was left out. */
+export const maxDroppedNames = 20;
 
 /** What an attempt writes: `out.log`, `metrics.jsonl`, and files of its work folder that an annotation names as a metric's source. */
 export type OutputStream = 'out' | 'metrics' | `work/${string}`;

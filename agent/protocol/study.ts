@@ -26,6 +26,11 @@ export interface SearchSettings {
   /** Most trials that run at once. */
   readonly parallel: number;
   readonly liar: Liar;
+  /**
+   * Starts are decided this many at a time, and what they come to counts when the last of them has ended; so the decisions are
+   * the same however many run at once. Absent: whatever is known counts at once.
+   */
+  readonly batch?: number;
   /** How early `async-hyperband` may stop a trial; absent: standard. */
   readonly mode?: HyperbandMode;
   /** Points to try first, right after the script's own values; absent: none. */
@@ -68,6 +73,28 @@ export interface TrialLimits {
   readonly outputBytes: number;
   /** Processors that one trial is meant to use. */
   readonly cpus: number;
+  /** Different metrics that are kept of an attempt, besides those that the study reads; absent: `usualMetricNames`. */
+  readonly metricNames?: number;
+  /** Reports of one metric that are all kept of an attempt; then each tenth is, each hundredth …; absent: `usualMetricRecords`. */
+  readonly metricRecords?: number;
+}
+
+export const usualMetricNames = 200;
+export const usualMetricRecords = 10_000;
+/** Objectives and what constraints read are kept in full up to here: a hundred seconds of all that can be recorded. */
+export const maxRequiredRecords = 2_000_000;
+
+/** How many further attempts a trial gets after failures of one kind in a row; null: without limit. */
+export interface RetrySettings {
+  /** The program failed. */
+  readonly error: number;
+  /** It ran out of memory beside other trials; the further attempt runs alone. */
+  readonly memory: number;
+  /** Its time limit was over; only with a checkpoint. */
+  readonly timeout: number;
+  /** Lost, or not to be started. */
+  readonly lost: number;
+  readonly preempted: number | null;
 }
 
 /** Everything that a study is, fixed when it starts. */
@@ -87,6 +114,8 @@ export interface StudySpec {
   readonly search: SearchSettings;
   readonly budget: Budget;
   readonly limits: TrialLimits;
+  /** Absent: the usual ones, see `failurePolicy`. */
+  readonly retry?: RetrySettings;
   readonly checkpoint: { readonly dir: string } | null;
   readonly executor: ExecutorName;
   readonly environment: EnvironmentChoice;
@@ -117,7 +146,8 @@ export type StudyEndReason = 'budget' | 'goal' | 'exhausted' | 'stopped' | 'fail
  *                     ▼              ▼
  *        complete · pruned · failed · infeasible   (pruned also from paused, when the study ends)
  * ```
- * A running trial goes back to `waiting` when its attempt was preempted or lost, or made room because the study paused.
+ * A running trial goes back to `waiting` when its attempt is to be repeated (preempted, lost …), or made room because the study
+ * paused; a failed or cancelled one when the user retries it.
  */
 export type TrialState = 'waiting' | 'running' | 'paused' | 'complete' | 'pruned' | 'failed' | 'infeasible' | 'cancelled';
 

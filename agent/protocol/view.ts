@@ -1,16 +1,12 @@
-import type { JournalEntry } from './events.ts';
+import { type JournalEntry, type MetricLimit, maxDroppedNames } from './events.ts';
+import { addPoint, type CurvePoint, type Thinning } from './curve.ts';
+import { metricNumber } from './metricValue.ts';
 import type { Params } from './space.ts';
-import type {
-  BestTrial,
-  Failure,
-  MetricValue,
-  MetricValues,
-  StudyEndReason,
-  StudySpec,
-  StudyState,
-  TrialState,
-} from './study.ts';
+import type { BestTrial, Failure, MetricValues, StudyEndReason, StudySpec, StudyState, TrialState } from './study.ts';
 import type { TrialOrigin } from './events.ts';
+
+export type { CurvePoint } from './curve.ts';
+export { metricNumber, metricValue } from './metricValue.ts';
 
 /**
  * A study as anyone sees it: the fold of its events. The agent, the command line, the tree and the panel all use
@@ -49,10 +45,17 @@ export interface TrialView {
   resource: number;
   /** Final values; empty until the trial ended. */
   values: MetricValues;
-  /** Reports of the objectives and other metrics in order of arrival; of steps that a later attempt did again, its own. */
+  /**
+   * Reports of the objectives and other metrics in order of arrival; of steps that a later attempt did again, its own. Of
+   * very many, evenly chosen ones, the best and the last: see `curve.ts`. The journal has them all.
+   */
   curve: CurvePoint[];
   /** Index in `curve` from which the points are those of the current or last attempt. */
   curveStart: number;
+  /** Null while the curve has every report. */
+  thinning: Thinning | null;
+  /** What was left out of the records by a limit; null for nothing. */
+  dropped: DroppedMetrics | null;
   attempts: AttemptView[];
   failure: Failure | null;
   createdAt: number;
@@ -60,9 +63,11 @@ export interface TrialView {
   endedAt: number | null;
 }
 
-export interface CurvePoint {
-  readonly step: number;
-  readonly values: MetricValues;
+export interface DroppedMetrics {
+  /** By limit: values that were left out; lines where the limit is `line`. */
+  readonly counts: Readonly<Partial<Record<MetricLimit, number>>>;
+  /** The metrics that they are of, at most `maxDroppedNames`. */
+  readonly names: readonly string[];
 }
 
 export interface AttemptView {
@@ -137,6 +142,7 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
       view.deleted = true;
       return;
     case 'pointEnqueued':
+    case 'batchEnded':
       return;
     case 'trialCreated': {
       const parent = event.parent ?? null;
@@ -153,6 +159,8 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
         values: {},
         curve: [],
         curveStart: 0,
+        thinning: null,
+        dropped: null,
         attempts: [],
         failure: null,
         createdAt: event.at,
@@ -200,8 +208,16 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
       return;
     }
     case 'metricReported': {
-      addPoint(trial, { step: event.step, values: event.values });
+      addPoint(trial, { step: event.step, values: event.values }, view.spec.objectives);
       trial.resource = Math.max(trial.resource, event.step);
+      return;
+    }
+    case 'metricsDropped': {
+      const counts = trial.dropped?.counts ?? {};
+      trial.dropped = {
+        counts: { ...counts, [event.limit]: (counts[event.limit] ?? 0) + event.count },
+        names: [...new Set([...(trial.dropped?.names ?? []), ...event.names])].slice(0, maxDroppedNames),
+      };
       return;
     }
     case 'attemptStopRequested': {
@@ -235,19 +251,6 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
   }
 }
 
-/** What earlier attempts reported from this step on is no longer so: the trial went back and did it again. */
-function addPoint(trial: TrialView, point: CurvePoint): void {
-  const { curve, curveStart } = trial;
-  const isFirst = curve.length === curveStart;
-  // The attempt's first report has removed all that later steps could.
-  if (curveStart > 0 && (isFirst || point.step < (curve.at(-1)?.step ?? 0))) {
-    const kept = curve.slice(0, curveStart).filter(({ step }) => step < point.step);
-    trial.curve = [...kept, ...curve.slice(curveStart)];
-    trial.curveStart = kept.length;
-  }
-  trial.curve.push(point);
-}
-
 function trialAt(view: StudyView, number: number): TrialView {
   const trial = view.trials[number];
   if (trial === undefined) throw new RangeError(`study ${view.studyId} has no trial ${number}`);
@@ -268,23 +271,9 @@ function isBetter(view: StudyView, trial: TrialView): boolean {
   if (Number.isNaN(value)) return false;
   if (view.incumbent === null) return true;
   const best = metricNumber(view.trials[view.incumbent]?.values[objective.metric]);
+  // Of equal ones the first, not the first to end: that would depend on what else the machine did.
+  if (value === best) return trial.number < view.incumbent;
   return objective.direction === 'min' ? value < best : value > best;
-}
-
-/** The number behind a reported value; undefined and "nan" give NaN. */
-export function metricNumber(value: MetricValue | undefined): number {
-  if (typeof value === 'number') return value;
-  if (value === 'inf') return Infinity;
-  if (value === '-inf') return -Infinity;
-  return NaN;
-}
-
-/** The reverse of `metricNumber`: NaN and the infinities get their names, so JSON keeps them. */
-export function metricValue(value: number): MetricValue {
-  if (Number.isNaN(value)) return 'nan';
-  if (value === Infinity) return 'inf';
-  if (value === -Infinity) return '-inf';
-  return value;
 }
 
 export function bestTrial(view: StudyView): BestTrial | null {

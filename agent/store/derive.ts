@@ -60,6 +60,7 @@ export class Derivation {
         return this.#setStudyState(study, 'ended');
       case 'studyScaled':
       case 'pointEnqueued':
+      case 'batchEnded':
         return;
       case 'studyDeleted':
         return this.#deleteStudy(study, studyId);
@@ -88,6 +89,7 @@ export class Derivation {
         sql.reachResource.run(event.step, trial);
         return this.#report(study, trial, event);
       case 'attemptStopRequested':
+      case 'metricsDropped':
         return;
       case 'attemptEnded':
         return this.#setState(trial, 'waiting');

@@ -51,6 +51,9 @@ export function exportJson(view: StudyView): string {
       reason: trial.reason,
       failure: trial.failure,
       curve: trial.curve,
+      // Of very many reports the curve has some; the journal has all.
+      reports: trial.thinning?.reports ?? trial.curve.length,
+      dropped: trial.dropped,
     })),
   };
   return `${JSON.stringify(document, null, 2)}\n`;

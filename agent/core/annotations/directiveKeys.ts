@@ -78,6 +78,16 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
     memory: { description: 'Memory of one trial.', kind: { type: 'bytes' }, example: 'memory=24GB' },
     spot: { description: 'Whether machines that can be taken away may be used.', kind: { type: 'flag' }, example: 'spot=yes' },
     output: { description: 'Bytes of output after which a trial is ended.', kind: { type: 'bytes' }, example: 'output=1GB' },
+    metrics: {
+      description: 'Different metrics that are kept of a trial, besides its objectives and what its constraints read (200).',
+      kind: count,
+      example: 'metrics=500',
+    },
+    records: {
+      description: 'Reports of one metric that are all kept of a trial (10,000); then one in ten is, one in a hundred …',
+      kind: count,
+      example: 'records=50000',
+    },
   },
   checkpoint: { dir: { description: 'Folder in which the script keeps its checkpoints.', kind: text, example: 'dir=ckpt/' } },
   folds: { k: { description: 'Number of folds; each is a task of its own.', kind: count, example: 'k=5' } },

@@ -29,6 +29,7 @@ export function fold(state: StudyState, entry: JournalEntry): void {
     case 'studyStopRequested':
     case 'studyDeleted':
     case 'attemptStarted':
+    case 'metricsDropped':
       return;
     case 'studyPaused':
     case 'studyEnded':
@@ -129,6 +130,7 @@ function foldRequested(state: StudyState, { number, attempt, slot, target }: Eve
     lastStep: 0,
     previousStep: 0,
     stopReason: null,
+    cursor: {},
   };
   state.live.set(number, live);
   state.reserved += reservation(live);
@@ -138,6 +140,7 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
   const live = state.live.get(event.number);
   const latest = state.latest.get(event.number);
   if (live === undefined || latest === undefined || live.attempt !== event.attempt) return;
+  live.cursor = event.cursor;
   for (const name of state.requiredMetrics) {
     const value = Object.hasOwn(event.values, name) ? event.values[name] : undefined;
     if (value !== undefined) latest[name] = value;

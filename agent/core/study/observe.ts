@@ -1,4 +1,4 @@
-import type { OutputCursor, StudyEvent } from '../../protocol/events.ts';
+import type { MetricLimit, OutputCursor, OutputStream, StudyEvent } from '../../protocol/events.ts';
 import type { MetricValues } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
 import { classify, type AttemptEnding } from './classify.ts';
@@ -14,6 +14,16 @@ export type Observation =
       /** Resource spent so far, from 1. */
       readonly step: number;
       readonly values: MetricValues;
+      readonly cursor: OutputCursor;
+    }
+  /** Of what it reported up to the cursor, this much was left out. */
+  | {
+      readonly type: 'dropped';
+      readonly number: number;
+      readonly attempt: number;
+      readonly limit: MetricLimit;
+      readonly count: number;
+      readonly names: readonly string[];
       readonly cursor: OutputCursor;
     }
   /** It prints more than a trial may. */
@@ -35,7 +45,13 @@ export function observe(state: StudyState, observation: Observation, now: number
     }
     case 'metric': {
       const { step, values, cursor } = observation;
-      return isCounted(live) ? [{ type: 'metricReported', at: now, number, attempt, step, values, cursor }] : [];
+      return isCounted(live) && isNews(live, cursor)
+        ? [{ type: 'metricReported', at: now, number, attempt, step, values, cursor }]
+        : [];
+    }
+    case 'dropped': {
+      const { limit, count, names, cursor } = observation;
+      return isCounted(live) ? [{ type: 'metricsDropped', at: now, number, attempt, limit, count, names, cursor }] : [];
     }
     case 'outputLimit': {
       if (live.stopReason !== null) return [];
@@ -56,4 +72,16 @@ export function observe(state: StudyState, observation: Observation, now: number
 /** What is reported after a stop changes nothing, unless the attempt will be continued: then the report will not come again. */
 function isCounted({ stopReason }: LiveAttempt): boolean {
   return stopReason === null || stopReason === 'studyPaused' || stopReason === 'paused';
+}
+
+/** Whether it was read from beyond all that has been recorded of the attempt. */
+function isNews({ cursor: recorded }: LiveAttempt, cursor: OutputCursor): boolean {
+  let isFarther = false;
+  // Streams by name: the keys of two cursors.
+  for (const stream of Object.keys({ ...recorded, ...cursor }) as OutputStream[]) {
+    const change = (cursor[stream] ?? 0) - (recorded[stream] ?? 0);
+    if (change < 0) return false;
+    if (change > 0) isFarther = true;
+  }
+  return isFarther;
 }

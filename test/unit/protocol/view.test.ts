@@ -131,6 +131,8 @@ describe('what each event changes', () => {
     values: {},
     curve: [],
     curveStart: 0,
+          thinning: null,
+          dropped: null,
     attempts: [],
     failure: null,
     createdAt: 10,
