@@ -1,3 +1,4 @@
+import { triedBefore } from '../../protocol/repeat.ts';
 import type { Params } from '../../protocol/space.ts';
 import { walkPoints } from '../space/index.ts';
 import type { Proposal, SamplerContext } from './sampler.ts';
@@ -11,7 +12,7 @@ const maxNodes = 500_000;
 /**
  * A random valid point that no trial has. First by drawing; a space that is small enough is then listed, so its last free
  * points are always found. Where all are taken: `exhausted`. Where the space is too large to list and draws keep hitting
- * taken points (hardly possible), a taken one.
+ * taken points (hardly possible), a taken one, and the reason says so.
  */
 export function unseenPoint(context: SamplerContext, next: () => number, reason: string): Proposal {
   const { space, history } = context;
@@ -22,7 +23,7 @@ export function unseenPoint(context: SamplerContext, next: () => number, reason:
   }
   if (point.type === 'none') return { type: 'exhausted', reason: point.message };
   const free = freePoints(context);
-  if (free === null) return { type: 'point', params: point.params, reason };
+  if (free === null) return { type: 'point', params: point.params, reason: repeated(reason) };
   const pick = free[Math.floor(next() * free.length)];
   if (pick === undefined) return exhausted(context);
   return { type: 'point', params: pick, reason };
@@ -40,6 +41,10 @@ export function freePoints(context: SamplerContext): Params[] | null {
     if (!history.has(step.value)) free.push(step.value);
     if (free.length > maxListed) return null;
   }
+}
+
+function repeated(reason: string): string {
+  return `${reason} ${triedBefore}: of so large a space, ${maxDraws} draws found no other point.`;
 }
 
 export function exhausted(context: SamplerContext): Proposal {

@@ -23,6 +23,9 @@ const maxParallel = 10_000;
  */
 export function command(state: StudyState, asked: StudyCommand, now: number): readonly StudyEvent[] | Refusal {
   const { view } = state;
+  // It is about to be forgotten, and with it what is acknowledged now.
+  if (view.deleted && asked.type !== 'delete')
+    return { code: 'HPO-4301', message: 'The study has been deleted.', next: 'See which studies there are with: hpo status' };
   switch (asked.type) {
     case 'pause':
       if (view.state === 'paused') return [];

@@ -1,6 +1,14 @@
-import type { JournalEntry, StopReason } from '../../protocol/events.ts';
+import type { JournalEntry, OutputCursor, StopReason } from '../../protocol/events.ts';
 import type { Params } from '../../protocol/space.ts';
-import type { Failure, MetricValue, MetricValues, StudySpec, TrialState } from '../../protocol/study.ts';
+import type {
+  Failure,
+  FailureKind,
+  MetricValue,
+  MetricValues,
+  StudyEndReason,
+  StudySpec,
+  TrialState,
+} from '../../protocol/study.ts';
 import { createView, type StudyView, type TrialView } from '../../protocol/view.ts';
 import { createSlots, type Slots } from '../resources/index.ts';
 import { conditionNames, type CompiledSpace, type Condition } from '../space/index.ts';
@@ -28,6 +36,14 @@ export interface LiveAttempt {
   previousStep: number;
   /** Why it was asked to stop, else null. */
   stopReason: StopReason | null;
+  /** Highest resource that earlier attempts reached, kept by a checkpoint or not. */
+  readonly resourceBefore: number;
+  /** No other attempt of the study may run beside it. */
+  readonly isAlone: boolean;
+  /** Whether another attempt of the study ran at any time beside it. */
+  hadCompany: boolean;
+  /** Where the last report that was recorded ends. */
+  cursor: OutputCursor;
 }
 
 /** What follows from an attempt's end; recorded by `decide` as the trial's next event. */
@@ -42,8 +58,17 @@ export type Verdict =
 
 /** A trial that waits for a slot. */
 export interface Waiting {
-  /** Not before this time, in ms since the epoch: back-off after a fault of the infrastructure. */
+  /** Not before this time, in ms since the epoch: back-off after a failed attempt. */
   readonly notBefore: number;
+  /** Only while no other attempt of the study runs. */
+  readonly isAlone: boolean;
+}
+
+/** The failed attempts of a trial since it last made progress. */
+export interface Trouble {
+  readonly counts: Readonly<Partial<Record<FailureKind, number>>>;
+  /** What had worked by the first fault of the machine among them, see `StudyState.worked`. */
+  readonly workedBefore: number | null;
 }
 
 /**
@@ -59,8 +84,16 @@ export class StudyState {
   readonly unsettled = new Map<number, Verdict>();
   /** Trials that the scheduler wants stopped and whose stop has not been requested. */
   readonly stopWanted = new Set<number>();
-  /** Attempts lost to the infrastructure, by trial; only trials that have lost one. */
-  readonly nLost = new Map<number, number>();
+  /** Only of trials with an attempt that failed and is repeated. */
+  readonly troubles = new Map<number, Trouble>();
+  /** Attempts that started, and those that ended without a failure: what shows that a fault is not the machine's. */
+  readonly worked = { started: 0, ended: 0 };
+  /** The fault of the machine for which the study is to pause itself. */
+  machineFault: Failure | null = null;
+  /** The trial whose attempts brought that to light: if it meets the fault again after a resume, it fails. */
+  suspect: number | null = null;
+  /** How the study had ended before trials of it were retried: it ends so again, and creates no trial until then. Else null. */
+  reopened: { readonly reason: StudyEndReason; readonly message: string } | null = null;
   /** Last values of the metrics that count, of trials that have not ended. */
   readonly latest = new Map<number, Record<string, MetricValue>>();
   /** First objective at the levels of the fidelity that a trial has passed, NaN where it was not reported; of trials that have not ended. */
@@ -78,7 +111,7 @@ export class StudyState {
   readonly trained = { count: 0, ms: 0 };
   /** Number of the trial that reached the goal. */
   goalTrial: number | null = null;
-  /** The failures in a row with one cause, since the study began, was resumed, or another cause came between. */
+  /** The last failure, and how many in a row had its cause since the study began, was resumed, or a trial was retried. */
   readonly streak: { signature: string; count: number; failure: Failure | null } = { signature: '', count: 0, failure: null };
   /** Trials that ended or paused in any other way than failing. */
   nSucceeded = 0;

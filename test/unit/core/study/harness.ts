@@ -80,7 +80,12 @@ export function ended(
   };
 }
 
-export function metric(number: number, attempt: number, step: number, values: MetricValues): Observation {
+export function metric(
+  number: number,
+  attempt: number,
+  step: number,
+  values: MetricValues,
+): Extract<Observation, { type: 'metric' }> {
   return { type: 'metric', number, attempt, step, values, cursor: { out: step, metrics: 0 } };
 }
 

@@ -56,13 +56,27 @@ describe('a study without a fidelity', () => {
     const h = new Harness(spec({ objectives, constraints: ['latency <= 20'] }));
     h.see(
       metric(0, 1, 1, { loss: 3, latency: 30 }),
-      metric(0, 1, 1, { acc: 0.5, other: 1 }),
-      metric(0, 1, 2, { loss: 1 }),
-      metric(0, 1, 2, { latency: 20 }),
+      { ...metric(0, 1, 1, { acc: 0.5, other: 1 }), cursor: { out: 1, metrics: 1 } },
+      { ...metric(0, 1, 2, { loss: 1 }), cursor: { out: 2, metrics: 1 } },
+      { ...metric(0, 1, 2, { latency: 20 }), cursor: { out: 3, metrics: 1 } },
       ended(0, 1),
     );
     expect(h.state.view.trials[0]).toMatchObject({ state: 'complete', values: { loss: 1, acc: 0.5, latency: 20 } });
     expect(h.state.view.incumbent).toBeNull();
+  });
+
+  test.each([
+    ['the same bytes again', { out: 20 }, 0],
+    ['bytes before them, late', { out: 10 }, 0],
+    ['one stream farther, the other back', { out: 10, metrics: 5 }, 0],
+    ['the same step, printed again', { out: 30 }, 1],
+    ['the same step from another stream', { out: 20, metrics: 5 }, 1],
+  ])('a report counts once: %s', (_, cursor, more) => {
+    const h = new Harness(spec());
+    const report = metric(0, 1, 7, { loss: 3 });
+    h.see({ ...report, cursor: { out: 20 } }, { ...report, cursor });
+    expect(h.state.view.trials[0]?.curve).toHaveLength(1 + more);
+    expect(h.replay()).toEqual(h.state);
   });
 
   test.each([
