@@ -3,6 +3,7 @@ import en from 'zod/v4/locales/en.js';
 import { usualLiar } from '../core/samplers/index.ts';
 import { toldStates, type ToldState } from '../core/study/index.ts';
 import { HpoError } from '../protocol/errors.ts';
+import { isReservedName } from '../protocol/metricNames.ts';
 import type { Distribution, Parameter, Params, ParamValue } from '../protocol/space.ts';
 import { hyperbandModes, liars, type MetricValues, samplerNames, schedulerNames, type StudySpec } from '../protocol/study.ts';
 
@@ -86,9 +87,13 @@ const fidelitySchema = z
   })
   .check(z.refine(({ min, max }) => min <= max, { error: 'min is above max' }));
 
+const metricName = z.string().check(
+  z.minLength(1),
+  z.refine((name) => !isReservedName(name), { error: 'every object has that name' }),
+);
 const createSchema = z.strictObject({
   parameters: z.array(parameterSchema),
-  objectives: z.array(z.strictObject({ metric: z.string().check(z.minLength(1)), direction: z.enum(['min', 'max']) })).check(
+  objectives: z.array(z.strictObject({ metric: metricName, direction: z.enum(['min', 'max']) })).check(
     z.minLength(1),
     z.refine((list) => new Set(list.map(({ metric }) => metric)).size === list.length, {
       error: 'two objectives have one metric',

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import en from 'zod/v4/locales/en.js';
 import { HpoError } from './errors.ts';
+import { isReservedName } from './metricNames.ts';
 import type { RequestName, Requests, StudyCommand, TuneRequest } from './requests.ts';
 import type { Params, ParamValue } from './space.ts';
 import { executorNames, samplerNames, schedulerNames } from './study.ts';
@@ -21,6 +22,10 @@ const paramValue: z.ZodMiniType<ParamValue> = z.union([
   z.null(),
   z.array(z.lazy(() => paramValue)),
 ]);
+const metricName = z.string().check(
+  z.minLength(1),
+  z.refine((name) => !isReservedName(name), { error: 'every object has that name' }),
+);
 const point: z.ZodMiniType<Params> = z.record(z.string(), paramValue);
 
 const tune = z.strictObject({
@@ -32,7 +37,7 @@ const tune = z.strictObject({
   scheduler: z.optional(z.enum(schedulerNames)),
   executor: z.optional(z.enum(executorNames)),
   budget: z.optional(z.record(z.string(), z.string())),
-  objective: z.optional(z.strictObject({ metric: z.string().check(z.minLength(1)), direction: z.enum(['min', 'max']) })),
+  objective: z.optional(z.strictObject({ metric: metricName, direction: z.enum(['min', 'max']) })),
   interpreter: z.optional(z.strictObject({ path: z.string().check(z.minLength(1)), reason: z.string() })),
   env: z.optional(z.enum(['auto', 'current'])),
   trialTimeoutMs: z.optional(z.number().check(z.positive())),

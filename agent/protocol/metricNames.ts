@@ -1,5 +1,13 @@
 /** What a name in a script's output means. Shared by what reads the output and by what foretells from the source what will be read. */
 
+/**
+ * Names that every object has, such as `constructor`: no metric and no parameter may be called so, as one that has no
+ * value would be taken for one that has.
+ */
+export function isReservedName(name: string): boolean {
+  return name in Object.prototype;
+}
+
 /** Words that name the data rather than the metric: `Val Loss: 0.3` is `Val_Loss`. */
 export const dataSetWords: readonly string[] = ['train', 'training', 'val', 'valid', 'validation', 'test', 'eval', 'dev'];
 

@@ -1,3 +1,4 @@
+import { isReservedName } from '../../protocol/metricNames.ts';
 import type { Fidelity, LiteralSpan, Parameter } from '../../protocol/space.ts';
 import { checkDefault, kindWords } from './checkDefault.ts';
 import { chooseLiterals, isName } from './chooseLiterals.ts';
@@ -43,7 +44,11 @@ function checkName(name: string, param: ParamNote, faults: Faults): boolean {
   // A name is ASCII once it matches, so its length is its bytes.
   if (isGood && name.length <= 128) return true;
   const place = param.name ?? { start: param.spaceStart, end: param.space?.end ?? param.end };
-  const reason = isGood ? `has ${name.length} bytes, more than 128` : 'holds other signs than letters, digits, _ . and -';
+  const reason = isReservedName(name)
+    ? 'is a name that every object has'
+    : isGood
+      ? `has ${name.length} bytes, more than 128`
+      : 'holds other signs than letters, digits, _ . and -';
   const plain = name
     .normalize('NFD')
     .replace(/[^A-Za-z0-9_.-]+/g, '_')

@@ -1,3 +1,4 @@
+import { isReservedName } from '../../protocol/metricNames.ts';
 import type { ParamValue } from '../../protocol/space.ts';
 import { contains } from '../space/index.ts';
 import { type Faults, replaceBy } from './faults.ts';
@@ -81,7 +82,7 @@ function usableNames(note: FoundNote): string[] {
 
 /** Whether this can be the name of a parameter, apart from its length. */
 export function isName(name: string): boolean {
-  return /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name);
+  return /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name) && !isReservedName(name);
 }
 
 function take(name: string, candidate: Candidate, taken: Set<Candidate>): Choice {

@@ -1,3 +1,4 @@
+import { isReservedName } from '../../protocol/metricNames.ts';
 import type { MetricSource, Objective } from '../../protocol/space.ts';
 import { type DirectiveName, type SettingsName, directiveNames } from './directiveKeys.ts';
 import { type Faults, replaceBy } from './faults.ts';
@@ -124,6 +125,10 @@ function parseObjective(words: readonly Word[], whole: Range, faults: Faults): D
   const [metric, direction, ...rest] = words;
   if (metric === undefined) {
     faults.add('HPO-1124', whole.start, whole.end, 'an objective needs a metric and a direction, such as val_loss min');
+    return null;
+  }
+  if (isReservedName(metric.text)) {
+    faults.add('HPO-1124', metric.start, metric.end, `no metric can be called ${metric.text}: every object has that name`);
     return null;
   }
   if (direction === undefined || direction.text.includes('=')) {

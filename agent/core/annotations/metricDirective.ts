@@ -1,3 +1,4 @@
+import { isReservedName } from '../../protocol/metricNames.ts';
 import { type Faults, replaceBy } from './faults.ts';
 import type { Directive } from './directive.ts';
 import type { Range, Word } from './note.ts';
@@ -13,6 +14,7 @@ export function parseMetric(text: string, body: Range, whole: Range, faults: Fau
   const [name, from, kind, ...rest] = wordsIn(text, body.start, body.end);
   if (name === undefined)
     return fail('a metric needs its name and where it is read from, such as val_loss from stdout "val_loss=(\\S+)"');
+  if (isReservedName(name.text)) return fail(`no metric can be called ${name.text}: every object has that name`, name);
   if (from?.text !== 'from' || kind === undefined)
     return fail(`behind ${name.text} stands "from" and one of ${sourceKinds.join(', ')}`, from ?? name);
   const source = sourceKinds.find((known) => known === kind.text);

@@ -2,6 +2,7 @@ import type { Parameter, Sink } from '../../protocol/space.ts';
 import { contains } from '../space/index.ts';
 import type { ConfigEntry, ConfigNode } from './configTree.ts';
 import { spaceText, valueOf } from './configText.ts';
+import { isName } from './chooseLiterals.ts';
 import { replaceBy } from './faults.ts';
 import { type ParamNote, type Range, parseParams, parseSink } from './note.ts';
 import type { PartFidelity, PartParam } from './part.ts';
@@ -25,12 +26,12 @@ export class ParameterReader {
   /** `lr: float(0, 1, log) via arg(--lr)`, or a map with space or type, default, when and via. */
   read({ key, keyStart, keyEnd, node }: ConfigEntry): void {
     const place: Range = { start: keyStart, end: keyEnd };
-    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(key) || key.length > 128) {
+    if (!isName(key) || key.length > 128) {
       this.source.faults.add(
         'HPO-1120',
         keyStart,
         keyEnd,
-        `"${quote(key)}" cannot be the name of a parameter: letters, digits, _ . and -, at most 128`,
+        `"${quote(key)}" cannot be the name of a parameter: letters, digits, _ . and -, at most 128, and not what every object has`,
       );
       return;
     }

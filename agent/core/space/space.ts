@@ -1,4 +1,5 @@
 import { HpoError } from '../../protocol/errors.ts';
+import { isReservedName } from '../../protocol/metricNames.ts';
 import type { Distribution, Params, ParamValue, SearchSpace } from '../../protocol/space.ts';
 import { canonicalJson } from './canonical.ts';
 import { type Condition, conditionNames, evaluate } from './condition.ts';
@@ -158,8 +159,12 @@ export function compileSpace(space: SearchSpace): CompiledSpace {
   for (const { name, distribution } of space.parameters) {
     if (names.has(name))
       throw new HpoError('HPO-4101', `the parameter "${name}" stands there twice`, 'Give one of them another name.');
-    // The one name that a plain object cannot carry as a field.
-    if (name === '__proto__') throw new HpoError('HPO-4101', 'a parameter cannot be named "__proto__"', 'Give it another name.');
+    if (isReservedName(name))
+      throw new HpoError(
+        'HPO-4101',
+        `a parameter cannot be named "${name}": every object has that name`,
+        'Give it another name.',
+      );
     names.add(name);
     const [problem] = validateDistribution(distribution);
     if (problem !== undefined)
