@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Violation } from '../../agent/audit/invariants.ts';
+import { createJournalAudit } from '../../agent/audit/journalAudit.ts';
 import { createRng, type Rng } from '../../agent/core/math/index.ts';
 import {
   command,
@@ -74,6 +76,7 @@ export class VirtualStudy {
   /** Steps trained, by trial; what a checkpoint would hold. */
   readonly trained = new Map<number, number>();
   now = 0;
+  readonly audit = createJournalAudit();
   readonly #seed: number;
   readonly #faults: Faults;
   readonly #rng: Rng;
@@ -93,6 +96,7 @@ export class VirtualStudy {
     const entry: JournalEntry = { seq: 1, studyId: 's', event: { type: 'studyCreated', at: 0, spec } };
     this.journal.push(entry);
     this.state = createStudy(entry);
+    this.#audit(this.audit.see(entry));
     this.#settle();
   }
 
@@ -176,6 +180,7 @@ export class VirtualStudy {
       // As it comes back from the journal.
       this.journal.push(JSON.parse(JSON.stringify(entry)));
       fold(this.state, entry);
+      this.#audit(this.audit.see(entry));
       this.#check(event);
     }
   }
@@ -313,8 +318,13 @@ export class VirtualStudy {
     }
   }
 
+  #audit(violations: readonly Violation[]): void {
+    for (const { invariant, what } of violations) this.#fail(`${invariant}: ${what}`);
+  }
+
   #checkEnd(): void {
     const { state } = this;
+    this.#audit(this.audit.end());
     const { view } = state;
     if (state.live.size + state.waiting.size + state.paused.size + state.unsettled.size + state.latest.size > 0)
       this.#fail('something is left');

@@ -1,0 +1,63 @@
+import type { StudyEvent } from '../protocol/events.ts';
+import type { Check } from './check.ts';
+import type { KnownAttempt, KnownStudy } from './known.ts';
+
+/**
+ * What is promised of a budget:
+ *
+ * - trials: no more are created. Attempts that are repeated and trials that go on are no further trials.
+ * - resource: an attempt begins only where what all ended attempts consumed, lost and repeated ones included, what live ones
+ *   may still consume, and what this one may consume fit together. Only steps that a trial does again, because its checkpoint
+ *   is older than its last report, can go beyond that; they count when the attempt has ended.
+ * - time: no attempt begins once the time is over, by the agent's clock and without the time for which the study was paused
+ *   or had ended. Running attempts are asked to stop then, and have the grace of the limits.
+ */
+export function checkBudget(study: KnownStudy, event: StudyEvent, check: Check): void {
+  const { budget, fidelity } = study.spec;
+  if (event.type === 'trialCreated' && budget.trials !== null) {
+    const { trials } = budget;
+    check('budget', event.number < trials, () => `trial ${event.number} is one more than the ${trials} allowed`);
+  }
+  if (event.type !== 'attemptRequested') return;
+  const { at, number, attempt, target } = event;
+  const name = `attempt ${attempt} of trial ${number}`;
+  if (fidelity !== null)
+    check(
+      'budget',
+      target !== null && target > 0 && target <= fidelity.max,
+      () => `${name} is to reach ${target} of ${fidelity.max}`,
+    );
+  const { resource, wallTimeMs } = budget;
+  if (resource !== null) {
+    const committed = study.spent + study.reserved;
+    // Sums of fractions such as 0.1 end a little beside the budget.
+    check(
+      'budget',
+      committed <= resource * (1 + 1e-9),
+      () => `with ${name} ${committed} of ${resource} ${fidelity?.name ?? 'resource'} are consumed or set aside`,
+    );
+  }
+  if (wallTimeMs !== null) {
+    const over = at - (study.createdAt + study.idleMs + wallTimeMs);
+    check('budget', over < 0, () => `${name} begins ${over} ms after the time budget of ${wallTimeMs} ms is over`);
+  }
+}
+
+/** The most that a live attempt may consume: up to its target, less what a checkpoint keeps. Zero without a fidelity. */
+export function reservation({ target, base }: KnownAttempt): number {
+  return target === null ? 0 : target - base;
+}
+
+/**
+ * What an attempt consumed, by the steps that it reported. One that came to its end by itself consumed all up to its target,
+ * also where it does not report each step; steps that were done again are paid again.
+ */
+export function consumed(attempt: KnownAttempt, isEndedWell: boolean): number {
+  const { target, base, nReports, firstStep, lastStep, previousStep, reportedBefore } = attempt;
+  if (target === null) return 0;
+  const interval = Math.max(1, lastStep - previousStep);
+  const isWhole = isEndedWell && (nReports <= 1 || lastStep + interval >= target);
+  const isRedone = nReports > 1 && firstStep <= reportedBefore;
+  const begin = isRedone ? Math.min(base, Math.max(0, firstStep - 1)) : base;
+  return Math.max(0, (isWhole ? target : Math.min(lastStep, target)) - begin);
+}

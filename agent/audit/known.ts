@@ -1,0 +1,65 @@
+import type { OutputCursor, StopReason } from '../protocol/events.ts';
+import type { Failure, MetricValue, StudyEndReason, StudySpec, StudyState, TrialState } from '../protocol/study.ts';
+
+/** What the audit knows of a study; no more than the checks need. */
+export interface KnownStudy {
+  readonly spec: StudySpec;
+  readonly createdAt: number;
+  state: StudyState;
+  endReason: StudyEndReason | null;
+  isDeleted: boolean;
+  parallel: number;
+  /** Index = number. */
+  readonly trials: KnownTrial[];
+  /** Trials that have not ended. */
+  nOpen: number;
+  nLive: number;
+  /** By slot, the trial that has it. */
+  readonly slots: Map<number, number>;
+  /** Points that were tried → the first trial that has it. */
+  readonly points: Map<string, number>;
+  /** Resource consumed by attempts that ended, and the most that live ones may still consume. */
+  spent: number;
+  reserved: number;
+  /** Time for which the study was paused or ended, and since when it is; ms. */
+  idleMs: number;
+  idleSince: number | null;
+  /** The complete trial with the best value, the first of several; null without, and with several objectives. */
+  best: { readonly number: number; readonly value: number } | null;
+}
+
+export interface KnownTrial {
+  readonly number: number;
+  /** As in the view, but for the moments between an attempt's end and what follows from it. */
+  state: TrialState;
+  target: number | null;
+  resource: number;
+  nAttempts: number;
+  live: KnownAttempt | null;
+  /** How the last attempt ended; null before, and once the trial was told to go on. */
+  lastEnd: { readonly failure: Failure | null; readonly why: StopReason | null } | null;
+  /** The user had it tried again: what it reported before its end may count, or not. */
+  isRetried: boolean;
+  /** Last value of each metric that counts for the trial's own; null once it has ended. */
+  latest: Map<string, MetricValue> | null;
+  /** Step of the trial's last report; before it, where the parent's checkpoint stands. */
+  lastReported: number;
+}
+
+export interface KnownAttempt {
+  readonly attempt: number;
+  readonly slot: number;
+  readonly target: number | null;
+  /** Resource that a checkpoint keeps of earlier attempts. */
+  readonly base: number;
+  /** `lastReported` of its trial when it began. */
+  readonly reportedBefore: number;
+  isStarted: boolean;
+  why: StopReason | null;
+  cursor: OutputCursor;
+  /** Reports of the first objective, and their steps: the first, the highest, and the highest before it. */
+  nReports: number;
+  firstStep: number;
+  lastStep: number;
+  previousStep: number;
+}
