@@ -24,7 +24,7 @@ export interface KnownStudy {
   /** Time for which the study was paused or ended, and since when it is; ms. */
   idleMs: number;
   idleSince: number | null;
-  /** The complete trial with the best value, the first of several; null without, and with several objectives. */
+  /** The complete trial with the best value, of several the first by number; null without, and with several objectives. */
   best: { readonly number: number; readonly value: number } | null;
 }
 

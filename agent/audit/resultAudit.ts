@@ -102,12 +102,15 @@ export class ResultAudit {
     );
   }
 
-  /** Of several with the best value the first to complete holds it. */
+  /** Of several with the best value the one with the lowest number holds it. */
   #compare(study: KnownStudy, { number, values }: EventOf<'trialEnded'>): void {
     const [objective, ...others] = this.#spec.objectives;
     if (objective === undefined || others.length > 0) return;
     const value = metricNumber(values[objective.metric]);
-    const gain = study.best === null ? Infinity : (study.best.value - value) * (objective.direction === 'min' ? 1 : -1);
-    if (study.best === null ? !Number.isNaN(value) : gain > 0) study.best = { number, value };
+    if (Number.isNaN(value)) return;
+    const { best } = study;
+    const isFurther = (a: number, b: number): boolean => (objective.direction === 'min' ? a < b : a > b);
+    if (best === null || isFurther(value, best.value) || (value === best.value && number < best.number))
+      study.best = { number, value };
   }
 }
