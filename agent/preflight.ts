@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join, posix, relative, sep } from 'node:path';
+import { makeCacheFolder } from './client/home.ts';
 import { type Include, isHpoYml, localImports, metricCandidates, parseHpoYml, parseProject } from './core/annotations/index.ts';
 import { planStudy } from './core/study/index.ts';
 import { cpuCount } from './devices/index.ts';
@@ -266,6 +267,7 @@ async function settleEnvironment(
 ): Promise<EnvironmentChoice> {
   // Also where none can be made: that call says why, and what to do about it.
   if (report.missing.length > 0 && request.env !== 'current') {
+    makeCacheFolder(ports.cacheDir);
     return await makeEnvironment(report, { cacheDir: ports.cacheDir, onProgress: progress });
   }
   if (report.choice === null) throw noInterpreter(report);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -103,6 +103,7 @@ async function connectSettled(options: ConnectOptions): Promise<Running | null> 
 async function connectRunning(options: ConnectOptions): Promise<Running | null> {
   const discovery = readDiscovery(options.home);
   if (discovery === null) return null;
+  refuseForeignSocket(discovery.socket);
   const socket = await openSocket(discovery.socket);
   if (socket === null) return null;
   const client = new SocketClient(socket);
@@ -128,6 +129,17 @@ function readDiscovery(home: string): Discovery | null {
   } catch {
     return null;
   }
+}
+
+/** Whoever put a socket of their own in the place of the agent's would be told the token, and what to run. */
+function refuseForeignSocket(path: string): void {
+  const owner = process.platform === 'win32' ? undefined : lstatSync(path, { throwIfNoEntry: false })?.uid;
+  if (owner === undefined || owner === process.getuid?.()) return;
+  throw new HpoError(
+    'HPO-5006',
+    `the socket ${path} belongs to another user (uid ${owner})`,
+    'set HPO_HOME to a folder of your own',
+  );
 }
 
 function openSocket(path: string): Promise<Socket | null> {

@@ -1,26 +1,32 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import * as z from 'zod/mini';
 import { HpoError } from '../protocol/errors.ts';
 
 /** Folder of the agent's state, absolute: `HPO_HOME`, else the platform's data folder. */
 export function defaultHome(env: NodeJS.ProcessEnv = process.env): string {
-  return resolve(env['HPO_HOME'] ?? envPaths('hpo', { suffix: '' }).data);
+  return resolve(env['HPO_HOME'] || envPaths('hpo', { suffix: '' }).data);
 }
 
 /** Folder for what can be made again (environments), outside of the state. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  return resolve(env['HPO_CACHE'] ?? envPaths('hpo', { suffix: '' }).cache);
+  return resolve(env['HPO_CACHE'] || envPaths('hpo', { suffix: '' }).cache);
 }
 
-/** Makes the folder of the agent's state. Throws HPO-5014 where that cannot be. */
+/**
+ * Makes the folder of the agent's state. Everything in it is its owner's alone, also where the folder itself was there
+ * before and lets others in. Throws HPO-5014 where it cannot be made, HPO-5006 where it is another user's.
+ */
 export function makeHome(home: string): void {
   try {
-    makeFolder(join(home, 'run'));
+    makeFolder(home);
+    refuseForeign(home, 'HPO_HOME');
+    for (const part of privateParts) makePrivate(join(home, part));
   } catch (cause) {
+    if (cause instanceof HpoError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new HpoError(
       'HPO-5014',
@@ -31,6 +37,32 @@ export function makeHome(home: string): void {
       },
     );
   }
+}
+
+/** The folders of a home; files beside them have modes of their own. */
+const privateParts = ['run', 'studies', 'snapshots'] as const;
+
+/** Makes the folder of environments, whose programs trials run. Throws HPO-5006 where it is another user's, who could change them. */
+export function makeCacheFolder(folder: string): void {
+  makeFolder(folder);
+  refuseForeign(folder, 'HPO_CACHE');
+  makePrivate(folder);
+}
+
+/** Windows has no such owners and modes: there a user's data folders are the user's own. */
+function refuseForeign(folder: string, variable: string): void {
+  const { uid } = statSync(folder);
+  if (process.platform === 'win32' || uid === process.getuid?.()) return;
+  throw new HpoError(
+    'HPO-5006',
+    `the folder ${folder} belongs to another user (uid ${uid})`,
+    `set ${variable} to a folder of your own`,
+  );
+}
+
+function makePrivate(folder: string): void {
+  makeFolder(folder);
+  if (process.platform !== 'win32' && (statSync(folder).mode & 0o077) !== 0) chmodSync(folder, 0o700);
 }
 
 /** Not by `recursive: true`, which in Node never returns for a folder below /proc. */
@@ -65,7 +97,8 @@ export function socketPath(home: string, token: string, env: NodeJS.ProcessEnv =
   const name = `${createHash('sha256').update(home).digest('hex').slice(0, 12)}.sock`;
   const runtime = env['XDG_RUNTIME_DIR'];
   const candidates = [
-    ...(runtime === undefined ? [] : [join(runtime, 'hpo', name)]),
+    // A relative or empty one is to be ignored, by its specification; it would also be another place for each client.
+    ...(runtime === undefined || !isAbsolute(runtime) ? [] : [join(runtime, 'hpo', name)]),
     join(home, 'run', name),
     join(tmpdir(), `hpo-${userInfo().uid}`, name),
     join('/tmp', `hpo-${userInfo().uid}`, name),

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import {
@@ -15,6 +15,12 @@ import { decodeParams, requestNames } from '../protocol/decoders.ts';
 import { HpoError, type WireError } from '../protocol/errors.ts';
 import type { JournalEntry } from '../protocol/events.ts';
 import { protocolVersion, type RequestName, type Requests } from '../protocol/requests.ts';
+import { MessageLimit } from './messageLimit.ts';
+
+/** Windows and terminals of one user; whoever opens more would take the file descriptors that trials need. */
+const maxConnections = 256;
+/** A client says hello at once. */
+const helloMs = 10_000;
 
 /** What the server asks of the agent behind it. */
 export interface Service {
@@ -54,6 +60,7 @@ export class AgentServer implements AsyncDisposable {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#server = createServer((socket) => this.#accept(socket));
+    this.#server.maxConnections = maxConnections;
   }
 
   async listen(): Promise<void> {
@@ -96,8 +103,9 @@ export class AgentServer implements AsyncDisposable {
 function prepareSocketFolder(socket: string): void {
   const folder = dirname(socket);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { uid } = lstatSync(folder);
-  if (uid !== process.getuid?.()) {
+  // The folder itself, and what it leads to where it is a link.
+  const uid = [lstatSync(folder).uid, statSync(folder).uid].find((owner) => owner !== process.getuid?.());
+  if (uid !== undefined) {
     throw new HpoError(
       'HPO-5006',
       `the folder ${folder} belongs to another user (uid ${uid})`,
@@ -123,7 +131,15 @@ class Connection implements Disposable {
     this.#options = options;
     this.#rpc = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
     socket.on('error', () => socket.destroy());
+    const limit = new MessageLimit();
+    socket.on('data', (chunk) => {
+      if (!limit.admits(chunk)) socket.destroy();
+    });
+    const hello = setTimeout(() => {
+      if (!this.#isGreeted) socket.destroy();
+    }, helloMs).unref();
     socket.once('close', () => {
+      clearTimeout(hello);
       for (const subscription of this.#subscriptions.values()) subscription[Symbol.dispose]();
       this.#closed.abort();
       this.#rpc.dispose();

@@ -4,7 +4,7 @@ import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
 import { type Failpoints, noFailpoints } from '../system/failpoints.ts';
 import { eventHash, hex } from './chain.ts';
 import { Derivation } from './derive.ts';
-import { lockJournal } from './lock.ts';
+import { keepPrivate, lockJournal } from './lock.ts';
 import { type ChainCheck, checkHead, lastRow, listStudies, openReadOnly, readEntries, readMeta, verifyChain } from './read.ts';
 import { rebuildDerived } from './rebuild.ts';
 import { derivedTables, derivedVersion, schemaVersion, truthTables } from './schema.ts';
@@ -30,6 +30,7 @@ export interface JournalOptions {
 export function openJournal(path: string, options: JournalOptions = {}): SqliteJournal {
   const { checkpointMs = 250, failpoints = noFailpoints } = options;
   const lock = path === ':memory:' ? null : lockJournal(path);
+  if (lock !== null) keepPrivate(path);
   let db: DatabaseSync | null = null;
   try {
     const opened = openForWriting(path);

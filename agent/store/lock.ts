@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { HpoError } from '../protocol/errors.ts';
 import { isBusy, storeError } from './storeError.ts';
@@ -11,6 +12,7 @@ import { isBusy, storeError } from './storeError.ts';
  */
 export function lockJournal(path: string): Disposable {
   const file = `${path}.lock`;
+  keepPrivate(file);
   const db = openLockFile(file, path);
   try {
     for (;;) {
@@ -31,6 +33,20 @@ export function lockJournal(path: string): Disposable {
     db.close();
     throw forPeople;
   }
+}
+
+/**
+ * Makes the file before SQLite does, which would let everybody read it; what SQLite puts beside it gets its mode. What
+ * is in the way is left for SQLite to say.
+ */
+export function keepPrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'a', 0o600));
+    for (const path of [file, `${file}-wal`, `${file}-shm`]) {
+      const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+      if (process.platform !== 'win32' && (mode & 0o077) !== 0) chmodSync(path, 0o600);
+    }
+  } catch {}
 }
 
 function openLockFile(file: string, path: string): DatabaseSync {

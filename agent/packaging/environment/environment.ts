@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HpoError } from '../../protocol/errors.ts';
@@ -169,6 +169,8 @@ function keyOf(manifest: Manifest, base: Probe | null): string {
 export async function madeBefore(folder: string, manifest: Manifest): Promise<EnvironmentChoice | null> {
   const interpreter = pythonIn(folder);
   if (!existsSync(join(folder, doneFile)) || !existsSync(interpreter)) return null;
+  // Whoever else made it could have put anything into it.
+  if (process.platform !== 'win32' && statSync(folder).uid !== process.getuid?.()) return null;
   const done: unknown = JSON.parse(await readFile(join(folder, doneFile), 'utf8'));
   if (typeof done !== 'object' || done === null || !('version' in done) || typeof done.version !== 'string') return null;
   return { interpreter, version: done.version, reason: `made from ${manifest.label}` };

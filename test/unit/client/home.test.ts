@@ -1,0 +1,24 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { cacheFolder, defaultHome, socketPath } from '../../../agent/client/home.ts';
+
+describe('where things are', () => {
+  test.each([{}, { HPO_HOME: '', HPO_CACHE: '' }])('an empty variable is none: %j', (env) => {
+    expect(defaultHome(env)).not.toBe(process.cwd());
+    expect(defaultHome(env)).toBe(defaultHome({}));
+    expect(cacheFolder(env)).toBe(cacheFolder({}));
+  });
+
+  test.skipIf(process.platform === 'win32').each([
+    [undefined, '/h/run'],
+    ['', '/h/run'],
+    ['run/user/1', '/h/run'],
+    ['/run/user/1', '/run/user/1/hpo'],
+    [`/${'long'.repeat(30)}`, '/h/run'],
+  ])('the socket with XDG_RUNTIME_DIR=%s is in %s', (runtime, folder) => {
+    const env = runtime === undefined ? {} : { XDG_RUNTIME_DIR: runtime };
+    const path = socketPath('/h', 'token', env);
+    expect(path).toBe(join(folder, path.slice(path.lastIndexOf('/') + 1)));
+    expect(path).not.toContain('token');
+  });
+});
