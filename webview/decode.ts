@@ -1,7 +1,7 @@
-import { type JournalEntry, metricLimits, type StudyEvent } from '../agent/protocol/events.ts';
+import { type Dropped, type JournalEntry, metricLimits, type StudyEvent } from '../agent/protocol/events.ts';
 import type { Thinning } from '../agent/protocol/curve.ts';
 import type { Distribution, Fidelity, Objective, Params, ParamValue, Parameter, Sink } from '../agent/protocol/space.ts';
-import type { Failure, FailureKind, MetricValue, MetricValues, StudySpec } from '../agent/protocol/study.ts';
+import type { Failure, FailureKind, MetricValue, MetricValues, RetrySettings, StudySpec } from '../agent/protocol/study.ts';
 import type { AttemptView, CurvePoint, DroppedMetrics, StudyView, TrialView } from '../agent/protocol/view.ts';
 import type { PageState, ToPage } from './contract.ts';
 
@@ -179,6 +179,9 @@ const studySpec = object<StudySpec>({
     metricNames: optional(number),
     metricRecords: optional(number),
   }),
+  retry: optional(
+    object<RetrySettings>({ error: number, memory: number, timeout: number, lost: number, preempted: nullable(number) }),
+  ),
   checkpoint: nullable(object({ dir: text })),
   executor: oneOf('local', 'docker', 'kubernetes'),
   environment: object({ interpreter: text, version: text, reason: text }),
@@ -198,7 +201,8 @@ const failureKind = oneOf<FailureKind>(
   'infrastructure',
   'cancelled',
 );
-const failure = nullable(object<Failure>({ kind: failureKind, code: text, message: text }));
+const someFailure = object<Failure>({ kind: failureKind, code: text, message: text });
+const failure = nullable(someFailure);
 const origin = oneOf('default', 'sampler', 'user');
 
 const attemptView = object<AttemptView>({
@@ -209,6 +213,7 @@ const attemptView = object<AttemptView>({
   pid: nullable(number),
   stopReason: nullable(text),
   exitCode: nullable(number),
+  failure,
   startedAt: nullable(number),
   endedAt: nullable(number),
 });
@@ -237,6 +242,7 @@ const studyFields = object<StudyView>({
   spec: studySpec,
   state: oneOf('running', 'paused', 'stopping', 'ended'),
   message: text,
+  failure,
   endReason: nullable(endReason),
   parallel: number,
   createdAt: number,
@@ -259,7 +265,11 @@ const ofTrial = { at: number, number: index };
 const ofAttempt = { ...ofTrial, attempt: index };
 const event = union<StudyEvent>({
   studyCreated: object({ at: number, spec: studySpec }),
-  studyPaused: object({ at: number, reason: text }),
+  studyPaused: object<Omit<Extract<StudyEvent, { type: 'studyPaused' }>, 'type'>>({
+    at: number,
+    reason: text,
+    failure: optional(someFailure),
+  }),
   studyResumed: object({ at: number }),
   studyScaled: object({ at: number, parallel: number }),
   studyStopRequested: object({ at: number, reason: endReason, message: text }),
@@ -276,15 +286,14 @@ const event = union<StudyEvent>({
   }),
   pointEnqueued: object({ at: number, params }),
   batchEnded: object({ at: number, trials: list(index) }),
+  trialRetried: object({ ...ofTrial, target: nullable(number) }),
   trialPromoted: object({ ...ofTrial, target: number }),
   attemptRequested: object({ ...ofAttempt, slot: number, target: nullable(number) }),
   attemptStarted: object({ ...ofAttempt, pid: nullable(number) }),
   metricReported: object({ ...ofAttempt, step: number, values: metricValues, cursor: (value) => record(number)(value) }),
   metricsDropped: object<Omit<Extract<StudyEvent, { type: 'metricsDropped' }>, 'type'>>({
     ...ofAttempt,
-    limit: oneOf(...metricLimits),
-    count: number,
-    names: list(text),
+    dropped: list(object<Dropped>({ limit: oneOf(...metricLimits), count: number, names: list(text) })),
     cursor: (value) => record(number)(value),
   }),
   attemptStopRequested: object({

@@ -5,12 +5,18 @@ import {
   type MetricParser,
   type MetricRecord,
 } from '../metrics/index.ts';
-import type { OutputCursor, OutputStream } from '../protocol/events.ts';
+import type { Dropped, OutputCursor, OutputStream } from '../protocol/events.ts';
 import type { AttemptKey, MetricValues, StudySpec } from '../protocol/study.ts';
 import type { AttemptOutput } from './ports.ts';
+import type { ReadingOrder } from './readingOrder.ts';
+import { RecordLimits } from './recordLimits.ts';
 
 /** Bytes read at a time: a few milliseconds of parsing, so that one loud trial cannot hold up the others. */
-const chunkBytes = 128 * 1024;
+const chunkBytes = 64 * 1024;
+/** An attempt with more than this to read is printing faster than can be recorded. */
+const behindBytes = 4 * 1024 * 1024;
+/** Chunks of a stream after which its size is looked at again. */
+const chunksBetweenSizes = 16;
 /** What grows by itself with what a trial reports; each may have as many bytes as the limit says. */
 const limitedStreams = ['out', 'metrics'] as const;
 /** Text kept for error messages. */
@@ -25,11 +31,17 @@ export interface IntakeRecord {
 export interface IntakeOptions {
   readonly key: AttemptKey;
   readonly spec: StudySpec;
+  /** The metrics that the study reads: always recorded. */
+  readonly required: readonly string[];
   readonly output: AttemptOutput;
+  /** Says when this one may read. */
+  readonly order: ReadingOrder;
   /** Records up to here are recorded already: they are parsed again, as the parser's state needs them, and dropped. */
   readonly recorded: OutputCursor;
   /** Called with new records, in order. */
   readonly onRecords: (records: readonly IntakeRecord[]) => void;
+  /** Called right after with what was left out up to the cursor since the last call. */
+  readonly onDropped: (dropped: readonly Dropped[], cursor: OutputCursor) => void;
   readonly onOutputLimit: () => void;
   readonly onError: (error: unknown) => void;
 }
@@ -39,6 +51,8 @@ interface Stream {
   /** One, or one for each metric that is read from the same file. */
   readonly parsers: readonly MetricParser[];
   offset: number;
+  /** Bytes of it when it was last looked at. */
+  size: number;
 }
 
 /**
@@ -47,6 +61,7 @@ interface Stream {
  */
 export class AttemptIntake {
   readonly #options: IntakeOptions;
+  readonly #limits: RecordLimits;
   #streams: readonly Stream[] | null = null;
   #cursor: OutputCursor;
   #tail: Uint8Array = new Uint8Array();
@@ -57,6 +72,7 @@ export class AttemptIntake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#limits = new RecordLimits(options.required, options.spec.limits);
     this.#cursor = options.recorded;
   }
 
@@ -84,27 +100,39 @@ export class AttemptIntake {
   }
 
   async #readAll(): Promise<void> {
-    this.#streams ??= openStreams(this.#options.spec, await this.#startsAtZero());
+    this.#streams ??= openStreams(this.#options, await this.#startsAtZero());
     do {
       this.#isDirty = false;
-      await this.#checkLimit();
-      for (const stream of this.#streams) await this.#readStream(stream);
+      let streams = this.#streams;
+      for (let round = 0; streams.length > 0; round++) {
+        if (round % chunksBetweenSizes === 0) await this.#lookAtSizes(streams);
+        // A chunk of each in turn: what floods one stream must not hide what stands in another.
+        const unread: Stream[] = [];
+        for (const stream of streams) if (await this.#readChunk(stream)) unread.push(stream);
+        streams = unread;
+      }
     } while (this.#isDirty);
   }
 
-  async #readStream(stream: Stream): Promise<void> {
+  /** False at the end of what is there. */
+  async #readChunk(stream: Stream): Promise<boolean> {
+    const { key, spec, output, order } = this.#options;
     // What is printed beyond the limit, until the attempt is stopped, is not read.
-    const isLimited = limitedStreams.some((name) => name === stream.name);
-    const end = isLimited ? this.#options.spec.limits.outputBytes : Infinity;
-    while (stream.offset < end) {
-      const bytes = await this.#options.output.read(this.#options.key, stream.name, stream.offset, chunkBytes);
-      if (bytes.length === 0) return;
+    if (isLimited(stream) && stream.offset >= spec.limits.outputBytes) return false;
+    if (stream.offset >= stream.size) return false;
+    await order.enter();
+    let nRecords = 0;
+    try {
+      const bytes = await output.read(key, stream.name, stream.offset, chunkBytes);
       stream.offset += bytes.length;
       if (stream.name === 'out') this.#keepTail(bytes);
-      this.#emit(
+      nRecords = this.#emit(
         stream,
         merged(stream, (parser) => parser.push(bytes)),
       );
+      return bytes.length > 0;
+    } finally {
+      order.leave(nRecords);
     }
   }
 
@@ -113,9 +141,9 @@ export class AttemptIntake {
    * first attempt did, in its first lines.
    */
   async #startsAtZero(): Promise<boolean | undefined> {
-    const { key, spec, output } = this.#options;
+    const { key, output } = this.#options;
     if (key.attempt === 1) return undefined;
-    for (const { name, parsers } of openStreams(spec, undefined)) {
+    for (const { name, parsers } of openStreams(this.#options, undefined)) {
       const bytes = await output.read({ ...key, attempt: 1 }, name, 0, chunkBytes);
       for (const parser of parsers) {
         parser.push(bytes);
@@ -125,24 +153,27 @@ export class AttemptIntake {
     return undefined;
   }
 
-  async #checkLimit(): Promise<void> {
-    if (this.#isOverLimit) return;
+  async #lookAtSizes(streams: readonly Stream[]): Promise<void> {
     const { key, spec, output } = this.#options;
-    const sizes = await Promise.all(limitedStreams.map((name) => output.size(key, name)));
-    if (Math.max(...sizes) <= spec.limits.outputBytes) return;
+    for (const stream of streams) stream.size = await output.size(key, stream.name);
+    const isOver = streams.some((stream) => isLimited(stream) && stream.size > spec.limits.outputBytes);
+    if (this.#isOverLimit || !isOver) return;
     this.#isOverLimit = true;
     this.#options.onOutputLimit();
   }
 
-  #emit({ name }: Stream, records: readonly MetricRecord[]): void {
-    const recorded = this.#options.recorded[name] ?? 0;
-    const fresh: IntakeRecord[] = [];
-    for (const record of records) {
-      if (record.end <= recorded) continue;
-      this.#cursor = { ...this.#cursor, [name]: record.end };
-      fresh.push({ step: record.step, values: record.values, cursor: this.#cursor });
-    }
-    if (fresh.length > 0) this.#options.onRecords(fresh);
+  /** Returns how many records are new. */
+  #emit(stream: Stream, records: readonly MetricRecord[]): number {
+    const recorded = this.#options.recorded[stream.name] ?? 0;
+    const firstNew = records.findIndex(({ end }) => end > recorded);
+    this.#limits.count(firstNew === -1 ? records : records.slice(0, firstNew));
+    if (firstNew === -1) return 0;
+    const fresh = firstNew === 0 ? records : records.slice(firstNew);
+    const { kept, dropped } = this.#limits.choose(fresh, stream.size - stream.offset > behindBytes);
+    const cursorAt = (end: number): OutputCursor => (this.#cursor = { ...this.#cursor, [stream.name]: end });
+    if (kept.length > 0) this.#options.onRecords(kept.map(({ step, values, end }) => ({ step, values, cursor: cursorAt(end) })));
+    if (dropped.length > 0) this.#options.onDropped(dropped, cursorAt(fresh.at(-1)?.end ?? recorded));
+    return kept.length;
   }
 
   #keepTail(bytes: Uint8Array): void {
@@ -151,9 +182,13 @@ export class AttemptIntake {
   }
 }
 
-/** Objectives are read even where their name looks like a clock's, and where only a blank stands before the value. */
-function openStreams(spec: StudySpec, startsAtZero: boolean | undefined): readonly Stream[] {
-  const options = { expected: spec.objectives.map(({ metric }) => metric), startsAtZero };
+function isLimited({ name }: Stream): boolean {
+  return limitedStreams.some((limited) => limited === name);
+}
+
+/** What the study reads is read even where its name looks like a clock's, and where only a blank stands before the value. */
+function openStreams({ spec, required }: IntakeOptions, startsAtZero: boolean | undefined): readonly Stream[] {
+  const options = { expected: required, startsAtZero, maxNames: spec.limits.metricNames };
   const files = new Map<OutputStream, MetricParser[]>();
   for (const source of spec.metrics) {
     if (source.type !== 'json' && source.type !== 'csv') continue;
@@ -161,9 +196,9 @@ function openStreams(spec: StudySpec, startsAtZero: boolean | undefined): readon
     files.set(name, [...(files.get(name) ?? []), createFileMetricParser(source, options)]);
   }
   return [
-    { name: 'out', parsers: [createMetricParser({ ...options, sources: spec.metrics })], offset: 0 },
-    { name: 'metrics', parsers: [createMetricsFileParser(options)], offset: 0 },
-    ...[...files].map(([name, parsers]) => ({ name, parsers, offset: 0 })),
+    { name: 'out', parsers: [createMetricParser({ ...options, sources: spec.metrics })], offset: 0, size: 0 },
+    { name: 'metrics', parsers: [createMetricsFileParser(options)], offset: 0, size: 0 },
+    ...[...files].map(([name, parsers]) => ({ name, parsers, offset: 0, size: 0 })),
   ];
 }
 
@@ -174,7 +209,12 @@ function merged({ parsers }: Stream, read: (parser: MetricParser) => readonly Me
   const byEnd = new Map<number, MetricRecord>();
   for (const record of [first, ...others].flat()) {
     const known = byEnd.get(record.end);
-    byEnd.set(record.end, known === undefined ? record : { ...known, values: { ...known.values, ...record.values } });
+    const dropped = [...(known?.dropped ?? []), ...(record.dropped ?? [])];
+    byEnd.set(record.end, {
+      ...(known ?? record),
+      values: { ...known?.values, ...record.values },
+      ...(dropped.length === 0 ? {} : { dropped }),
+    });
   }
   return [...byEnd.values()].sort((a, b) => a.end - b.end);
 }

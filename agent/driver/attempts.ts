@@ -1,10 +1,11 @@
-import { intents, type observe, pointOf } from '../core/study/index.ts';
+import { intents, type observe, pointOf, type StudyState } from '../core/study/index.ts';
 import type { Ending, Executor, ExecutorListener } from '../executors/executor.ts';
 import type { JournalEntry, OutputCursor } from '../protocol/events.ts';
-import type { AttemptKey, ExecutorName, StudySpec } from '../protocol/study.ts';
+import type { AttemptKey, ExecutorName } from '../protocol/study.ts';
 import { AttemptIntake, type IntakeRecord } from './attemptIntake.ts';
 import { buildAttempt, tunedFiles } from './buildAttempt.ts';
 import type { DriverPorts } from './ports.ts';
+import { ReadingOrder } from './readingOrder.ts';
 import { messageOf, type Study } from './study.ts';
 
 const noCursor: OutputCursor = {};
@@ -38,6 +39,7 @@ export class Attempts {
   readonly #host: AttemptsHost;
   readonly #attempts = new Map<string, LiveAttempt>();
   readonly #recorded = new Map<string, OutputCursor>();
+  readonly #order = new ReadingOrder();
 
   constructor(ports: DriverPorts, host: AttemptsHost) {
     this.#ports = ports;
@@ -52,10 +54,10 @@ export class Attempts {
 
   /** How far output is recorded: folded, or read from the journal. */
   remember({ studyId, event }: JournalEntry): void {
-    if (event.type !== 'metricReported' && event.type !== 'attemptEnded') return;
+    if (event.type !== 'metricReported' && event.type !== 'metricsDropped' && event.type !== 'attemptEnded') return;
     const text = keyText({ studyId, trial: event.number, attempt: event.attempt });
-    if (event.type === 'metricReported') this.#recorded.set(text, event.cursor);
-    else this.#recorded.delete(text);
+    if (event.type === 'attemptEnded') this.#recorded.delete(text);
+    else this.#recorded.set(text, event.cursor);
   }
 
   /** The journal of the study is about to be read again. */
@@ -66,6 +68,11 @@ export class Attempts {
   /** Only now: an attempt that has ended in the world but not yet in the journal must not be started again. */
   committed({ studyId, event }: JournalEntry): void {
     if (event.type === 'attemptEnded') this.#attempts.delete(keyText({ studyId, trial: event.number, attempt: event.attempt }));
+  }
+
+  /** All that was seen is recorded. */
+  settled(): void {
+    this.#order.recorded();
   }
 
   /** Lets the world follow what is recorded. */
@@ -113,7 +120,7 @@ export class Attempts {
     if (state?.live.get(key.trial)?.attempt !== key.attempt) return null;
     const live: LiveAttempt = {
       key,
-      intake: this.#intake(key, state.view.spec),
+      intake: this.#intake(key, state),
       launch: null,
       isStopAsked: false,
       hasEnded: false,
@@ -122,14 +129,18 @@ export class Attempts {
     return live;
   }
 
-  #intake(key: AttemptKey, spec: StudySpec): AttemptIntake {
+  #intake(key: AttemptKey, state: StudyState): AttemptIntake {
     const { output, log } = this.#ports;
     return new AttemptIntake({
       key,
-      spec,
+      spec: state.view.spec,
+      required: state.requiredMetrics,
       output,
+      order: this.#order,
       recorded: this.#recorded.get(keyText(key)) ?? noCursor,
       onRecords: (records) => this.#report(key, records),
+      onDropped: (dropped, cursor) =>
+        this.#host.observe(key, { type: 'dropped', number: key.trial, attempt: key.attempt, dropped, cursor }, false),
       onOutputLimit: () => this.#host.observe(key, { type: 'outputLimit', number: key.trial, attempt: key.attempt }, true),
       onError: (error) => log.error('the output of an attempt cannot be read', { key: keyText(key), error: messageOf(error) }),
     });

@@ -1,7 +1,7 @@
 import { HpoError } from '../protocol/errors.ts';
 import type { MetricSource } from '../protocol/space.ts';
 import type { MetricValue, MetricValues } from '../protocol/study.ts';
-import { LineParser } from './lineParser.ts';
+import { LineParser, type LineParserOptions } from './lineParser.ts';
 import { lineHas } from './lineSplitter.ts';
 import { refuseTensorboard } from './metricParser.ts';
 import type { MetricParser, MetricParserOptions } from './metricParser.ts';
@@ -12,7 +12,8 @@ import { ExpectedNames, flatten, parseLoosely, parseValue } from './scanValues.t
  * `epoch`, `iteration` …) the lines are counted. A line that is no object is passed over.
  */
 export function createMetricsFileParser(options: Omit<MetricParserOptions, 'sources'> = {}): MetricParser {
-  return new RowParser(jsonRows(options.expected ?? []), options.startsAtZero);
+  const expected = new ExpectedNames(options.expected ?? []);
+  return new RowParser((onBadName) => jsonRows(expected, onBadName), { ...options, expected });
 }
 
 /**
@@ -24,8 +25,11 @@ export function createFileMetricParser(
   options: { readonly startsAtZero?: boolean | undefined } = {},
 ): MetricParser {
   refuseTensorboard(source);
-  if (source.type === 'json') return new RowParser(only(source.metric, jsonRows([source.metric])), options.startsAtZero);
-  if (source.type === 'csv') return new RowParser(only(source.metric, csvRows()), options.startsAtZero);
+  const expected = new ExpectedNames([source.metric]);
+  const parser = (rows: ReadRow): MetricParser =>
+    new RowParser(() => only(source.metric, rows), { startsAtZero: options.startsAtZero, expected });
+  if (source.type === 'json') return parser(jsonRows(expected));
+  if (source.type === 'csv') return parser(csvRows());
   throw new HpoError(
     'HPO-3102',
     `The metric ${source.metric} is read from ${source.type}, which is no file.`,
@@ -45,32 +49,37 @@ class RowParser extends LineParser {
   readonly #read: ReadRow;
   #count = 0;
 
-  constructor(read: ReadRow, startsAtZero: boolean | undefined) {
-    super(startsAtZero, lineHas.anything);
-    this.#read = read;
+  constructor(read: (onBadName: (name: string) => void) => ReadRow, options: LineParserOptions) {
+    super(options, lineHas.anything);
+    this.#read = read(this.dropName);
   }
 
   protected override readLine(line: string, end: number): void {
     const row = line === '' ? null : this.#read(line);
     const names = Object.keys(row?.values ?? {});
     if (row === null || names.length === 0) return;
-    for (const name of names) this.names.add(name);
+    const admitted = names.filter((name) => this.admits(name));
     const named = row.step === '' ? null : this.steps.read(row.step, true);
     this.#count = named ?? this.#count + 1;
-    this.record({ step: this.#count, values: row.values, end });
+    if (admitted.length === 0) return;
+    const values = admitted.length === names.length ? row.values : pick(row.values, admitted);
+    this.record({ step: this.#count, values, end });
   }
 }
 
 const stepNames = ['step', 'epoch', 'iteration', 'iter', 'round', 'global_step'];
 
-function jsonRows(expectedNames: readonly string[]): ReadRow {
-  const expected = new ExpectedNames(expectedNames);
+function pick(values: MetricValues, names: readonly string[]): MetricValues {
+  return Object.fromEntries(names.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]])));
+}
+
+function jsonRows(expected: ExpectedNames, onBadName?: (name: string) => void): ReadRow {
   return (line) => {
     const object = parseLoosely(line.trim());
     if (object === null) return null;
     const entries = new Map(Object.entries(object) as [string, unknown][]);
     const name = stepNames.find((candidate) => typeof entries.get(candidate) === 'number');
-    return { values: flatten(object, expected), step: name === undefined ? '' : `step ${String(entries.get(name))}` };
+    return { values: flatten(object, expected, onBadName), step: name === undefined ? '' : `step ${String(entries.get(name))}` };
   };
 }
 

@@ -24,6 +24,7 @@ export type OnLine = (text: string, end: number, isRedrawn: boolean) => void;
 /** Cuts a byte stream into lines, in whatever chunks it comes. */
 export class LineSplitter {
   readonly #onLine: OnLine;
+  readonly #onSkipped: () => void;
   readonly #wanted: number;
   /** The beginning of the line that is not complete yet. */
   #parts: Uint8Array[] = [];
@@ -33,8 +34,10 @@ export class LineSplitter {
   #isAfterRedraw = false;
   skippedLines = 0;
 
-  constructor(onLine: OnLine, options: { readonly wanted: number }) {
+  /** `onSkipped` hears of each line that is too long, just before `onLine`. */
+  constructor(onLine: OnLine, options: { readonly wanted: number; readonly onSkipped?: () => void }) {
     this.#onLine = onLine;
+    this.#onSkipped = options.onSkipped ?? (() => undefined);
     this.#wanted = options.wanted;
   }
 
@@ -75,10 +78,13 @@ export class LineSplitter {
     const length = this.#length + Math.max(0, index - start);
     const parts = this.#parts;
     const isTooLong = length > maxLineBytes;
-    if (isTooLong) this.skippedLines++;
+    if (isTooLong) {
+      this.skippedLines++;
+      this.#onSkipped();
+    }
     const isWanted = !isTooLong && (flags & this.#wanted) !== 0;
     // Of an unwanted line only one thing matters: a newline ends the bar that was drawn before it.
-    if (isWanted || (this.#isAfterRedraw && !isRedrawn)) {
+    if (isWanted || isTooLong || (this.#isAfterRedraw && !isRedrawn)) {
       const text = isWanted ? decode(parts, bytes, start, index) : '';
       this.#onLine(text, this.#offset + index + 1, isRedrawn);
     }

@@ -1,4 +1,5 @@
 import { HpoError } from '../protocol/errors.ts';
+import type { Dropped } from '../protocol/events.ts';
 import type { MetricSource } from '../protocol/space.ts';
 import type { MetricValues } from '../protocol/study.ts';
 import { stripAnsi } from './ansi.ts';
@@ -15,6 +16,8 @@ export interface MetricRecord {
   readonly values: MetricValues;
   /** Offset in the stream of the byte after the line. Strictly increasing over the records of one stream. */
   readonly end: number;
+  /** What was left out up to here since the record before; a record may have nothing else. Absent: nothing. */
+  readonly dropped?: readonly Dropped[];
 }
 
 /**
@@ -39,10 +42,9 @@ export interface MetricParserOptions {
   readonly expected?: readonly string[] | undefined;
   /** As known from an earlier attempt of the trial, which may have begun at another step. */
   readonly startsAtZero?: boolean | undefined;
+  /** Names beyond so many are left out, those that are expected or annotated aside: output that makes up ever new names is not a list of metrics. */
+  readonly maxNames?: number | undefined;
 }
-
-/** Names beyond these are ignored: output that makes up ever new names is not a list of metrics. */
-export const maxNames = 200;
 
 /**
  * Reads metrics from a program's standard output without any change to the program: `name=value`, `name: value`,
@@ -64,18 +66,19 @@ class StdoutParser extends LineParser {
   readonly #patterns: readonly UserPattern[];
   /** Metrics with a source of their own: nothing else on standard output may report them. */
   readonly #annotated: ReadonlySet<string>;
-  readonly #expected: ExpectedNames;
   readonly #counts = new Map<string, number>();
   /** What a progress bar shows until it is drawn anew: only its last state at a step counts. */
   #held: Reading | null = null;
 
-  constructor({ sources, expected = [], startsAtZero }: MetricParserOptions) {
+  constructor({ sources, expected = [], startsAtZero, maxNames }: MetricParserOptions) {
     for (const source of sources) refuseTensorboard(source);
     const patterns = sources.filter((source) => source.type === 'stdout').map((source) => compilePattern(source));
-    super(startsAtZero, lineHas.digit | (patterns.length + expected.length > 0 ? lineHas.letterN : lineHas.separator));
+    super(
+      { startsAtZero, maxNames, expected: new ExpectedNames(expected) },
+      lineHas.digit | (patterns.length + expected.length > 0 ? lineHas.letterN : lineHas.separator),
+    );
     this.#patterns = patterns;
     this.#annotated = new Set(sources.map((source) => source.metric));
-    this.#expected = new ExpectedNames(expected);
   }
 
   protected override finish(): void {
@@ -95,9 +98,9 @@ class StdoutParser extends LineParser {
   }
 
   #read(text: string, end: number): Reading | null {
-    const values = scanValues(text, this.#expected);
+    const values = scanValues(text, this.expected, this.dropName);
     for (const name of Object.keys(values)) {
-      if (this.#annotated.has(name) || !this.#admits(name)) delete values[name];
+      if (this.#annotated.has(name) || !this.admits(name)) delete values[name];
     }
     let annotatedStep: number | null = null;
     for (const pattern of this.#patterns) {
@@ -114,11 +117,9 @@ class StdoutParser extends LineParser {
     return isEmpty ? null : { step: annotatedStep ?? step, values, end };
   }
 
-  #admits(name: string): boolean {
-    if (this.names.has(name)) return true;
-    if (this.names.size >= maxNames && !this.#expected.has(name)) return false;
-    this.names.add(name);
-    return true;
+  /** What was left out of the line that is held belongs to it. */
+  protected override get isHolding(): boolean {
+    return this.#held !== null;
   }
 
   #release(): void {

@@ -12,8 +12,12 @@ const wholeNumber = new RegExp(`^\\s*(${number})\\s*$`);
  * A line that is one JSON object or Python dictionary is read as such, with nested names joined by `.`; everywhere
  * else the separators are found first and what stands around them is looked at, so the time is linear in the length.
  */
-export function scanValues(text: string, expected: ExpectedNames): Record<string, MetricValue> {
-  const values = scanObject(text, expected) ?? scanPairs(text, expected);
+export function scanValues(
+  text: string,
+  expected: ExpectedNames,
+  onBadName?: (name: string) => void,
+): Record<string, MetricValue> {
+  const values = scanObject(text, expected, onBadName) ?? scanPairs(text, expected);
   expected.scanBlank(text, values);
   return values;
 }
@@ -60,7 +64,7 @@ export function parseValue(text: string): MetricValue | undefined {
 
 const splitNames = new Set(dataSetWords);
 
-const maxNameLength = 128;
+export const maxNameLength = 128;
 const maxPadding = 40;
 const value = new RegExp(`\\s{0,40}(["']?)(?:(?:np|numpy)\\.\\w{1,20}\\(|tensor\\(|array\\()?(${number})`, 'y');
 
@@ -154,11 +158,15 @@ function toValue(text: string): MetricValue {
 const metricName = /^[A-Za-z_][A-Za-z0-9_./-]*$/;
 
 /** Null when the line is not one object. */
-function scanObject(text: string, expected: ExpectedNames): Record<string, MetricValue> | null {
+function scanObject(
+  text: string,
+  expected: ExpectedNames,
+  onBadName?: (name: string) => void,
+): Record<string, MetricValue> | null {
   const trimmed = text.trim();
   if (!trimmed.startsWith('{') || !trimmed.endsWith('}')) return null;
   const parsed = parseLoosely(trimmed);
-  return parsed === null ? null : flatten(parsed, expected);
+  return parsed === null ? null : flatten(parsed, expected, onBadName);
 }
 
 /** JSON as Python writes it (bare NaN and Infinity), or a dictionary as Python prints it; null for anything else. */
@@ -178,14 +186,26 @@ export function parseLoosely(text: string): object | null {
   }
 }
 
-/** Numbers of an object, and of the objects in it as `outer.inner`; lists, texts and nulls are passed over. */
-export function flatten(object: object, expected: ExpectedNames): Record<string, MetricValue> {
+/**
+ * Numbers of an object, and of the objects in it as `outer.inner`; lists, texts and nulls are passed over.
+ * `onBadName` hears the names of numbers that are too long, or have characters that a metric's name may not have.
+ */
+export function flatten(
+  object: object,
+  expected: ExpectedNames,
+  onBadName?: (name: string) => void,
+): Record<string, MetricValue> {
   const values: Record<string, MetricValue> = {};
   const visit = (inner: object, prefix: string, depth: number) => {
     for (const [key, item] of Object.entries(inner) as [string, unknown][]) {
       const name = prefix + key;
-      if (!metricName.test(name) || name.length > maxNameLength) continue;
-      if (!expected.has(name) && isCounterOrClock(name)) continue;
+      const isExpected = expected.has(name);
+      if (!isExpected && (name.length > maxNameLength || !metricName.test(name))) {
+        // Keys such as `0` or a path are no metrics; one that begins as a name does may be missed.
+        if (typeof item === 'number' && /^\p{L}/u.test(name)) onBadName?.(name.slice(0, maxNameLength));
+        continue;
+      }
+      if (!isExpected && isCounterOrClock(name)) continue;
       const found = typeof item === 'number' ? metricValue(item) : typeof item === 'string' ? parseValue(item) : undefined;
       if (found !== undefined) values[name] = found;
       else if (typeof item === 'object' && item !== null && !Array.isArray(item) && depth < 4) visit(item, `${name}.`, depth + 1);

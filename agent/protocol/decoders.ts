@@ -41,6 +41,7 @@ const tune = z.strictObject({
   interpreter: z.optional(z.strictObject({ path: z.string().check(z.minLength(1)), reason: z.string() })),
   env: z.optional(z.enum(['auto', 'current'])),
   trialTimeoutMs: z.optional(z.number().check(z.positive())),
+  retry: z.optional(z.record(z.string(), z.string())),
   points: z.optional(z.array(point).check(z.maxLength(10_000))),
   from: z.optional(z.array(studyId).check(z.maxLength(100))),
 });
@@ -52,6 +53,7 @@ const command = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('delete') }),
   z.strictObject({ type: z.literal('scale'), parallel: count }),
   z.strictObject({ type: z.literal('stopTrial'), trial: trialNumber }),
+  z.strictObject({ type: z.literal('retry'), number: trialNumber }),
   z.strictObject({ type: z.literal('enqueue'), params: point }),
 ]) satisfies z.ZodMiniType<StudyCommand>;
 

@@ -1,7 +1,7 @@
 import { plural } from './format.ts';
 import { maxDroppedNames, type MetricLimit, metricLimits } from './events.ts';
 import { type TrialLimits, usualMetricNames, usualMetricRecords } from './study.ts';
-import type { DroppedMetrics, StudyView } from './view.ts';
+import { type DroppedMetrics, type StudyView, unreachable } from './view.ts';
 
 /** What was left out of a trial's records, for people: `1,200 values of 3 metrics were left out (limit: 200 metrics)`. */
 export function droppedText({ counts, names }: DroppedMetrics, limits: TrialLimits): string {
@@ -44,6 +44,8 @@ function limitText(limit: MetricLimit, limits: TrialLimits): string {
       return 'printed faster than can be recorded, the last values are kept';
     case 'line':
       return 'lines of up to 64 KB';
+    default:
+      return unreachable(limit);
   }
 }
 

@@ -73,11 +73,7 @@ export type StudyEvent =
       readonly at: number;
       readonly number: number;
       readonly attempt: number;
-      readonly limit: MetricLimit;
-      /** Values that were left out; of `line`, lines. */
-      readonly count: number;
-      /** Some of the metrics that they are of, at most `maxDroppedNames`; none of `line`. */
-      readonly names: readonly string[];
+      readonly dropped: readonly Dropped[];
       readonly cursor: OutputCursor;
     }
   | {
@@ -123,6 +119,15 @@ export type StopReason = 'pruned' | 'paused' | 'studyPaused' | 'studyStopped' | 
  */
 export const metricLimits = ['names', 'name', 'records', 'rate', 'line'] as const;
 export type MetricLimit = (typeof metricLimits)[number];
+
+/** What one limit left out. */
+export interface Dropped {
+  readonly limit: MetricLimit;
+  /** Values; of `line`, lines. */
+  readonly count: number;
+  /** Some of the metrics that they are of, at most `maxDroppedNames`; none of `line`. */
+  readonly names: readonly string[];
+}
 
 /** Names of metrics that are kept of what was left out. */
 export const maxDroppedNames = 20;

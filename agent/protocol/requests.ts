@@ -4,6 +4,7 @@ import type {
   BestTrial,
   EnvironmentChoice,
   ExecutorName,
+  Failure,
   SamplerName,
   SchedulerName,
   StudyEndReason,
@@ -35,6 +36,8 @@ export interface TuneRequest {
   readonly env?: 'auto' | 'current';
   /** Stops an attempt after this long. */
   readonly trialTimeoutMs?: number;
+  /** Words of `--retry`, as in `@hpo.retry`: `lost=3`, `timeout=2`. */
+  readonly retry?: Readonly<Record<string, string>>;
   /** Points to try first, right after the script's own values; what one leaves out keeps the script's own value. */
   readonly points?: readonly Params[];
   /** Studies whose trials the search may learn from, as far as they have a place in this one's space. */
@@ -93,6 +96,8 @@ export interface StudySummary {
   readonly root: string;
   readonly state: StudyState;
   readonly message: string;
+  /** The one cause for which the study paused itself; else null. */
+  readonly failure: Failure | null;
   readonly endReason: StudyEndReason | null;
   readonly trials: TrialCounts;
   readonly best: BestTrial | null;
@@ -145,6 +150,8 @@ export type StudyCommand =
   | { readonly type: 'delete' }
   | { readonly type: 'scale'; readonly parallel: number }
   | { readonly type: 'stopTrial'; readonly trial: number }
+  /** Tries a failed or cancelled trial again; a study that has ended, or paused itself, goes on for it. */
+  | { readonly type: 'retry'; readonly number: number }
   /** Tries a point as soon as a slot is free; what it leaves out keeps the script's own value. */
   | { readonly type: 'enqueue'; readonly params: Params };
 

@@ -18,6 +18,8 @@ export interface StudyView {
   state: StudyState;
   /** Why it is paused, stopping or ended, for people; empty while it simply runs. */
   message: string;
+  /** The one cause for which the study paused itself; else null. */
+  failure: Failure | null;
   endReason: StudyEndReason | null;
   parallel: number;
   createdAt: number;
@@ -78,6 +80,8 @@ export interface AttemptView {
   pid: number | null;
   stopReason: string | null;
   exitCode: number | null;
+  /** Why it did not deliver; null while it runs, and where it ended as it should. */
+  failure: Failure | null;
   startedAt: number | null;
   endedAt: number | null;
 }
@@ -96,6 +100,7 @@ export function createView(entry: JournalEntry): StudyView {
     spec,
     state: 'running',
     message: '',
+    failure: null,
     endReason: null,
     parallel: spec.search.parallel,
     createdAt: at,
@@ -117,10 +122,12 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
     case 'studyPaused':
       view.state = 'paused';
       view.message = event.reason;
+      view.failure = event.failure ?? null;
       return;
     case 'studyResumed':
       view.state = 'running';
       view.message = '';
+      view.failure = null;
       view.endReason = null;
       view.endedAt = null;
       return;
@@ -130,6 +137,7 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
     case 'studyStopRequested':
       view.state = 'stopping';
       view.message = event.message;
+      view.failure = null;
       view.endReason = event.reason;
       return;
     case 'studyEnded':
@@ -179,6 +187,13 @@ type TrialEvent = Extract<JournalEntry['event'], { number: number }>;
 
 function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent, { type: 'trialCreated' }>): void {
   switch (event.type) {
+    case 'trialRetried':
+      trial.target = event.target;
+      trial.state = 'waiting';
+      trial.values = {};
+      trial.failure = null;
+      trial.endedAt = null;
+      return;
     case 'trialPromoted':
       trial.target = event.target;
       trial.state = 'waiting';
@@ -195,6 +210,7 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
         pid: null,
         stopReason: null,
         exitCode: null,
+        failure: null,
         startedAt: null,
         endedAt: null,
       });
@@ -213,11 +229,13 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
       return;
     }
     case 'metricsDropped': {
-      const counts = trial.dropped?.counts ?? {};
-      trial.dropped = {
-        counts: { ...counts, [event.limit]: (counts[event.limit] ?? 0) + event.count },
-        names: [...new Set([...(trial.dropped?.names ?? []), ...event.names])].slice(0, maxDroppedNames),
-      };
+      const counts = { ...trial.dropped?.counts };
+      const names = new Set(trial.dropped?.names);
+      for (const { limit, count, names: more } of event.dropped) {
+        counts[limit] = (counts[limit] ?? 0) + count;
+        for (const name of more) names.add(name);
+      }
+      trial.dropped = { counts, names: [...names].slice(0, maxDroppedNames) };
       return;
     }
     case 'attemptStopRequested': {
@@ -230,6 +248,7 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
       const attempt = attemptAt(trial, event.attempt);
       attempt.state = 'ended';
       attempt.exitCode = event.exitCode;
+      attempt.failure = event.failure;
       attempt.endedAt = event.at;
       // The trial's own state follows by trialEnded or trialPaused; an attempt that only has to be repeated waits again.
       trial.state = 'waiting';

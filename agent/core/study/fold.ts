@@ -4,8 +4,11 @@ import { foldView, unreachable } from '../../protocol/view.ts';
 import { releaseSlot, scaleSlots, takeSlot } from '../resources/index.ts';
 import type { Observation } from '../samplers/index.ts';
 import { highestReached } from '../schedulers/rungs.ts';
-import { attemptCost, hasReportedAll, reservation } from './budget.ts';
+import { troubleWith } from './afterFailure.ts';
+import { nextBatch, type StoppedTrial, type TrialResult } from './batch.ts';
+import { attemptCost, hasReportedAll, reservation, startCost } from './budget.ts';
 import { failureSignature, goalReached } from './endConditions.ts';
+import { failurePolicy, isMachineFault } from './failurePolicy.ts';
 import { objectiveValues, withLevel } from './proposalBase.ts';
 import { StudyState, type LiveAttempt } from './state.ts';
 import { verdict, type AttemptOutcome } from './verdict.ts';
@@ -22,24 +25,30 @@ export function createStudy(entry: JournalEntry): StudyState {
 
 /** Folds one event into the state, in place. Events must come in order and belong to the study. */
 export function fold(state: StudyState, entry: JournalEntry): void {
-  foldView(state.view, entry);
   const { event } = entry;
+  // What the view forgets of the trial.
+  if (event.type === 'trialRetried') foldRetried(state, event);
+  foldView(state.view, entry);
   switch (event.type) {
     case 'studyCreated':
     case 'studyStopRequested':
     case 'studyDeleted':
-    case 'attemptStarted':
     case 'metricsDropped':
       return;
+    case 'attemptStarted':
+      state.worked.started++;
+      return;
     case 'studyPaused':
+      state.idleSince ??= event.at;
+      return;
     case 'studyEnded':
       state.idleSince ??= event.at;
+      state.reopened = null;
       return;
     case 'studyResumed':
       if (state.idleSince !== null) state.idleMs += event.at - state.idleSince;
       state.idleSince = null;
-      // Whoever resumes a study after failures has changed something: they do not count twice.
-      Object.assign(state.streak, { signature: '', count: 0, failure: null });
+      forgive(state);
       return;
     case 'studyScaled':
       state.slots = scaleSlots(state.slots, event.parallel);
@@ -50,10 +59,17 @@ export function fold(state: StudyState, entry: JournalEntry): void {
     case 'trialCreated':
       foldCreated(state, event);
       return;
+    case 'trialRetried':
+      observe(state, event.number, 'pending', state.latest.get(event.number) ?? {});
+      return;
+    case 'batchEnded':
+      if (state.batch !== null) for (const result of nextBatch(state.batch, state.spent)) count(state, result);
+      return;
     case 'trialPromoted':
+      addStart(state, event.number, event.target);
       state.paused.delete(event.number);
       state.scheduler.onPromoted(event.number, event.target);
-      state.waiting.set(event.number, { notBefore: 0 });
+      state.waiting.set(event.number, { notBefore: 0, isAlone: false });
       observe(state, event.number, 'pending', state.latest.get(event.number) ?? {});
       return;
     case 'attemptRequested':
@@ -62,6 +78,11 @@ export function fold(state: StudyState, entry: JournalEntry): void {
     case 'metricReported':
       foldMetric(state, event);
       return;
+    case 'metricsDropped': {
+      const live = state.live.get(event.number);
+      if (live?.attempt === event.attempt) Object.assign(live, { cursor: event.cursor, droppedCursor: event.cursor });
+      return;
+    }
     case 'attemptStopRequested': {
       const live = state.live.get(event.number);
       if (live !== undefined) live.stopReason = event.why;
@@ -75,10 +96,8 @@ export function fold(state: StudyState, entry: JournalEntry): void {
       const values = state.latest.get(event.number) ?? {};
       state.unsettled.delete(event.number);
       state.paused.add(event.number);
-      state.nSucceeded++;
-      state.scheduler.onPaused(event.number, event.resource, objectivesOf(state, values));
       // Most paused trials are never promoted: to the sampler each is a result, as one that was stopped there would be.
-      observe(state, event.number, 'pruned', values);
+      settle(state, { event, observation: observation(state, event.number, 'pruned', values) });
       return;
     }
     case 'trialEnded':
@@ -97,7 +116,8 @@ function foldEnqueued(state: StudyState, { params }: EventOf<'pointEnqueued'>): 
 }
 
 function foldCreated(state: StudyState, { number, params, target, parent }: EventOf<'trialCreated'>): void {
-  state.waiting.set(number, { notBefore: 0 });
+  addStart(state, number, target);
+  state.waiting.set(number, { notBefore: 0, isAlone: false });
   state.latest.set(number, {});
   if (state.points.size > 0) state.points.delete(state.space.key(params));
   // What a fork's parent went through before was measured with other values.
@@ -113,6 +133,7 @@ function foldCreated(state: StudyState, { number, params, target, parent }: Even
 
 function foldRequested(state: StudyState, { number, attempt, slot, target }: EventOf<'attemptRequested'>): void {
   const trial = state.trial(number);
+  const isAlone = state.waiting.get(number)?.isAlone ?? false;
   state.waiting.delete(number);
   state.slots = takeSlot(state.slots, slot, number);
   // With a checkpoint an attempt goes on where the last one stood, else it starts from the beginning.
@@ -130,8 +151,14 @@ function foldRequested(state: StudyState, { number, attempt, slot, target }: Eve
     lastStep: 0,
     previousStep: 0,
     stopReason: null,
+    resourceBefore: trial.resource,
+    isAlone,
+    hadCompany: state.live.size > 0,
     cursor: {},
+    droppedCursor: {},
   };
+  // Two or more know of company already.
+  if (state.live.size === 1) for (const other of state.live.values()) other.hadCompany = true;
   state.live.set(number, live);
   state.reserved += reservation(live);
 }
@@ -141,7 +168,8 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
   const latest = state.latest.get(event.number);
   if (live === undefined || latest === undefined || live.attempt !== event.attempt) return;
   live.cursor = event.cursor;
-  for (const name of state.requiredMetrics) {
+  const isStopped = state.batch?.stopped.has(event.number) === true;
+  for (const name of isStopped ? [] : state.requiredMetrics) {
     const value = Object.hasOwn(event.values, name) ? event.values[name] : undefined;
     if (value !== undefined) latest[name] = value;
   }
@@ -149,7 +177,10 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
   if (objective === undefined || !Object.hasOwn(event.values, objective.metric)) return;
   countReport(live, event.step);
   state.hasReported = true;
-  if (live.target !== null && live.stopReason === null) {
+  if (isStopped) return;
+  // In batches a rung is a rung, also while the attempt makes room because the study is paused.
+  const isJudged = live.stopReason === null || (state.batch !== null && live.stopReason === 'studyPaused');
+  if (live.target !== null && isJudged) {
     // Only a stop is acted on: an attempt that has what it was for ends by itself, as its target is what the script trains for.
     const decision = state.scheduler.onReport(event.number, event.step, objectivesOf(state, event.values));
     if (decision === 'stop') state.stopWanted.add(event.number);
@@ -157,6 +188,12 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
     if (hasReportedAll(state, live)) state.stopWanted.delete(event.number);
   }
   passLevels(state, event);
+  if (state.batch !== null) {
+    const { resource } = state.trial(event.number);
+    const curve = state.curves.get(event.number) ?? [];
+    if (state.stopWanted.has(event.number)) state.batch.stopped.set(event.number, { values: { ...latest }, resource, curve });
+    return;
+  }
   // A trial that begins again, to go farther, is known by what it reached before until it gets there.
   if (event.step >= state.trial(event.number).resource) observe(state, event.number, 'pending', latest);
 }
@@ -191,13 +228,48 @@ function foldEnded(state: StudyState, event: EventOf<'attemptEnded'>): void {
   const outcome: AttemptOutcome = { live, failure: event.failure, exitCode: event.exitCode, signal: event.signal, at: event.at };
   state.reserved -= reservation(live);
   state.spent += attemptCost(live, outcome);
-  const follows = verdict(state, outcome);
-  if (follows.type === 'retry') {
-    if (event.failure?.kind === 'infrastructure') state.nLost.set(number, (state.nLost.get(number) ?? 0) + 1);
-    state.waiting.set(number, { notBefore: follows.notBefore });
-  } else {
+  const stopped = state.batch?.stopped.get(number);
+  // In batches the scheduler's word holds, however far the attempt came before it heard of it; but not against the user's.
+  const follows: ReturnType<typeof verdict> =
+    stopped === undefined || live.stopReason === 'user'
+      ? verdict(state, outcome)
+      : { type: 'end', state: 'pruned', values: stopped.values, failure: null };
+  if (event.failure === null) state.worked.ended++;
+  if (state.suspect === number && (event.failure === null || !isMachineFault(event.failure))) state.suspect = null;
+  if (follows.type === 'pause' || follows.type === 'end') {
     state.unsettled.set(number, follows);
+    return;
   }
+  if (event.failure !== null) state.troubles.set(number, troubleWith(state, live, event.failure));
+  if (follows.type === 'hold') {
+    state.machineFault = event.failure;
+    state.suspect = number;
+  }
+  const { notBefore, isAlone } = follows;
+  state.waiting.set(number, { notBefore, isAlone });
+}
+
+/** Whoever resumes a study after failures, or retries a trial, has changed something: what failed before does not count again. */
+function forgive(state: StudyState): void {
+  state.streak.count = 0;
+  state.machineFault = null;
+  state.troubles.clear();
+  for (const [number, { isAlone }] of state.waiting) state.waiting.set(number, { notBefore: 0, isAlone });
+}
+
+/** Before the view: what the trial had when it ended is what it goes on with. */
+function foldRetried(state: StudyState, { number, target }: EventOf<'trialRetried'>): void {
+  const { view, history } = state;
+  const { values } = state.trial(number);
+  if (view.state === 'ended' && state.reopened === null && view.endReason !== null && view.endReason !== 'failed')
+    state.reopened = { reason: view.endReason, message: view.message };
+  state.streak.count = 0;
+  countTime(state, number, -1);
+  state.latest.set(number, { ...values });
+  const untold = takeBack(state, number);
+  state.curves.set(number, (untold ?? history.of(number))?.curve ?? []);
+  state.waiting.set(number, { notBefore: 0, isAlone: false });
+  if (untold === undefined) state.scheduler.onRetried(number, target);
 }
 
 function foldTrialEnded(state: StudyState, event: EventOf<'trialEnded'>): void {
@@ -205,8 +277,45 @@ function foldTrialEnded(state: StudyState, event: EventOf<'trialEnded'>): void {
   state.unsettled.delete(number);
   state.waiting.delete(number);
   state.paused.delete(number);
-  state.nLost.delete(number);
+  state.troubles.delete(number);
+  if (state.suspect === number) state.suspect = null;
   state.latest.delete(number);
+  countTime(state, number, 1);
+  const isTrialsFault = event.failure !== null && failurePolicy[event.failure.kind].isTrialsFault;
+  const known = isTrialsFault ? 'failed' : endedObservation[event.state];
+  settle(state, { event, observation: observation(state, number, known, event.values, state.batch?.stopped.get(number)) });
+  state.batch?.stopped.delete(number);
+  state.curves.delete(number);
+}
+
+/** A start counts for its batch, and with all that it may consume. */
+function addStart(state: StudyState, number: number, target: number | null): void {
+  if (state.batch === null) return;
+  state.batch.nStarts++;
+  state.batch.cost += startCost(state, number, target);
+}
+
+/** What a trial came to counts from now on, or from the end of its batch. */
+function settle(state: StudyState, result: TrialResult): void {
+  if (state.batch === null) count(state, result);
+  else state.batch.results.push(result);
+}
+
+/** What the trial came to, where nobody was told yet; then nobody will be. */
+function takeBack({ batch }: StudyState, number: number): Observation | undefined {
+  const untold = batch?.results.findLast(({ event }) => event.number === number)?.observation;
+  if (batch !== null && untold !== undefined) batch.results = batch.results.filter(({ event }) => event.number !== number);
+  return untold;
+}
+
+function count(state: StudyState, { event, observation: seen }: TrialResult): void {
+  const { number } = event;
+  if (event.type === 'trialPaused') {
+    state.nSucceeded++;
+    state.scheduler.onPaused(number, event.resource, seen.values);
+    state.history.upsert(seen);
+    return;
+  }
   state.scheduler.onEnded(number, event.state === 'complete');
   if (event.state === 'failed' && event.failure !== null) {
     const signature = failureSignature(event.failure);
@@ -219,14 +328,11 @@ function foldTrialEnded(state: StudyState, event: EventOf<'trialEnded'>): void {
   if (state.goalTrial === null && event.state === 'complete' && goalReached(state.view.spec.objectives, event.values)) {
     state.goalTrial = number;
   }
-  countTime(state, number);
-  const isTrialsFault = event.state === 'failed' && event.failure?.kind !== 'infrastructure';
-  observe(state, number, isTrialsFault ? 'failed' : endedObservation[event.state], event.values);
-  state.curves.delete(number);
+  state.history.upsert(seen);
 }
 
-/** How long the trial ran, over all its attempts. */
-function countTime(state: StudyState, number: number): void {
+/** How long the trial ran, over all its attempts; a trial that is retried takes back what was counted at its end. */
+function countTime(state: StudyState, number: number, sign: 1 | -1): void {
   let ms = 0;
   let isStarted = false;
   for (const { startedAt, endedAt } of state.trial(number).attempts) {
@@ -235,8 +341,8 @@ function countTime(state: StudyState, number: number): void {
     ms += endedAt - startedAt;
   }
   if (!isStarted) return;
-  state.trained.count++;
-  state.trained.ms += ms;
+  state.trained.count += sign;
+  state.trained.ms += sign * ms;
 }
 
 /** A cancelled trial, or one that the infrastructure took, says nothing bad of its point: as far as it came is what is known. */
@@ -249,13 +355,25 @@ const endedObservation: Readonly<Record<EventOf<'trialEnded'>['state'] & TrialSt
 };
 
 function observe(state: StudyState, number: number, as: Observation['state'], values: MetricValues): void {
-  const { params, resource } = state.trial(number);
+  state.history.upsert(observation(state, number, as, values));
+}
+
+/** What is known of a trial; `shown`: not by now, but when it was stopped. */
+function observation(
+  state: StudyState,
+  number: number,
+  as: Observation['state'],
+  values: MetricValues,
+  shown?: StoppedTrial,
+): Observation {
+  const trial = state.trial(number);
+  const { params } = trial;
   const { base } = state;
-  const curve = state.curves.get(number) ?? [];
+  const { resource, curve } = shown ?? { resource: trial.resource, curve: state.curves.get(number) ?? [] };
   // Before its end a trial may not have reported all that its constraints read.
   const isMeasured = as === 'complete' || as === 'infeasible';
   const violations = isMeasured ? base.violations(params, values) : base.constraints.map(() => NaN);
-  state.history.upsert({
+  return {
     number,
     params,
     state: as,
@@ -263,7 +381,7 @@ function observe(state: StudyState, number: number, as: Observation['state'], va
     resource,
     ...(state.fidelityLevels === null ? {} : { curve }),
     ...(violations.length === 0 ? {} : { violations }),
-  });
+  };
 }
 
 /** One per objective; NaN where it was not reported. */

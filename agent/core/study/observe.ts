@@ -1,6 +1,7 @@
-import type { MetricLimit, OutputCursor, OutputStream, StudyEvent } from '../../protocol/events.ts';
+import type { Dropped, OutputCursor, OutputStream, StudyEvent } from '../../protocol/events.ts';
 import type { MetricValues } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
+import { withWhatFollows } from './afterFailure.ts';
 import { classify, type AttemptEnding } from './classify.ts';
 import type { LiveAttempt, StudyState } from './state.ts';
 
@@ -21,9 +22,7 @@ export type Observation =
       readonly type: 'dropped';
       readonly number: number;
       readonly attempt: number;
-      readonly limit: MetricLimit;
-      readonly count: number;
-      readonly names: readonly string[];
+      readonly dropped: readonly Dropped[];
       readonly cursor: OutputCursor;
     }
   /** It prints more than a trial may. */
@@ -45,13 +44,15 @@ export function observe(state: StudyState, observation: Observation, now: number
     }
     case 'metric': {
       const { step, values, cursor } = observation;
-      return isCounted(live) && isNews(live, cursor)
+      return isCounted(live) && isNews(live.cursor, cursor)
         ? [{ type: 'metricReported', at: now, number, attempt, step, values, cursor }]
         : [];
     }
     case 'dropped': {
-      const { limit, count, names, cursor } = observation;
-      return isCounted(live) ? [{ type: 'metricsDropped', at: now, number, attempt, limit, count, names, cursor }] : [];
+      // It may end where the last report does, of which it is a part.
+      const { dropped, cursor } = observation;
+      const isAfter = isNews(live.droppedCursor, cursor) && !isNews(cursor, live.cursor);
+      return isCounted(live) && isAfter ? [{ type: 'metricsDropped', at: now, number, attempt, dropped, cursor }] : [];
     }
     case 'outputLimit': {
       if (live.stopReason !== null) return [];
@@ -60,8 +61,17 @@ export function observe(state: StudyState, observation: Observation, now: number
     }
     case 'ended': {
       const { exitCode, signal } = observation;
+      const failure = classify(state, live, observation, now);
       return [
-        { type: 'attemptEnded', at: now, number, attempt, exitCode, signal, failure: classify(state, live, observation, now) },
+        {
+          type: 'attemptEnded',
+          at: now,
+          number,
+          attempt,
+          exitCode,
+          signal,
+          failure: failure && withWhatFollows(state, live, failure),
+        },
       ];
     }
     default:
@@ -75,7 +85,7 @@ function isCounted({ stopReason }: LiveAttempt): boolean {
 }
 
 /** Whether it was read from beyond all that has been recorded of the attempt. */
-function isNews({ cursor: recorded }: LiveAttempt, cursor: OutputCursor): boolean {
+function isNews(recorded: OutputCursor, cursor: OutputCursor): boolean {
   let isFarther = false;
   // Streams by name: the keys of two cursors.
   for (const stream of Object.keys({ ...recorded, ...cursor }) as OutputStream[]) {

@@ -15,6 +15,7 @@ import { conditionNames, type CompiledSpace, type Condition } from '../space/ind
 import { createScheduler, type Scheduler } from '../schedulers/index.ts';
 import { type FidelityLevels, History } from '../samplers/index.ts';
 import { baselineOf, schedulerConfig, type Baseline } from './baseline.ts';
+import { createBatch, type BatchState } from './batch.ts';
 import { ProposalBase } from './proposalBase.ts';
 import { userPoint } from './userPoint.ts';
 
@@ -44,6 +45,8 @@ export interface LiveAttempt {
   hadCompany: boolean;
   /** Where the last report that was recorded ends. */
   cursor: OutputCursor;
+  /** Up to where is recorded what was left out. */
+  droppedCursor: OutputCursor;
 }
 
 /** What follows from an attempt's end; recorded by `decide` as the trial's next event. */
@@ -104,6 +107,8 @@ export class StudyState {
   /** Resource consumed by ended attempts, and the most that live ones may still consume. */
   spent = 0;
   reserved = 0;
+  /** Null for a study in which whatever is known counts at once. */
+  readonly batch: BatchState | null;
   /** Time for which the study was paused or ended, and since when it is. */
   idleMs = 0;
   idleSince: number | null = null;
@@ -140,6 +145,7 @@ export class StudyState {
     const points = (spec.search.points ?? []).map((point) => userPoint(this.space, point));
     this.points = new Map(points.map((point) => [this.space.key(point), point]));
     this.slots = createSlots(this.view.parallel);
+    this.batch = createBatch(spec.search.batch);
   }
 
   /** What proposals follow from, besides the history and the moment. */

@@ -1,7 +1,9 @@
 import { array, assert, asyncProperty, integer } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AttemptIntake, type IntakeRecord } from '../../../agent/driver/attemptIntake.ts';
-import type { OutputCursor } from '../../../agent/protocol/events.ts';
+import { ReadingOrder } from '../../../agent/driver/readingOrder.ts';
+import type { Dropped, OutputCursor } from '../../../agent/protocol/events.ts';
+import type { TrialLimits } from '../../../agent/protocol/study.ts';
 import type { MetricSource } from '../../../agent/protocol/space.ts';
 import { study } from './world.ts';
 
@@ -10,17 +12,29 @@ type Files = Map<string, Uint8Array>;
 
 class Reader {
   readonly records: IntakeRecord[] = [];
+  readonly dropped: { readonly dropped: readonly Dropped[]; readonly cursor: OutputCursor }[] = [];
+  readonly order: ReadingOrder;
   nLimits = 0;
   readonly intake: AttemptIntake;
 
   constructor(
     files: Files,
-    options: { attempt?: number; recorded?: OutputCursor; metrics?: readonly MetricSource[]; limit?: number } = {},
+    options: {
+      attempt?: number;
+      recorded?: OutputCursor;
+      metrics?: readonly MetricSource[];
+      limit?: number;
+      limits?: Partial<TrialLimits>;
+      order?: ReadingOrder;
+    } = {},
   ) {
+    this.order = options.order ?? new ReadingOrder();
     const bytesOf = (attempt: number, stream: string): Uint8Array => files.get(`${attempt}/${stream}`) ?? new Uint8Array();
     this.intake = new AttemptIntake({
       key: { studyId: 's', trial: 0, attempt: options.attempt ?? 1 },
-      spec: study({ metrics: options.metrics ?? [], limits: { outputBytes: options.limit ?? 1e9 } }),
+      spec: study({ metrics: options.metrics ?? [], limits: { outputBytes: options.limit ?? 1e9, ...options.limits } }),
+      required: ['loss'],
+      order: this.order,
       output: {
         // Later than asked, as a disk answers.
         read: async (key, stream, offset, maxBytes) => {
@@ -30,12 +44,25 @@ class Reader {
         size: (key, stream) => Promise.resolve(bytesOf(key.attempt, stream).length),
       },
       recorded: options.recorded ?? {},
-      onRecords: (records) => this.records.push(...records),
+      // As where everything is recorded at once.
+      onRecords: (records) => {
+        this.records.push(...records);
+        setImmediate(() => this.order.recorded());
+      },
+      onDropped: (dropped, cursor) => this.dropped.push({ dropped, cursor }),
       onOutputLimit: () => this.nLimits++,
       onError: (error) => {
         throw error;
       },
     });
+  }
+
+  /** Resolves when what is there has been read. */
+  async settled(): Promise<void> {
+    for (let quiet = 0, n = -1; quiet < 20; quiet = this.records.length === n ? quiet + 1 : 0) {
+      n = this.records.length;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   get shown(): string[] {
@@ -173,5 +200,132 @@ describe('an agent that begins again', () => {
       const again = await readWhole(files, { metrics: csv.slice(0, 2), recorded: records[n - 1]?.cursor ?? {} });
       expect([...records.slice(0, n), ...again.records]).toEqual(records);
     }
+  });
+});
+
+describe('limits of what is recorded', () => {
+  const lines = (n: number, line: (i: number) => string): string => Array.from({ length: n }, (_, i) => `${line(i)}\n`).join('');
+  const countOf = (reader: Reader): Record<string, number> => {
+    const counts: Record<string, number> = {};
+    for (const { dropped } of reader.dropped)
+      for (const { limit, count } of dropped) counts[limit] = (counts[limit] ?? 0) + count;
+    return counts;
+  };
+  const valuesOf = (reader: Reader, name: string): number =>
+    reader.records.filter(({ values }) => values[name] !== undefined).length;
+
+  test.each<{
+    what: string;
+    text: string;
+    limits?: Partial<TrialLimits>;
+    kept: Readonly<Record<string, number>>;
+    dropped: Readonly<Record<string, number>>;
+  }>([
+    { what: 'little is kept in full', text: lines(50, (i) => `loss=${i} acc=${i}`), kept: { loss: 50, acc: 50 }, dropped: {} },
+    {
+      what: 'of many reports of a metric each tenth is kept, then each hundredth, but all of an objective',
+      text: lines(20_000, (i) => `loss=${i} acc=${i}`),
+      limits: { metricRecords: 100 },
+      // 100, each tenth up to 1,000, each hundredth up to 10,000, each thousandth.
+      kept: { loss: 20_000, acc: 100 + 90 + 90 + 10 },
+      dropped: { records: 20_000 - 290 },
+    },
+    {
+      what: 'lines without an objective are left out as a whole',
+      text: lines(1_000, (i) => `acc=${i}`),
+      limits: { metricRecords: 100 },
+      kept: { acc: 190 },
+      dropped: { records: 810 },
+    },
+    {
+      what: 'names beyond the limit, but never the objective',
+      text: lines(100, (i) => `metric_${i}=1`) + lines(3, (i) => `loss=${i}`),
+      limits: { metricNames: 10 },
+      kept: { metric_0: 1, metric_9: 1, metric_10: 0, loss: 3 },
+      dropped: { names: 90 },
+    },
+    { what: 'a long line', text: `${'x=1 '.repeat(30_000)}\nloss=2\n`, kept: { loss: 1 }, dropped: { line: 1 } },
+    {
+      what: 'of a flood the last values of metrics, and every value of the objective',
+      text: lines(400_000, (i) => `loss=${i} acc=${i}`),
+      limits: { metricRecords: 1e9 },
+      kept: { loss: 400_000 },
+      dropped: { rate: expect.any(Number) },
+    },
+  ])('$what', async ({ text, limits, kept, dropped }) => {
+    const reader = await readWhole(filesOf({ '1/out': text }), { ...(limits === undefined ? {} : { limits }) });
+    for (const [name, count] of Object.entries(kept)) expect({ [name]: valuesOf(reader, name) }).toEqual({ [name]: count });
+    expect(countOf(reader)).toEqual(dropped);
+    const last = reader.records.findLast(({ values }) => values['acc'] !== undefined);
+    if (dropped['rate'] !== undefined) {
+      expect(countOf(reader)['rate']).toBe(400_000 - valuesOf(reader, 'acc'));
+      expect(last?.values['acc']).toBe(399_999);
+    }
+  });
+
+  test('what was left out is counted once, however often the agent begins again', async () => {
+    const text = lines(3_000, (i) => `loss=${i} acc=${i} ${i % 7 === 0 ? `odd_${i}=1` : ''}`);
+    const files = filesOf({ '1/out': text });
+    const limits = { metricRecords: 50, metricNames: 20 };
+    const whole = await readWhole(files, { limits });
+    await assert(
+      asyncProperty(array(integer({ min: 0, max: text.length }), { maxLength: 5 }), async (cuts) => {
+        let recorded: OutputCursor = {};
+        const all: { values: number; dropped: Record<string, number> } = { values: 0, dropped: {} };
+        for (const end of [...cuts.toSorted((a, b) => a - b), text.length]) {
+          const growing: Files = new Map([['1/out', encode(text).subarray(0, end)]]);
+          const reader = new Reader(growing, { recorded, limits });
+          if (end === text.length) await reader.intake.finish();
+          else {
+            reader.intake.poke();
+            await reader.settled();
+          }
+          recorded = [...reader.records, ...reader.dropped].reduce<OutputCursor>(
+            (far, { cursor }) => ((cursor.out ?? 0) > (far.out ?? 0) ? cursor : far),
+            recorded,
+          );
+          all.values += reader.records.length;
+          for (const [limit, count] of Object.entries(countOf(reader))) all.dropped[limit] = (all.dropped[limit] ?? 0) + count;
+        }
+        expect(all).toEqual({ values: whole.records.length, dropped: countOf(whole) });
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe('the order of reading', () => {
+  test('while much waits to be recorded nobody reads, and then one after the other', async () => {
+    const order = new ReadingOrder();
+    await order.enter();
+    order.leave(1_000_000);
+    const came: number[] = [];
+    const waiting = [1, 2, 3, 4, 5, 6].map(async (reader) => {
+      await order.enter();
+      came.push(reader);
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(came).toEqual([]);
+    order.recorded();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(came).toEqual([1, 2, 3, 4]);
+    order.leave(0);
+    order.leave(0);
+    await Promise.all(waiting);
+    expect(came).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('a trial that prints without end delays another by a chunk, not by all it has', async () => {
+    const order = new ReadingOrder();
+    const files = filesOf({ '1/out': 'loss=1\n'.repeat(500_000) });
+    const loud = new Reader(files, { order });
+    const quiet = new Reader(filesOf({ '1/out': 'loss=7\n' }), { order });
+    const flood = loud.intake.finish();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await quiet.intake.finish();
+    expect(quiet.shown).toEqual(['1 loss=7']);
+    expect(loud.records.length).toBeLessThan(500_000);
+    await flood;
+    expect(loud.records).toHaveLength(500_000);
   });
 });

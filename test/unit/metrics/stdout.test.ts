@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { createMetricParser, maxNames } from '../../../agent/metrics/metricParser.ts';
+import { createMetricParser } from '../../../agent/metrics/metricParser.ts';
+import { usualMetricNames as maxNames } from '../../../agent/protocol/study.ts';
 import { maxLineBytes } from '../../../agent/metrics/lineSplitter.ts';
 import type { MetricSource } from '../../../agent/protocol/space.ts';
-import { readAll } from './support.ts';
+import { readAll, show } from './support.ts';
 
 /** Output → what is read from it, written as `step name=value …`. */
 const cases: readonly (readonly [what: string, output: string, ...records: string[]])[] = [
@@ -255,16 +256,67 @@ describe('limits', () => {
   test('a line that is too long is skipped and counted, the next is read', () => {
     const parser = createMetricParser({ sources: [] });
     const fits = `a=1 ${'x'.repeat(maxLineBytes - 4)}`;
-    expect(readAll(parser, `${fits}\n${fits}x\nb=2\n`)).toEqual(['1 a=1', '1 b=2']);
+    const records = [...parser.push(Buffer.from(`${fits}\n${fits}x\nb=2\n`)), ...parser.end()];
+    expect(records.filter(({ values }) => Object.keys(values).length > 0).map(show)).toEqual(['1 a=1', '1 b=2']);
+    expect(records.flatMap(({ dropped }) => dropped ?? [])).toEqual([{ limit: 'line', count: 1, names: [] }]);
     expect(parser.skippedLines).toBe(1);
   });
 
-  test('names beyond the limit are ignored', () => {
+  test('names beyond the limit are left out and counted', () => {
     const parser = createMetricParser({ sources: [] });
     const output = Array.from({ length: maxNames + 50 }, (_, index) => `name_${index}=1\n`).join('');
-    expect(readAll(parser, `${output}name_0=2\n`)).toHaveLength(maxNames + 1);
+    const records = parser.push(Buffer.from(`${output}name_0=2\n`));
+    expect(records.filter(({ values }) => Object.keys(values).length > 0)).toHaveLength(maxNames + 1);
+    const dropped = records.flatMap((record) => record.dropped ?? []);
+    expect(dropped).toHaveLength(50);
+    expect(dropped[49]).toEqual({ limit: 'names', count: 1, names: [`name_${maxNames + 49}`] });
     expect(parser.namesSeen).toHaveLength(maxNames);
     expect(parser.namesSeen[0]).toBe('name_0');
+  });
+
+  test.each<[string, string, readonly unknown[], readonly string[]]>([
+    [
+      'a name of JSON that is too long',
+      `{"${'n'.repeat(200)}": 1, "ok": 2}\n`,
+      [{ limit: 'name', count: 1, names: ['n'.repeat(128)] }],
+      ['1 ok=2'],
+    ],
+    [
+      'names with blanks, counted once a value',
+      "{'val loss': 1, 'val acc': 2}\n".repeat(3),
+      [
+        { limit: 'name', count: 2, names: ['val loss', 'val acc'] },
+        { limit: 'name', count: 2, names: ['val loss', 'val acc'] },
+        { limit: 'name', count: 2, names: ['val loss', 'val acc'] },
+      ],
+      [],
+    ],
+    ['keys that are no names', '{"0": 1, "/tmp/x": 2, "ok": 3}\n', [], ['1 ok=3']],
+    ['text under a bad name', '{"my model": "x", "ok": 3}\n', [], ['1 ok=3']],
+    ['an objective with a long name passes', `{"${'q'.repeat(150)}": 1}\n`, [], [`1 ${'q'.repeat(150)}=1`]],
+  ])('%s', (_what, output, dropped, shown) => {
+    const parser = createMetricParser({ sources: [], expected: ['q'.repeat(150)] });
+    const records = parser.push(Buffer.from(output));
+    expect(records.flatMap((record) => record.dropped ?? [])).toEqual(dropped);
+    expect(records.filter(({ values }) => Object.keys(values).length > 0).map(show)).toEqual(shown);
+  });
+
+  test('what a bar leaves out while it is redrawn is counted in bounded memory and told with its line', () => {
+    const parser = createMetricParser({ sources: [], maxNames: 1 });
+    const records = parser.push(Buffer.from(`${'loss=1 x=2 y=3\r'.repeat(5_000)}\n`));
+    expect(records.map(({ values, dropped }) => ({ values, dropped }))).toEqual([
+      { values: { loss: 1 }, dropped: [{ limit: 'names', count: 10_000, names: ['x', 'y'] }] },
+    ]);
+  });
+
+  test('a line of 200 MB without its end is not held in memory', () => {
+    const parser = createMetricParser({ sources: [] });
+    const chunk = Buffer.alloc(1024 * 1024, 'a=1 ');
+    const before = process.memoryUsage();
+    for (let i = 0; i < 200; i++) expect(parser.push(chunk)).toEqual([]);
+    const after = process.memoryUsage();
+    expect(after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed).toBeLessThan(32e6);
+    expect(parser.push(Buffer.from('\nloss=1\n')).map(show)).toEqual(['0', '1 loss=1']);
   });
 
   const hostile: readonly (readonly [string, string])[] = [

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, integer, nat, property, record } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addPoint, type CurvePoint, maxCurvePoints, type Thinning } from '../../../agent/protocol/curve.ts';
 import type { Objective } from '../../../agent/protocol/space.ts';
@@ -86,12 +86,12 @@ describe('a curve', () => {
   });
 
   test('follows from the reports alone, through any attempts', () => {
-    const attempts = fc.array(
-      fc.record({ from: fc.integer({ min: 1, max: 4_000 }), n: fc.integer({ min: 1, max: 4_000 }), seed: fc.nat(1000) }),
+    const attempts = array(
+      record({ from: integer({ min: 1, max: 4_000 }), n: integer({ min: 1, max: 4_000 }), seed: nat(1000) }),
       { minLength: 1, maxLength: 4 },
     );
-    fc.assert(
-      fc.property(attempts, (starts) => {
+    assert(
+      property(attempts, (starts) => {
         const run = (): Trial => {
           const trial: Trial = { curve: [], curveStart: 0, thinning: null };
           for (const { from, n, seed } of starts) {
