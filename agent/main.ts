@@ -18,6 +18,8 @@ import { AgentServer } from './server/server.ts';
 import { AgentService } from './service.ts';
 import { openJournal, type SqliteJournal } from './store/index.ts';
 import { type Failpoints, failpointsOf, ProcessFailpoints } from './system/failpoints.ts';
+import { nodeSystem } from './system/node.ts';
+import type { System } from './system/system.ts';
 import { version } from './version.ts';
 
 const maxIdleCheckMs = 5_000;
@@ -28,12 +30,12 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { home: { type: 'string' }, 'idle-minutes': { type: 'string', default: '10' } } });
   const home = resolve(values.home ?? defaultHome());
   makeHome(home);
-  const failpoints = failpointsOf(process.env['HPO_FAILPOINTS']);
-  const journal = openAsOnlyWriter(home, failpoints);
+  const system = nodeSystem(failpointsOf(process.env['HPO_FAILPOINTS']));
+  const journal = openAsOnlyWriter(home, system.failpoints);
   if (journal === null) return;
   const logger = openLog(home);
   try {
-    await serve(home, Number(values['idle-minutes']) * 60_000, journal, logger, failpoints);
+    await serve(home, Number(values['idle-minutes']) * 60_000, journal, logger, system);
   } finally {
     journal[Symbol.dispose]();
   }
@@ -49,21 +51,16 @@ function openAsOnlyWriter(home: string, failpoints: Failpoints): SqliteJournal |
   }
 }
 
-async function serve(
-  home: string,
-  idleMs: number,
-  journal: SqliteJournal,
-  logger: Logger,
-  failpoints: Failpoints,
-): Promise<void> {
+async function serve(home: string, idleMs: number, journal: SqliteJournal, logger: Logger, system: System): Promise<void> {
   const log: Log = {
     info: (message, data) => logger.info(data ?? {}, message),
     error: (message, data) => logger.error(data ?? {}, message),
   };
+  const { failpoints } = system;
   const token = randomBytes(24).toString('hex');
   const socket = socketPath(home, token);
   const snapshots = new SnapshotStore(join(home, 'snapshots'));
-  const output = new AttemptOutputFiles(new LocalAttemptFiles(home));
+  const output = new AttemptOutputFiles(new LocalAttemptFiles(home), system.files);
   const stop = Promise.withResolvers<string>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.resolve(signal));
   // A client's terminal going away is no reason to end.
@@ -71,13 +68,14 @@ async function serve(
 
   await using driver = new Driver({
     journal,
-    clock: Date,
+    clock: system.clock,
+    failpoints,
     output,
     snapshots,
     log,
     proposer: startProposer,
     executors: (listener) =>
-      new Map([['local', new LocalExecutor({ homeDir: home, snapshots, listener, environment: process.env })]]),
+      new Map([['local', new LocalExecutor({ system, homeDir: home, snapshots, listener, environment: process.env })]]),
   });
   await driver.open();
   const service = new AgentService({

@@ -30,8 +30,8 @@ export class Driver implements AsyncDisposable {
 
   constructor(ports: DriverPorts) {
     this.#ports = ports;
-    this.#subscriptions = new Subscriptions(ports.journal);
-    this.#proposals = new Proposals({ start: ports.proposer, log: ports.log, onReady: (study) => this.#turns.wake(study) });
+    this.#subscriptions = new Subscriptions(ports);
+    this.#proposals = new Proposals({ ...ports, onReady: (study) => this.#turns.wake(study) });
     this.#turns = new Turns(ports, {
       adopt: (studyId, state) => this.#adopt(studyId, state),
       propose: (study, context) => this.#proposals.propose(study, context),
@@ -42,6 +42,7 @@ export class Driver implements AsyncDisposable {
         this.#proposals.forget(studyId);
       },
       committed: (entries) => {
+        this.#attempts.settled();
         for (const entry of entries) this.#attempts.committed(entry);
         this.#subscriptions.publish(entries);
       },

@@ -2,6 +2,8 @@ import type { ProposerAnswer, ProposerRequest } from '../core/study/index.ts';
 import type { Executor, ExecutorListener } from '../executors/executor.ts';
 import type { JournalEntry, OutputStream, StudyEvent } from '../protocol/events.ts';
 import type { AttemptKey, ExecutorName } from '../protocol/study.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Failpoints } from '../system/failpoints.ts';
 
 /** The journal as the driver needs it. Implemented by `store/journal.ts`. */
 export interface Journal {
@@ -16,11 +18,6 @@ export interface Journal {
   studies(): readonly string[];
   /** Sequence number of the last entry; 0 when there is none. */
   lastSeq(): number;
-}
-
-export interface Clock {
-  /** Milliseconds since the epoch. */
-  now(): number;
 }
 
 /** What the attempts wrote, wherever they run. */
@@ -60,6 +57,7 @@ export type StartProposer = (listener: ProposerListener) => ProposerThread;
 export interface DriverPorts {
   readonly journal: Journal;
   readonly clock: Clock;
+  readonly failpoints: Failpoints;
   readonly output: AttemptOutput;
   readonly snapshots: SnapshotReader;
   readonly log: Log;

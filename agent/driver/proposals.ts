@@ -1,5 +1,6 @@
 import { createSampler, isHeavy, type Observation, type Proposal, type SamplerContext } from '../core/samplers/index.ts';
 import { nextContext, type Proposed, type ProposerAnswer } from '../core/study/index.ts';
+import type { Clock } from '../system/clock.ts';
 import type { Log, ProposerThread, StartProposer } from './ports.ts';
 import type { Study } from './study.ts';
 
@@ -16,7 +17,8 @@ const maxBreaks = 3;
 
 export interface ProposalsOptions {
   /** Null: everything is computed here. */
-  readonly start: StartProposer | null;
+  readonly proposer: StartProposer | null;
+  readonly clock: Clock;
   readonly log: Log;
   /** A proposal that was on its way is there, or will not come: the study can be decided again. */
   readonly onReady: (study: Study) => void;
@@ -29,7 +31,7 @@ interface Request {
   knows: { readonly seq: number; readonly revision: number } | null;
   /** Sent while a slot waited for it. */
   isFresh: boolean;
-  /** When it was sent, by `performance.now`. */
+  /** When it was sent, by the monotonic clock. */
   sentAt: number;
 }
 
@@ -42,8 +44,8 @@ interface Desk {
   revision: number;
   request: Request | null;
   answer: { readonly request: Request; readonly proposal: Proposal } | null;
-  /** The free slot's trial, and until when (by `performance.now`) it waits for a proposal that knows all. */
-  wait: { readonly number: number; readonly until: number; readonly timer: NodeJS.Timeout | null } | null;
+  /** The free slot's trial, and until when (by the monotonic clock) it waits for a proposal that knows all. */
+  wait: { readonly number: number; readonly until: number; readonly timer: Disposable | null } | null;
   /** How long the last answer took, in ms. */
   lastMs: number;
   /** Trial for which the thread could not propose: it is done here. */
@@ -76,9 +78,10 @@ export class Proposals implements Disposable {
     if (desk.wait?.number !== context.number) {
       this.#endWait(desk);
       const ms = patienceMs(context);
+      const { clock, onReady } = this.#options;
       // A timer may be a little early.
-      const timer = ms === Infinity ? null : setTimeout(() => this.#options.onReady(study), ms + 2);
-      desk.wait = { number: context.number, until: performance.now() + ms, timer };
+      const timer = ms === Infinity ? null : clock.after(ms + 2, () => onReady(study));
+      desk.wait = { number: context.number, until: clock.monotonic() + ms, timer };
     }
     this.#ask(desk, context.number);
     return null;
@@ -123,7 +126,7 @@ export class Proposals implements Disposable {
 
   /** Null for what is computed here. */
   #deskOf(study: Study, context: SamplerContext): Desk | null {
-    if (this.#options.start === null || this.#nBreaks >= maxBreaks) return null;
+    if (this.#options.proposer === null || this.#nBreaks >= maxBreaks) return null;
     if (!isHeavy(study.state.base.sampler.name, context)) return null;
     const known = this.#desks.get(study.studyId);
     if (known !== undefined) return known;
@@ -149,7 +152,7 @@ export class Proposals implements Disposable {
     const { isFresh, knows } = answer.request;
     const isCurrent = knows?.revision === desk.revision || (isFresh && wait !== null);
     // One that knows all would come too late, or has not come in time.
-    const isOver = desk.lastMs > patienceMs(context) || (wait !== null && performance.now() >= wait.until);
+    const isOver = desk.lastMs > patienceMs(context) || (wait !== null && this.#options.clock.monotonic() >= wait.until);
     // What is not current may be wrong about there being nothing left.
     const isEnough = isOver && answer.proposal.type === 'point';
     if (!isCurrent && !isEnough) return null;
@@ -160,7 +163,7 @@ export class Proposals implements Disposable {
   }
 
   #endWait(desk: Desk): void {
-    if (desk.wait !== null && desk.wait.timer !== null) clearTimeout(desk.wait.timer);
+    desk.wait?.timer?.[Symbol.dispose]();
     desk.wait = null;
   }
 
@@ -170,7 +173,7 @@ export class Proposals implements Disposable {
     const request: Request = { id: ++this.#lastId, number, knows: null, isFresh: false, sentAt: 0 };
     desk.request = request;
     // Not within the turn, which may still fold events.
-    setImmediate(() => this.#send(desk, request));
+    this.#options.clock.soon(() => this.#send(desk, request));
   }
 
   /** Sends what the thread does not know, a chunk at a time, and then the question. */
@@ -200,22 +203,22 @@ export class Proposals implements Disposable {
     }
     if (observations.length > 0) thread.post({ type: 'observe', studyId, observations });
     if (desk.unsent.size > 0) {
-      setImmediate(() => this.#send(desk, request));
+      this.#options.clock.soon(() => this.#send(desk, request));
       return;
     }
     request.knows = { seq: state.view.seq, revision: desk.revision };
     request.isFresh = desk.wait?.number === request.number;
-    request.sentAt = performance.now();
+    request.sentAt = this.#options.clock.monotonic();
     const { number, parallel, trialMs } = context;
     thread.post({ type: 'propose', studyId, id: request.id, moment: { number, parallel, trialMs } });
   }
 
   #startedThread(): ProposerThread {
-    const { start } = this.#options;
-    if (start === null) throw new TypeError('there is no thread to start');
+    const { proposer } = this.#options;
+    if (proposer === null) throw new TypeError('there is no thread to start');
     if (this.#thread === null) {
       this.#options.log.info('a thread for proposals starts');
-      this.#thread = start({ answered: (answer) => this.#answered(answer), broke: (reason) => this.#broke(reason) });
+      this.#thread = proposer({ answered: (answer) => this.#answered(answer), broke: (reason) => this.#broke(reason) });
     }
     return this.#thread;
   }
@@ -225,7 +228,7 @@ export class Proposals implements Disposable {
     const request = desk?.request;
     if (desk === undefined || request === null || request?.id !== answer.id) return;
     desk.request = null;
-    desk.lastMs = performance.now() - request.sentAt;
+    desk.lastMs = this.#options.clock.monotonic() - request.sentAt;
     if (answer.type === 'proposed') desk.answer = { request, proposal: answer.proposal };
     else this.#fail(desk, request, answer.message);
     if (desk.wait !== null) this.#options.onReady(desk.study);

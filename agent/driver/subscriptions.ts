@@ -1,5 +1,5 @@
 import type { JournalEntry } from '../protocol/events.ts';
-import type { Journal } from './ports.ts';
+import type { DriverPorts } from './ports.ts';
 
 /** Entries of the past that are sent at once; between two chunks the agent does other work. */
 const chunkEntries = 1_000;
@@ -16,17 +16,17 @@ interface Subscription {
 
 /** Readers of the journal with a cursor each: a client that was away is the same case as a new one. */
 export class Subscriptions implements Disposable {
-  readonly #journal: Journal;
+  readonly #ports: Pick<DriverPorts, 'journal' | 'clock'>;
   readonly #all = new Set<Subscription>();
 
-  constructor(journal: Journal) {
-    this.#journal = journal;
+  constructor(ports: Pick<DriverPorts, 'journal' | 'clock'>) {
+    this.#ports = ports;
   }
 
   add(studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => void): Disposable {
     const subscription: Subscription = { studyId, onEntries, cursor: from, isLive: false, isDisposed: false };
     this.#all.add(subscription);
-    setImmediate(() => this.#catchUp(subscription));
+    this.#ports.clock.soon(() => this.#catchUp(subscription));
     return {
       [Symbol.dispose]: () => {
         subscription.isDisposed = true;
@@ -56,7 +56,7 @@ export class Subscriptions implements Disposable {
   #catchUp(subscription: Subscription): void {
     if (subscription.isDisposed) return;
     const chunk: JournalEntry[] = [];
-    for (const entry of this.#journal.read(subscription.studyId, subscription.cursor)) {
+    for (const entry of this.#ports.journal.read(subscription.studyId, subscription.cursor)) {
       chunk.push(entry);
       if (chunk.length === chunkEntries) break;
     }
@@ -67,6 +67,6 @@ export class Subscriptions implements Disposable {
     }
     subscription.cursor = last.seq;
     subscription.onEntries(chunk);
-    setImmediate(() => this.#catchUp(subscription));
+    this.#ports.clock.soon(() => this.#catchUp(subscription));
   }
 }

@@ -20,7 +20,15 @@ interface Input {
   readonly ack: PromiseWithResolvers<void> | null;
 }
 
+interface RecordedTurn {
+  readonly entries: readonly JournalEntry[];
+  readonly inputs: readonly Input[];
+  readonly dirty: ReadonlySet<Study>;
+}
+
 type CreationEvent = Extract<StudyEvent, { type: 'studyCreated' }>;
+
+type TurnPorts = Pick<DriverPorts, 'journal' | 'clock' | 'failpoints' | 'log'>;
 
 /** What else follows from a turn. */
 export interface TurnHooks {
@@ -47,7 +55,7 @@ export interface TurnHooks {
  */
 export class Turns {
   readonly studies: Map<string, Study> = new Map();
-  readonly #ports: Pick<DriverPorts, 'journal' | 'clock' | 'log'>;
+  readonly #ports: TurnPorts;
   readonly #hooks: TurnHooks;
   #inputs: Input[] = [];
   #batch: { studyId: string; event: StudyEvent }[] = [];
@@ -57,15 +65,15 @@ export class Turns {
   #fault: Error | null = null;
   readonly #faultListeners = new Set<(fault: Error | null) => void>();
   #nextSeq = 1;
-  #turn: NodeJS.Immediate | null = null;
-  #groupTimer: NodeJS.Timeout | null = null;
-  #retryTimer: NodeJS.Timeout | null = null;
-  #wakeTimer: NodeJS.Timeout | null = null;
+  #turn: Disposable | null = null;
+  #groupTimer: Disposable | null = null;
+  #retryTimer: Disposable | null = null;
+  #wakeTimer: Disposable | null = null;
   /** The time by which was last decided: a back-off that ended since must still wake its study. */
   #decidedAt = 0;
   #isClosed = false;
 
-  constructor(ports: Pick<DriverPorts, 'journal' | 'clock' | 'log'>, hooks: TurnHooks) {
+  constructor(ports: TurnPorts, hooks: TurnHooks) {
     this.#ports = ports;
     this.#hooks = hooks;
   }
@@ -116,7 +124,7 @@ export class Turns {
     if (this.#isClosed) return;
     this.#inputs.push({ studyId, produce, ack: null });
     if (isUrgent) this.#schedule();
-    else this.#groupTimer ??= setTimeout(() => this.#run(), groupMs);
+    else this.#groupTimer ??= this.#ports.clock.after(groupMs, () => this.#run());
   }
 
   /** The study is to be decided again, in a turn that comes soon. */
@@ -136,7 +144,7 @@ export class Turns {
   close(): void {
     this.#isClosed = true;
     this.#run();
-    for (const timer of [this.#retryTimer, this.#wakeTimer]) if (timer !== null) clearTimeout(timer);
+    for (const timer of [this.#retryTimer, this.#wakeTimer]) timer?.[Symbol.dispose]();
   }
 
   /** What the journal holds of a study; null where that is nothing. */
@@ -157,18 +165,19 @@ export class Turns {
   }
 
   #schedule(): void {
-    this.#turn ??= setImmediate(() => this.#run());
+    this.#turn ??= this.#ports.clock.soon(() => this.#run());
   }
 
   #run(): void {
-    if (this.#turn !== null) clearImmediate(this.#turn);
-    if (this.#groupTimer !== null) clearTimeout(this.#groupTimer);
+    this.#turn?.[Symbol.dispose]();
+    this.#groupTimer?.[Symbol.dispose]();
     this.#turn = null;
     this.#groupTimer = null;
     // While the journal cannot be written, observations wait for the next try; people get an answer at once.
     if (this.#retryTimer !== null && !this.#isClosed && this.#inputs.every(({ ack }) => ack === null)) return;
     const inputs = this.#inputs;
     this.#inputs = [];
+    let turn: RecordedTurn;
     try {
       this.#readAgain();
       const nRunningBefore = this.#nRunning();
@@ -176,10 +185,13 @@ export class Turns {
       // What one study gives back, another may be waiting for.
       if (this.#nRunning() < nRunningBefore) this.#makeAllDirty();
       this.#decideAll();
-      this.#commit(taken);
+      turn = this.#commit(taken);
     } catch (error) {
       this.#hold(inputs, error);
+      return;
     }
+    // What goes wrong from here on is no reason to do the turn again: it is recorded.
+    this.#tell(turn);
   }
 
   /** False for an input that makes no sense. */
@@ -258,12 +270,12 @@ export class Turns {
   }
 
   /** Throws where the journal cannot be written; nothing of the turn counts then. */
-  #commit(inputs: readonly Input[]): void {
+  #commit(inputs: readonly Input[]): RecordedTurn {
     const entries = this.#batch.length > 0 ? this.#ports.journal.append(this.#batch) : [];
     const last = entries.at(-1);
     if (last !== undefined && last.seq !== this.#nextSeq - 1) {
       // Nothing that follows could be right: the agent ends, and the next one reads the journal.
-      setImmediate(() => {
+      this.#ports.clock.soon(() => {
         throw new HpoError(
           'HPO-9002',
           `the journal numbered an event ${last.seq}, the driver ${this.#nextSeq - 1}`,
@@ -274,9 +286,15 @@ export class Turns {
     this.#batch = [];
     const dirty = this.#dirty;
     this.#dirty = new Set();
+    return { entries, inputs, dirty };
+  }
+
+  #tell({ entries, inputs, dirty }: RecordedTurn): void {
     if (this.#fault !== null) this.#recover();
-    this.#hooks.committed(entries);
-    for (const { ack } of inputs) ack?.resolve();
+    this.#ports.failpoints.step('turn.tell', () => {
+      this.#hooks.committed(entries);
+      for (const { ack } of inputs) ack?.resolve();
+    });
     if (this.#isClosed) return;
     for (const study of dirty) this.#hooks.act(study);
     this.#setWakeup();
@@ -292,20 +310,21 @@ export class Turns {
     this.#inputs = [...inputs.filter(({ ack }) => ack === null), ...this.#inputs];
     for (const { studyId } of this.#batch) this.#unread.add(studyId);
     this.#batch = [];
-    for (const timer of [this.#retryTimer, this.#wakeTimer]) if (timer !== null) clearTimeout(timer);
+    for (const timer of [this.#retryTimer, this.#wakeTimer]) timer?.[Symbol.dispose]();
     if (this.#isClosed) return;
-    const startedAt = performance.now();
+    const { clock } = this.#ports;
+    const startedAt = clock.monotonic();
     try {
       this.#readAgain();
     } catch (unreadable) {
       this.#ports.log.error('the journal cannot be read either', { error: String(unreadable) });
     }
     // Reading a large study again and again must not be all that the agent does.
-    const waitMs = Math.max(retryAppendMs, 10 * (performance.now() - startedAt));
-    this.#retryTimer = setTimeout(() => {
+    const waitMs = Math.max(retryAppendMs, 10 * (clock.monotonic() - startedAt));
+    this.#retryTimer = clock.after(waitMs, () => {
       this.#retryTimer = null;
       this.#run();
-    }, waitMs);
+    });
   }
 
   #readAgain(): void {
@@ -329,7 +348,7 @@ export class Turns {
   /** The journal takes events again, or none waits for it. */
   #recover(): void {
     this.#setFault(null);
-    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer?.[Symbol.dispose]();
     this.#retryTimer = null;
     this.#hooks.recovered();
   }
@@ -344,16 +363,17 @@ export class Turns {
   }
 
   #setWakeup(): void {
-    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
+    this.#wakeTimer?.[Symbol.dispose]();
     const times = [...this.studies.values()].map((study) => ({ study, at: nextWakeup(study.state, this.#decidedAt) }));
     const at = Math.min(...times.map((time) => time.at ?? Infinity));
     if (at === Infinity) return;
-    // setTimeout takes 31 bits of milliseconds.
-    const waitMs = Math.min(Math.max(0, at - this.#ports.clock.now()), 2 ** 31 - 1);
+    const { clock } = this.#ports;
+    // Node's timers take 31 bits of milliseconds.
+    const waitMs = Math.min(Math.max(0, at - clock.now()), 2 ** 31 - 1);
     // A timer may be early: what it came for is decided again, at the time by the clock, and waits again if it is not over.
-    this.#wakeTimer = setTimeout(() => {
+    this.#wakeTimer = clock.after(waitMs, () => {
       for (const time of times) if (time.at !== null && time.at <= at) this.#dirty.add(time.study);
       this.#run();
-    }, waitMs);
+    });
   }
 }

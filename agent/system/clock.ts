@@ -9,3 +9,10 @@ export interface Clock {
   /** Calls `act` once, when what runs now has come to its end. */
   soon(act: () => void): Disposable;
 }
+
+/** Resolves `ms` from now. */
+export function sleep(clock: Clock, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  clock.after(ms, resolve);
+  return promise;
+}

@@ -3,26 +3,53 @@ export interface Files {
   readText(path: string): Promise<string>;
   /** At most `maxBytes` bytes from `offset`; empty at the end, and for a file that is not there. */
   readFrom(path: string, offset: number, maxBytes: number): Promise<Uint8Array>;
-  /** Null when nothing is there. */
+  /** Of what a link leads to. Null when nothing is there. */
   stat(path: string): Promise<FileStat | null>;
+  /** Of a link itself. Null when nothing is there. */
+  lstat(path: string): Promise<FileStat | null>;
   /** Names in a folder; empty for one that is not there. */
   names(path: string): Promise<readonly string[]>;
-  writeText(path: string, text: string): Promise<void>;
+  /** The path without links in it; rejects when nothing is there. */
+  realPath(path: string): Promise<string>;
+  /** Makes or overwrites a file; `mode` is the permission bits of a new one. Its folder must be there. */
+  writeText(path: string, text: string, mode?: number): Promise<void>;
   /** Replaces what is at `to`. Atomic. */
   rename(from: string, to: string): Promise<void>;
   /** With all folders above it. */
   makeFolder(path: string): Promise<void>;
-  /** A file or a folder with all that is in it; nothing happens when it is not there. */
+  /** Copies a folder with all that is in it, links as they are and times kept; rejects with `ENOENT` when a part of it vanishes meanwhile. */
+  copyFolder(from: string, to: string): Promise<void>;
+  /** Makes a link to a folder at `path`. */
+  link(folder: string, path: string): Promise<void>;
+  /** A file, a link, or a folder with all that is in it; nothing happens when it is not there. */
   remove(path: string): Promise<void>;
-  /** Hints that files of a folder have changed; they may be late, doubled or missing. */
-  watch(folder: string, onChange: () => void): Watch;
+  /** Rejects when something is in it. */
+  removeEmptyFolder(path: string): Promise<void>;
+  /** Tells when files in a folder change, until it is disposed. */
+  watch(options: WatchOptions): Watch;
 }
 
 export interface FileStat {
   readonly size: number;
-  /** Milliseconds since the epoch. */
+  /** When the content last changed, in milliseconds since the epoch; programs can set it. */
+  readonly modifiedAt: number;
+  /** When anything about it last changed, in milliseconds since the epoch; programs cannot set it. */
   readonly changedAt: number;
   readonly isFolder: boolean;
 }
 
-export interface Watch extends AsyncDisposable {}
+export interface WatchOptions {
+  /** Files and folders in it are watched, nothing deeper. */
+  readonly folder: string;
+  /** Names in it that are left out. */
+  readonly ignored: readonly string[];
+  /** Names of files whose sizes a poll compares. */
+  readonly polled: readonly string[];
+  /** A hint; it may be late, doubled or missing. */
+  readonly onChange: () => void;
+}
+
+export interface Watch extends AsyncDisposable {
+  /** Compares sizes with those of the last poll and tells what the hints missed. Synchronous: two microseconds a file, against twenty by a thread. */
+  poll(): void;
+}

@@ -9,7 +9,14 @@ export interface ProcessIdentity {
 
 /** The processes of this machine. */
 export interface Processes {
-  /** Starts a program in a session of its own, its output appended to a file. Rejects when it cannot be started. */
+  /** The agent itself. */
+  readonly ownPid: number;
+  /** Whether there is a POSIX shell, and signals; Windows has neither. */
+  readonly hasShell: boolean;
+  /**
+   * Starts a program in a session of its own, its output appended to a file. Resolves when it runs, rejects when it cannot
+   * be started. It does not keep the agent from ending.
+   */
   spawn(options: SpawnOptions): Promise<Child>;
   /** Whether that very process lives; a zombie does not. */
   isAlive(identity: ProcessIdentity): Promise<boolean>;
@@ -17,7 +24,10 @@ export interface Processes {
   signalGroup(pid: number, signal: NodeJS.Signals): boolean;
   /** Sends a signal to one process; false when it is gone or not ours. */
   send(pid: number, signal: NodeJS.Signals): boolean;
-  /** Processes whose environment carries a mark (`HPO_ATTEMPT_KEY`) that the test accepts, wherever they have gone. */
+  /**
+   * Processes, but for the agent itself, whose environment carries a mark (`HPO_ATTEMPT_KEY`) that the test accepts, wherever
+   * they have gone: they keep it when they leave their group, their session and their parent.
+   */
   findMarked(isOurs: (mark: string) => boolean): Promise<readonly number[]>;
   /** Kills by the kernel for want of memory since boot; null where the system does not count. */
   oomKills(): number | null;
@@ -27,7 +37,7 @@ export interface SpawnOptions {
   readonly program: string;
   readonly args: readonly string[];
   readonly folder: string;
-  readonly environment: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** File to which stdout and stderr are appended. */
   readonly output: string;
   /** Called once, when the process has exited. */

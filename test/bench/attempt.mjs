@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { LocalExecutor } from '../../agent/executors/local/localExecutor.ts';
+import { nodeSystem } from '../../agent/system/node.ts';
 import { SnapshotStore } from '../../agent/packaging/snapshot.ts';
 
 const slots = 2;
@@ -45,7 +46,7 @@ async function openExecutor(base, python) {
   const { hash } = await snapshots.take({ root: base, mustHave: ['train.py'] });
   const waiting = new Map();
   const listener = { started() {}, output() {}, ended: (key) => waiting.get(key.trial)() };
-  const executor = new LocalExecutor({ homeDir: join(base, 'home'), snapshots, listener, environment: process.env });
+  const executor = new LocalExecutor({ system: nodeSystem(), homeDir: join(base, 'home'), snapshots, listener, environment: process.env });
   let cpu = 0;
   return {
     async attempt(trial) {

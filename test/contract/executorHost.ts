@@ -1,4 +1,5 @@
 import { LocalExecutor } from '../../agent/executors/local/localExecutor.ts';
+import { nodeSystem } from '../../agent/system/node.ts';
 import { SnapshotStore } from '../../agent/packaging/snapshot.ts';
 import type { AttemptStart } from '../../agent/executors/executor.ts';
 
@@ -9,6 +10,7 @@ import type { AttemptStart } from '../../agent/executors/executor.ts';
 const [homeDir = '', snapshotsDir = '', attempts = '[]'] = process.argv.slice(2);
 const ignore = (): void => {};
 const executor = new LocalExecutor({
+  system: nodeSystem(),
   homeDir,
   snapshots: new SnapshotStore(snapshotsDir),
   listener: { started: ignore, output: ignore, ended: ignore },

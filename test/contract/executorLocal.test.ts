@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { readAttemptRecord } from '../../agent/executors/local/attemptRecord.ts';
-import { send } from '../../agent/executors/local/processes.ts';
+import { nodeFiles } from '../../agent/system/nodeFiles.ts';
+import { nodeProcesses } from '../../agent/system/nodeProcesses.ts';
 import { LocalExecutor } from '../../agent/executors/local/localExecutor.ts';
+import { nodeSystem } from '../../agent/system/node.ts';
 import { attemptOf, eventually, key, Observer, type Step, text } from './executorSuite.ts';
 import { type LocalWorld, openLocalWorld } from './executorWorlds.ts';
 
@@ -13,7 +15,7 @@ const forever: Step = { do: 'sleep', ms: 30_000 };
 const sh = (script: string, ...args: string[]) => ['/bin/sh', '-c', script, 'sh', ...args];
 
 async function startedRecord(world: LocalWorld, of = key(0)) {
-  const record = await readAttemptRecord(world.files.attemptDir(of));
+  const record = await readAttemptRecord(nodeFiles, world.files.attemptDir(of));
   if (record.state !== 'started' || record.shim === null || record.program === null)
     throw new Error(`not running: ${record.state}`);
   return { shim: record.shim.pid, program: record.program.pid };
@@ -89,7 +91,7 @@ describe.concurrent('the local executor', () => {
       await executor.start(flood);
     }
     await eventually(async () => (await world.processes()) === 0, 'no process is left');
-    const state = async () => (await readAttemptRecord(world.files.attemptDir(key(0)))).state;
+    const state = async () => (await readAttemptRecord(nodeFiles, world.files.attemptDir(key(0)))).state;
     await eventually(async () => (await state()) === 'ended', 'the end is recorded');
   });
 
@@ -115,7 +117,7 @@ describe.concurrent('the local executor', () => {
     const observer = new Observer();
     await using executor = world.connect(observer);
     await executor.start(attemptOf(world, [{ do: 'escape' }, forever]));
-    send((await startedRecord(world)).shim, 'SIGKILL');
+    nodeProcesses.send((await startedRecord(world)).shim, 'SIGKILL');
     expect(await observer.ending(key(0))).toEqual({
       exitCode: null,
       signal: null,
@@ -138,8 +140,8 @@ describe.concurrent('the local executor', () => {
       await executor.start(attemptOf(world, [forever], { timeoutMs: 60_000 }));
     }
     const { shim, program } = await startedRecord(world);
-    expect(sessionOf(shim).length, 'the shim and its watches').toBeGreaterThan(2);
-    send(shim, 'SIGKILL');
+    await eventually(() => sessionOf(shim).length > 2, 'the shim has its watches');
+    nodeProcesses.send(shim, 'SIGKILL');
     // Whatever has the program's id from now on is not the watches' to end.
     await eventually(() => Promise.resolve(sessionOf(shim).length === 0), 'no watch is left');
     expect(() => process.kill(program, 0), 'the program goes on until an agent comes').not.toThrow();
@@ -268,6 +270,7 @@ describe.concurrent('the local executor', () => {
       HPO_ATTEMPT_KEY: 'outer',
     };
     await using executor = new LocalExecutor({
+      system: nodeSystem(),
       homeDir: world.homeDir,
       snapshots: world.snapshots,
       listener: observer,

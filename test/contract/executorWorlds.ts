@@ -6,8 +6,10 @@ import type { Executor, ExecutorListener } from '../../agent/executors/executor.
 import { FakeMachine, type FakeProcess } from '../../agent/executors/fake.ts';
 import { LocalAttemptFiles } from '../../agent/executors/local/attemptFiles.ts';
 import { LocalExecutor } from '../../agent/executors/local/localExecutor.ts';
+import { nodeSystem } from '../../agent/system/node.ts';
 import { AttemptOutputFiles } from '../../agent/executors/local/outputFile.ts';
-import { findMarked, send } from '../../agent/executors/local/processes.ts';
+import { nodeFiles } from '../../agent/system/nodeFiles.ts';
+import { nodeProcesses } from '../../agent/system/nodeProcesses.ts';
 import { SnapshotStore } from '../../agent/packaging/snapshot.ts';
 import type { AttemptKey } from '../../agent/protocol/study.ts';
 import { type ExecutorWorld, snapshotFiles, type Step } from './executorSuite.ts';
@@ -77,7 +79,7 @@ export class LocalWorld implements ExecutorWorld {
   readonly root = join(this.base, 'project');
   readonly snapshots = new SnapshotStore(join(this.homeDir, 'snapshots'));
   readonly files = new LocalAttemptFiles(this.homeDir);
-  readonly output = new AttemptOutputFiles(this.files);
+  readonly output = new AttemptOutputFiles(this.files, nodeFiles);
   readonly #executors: LocalExecutor[] = [];
   snapshot = '';
 
@@ -90,7 +92,13 @@ export class LocalWorld implements ExecutorWorld {
   }
 
   connect(listener: ExecutorListener): LocalExecutor {
-    const executor = new LocalExecutor({ homeDir: this.homeDir, snapshots: this.snapshots, listener, environment: process.env });
+    const executor = new LocalExecutor({
+      system: nodeSystem(),
+      homeDir: this.homeDir,
+      snapshots: this.snapshots,
+      listener,
+      environment: process.env,
+    });
     this.#executors.push(executor);
     return executor;
   }
@@ -109,13 +117,13 @@ export class LocalWorld implements ExecutorWorld {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const executor of this.#executors) await executor[Symbol.asyncDispose]();
-    for (const pid of await this.#marked()) send(pid, 'SIGKILL');
+    for (const pid of await this.#marked()) nodeProcesses.send(pid, 'SIGKILL');
     await rm(this.base, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 
-  #marked(): Promise<number[]> {
+  #marked(): Promise<readonly number[]> {
     const suffix = this.files.mark({ studyId: '', trial: 0, attempt: 0 }).replace(/^.*@/, '@');
-    return findMarked((mark) => mark.endsWith(suffix));
+    return nodeProcesses.findMarked((mark) => mark.endsWith(suffix));
   }
 }
 

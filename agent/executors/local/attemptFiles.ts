@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptKey } from '../../protocol/study.ts';
+import type { Files } from '../../system/files.ts';
 import type { AttemptFiles } from '../executor.ts';
 
 /** Where the local executor keeps what belongs to attempts: `<home>/studies/<id>/trials/<number>/attempt-<n>/`. */
@@ -43,18 +43,18 @@ export class LocalAttemptFiles implements AttemptFiles {
   }
 
   /** Studies with a folder. */
-  async studies(): Promise<string[]> {
-    return (await names(this.#studiesDir)).filter(isStudyId);
+  async studies(disk: Files): Promise<string[]> {
+    return (await names(disk, this.#studiesDir)).filter(isStudyId);
   }
 
   /** Attempts of a study with a folder; none when the study was cleaned up. */
-  async attempts(studyId: string): Promise<AttemptKey[]> {
+  async attempts(disk: Files, studyId: string): Promise<AttemptKey[]> {
     const trialsDir = this.trialsDir(studyId);
-    const entries = await names(trialsDir);
+    const entries = await names(disk, trialsDir);
     if (entries.includes(cleanedName)) return [];
     const keys: AttemptKey[] = [];
     for (const trial of entries.filter((name) => /^\d+$/.test(name))) {
-      for (const folder of await names(join(trialsDir, trial))) {
+      for (const folder of await names(disk, join(trialsDir, trial))) {
         const attempt = folder.match(/^attempt-(\d+)$/)?.[1];
         if (attempt !== undefined) keys.push({ studyId, trial: Number(trial), attempt: Number(attempt) });
       }
@@ -83,6 +83,6 @@ export function isStudyId(name: string): boolean {
 
 const cleanedName = '.cleaned';
 
-async function names(dir: string): Promise<string[]> {
-  return readdir(dir).catch(() => []);
+function names(disk: Files, dir: string): Promise<readonly string[]> {
+  return disk.names(dir).catch(() => []);
 }

@@ -1,16 +1,9 @@
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { constants } from 'node:os';
+import { join } from 'node:path';
+import type { Files } from '../../system/files.ts';
+import type { ProcessIdentity } from '../../system/processes.ts';
+import type { System } from '../../system/system.ts';
 import type { Ending } from '../executor.ts';
-
-/** A process that cannot be mistaken for a later one with the same id. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Start time as the system tells it: clock ticks since boot on Linux, a date elsewhere. */
-  readonly ticks: string;
-  /** Id of the boot; empty where the system has none. */
-  readonly boot: string;
-}
 
 /** What an attempt's folder says. */
 export type AttemptRecord =
@@ -26,33 +19,35 @@ export type AttemptRecord =
   | { readonly state: 'ended'; readonly ending: Ending; readonly program: ProcessIdentity | null; readonly oomKills: number };
 
 /** Reads the records that the shim wrote. A record that a power cut left half-written counts as absent. */
-export async function readAttemptRecord(dir: string): Promise<AttemptRecord> {
+export async function readAttemptRecord(disk: Files, dir: string): Promise<AttemptRecord> {
   // In this order: what is written later is read first, so that an end in between is not taken for a loss.
-  const exit = await readJson(join(dir, 'exit.json'));
-  const start = await readJson(join(dir, 'start.json'));
+  const exit = await readJson(disk, join(dir, 'exit.json'));
+  const start = await readJson(disk, join(dir, 'start.json'));
   const oomKills = numberOf(start?.['oom']) ?? 0;
   const program = start === null ? null : identityOf(start, 'pid', 'pidTicks');
   if (exit !== null) return { state: 'ended', ending: endingOf(exit), program, oomKills };
-  const claim = start ?? (await readJson(join(dir, 'claim.json')));
+  const claim = start ?? (await readJson(disk, join(dir, 'claim.json')));
   if (claim !== null) return { state: 'started', shim: identityOf(claim, 'shim', 'shimTicks'), program, oomKills };
-  const isClaimed = (await stat(join(dir, 'claim.json')).catch(() => null)) !== null;
+  const isClaimed = (await disk.stat(join(dir, 'claim.json')).catch(() => null)) !== null;
   return isClaimed ? { state: 'started', shim: null, program, oomKills } : { state: 'absent' };
 }
 
 export const lostEnding: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };
 
 /** Records, in the shim's place, that the attempt vanished: the next agent then says the same. */
-export async function recordLoss(dir: string): Promise<void> {
-  const temporary = join(dir, `exit.json.${process.pid}`);
-  await writeFile(temporary, '{"code":null,"timeout":false}\n');
-  await rename(temporary, join(dir, 'exit.json'));
+export function recordLoss({ files, processes, failpoints }: System, dir: string): Promise<void> {
+  return failpoints.step('attempt.loss', async () => {
+    const temporary = join(dir, `exit.json.${processes.ownPid}`);
+    await files.writeText(temporary, failpoints.written('attempt.loss', '{"code":null,"timeout":false}\n'));
+    await files.rename(temporary, join(dir, 'exit.json'));
+  });
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
-async function readJson(path: string): Promise<Json | null> {
+async function readJson(disk: Files, path: string): Promise<Json | null> {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const value: unknown = JSON.parse(await disk.readText(path));
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- any object is a record of unknowns
     return typeof value === 'object' && value !== null ? (value as Json) : null;
   } catch {

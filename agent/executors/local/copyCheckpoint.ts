@@ -1,7 +1,7 @@
-import { constants } from 'node:fs';
-import { cp, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../system/clock.ts';
+import type { Files } from '../../system/files.ts';
+import type { System } from '../../system/system.ts';
 
 /** A trial that is writing its checkpoint is waited for this often and this long, so that no half of one is taken. */
 const maxTries = 10;
@@ -11,20 +11,15 @@ const waitMs = 200;
  * Makes a trial's checkpoint folder, once: as a copy of another trial's, or empty where that one has none. The folder appears
  * whole or not at all, so a start that was cut short is simply done again.
  */
-export async function copyCheckpoint(from: string, to: string): Promise<void> {
-  if (await exists(to)) return;
+export async function copyCheckpoint({ clock, files }: Pick<System, 'clock' | 'files'>, from: string, to: string): Promise<void> {
+  if ((await files.stat(to).catch(() => null)) !== null) return;
   const unfinished = `${to}.new`;
-  await mkdir(dirname(to), { recursive: true });
+  await files.makeFolder(dirname(to));
   for (let left = maxTries - 1; ; left--) {
-    await rm(unfinished, { recursive: true, force: true });
-    const before = await fingerprint(from);
-    if (before === '') return void (await mkdir(to, { recursive: true }));
-    const isCopied = await cp(from, unfinished, {
-      recursive: true,
-      preserveTimestamps: true,
-      verbatimSymlinks: true,
-      mode: constants.COPYFILE_FICLONE,
-    }).then(
+    await files.remove(unfinished);
+    const before = await fingerprint(files, from);
+    if (before === '') return await files.makeFolder(to);
+    const isCopied = await files.copyFolder(from, unfinished).then(
       () => true,
       (error: NodeJS.ErrnoException) => {
         // A file that was there a moment ago was replaced by a newer one.
@@ -32,24 +27,22 @@ export async function copyCheckpoint(from: string, to: string): Promise<void> {
         throw error;
       },
     );
-    if (isCopied && (left === 0 || (await fingerprint(from)) === before)) break;
-    await sleep(waitMs);
+    if (isCopied && (left === 0 || (await fingerprint(files, from)) === before)) break;
+    await sleep(clock, waitMs);
   }
-  await rename(unfinished, to);
+  await files.rename(unfinished, to);
 }
 
 /** What is in a folder, by name, size and time of change; empty for an empty or missing one. */
-async function fingerprint(folder: string): Promise<string> {
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
+async function fingerprint(files: Files, folder: string): Promise<string> {
+  const names = await files.names(folder).catch(() => []);
   const lines = names
     .toSorted((a, b) => (a < b ? -1 : 1))
     .map(async (name) => {
-      const { size, mtimeMs } = await lstat(join(folder, name)).catch(() => ({ size: -1, mtimeMs: -1 }));
-      return `${name} ${size} ${mtimeMs}`;
+      const path = join(folder, name);
+      const stats = await files.lstat(path).catch(() => null);
+      const line = `${path} ${stats?.size ?? -1} ${stats?.modifiedAt ?? -1}`;
+      return stats?.isFolder === true ? `${line}\n${await fingerprint(files, path)}` : line;
     });
   return (await Promise.all(lines)).join('\n');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => null)) !== null;
 }

@@ -1,20 +1,21 @@
-import type { ChildProcess } from 'node:child_process';
-import { access, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { SnapshotStore } from '../../packaging/snapshot.ts';
 import type { AttemptKey } from '../../protocol/study.ts';
+import { sleep } from '../../system/clock.ts';
+import type { Watch } from '../../system/files.ts';
+import type { Child } from '../../system/processes.ts';
+import type { System } from '../../system/system.ts';
 import type { AttemptListing, AttemptStart, Capacity, Ending, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
 import { keyText, LocalAttemptFiles } from './attemptFiles.ts';
 import { type AttemptRecord, lostEnding, readAttemptRecord, recordLoss } from './attemptRecord.ts';
 import { infrastructure, launch } from './launch.ts';
-import { OutputWatcher } from './outputWatcher.ts';
-import { findMarked, isAlive, oomKills, send, signalGroup } from './processes.ts';
+import { outputFileNames } from './outputFile.ts';
 import { removeUnchanged } from './removeUnchanged.ts';
 import { installShim } from './shim.ts';
 
 export interface LocalExecutorOptions {
+  readonly system: System;
   /** Absolute path of HPO_HOME. */
   readonly homeDir: string;
   readonly snapshots: Pick<SnapshotStore, 'materialize' | 'verify'>;
@@ -31,6 +32,8 @@ const pollMs = 500;
 const leftoverGraceMs = 500;
 /** Ends that come together are tidied up after in one look at the processes. */
 const tidyMs = 200;
+/** A cleaning waits this long for attempts to end. */
+const cleanupMs = 10_000;
 /** A claim without a readable shim in it is a start in progress for this long, afterwards a loss. */
 const claimGraceMs = 5_000;
 
@@ -42,15 +45,14 @@ export class LocalExecutor implements Executor {
   readonly name = 'local';
   readonly files: LocalAttemptFiles;
   readonly #options: LocalExecutorOptions;
-  readonly #watcher: OutputWatcher;
+  readonly #system: System;
   /** Attempts that are starting or run, by `keyText`. */
   readonly #live = new Map<string, LiveAttempt>();
   /** Attempts whose end was reported in this life, by `keyText`. */
   readonly #reported = new Set<string>();
-  readonly #byDir = new Map<string, LiveAttempt>();
   readonly #shimPath: Promise<string>;
   readonly #verified = new Map<string, Promise<void>>();
-  #poll: NodeJS.Timeout | null = null;
+  #poll: Disposable | null = null;
   #ended = new Set<string>();
   #tidying: Promise<void> | null = null;
   #isDisposed = false;
@@ -58,18 +60,20 @@ export class LocalExecutor implements Executor {
   constructor(options: LocalExecutorOptions) {
     this.#options = options;
     this.files = new LocalAttemptFiles(options.homeDir);
-    this.#watcher = new OutputWatcher((dir) => this.#onChange(dir));
-    this.#shimPath = installShim(join(options.homeDir, 'run'));
+    this.#system = options.system;
+    this.#shimPath = installShim(this.#system.files, join(options.homeDir, 'run'));
     // Reported by the start that needs it.
     this.#shimPath.catch(() => {});
   }
 
-  async prepare(study: PreparedStudy): Promise<void> {
-    await rm(this.files.cleanedFile(study.studyId), { force: true });
-    const verified = this.#verified.get(study.snapshot) ?? this.#options.snapshots.verify(study.snapshot);
-    this.#verified.set(study.snapshot, verified);
-    verified.catch(() => this.#verified.delete(study.snapshot));
-    await verified;
+  prepare(study: PreparedStudy): Promise<void> {
+    return this.#system.failpoints.step('study.prepare', async () => {
+      await this.#system.files.remove(this.files.cleanedFile(study.studyId));
+      const verified = this.#verified.get(study.snapshot) ?? this.#options.snapshots.verify(study.snapshot);
+      this.#verified.set(study.snapshot, verified);
+      verified.catch(() => this.#verified.delete(study.snapshot));
+      await verified;
+    });
   }
 
   async start(attempt: AttemptStart): Promise<void> {
@@ -93,27 +97,36 @@ export class LocalExecutor implements Executor {
 
   async list(): Promise<readonly AttemptListing[]> {
     const listings: AttemptListing[] = [];
-    for (const studyId of await this.files.studies()) listings.push(...(await this.#listStudy(studyId)));
+    for (const studyId of await this.files.studies(this.#system.files)) listings.push(...(await this.#listStudy(studyId)));
     return listings;
   }
 
-  async cleanup(studyId: string, options: { readonly removeFiles: boolean }): Promise<void> {
+  cleanup(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
+    const step = removeFiles ? 'study.delete' : 'study.clean';
+    return this.#system.failpoints.step(step, () => this.#cleanUp(studyId, removeFiles));
+  }
+
+  async #cleanUp(studyId: string, removeFiles: boolean): Promise<void> {
+    const { clock, files: disk, processes } = this.#system;
     const running = (await this.#listStudy(studyId)).filter(({ state }) => state === 'running');
     for (const live of this.#live.values()) if (live.key.studyId === studyId) await live.starting.catch(() => {});
     await Promise.all(running.map(({ key }) => this.stop(key, 0)));
     const lives = [...this.#live.values()].filter(({ key }) => key.studyId === studyId);
-    await Promise.race([Promise.all(lives.map(({ ended }) => ended.promise)), sleep(10_000, null, { ref: false })]);
-    for (const pid of await findMarked((mark) => this.files.isMarkOfStudy(mark, studyId))) send(pid, 'SIGKILL');
+    const patience = Promise.withResolvers<void>();
+    const timer = clock.after(cleanupMs, patience.resolve);
+    await Promise.race([Promise.all(lives.map(({ ended }) => ended.promise)), patience.promise]);
+    timer[Symbol.dispose]();
+    for (const pid of await processes.findMarked((mark) => this.files.isMarkOfStudy(mark, studyId)))
+      processes.send(pid, 'SIGKILL');
     for (const id of this.#reported) if (id.startsWith(`${studyId}/`)) this.#reported.delete(id);
     const dir = this.files.studyDir(studyId);
-    // A process that is just dying may still make a file: a second try finds the folder empty.
-    if (options.removeFiles) await rm(dir, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
-    else if (await exists(this.files.trialsDir(studyId))) {
+    if (removeFiles) await disk.remove(dir);
+    else if (await this.#exists(this.files.trialsDir(studyId))) {
       // The copies can be made again from the snapshot; of a large project they would fill the disk.
-      for (const key of await this.files.attempts(studyId)) {
-        if ((await this.#stateOf(key)) === 'ended') await removeUnchanged(this.files.attemptDir(key));
+      for (const key of await this.files.attempts(disk, studyId)) {
+        if ((await this.#stateOf(key)) === 'ended') await removeUnchanged(disk, this.files.attemptDir(key));
       }
-      await writeFile(this.files.cleanedFile(studyId), '');
+      await disk.writeText(this.files.cleanedFile(studyId), '');
     }
   }
 
@@ -124,9 +137,9 @@ export class LocalExecutor implements Executor {
   /** Lets go of the attempts without ending them: the next agent adopts them. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDisposed = true;
-    if (this.#poll !== null) clearInterval(this.#poll);
-    for (const { killTimer } of this.#live.values()) if (killTimer !== null) clearTimeout(killTimer);
-    await this.#watcher[Symbol.asyncDispose]();
+    this.#poll?.[Symbol.dispose]();
+    for (const { killTimer } of this.#live.values()) killTimer?.[Symbol.dispose]();
+    await Promise.all([...this.#live.values()].map(async ({ watch }) => await watch?.[Symbol.asyncDispose]()));
     await this.#tidying;
   }
 
@@ -138,6 +151,7 @@ export class LocalExecutor implements Executor {
       starting: Promise.resolve(),
       isStarting: true,
       ended: Promise.withResolvers(),
+      watch: null,
       child: null,
       hasEnded: false,
       isStopped: false,
@@ -146,7 +160,6 @@ export class LocalExecutor implements Executor {
       isChecking: false,
     };
     this.#live.set(keyText(key), live);
-    this.#byDir.set(dir, live);
     live.starting = begin(live).catch((error: unknown) => {
       this.#forget(live);
       throw error;
@@ -156,20 +169,20 @@ export class LocalExecutor implements Executor {
 
   #forget(live: LiveAttempt): void {
     live.hasEnded = true;
-    if (live.killTimer !== null) clearTimeout(live.killTimer);
+    live.killTimer?.[Symbol.dispose]();
     this.#live.delete(keyText(live.key));
-    this.#byDir.delete(live.dir);
-    this.#watcher.remove(live.dir);
+    void live.watch?.[Symbol.asyncDispose]();
     live.ended.resolve();
-    if (this.#live.size > 0 || this.#poll === null) return;
-    clearInterval(this.#poll);
+    if (this.#live.size > 0) return;
+    this.#poll?.[Symbol.dispose]();
     this.#poll = null;
   }
 
   async #startOrAdopt(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
-    let record = await readAttemptRecord(live.dir);
+    let record = await this.#recordOf(live);
     if (record.state === 'absent') {
       live.child = await launch({
+        system: this.#system,
         attempt,
         files: this.files,
         snapshots: this.#options.snapshots,
@@ -188,17 +201,22 @@ export class LocalExecutor implements Executor {
     if (this.#isDisposed) return;
     const pid = record.state === 'absent' ? null : (record.program?.pid ?? null);
     this.#options.listener.started(live.key, { pid });
-    this.#watcher.add(live.dir);
-    this.#poll ??= setInterval(() => this.#onPoll(), pollMs);
+    live.watch = this.#system.files.watch({
+      folder: live.dir,
+      ignored: ['work'],
+      polled: Object.values(outputFileNames),
+      onChange: () => this.#onChange(live),
+    });
+    this.#poll ??= this.#planPoll();
     // The end of a child is told by the child; anything else may have happened already.
-    if (live.child === null || live.child.exitCode !== null) setImmediate(() => this.#background(this.#check(live)));
+    if (live.child === null || live.child.exitCode !== null) this.#system.clock.soon(() => this.#background(this.#check(live)));
   }
 
   /** Until the program runs, or the shim has ended without it. */
   async #waitForStart(live: LiveAttempt): Promise<AttemptRecord> {
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 1.5, 100)) {
-      const shimHasExited = live.child === null || live.child.exitCode !== null || live.child.signalCode !== null;
-      const record = await readAttemptRecord(live.dir);
+      const shimHasExited = live.child?.hasExited ?? true;
+      const record = await this.#recordOf(live);
       if (record.state === 'ended' || (record.state === 'started' && record.program !== null)) return record;
       if (shimHasExited && record.state === 'absent')
         throw infrastructure(
@@ -210,30 +228,32 @@ export class LocalExecutor implements Executor {
         live.child = null;
         return record;
       }
-      await sleep(waitMs);
+      await sleep(this.#system.clock, waitMs);
     }
   }
 
   async #adoptRunning(key: AttemptKey): Promise<LiveAttempt | null> {
     const id = keyText(key);
-    const record = await readAttemptRecord(this.files.attemptDir(key));
+    const record = await readAttemptRecord(this.#system.files, this.files.attemptDir(key));
     const known = this.#live.get(id);
     if (known !== undefined) return known;
     if (record.state !== 'started' || this.#reported.has(id) || this.#isDisposed) return null;
     return this.#admit(key, (live) => Promise.resolve(this.#takeOver(live, record)));
   }
 
-  #onChange(dir: string): void {
-    const live = this.#byDir.get(dir);
-    if (live === undefined) return;
+  #onChange(live: LiveAttempt): void {
+    if (live.hasEnded) return;
     this.#options.listener.output(live.key);
     if (live.child === null) this.#background(this.#check(live));
   }
 
-  #onPoll(): void {
-    this.#watcher.poll();
-    for (const live of this.#live.values())
-      if (live.child === null || live.child.exitCode !== null) this.#background(this.#check(live));
+  #planPoll(): Disposable {
+    return this.#system.clock.after(pollMs, () => {
+      this.#poll = this.#planPoll();
+      for (const { watch } of this.#live.values()) watch?.poll();
+      for (const live of this.#live.values())
+        if (live.child === null || live.child.exitCode !== null) this.#background(this.#check(live));
+    });
   }
 
   /** Reports the end if there is one. */
@@ -242,11 +262,11 @@ export class LocalExecutor implements Executor {
     if (live.isStarting || live.hasEnded || live.isChecking || this.#isDisposed) return;
     live.isChecking = true;
     try {
-      let record = await readAttemptRecord(live.dir);
+      let record = await this.#recordOf(live);
       if (record.state === 'started' && (await this.#isRunning(live.dir, record))) return;
       // The shim writes its last record and is gone a moment later: only a second look tells a loss.
-      if (record.state !== 'ended') record = await readAttemptRecord(live.dir);
-      if (record.state === 'ended') this.#report(live, { ...record.ending, isOutOfMemory: isOutOfMemory(live, record) });
+      if (record.state !== 'ended') record = await this.#recordOf(live);
+      if (record.state === 'ended') this.#report(live, { ...record.ending, isOutOfMemory: this.#isOutOfMemory(live, record) });
       else await this.#lose(live, record);
     } finally {
       live.isChecking = false;
@@ -254,15 +274,18 @@ export class LocalExecutor implements Executor {
   }
 
   async #isRunning(dir: string, record: Extract<AttemptRecord, { state: 'started' }>): Promise<boolean> {
-    if (record.shim !== null) return isAlive(record.shim);
-    return isYoung(join(dir, 'claim.json'));
+    const { clock, files, processes } = this.#system;
+    if (record.shim !== null) return processes.isAlive(record.shim);
+    const claim = await files.stat(join(dir, 'claim.json')).catch(() => null);
+    return claim !== null && clock.now() - claim.modifiedAt < claimGraceMs;
   }
 
   async #lose(live: LiveAttempt, record: AttemptRecord): Promise<void> {
-    if (record.state === 'started' && record.program !== null && (await isAlive(record.program)))
-      signalGroup(record.program.pid, 'SIGKILL');
-    for (const pid of await findMarked((mark) => mark === this.files.mark(live.key))) send(pid, 'SIGKILL');
-    await recordLoss(live.dir).catch(() => {});
+    const { processes } = this.#system;
+    if (record.state === 'started' && record.program !== null && (await processes.isAlive(record.program)))
+      processes.signalGroup(record.program.pid, 'SIGKILL');
+    await this.#killMarked(live.key);
+    await recordLoss(this.#system, live.dir).catch(() => {});
     this.#report(live, lostEnding);
   }
 
@@ -278,39 +301,48 @@ export class LocalExecutor implements Executor {
 
   /** Ends what the programs left running outside their groups. */
   async #tidy(): Promise<void> {
+    const { clock, processes } = this.#system;
     while (this.#ended.size > 0) {
-      await sleep(tidyMs);
+      await sleep(clock, tidyMs);
       const marks = this.#ended;
       this.#ended = new Set();
-      const left = await findMarked((mark) => marks.has(mark));
+      const left = await processes.findMarked((mark) => marks.has(mark));
       if (left.length === 0) continue;
-      for (const pid of left) send(pid, 'SIGTERM');
-      await sleep(leftoverGraceMs);
-      for (const pid of await findMarked((mark) => marks.has(mark))) send(pid, 'SIGKILL');
+      for (const pid of left) processes.send(pid, 'SIGTERM');
+      await sleep(clock, leftoverGraceMs);
+      for (const pid of await processes.findMarked((mark) => marks.has(mark))) processes.send(pid, 'SIGKILL');
     }
   }
 
   async #end(live: LiveAttempt, graceMs: number): Promise<void> {
+    const { clock, failpoints, processes } = this.#system;
     await live.starting;
-    const record = await readAttemptRecord(live.dir);
+    const record = await this.#recordOf(live);
     if (live.hasEnded || this.#isDisposed || record.state !== 'started') return;
-    const killAt = performance.now() + graceMs;
+    const killAt = clock.monotonic() + graceMs;
     if (killAt >= live.killAt) return;
     live.killAt = killAt;
-    if (graceMs > 0 && record.program !== null) signalGroup(record.program.pid, 'SIGTERM');
-    if (live.killTimer !== null) clearTimeout(live.killTimer);
-    const kill = async (): Promise<void> => {
-      const now = await readAttemptRecord(live.dir);
-      if (live.hasEnded || now.state !== 'started') return;
-      if (now.program !== null) signalGroup(now.program.pid, 'SIGKILL');
-      for (const pid of await findMarked((mark) => mark === this.files.mark(live.key))) send(pid, 'SIGKILL');
-    };
-    live.killTimer = setTimeout(() => this.#background(kill()), graceMs);
+    const { program } = record;
+    if (graceMs > 0 && program !== null) failpoints.step('attempt.stop', () => processes.signalGroup(program.pid, 'SIGTERM'));
+    live.killTimer?.[Symbol.dispose]();
+    live.killTimer = clock.after(graceMs, () => this.#background(this.#kill(live)));
+  }
+
+  async #kill(live: LiveAttempt): Promise<void> {
+    const record = await this.#recordOf(live);
+    if (live.hasEnded || record.state !== 'started') return;
+    if (record.program !== null) this.#system.processes.signalGroup(record.program.pid, 'SIGKILL');
+    await this.#killMarked(live.key);
+  }
+
+  async #killMarked(key: AttemptKey): Promise<void> {
+    const { processes } = this.#system;
+    for (const pid of await processes.findMarked((mark) => mark === this.files.mark(key))) processes.send(pid, 'SIGKILL');
   }
 
   async #listStudy(studyId: string): Promise<AttemptListing[]> {
     const listings: AttemptListing[] = [];
-    for (const key of await this.files.attempts(studyId)) {
+    for (const key of await this.files.attempts(this.#system.files, studyId)) {
       const state = await this.#stateOf(key);
       if (state !== null) listings.push({ key, state });
     }
@@ -320,11 +352,26 @@ export class LocalExecutor implements Executor {
   async #stateOf(key: AttemptKey): Promise<AttemptListing['state'] | null> {
     if (this.#reported.has(keyText(key))) return 'ended';
     const dir = this.files.attemptDir(key);
-    if (await exists(join(dir, 'exit.json'))) return 'ended';
+    if (await this.#exists(join(dir, 'exit.json'))) return 'ended';
     if (this.#live.has(keyText(key))) return 'running';
-    const record = await readAttemptRecord(dir);
+    const record = await readAttemptRecord(this.#system.files, dir);
     if (record.state !== 'started') return record.state === 'ended' ? 'ended' : null;
     return (await this.#isRunning(dir, record)) ? 'running' : 'ended';
+  }
+
+  #recordOf({ dir }: LiveAttempt): Promise<AttemptRecord> {
+    return readAttemptRecord(this.#system.files, dir);
+  }
+
+  async #exists(path: string): Promise<boolean> {
+    return (await this.#system.files.stat(path).catch(() => null)) !== null;
+  }
+
+  /** A kill that nobody here asked for, while the kernel counted one for want of memory: that is all there is to see. */
+  #isOutOfMemory(live: LiveAttempt, record: Extract<AttemptRecord, { state: 'ended' }>): boolean {
+    if (record.ending.signal !== 'SIGKILL' || record.ending.isTimeout || live.isStopped) return false;
+    const kills = this.#system.processes.oomKills();
+    return kills !== null && kills > record.oomKills;
   }
 
   /** Work that nobody waits for; what it can fail with (a folder removed meanwhile) shows as a loss at the next poll. */
@@ -340,31 +387,13 @@ interface LiveAttempt {
   /** Until the program runs, or is known to have ended. */
   isStarting: boolean;
   readonly ended: PromiseWithResolvers<void>;
+  watch: Watch | null;
   /** The shim, when this agent started it. */
-  child: ChildProcess | null;
+  child: Child | null;
   hasEnded: boolean;
   isStopped: boolean;
-  killTimer: NodeJS.Timeout | null;
-  /** By `performance.now()`; a later stop can only bring it nearer. */
+  killTimer: Disposable | null;
+  /** By the monotonic clock; a later stop can only bring it nearer. */
   killAt: number;
   isChecking: boolean;
-}
-
-/** A kill that nobody here asked for, while the kernel counted one for want of memory: that is all there is to see. */
-function isOutOfMemory(live: LiveAttempt, record: Extract<AttemptRecord, { state: 'ended' }>): boolean {
-  if (record.ending.signal !== 'SIGKILL' || record.ending.isTimeout || live.isStopped) return false;
-  const kills = oomKills();
-  return kills !== null && kills > record.oomKills;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function isYoung(path: string): Promise<boolean> {
-  const stats = await stat(path).catch(() => null);
-  return stats !== null && Date.now() - stats.mtimeMs < claimGraceMs;
 }

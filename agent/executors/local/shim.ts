@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Files } from '../../system/files.ts';
 
 /**
  * The small program around each attempt, in POSIX sh (dash, bash, busybox; about 2 MB resident). It is the leader of a
@@ -136,13 +136,13 @@ record exit.json "{\\"code\\":$code,\\"timeout\\":$timeout}"
 `;
 
 /** Writes the shim under its version into the folder, once; returns its path. A running one is never changed. */
-export async function installShim(dir: string): Promise<string> {
+export async function installShim(disk: Files, dir: string): Promise<string> {
   const version = createHash('sha256').update(shimScript).digest('hex').slice(0, 12);
   const path = join(dir, `shim-${version}.sh`);
-  if ((await stat(path).catch(() => null))?.size === Buffer.byteLength(shimScript)) return path;
-  await mkdir(dir, { recursive: true });
+  if ((await disk.stat(path).catch(() => null))?.size === Buffer.byteLength(shimScript)) return path;
+  await disk.makeFolder(dir);
   const temporary = `${path}.${randomUUID()}`;
-  await writeFile(temporary, shimScript, { mode: 0o500 });
-  await rename(temporary, path);
+  await disk.writeText(temporary, shimScript, 0o500);
+  await disk.rename(temporary, path);
   return path;
 }

@@ -5,11 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { AttemptStart, Ending } from '../../../agent/executors/executor.ts';
 import { LocalExecutor } from '../../../agent/executors/local/localExecutor.ts';
+import { nodeSystem } from '../../../agent/system/node.ts';
 
 it('an attempt whose start takes longer than a look at the others is not given up for lost', async () => {
   const homeDir = mkdtempSync(join(tmpdir(), 'hpo-slow-'));
   const endings = new Map<number, Ending[]>();
   const executor = new LocalExecutor({
+    system: nodeSystem(),
     homeDir,
     snapshots: {
       verify: () => Promise.resolve(),

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { nextContext, ProposalMirrors, type ProposerRequest } from '../../../agent/core/study/index.ts';
 import type { ProposerListener, ProposerThread, StartProposer } from '../../../agent/driver/ports.ts';
 import { Proposals } from '../../../agent/driver/proposals.ts';
+import { nodeClock } from '../../../agent/system/nodeClock.ts';
 import type { Study } from '../../../agent/driver/study.ts';
 import { Harness, metric, proposeAgain, replay, spec } from '../core/study/harness.ts';
 import { ended, study, training, until, World } from './world.ts';
@@ -160,7 +161,7 @@ describe('a desk', () => {
   function proposalsOf(start: StartProposer | null): { readonly proposals: Proposals; readonly ready: { count: number } } {
     const ready = { count: 0 };
     const log = { info: () => undefined, error: () => undefined };
-    const proposals = new Proposals({ start, log, onReady: () => void ready.count++ });
+    const proposals = new Proposals({ proposer: start, clock: nodeClock, log, onReady: () => void ready.count++ });
     open.push(proposals);
     return { proposals, ready };
   }

@@ -5,6 +5,8 @@ import { FakeMachine, type FakeProcess, type FakeProgram } from '../../../agent/
 import type { JournalEntry } from '../../../agent/protocol/events.ts';
 import type { AttemptKey, StudySpec } from '../../../agent/protocol/study.ts';
 import type { StudyView } from '../../../agent/protocol/view.ts';
+import { noFailpoints } from '../../../agent/system/failpoints.ts';
+import { nodeClock } from '../../../agent/system/nodeClock.ts';
 import { openJournal, type SqliteJournal } from '../../../agent/store/index.ts';
 import { parameter, spec as baseSpec } from '../core/study/harness.ts';
 
@@ -95,7 +97,8 @@ export class Life implements AsyncDisposable {
         studies: () => journal.studies(),
         lastSeq: () => journal.lastSeq(),
       },
-      clock: Date,
+      clock: nodeClock,
+      failpoints: noFailpoints,
       output: {
         read: (key, stream, offset, maxBytes) =>
           stream === 'out' || stream === 'metrics'

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { readAttemptRecord, recordLoss } from '../../../agent/executors/local/attemptRecord.ts';
+import { nodeSystem } from '../../../agent/system/node.ts';
+import { nodeFiles } from '../../../agent/system/nodeFiles.ts';
 
 let dir = '';
 const base = mkdtempSync(join(tmpdir(), 'hpo-record-'));
@@ -57,12 +59,12 @@ describe('the records of an attempt', () => {
   ];
   it.each(cases)('$name', async ({ files, record }) => {
     for (const [name, content] of Object.entries(files)) writeFileSync(join(dir, name), content);
-    expect(await readAttemptRecord(dir)).toEqual(record);
+    expect(await readAttemptRecord(nodeFiles, dir)).toEqual(record);
   });
 
   it('a recorded loss', async () => {
     writeFileSync(join(dir, 'start.json'), start);
-    await recordLoss(dir);
-    expect(await readAttemptRecord(dir)).toMatchObject({ state: 'ended', ending: { ...ending, isLost: true } });
+    await recordLoss(nodeSystem(), dir);
+    expect(await readAttemptRecord(nodeFiles, dir)).toMatchObject({ state: 'ended', ending: { ...ending, isLost: true } });
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { copyCheckpoint } from '../../../agent/executors/local/copyCheckpoint.ts';
+import { nodeSystem } from '../../../agent/system/node.ts';
 
 let dir = '';
 let from = '';
@@ -25,7 +26,7 @@ function write(folder: string, files: Readonly<Record<string, string>>): void {
 test('copies files, folders and links, and leaves nothing beside them', async () => {
   write(from, { 'model.pt': 'weights', 'opt/state': '7' });
   symlinkSync('model.pt', join(from, 'latest'));
-  await copyCheckpoint(from, to);
+  await copyCheckpoint(nodeSystem(), from, to);
   expect(readdirSync(join(dir, '1'))).toEqual(['checkpoint']);
   expect(readFileSync(join(to, 'model.pt'), 'utf8')).toBe('weights');
   expect(readFileSync(join(to, 'opt/state'), 'utf8')).toBe('7');
@@ -35,21 +36,21 @@ test('copies files, folders and links, and leaves nothing beside them', async ()
 test('a checkpoint that is there stays', async () => {
   write(from, { step: '3' });
   write(to, { step: '9' });
-  await copyCheckpoint(from, to);
+  await copyCheckpoint(nodeSystem(), from, to);
   expect(readFileSync(join(to, 'step'), 'utf8')).toBe('9');
 });
 
 test('what an agent that was killed left half copied is done again', async () => {
   write(from, { step: '3' });
   write(`${to}.new`, { half: '' });
-  await copyCheckpoint(from, to);
+  await copyCheckpoint(nodeSystem(), from, to);
   expect(readdirSync(to)).toEqual(['step']);
   expect(readdirSync(join(dir, '1'))).toEqual(['checkpoint']);
 });
 
 test.each([['missing'], ['empty']])('of a %s checkpoint there is an empty one', async (kind) => {
   if (kind === 'empty') mkdirSync(from, { recursive: true });
-  await copyCheckpoint(from, to);
+  await copyCheckpoint(nodeSystem(), from, to);
   expect(readdirSync(to)).toEqual([]);
 });
 
@@ -61,7 +62,7 @@ test('one that is being written is waited for', async () => {
     n++;
     if (n < 6) write(from, { a: String(n), b: `${n}` });
   }, 60);
-  await copyCheckpoint(from, to);
+  await copyCheckpoint(nodeSystem(), from, to);
   clearInterval(writer);
   expect(readFileSync(join(to, 'a'), 'utf8')).toBe(readFileSync(join(to, 'b'), 'utf8'));
 });

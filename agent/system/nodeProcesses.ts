@@ -1,20 +1,63 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawn as spawnChild } from 'node:child_process';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
-import type { ProcessIdentity } from './attemptRecord.ts';
+import type { Child, Processes, ProcessIdentity, SpawnOptions } from './processes.ts';
 
 const isLinux = process.platform === 'linux';
+const isWindows = process.platform === 'win32';
 
-/** Whether that very process lives; a zombie does not. */
-export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+/** The machine's own processes. */
+export const nodeProcesses: Processes = {
+  ownPid: process.pid,
+  hasShell: !isWindows,
+  spawn,
+  isAlive,
+  signalGroup,
+  send,
+  findMarked,
+  oomKills,
+};
+
+async function spawn({ program, args, folder, environment, output, onExit }: SpawnOptions): Promise<Child> {
+  const file = openSync(output, 'a');
+  try {
+    const child = spawnChild(program, args, {
+      cwd: folder,
+      // A session of its own: the agent's end, and a Ctrl-C at its terminal, do not reach it.
+      detached: true,
+      windowsHide: true,
+      stdio: ['ignore', file, file],
+      env: environment,
+    });
+    const spawned = Promise.withResolvers<void>();
+    child.once('spawn', spawned.resolve);
+    child.once('error', spawned.reject);
+    child.once('exit', onExit);
+    child.unref();
+    await spawned.promise;
+    return {
+      pid: child.pid ?? 0,
+      get exitCode() {
+        return child.exitCode;
+      },
+      get hasExited() {
+        return child.exitCode !== null || child.signalCode !== null;
+      },
+    };
+  } finally {
+    closeSync(file);
+  }
+}
+
+async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   if (!isLinux) return isAliveByPs(identity);
   if (identity.boot !== '' && identity.boot !== bootId()) return false;
   const fields = statFields(identity.pid);
   return fields !== null && fields[0] !== 'Z' && fields[0] !== 'X' && fields[19] === identity.ticks;
 }
 
-/** Sends a signal to the process group that the process leads; to the process alone while it has not made its group yet. */
-export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
-  if (process.platform === 'win32') {
+function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
+  if (isWindows) {
     // Windows has trees rather than groups, and no signals: without /F only windows are asked to close.
     void execa('taskkill', ['/PID', String(pid), '/T', ...(signal === 'SIGKILL' ? ['/F'] : [])], { reject: false });
     return true;
@@ -22,8 +65,7 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   return send(-pid, signal) || send(pid, signal);
 }
 
-/** Sends a signal to one process; false when it is gone or not ours. */
-export function send(pid: number, signal: NodeJS.Signals | 0): boolean {
+function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, signal);
     return true;
@@ -32,13 +74,9 @@ export function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/**
- * Processes whose environment carries a mark that the test accepts, wherever they have gone: they keep it when they
- * leave their group, their session and their parent. Linux reads /proc (about 10 µs a process); elsewhere `ps` is
- * asked, which shows the environment of the user's own processes only.
- */
-export async function findMarked(isOurs: (mark: string) => boolean): Promise<number[]> {
-  if (process.platform === 'win32') return [];
+/** Linux reads /proc (about 10 µs a process); elsewhere `ps` is asked, which shows the environment of the user's own processes only. */
+async function findMarked(isOurs: (mark: string) => boolean): Promise<number[]> {
+  if (isWindows) return [];
   if (!isLinux) return findMarkedByPs(isOurs);
   const found: number[] = [];
   for (const name of readdirSync('/proc')) {
@@ -50,8 +88,8 @@ export async function findMarked(isOurs: (mark: string) => boolean): Promise<num
   return found;
 }
 
-/** Kills by the kernel for want of memory since boot, in any control group; null where the system does not count. */
-export function oomKills(): number | null {
+/** In any control group. */
+function oomKills(): number | null {
   const count = isLinux ? readText('/proc/vmstat')?.match(/^oom_kill (\d+)$/m)?.[1] : undefined;
   return count === undefined ? null : Number(count);
 }
@@ -77,7 +115,7 @@ function readText(path: string): string | null {
 
 async function isAliveByPs({ pid, ticks }: ProcessIdentity): Promise<boolean> {
   if (!send(pid, 0)) return false;
-  if (process.platform === 'win32') return true;
+  if (isWindows) return true;
   const { stdout } = await execa('ps', ['-o', 'lstart=', '-p', String(pid)], { reject: false, env: { LC_ALL: 'C' } });
   return stdout.trim() === ticks.trim();
 }
