@@ -152,6 +152,7 @@ export function summaryOf(view: StudyView): StudySummary {
     root: spec.root,
     state: view.state,
     message: view.message,
+    failure: view.failure,
     endReason: view.endReason,
     trials: countTrials(view),
     best: bestTrial(view),

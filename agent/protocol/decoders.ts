@@ -28,6 +28,15 @@ const metricName = z.string().check(
 );
 const point: z.ZodMiniType<Params> = z.record(z.string(), paramValue);
 
+/** The words of `--budget`. */
+const budgetWords = {
+  hours: z.optional(z.string()),
+  minutes: z.optional(z.string()),
+  seconds: z.optional(z.string()),
+  trials: z.optional(z.string()),
+  resource: z.optional(z.string()),
+};
+
 const tune = z.strictObject({
   script: z.string().check(z.minLength(1)),
   trials: z.optional(count),
@@ -36,7 +45,7 @@ const tune = z.strictObject({
   sampler: z.optional(z.enum(samplerNames)),
   scheduler: z.optional(z.enum(schedulerNames)),
   executor: z.optional(z.enum(executorNames)),
-  budget: z.optional(z.record(z.string(), z.string())),
+  budget: z.optional(z.strictObject(budgetWords)),
   objective: z.optional(z.strictObject({ metric: metricName, direction: z.enum(['min', 'max']) })),
   interpreter: z.optional(z.strictObject({ path: z.string().check(z.minLength(1)), reason: z.string() })),
   env: z.optional(z.enum(['auto', 'current'])),
@@ -81,6 +90,8 @@ export const requestNames = Object.keys(paramSchemas) as readonly RequestName[];
 
 /** Parses the params of a request, or throws an HpoError that names the offending field. */
 export function decodeParams<N extends RequestName>(name: N, params: unknown): Requests[N]['params'] {
+  const hidden = hiddenField(params);
+  if (hidden !== null) throw new HpoError('HPO-5010', `${name}: ${hidden}: not understood`, 'check the value', { exitCode: 2 });
   const result = paramSchemas[name].safeParse(params, { error: localeError });
   if (result.success) return result.data as Requests[N]['params']; // each schema is written for its request's type
   const [issue] = result.error.issues;
@@ -93,6 +104,16 @@ export function decodeParams<N extends RequestName>(name: N, params: unknown): R
       exitCode: 2,
     },
   );
+}
+
+/** The path of a field that schemas pass over, as it is no field of an object but its prototype; null where there is none. */
+function hiddenField(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [key, part] of Object.entries(value)) {
+    const found = key === '__proto__' ? '' : hiddenField(part);
+    if (found !== null) return found === '' ? key : `${key}.${found}`;
+  }
+  return null;
 }
 
 /** Parses a name given by the user, such as `--search tpe`. */

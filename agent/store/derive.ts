@@ -74,6 +74,12 @@ export class Derivation {
   #applyToTrial(study: StudyKeys, trial: number, event: TrialEvent): void {
     const sql = this.#sql;
     switch (event.type) {
+      case 'trialRetried':
+        sql.retryOwnTrial.run(event.target, trial);
+        sql.retryOptunaTrial.run(optunaStates.waiting, trial);
+        sql.forgetValues.run(trial);
+        sql.forgetEnd.run(trial);
+        return;
       case 'trialPromoted':
         sql.setTarget.run(event.target, trial);
         return this.#setState(trial, 'waiting');

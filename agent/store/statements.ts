@@ -42,6 +42,11 @@ const statements = {
   endOwnTrial: 'UPDATE hpo_trial SET state = ?, endedAt = ? WHERE trial_id = ?',
   endOptunaTrial: `UPDATE trials SET state = ?, datetime_start = COALESCE(datetime_start, ?), datetime_complete = ?
     WHERE trial_id = ?`,
+  retryOwnTrial: "UPDATE hpo_trial SET state = 'waiting', target = ?, endedAt = NULL WHERE trial_id = ?",
+  retryOptunaTrial: 'UPDATE trials SET state = ?, datetime_complete = NULL WHERE trial_id = ?',
+  forgetValues: 'DELETE FROM trial_values WHERE trial_id = ?',
+  forgetEnd: `DELETE FROM trial_user_attributes WHERE trial_id = ?
+    AND "key" IN ('hpo_state', 'hpo_failure', 'hpo_values', 'hpo_resource')`,
   upsertValue: `INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?, ?, ?, ?)
     ON CONFLICT (trial_id, objective) DO UPDATE SET value = excluded.value, value_type = excluded.value_type`,
   trialUserAttribute: upsertAttribute('trial_user_attributes', 'trial_id'),

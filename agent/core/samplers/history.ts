@@ -110,6 +110,12 @@ export class History {
     return observation;
   }
 
+  /** What is known of a trial, by its number. */
+  of(number: number): Observation | undefined {
+    const row = this.rowByNumber.get(number);
+    return row === undefined ? undefined : this.rows[row];
+  }
+
   /** Whether some trial, ended or pending, has exactly this point. */
   has(params: Params): boolean {
     return this.seen.has(this.space.key(params));

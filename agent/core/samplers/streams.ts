@@ -1,4 +1,4 @@
-/** Last key of each sampler's random stream, so that samplers that ask each other draw different numbers. */
+/** Last key of each random stream that trials have, so that samplers that ask each other draw different numbers. */
 export const streams = {
   random: 0,
   startup: 1,
@@ -10,4 +10,5 @@ export const streams = {
   cmaes: 7,
   auto: 8,
   fork: 9,
+  backOff: 10,
 } as const;

@@ -99,6 +99,9 @@ export function createAshaPromote(
       leaveCandidates(number);
       if (isComplete && number !== baseline) state.nComplete++;
     },
+    // One that was cancelled while it was paused has been measured: it goes on, as if promoted.
+    retryTarget: (number) => (number === baseline ? fidelity.max : (levels[state.nextRung[number] ?? 0] ?? fidelity.max)),
+    onRetried: () => undefined,
     nextPromotion,
   };
 }

@@ -1,6 +1,6 @@
 import { highestReached } from './rungs.ts';
-import { createRungState, isAmongBest, measure, toScores } from './rungState.ts';
-import type { AshaStopState, Decision, FidelityConfig, Scheduler } from './scheduler.ts';
+import { createRungState, measure, toScores, wouldBeAmongBest } from './rungState.ts';
+import type { AshaStopState, Decision, FidelityConfig, PassedRung, Scheduler } from './scheduler.ts';
 import { createWatch, createWatchState } from './watch.ts';
 
 /**
@@ -15,6 +15,8 @@ import { createWatch, createWatchState } from './watch.ts';
  * A report beyond several rungs counts at the highest of them: counted below, a later and better value would push
  * out those that were measured in time. NaN is never among the best: it stops at the rung.
  *
+ * In batches a trial is judged by those of earlier batches and itself, and counts at its rungs when it is told to have ended.
+ *
  * `levels`: the resources at which trials are compared, ascending; the last is the full resource. `isWatchful`: rungs that are
  * seen to say nothing stop nobody, see `watch.ts`; with one objective only.
  */
@@ -27,6 +29,8 @@ export function createAshaStop(
 ): Scheduler & { readonly state: AshaStopState } {
   const { fidelity, baseline, directions } = config;
   const nRungs = levels.length - 1;
+  if (config.isBatched === true) state.passed ??= [];
+  const { passed } = state;
   if (isWatchful && directions.length === 1) state.watch ??= createWatchState(nRungs);
   const watch = state.watch === undefined ? null : createWatch(state.watch, 1 / fidelity.reductionFactor);
 
@@ -36,17 +40,30 @@ export function createAshaStop(
     const rung = state.rungs[index];
     const scores = toScores(values, directions);
     if (rung === undefined) {
-      if (resource >= fidelity.max && scores !== null) watch?.passes(number, nRungs, scores[0] ?? 0, true);
+      const isWatched = watch !== null && scores !== null && resource >= fidelity.max;
+      if (isWatched) note(number, { index: nRungs, scores, isKept: true, judged: watch.judge(nRungs, true) });
       return 'continue';
     }
     setNextRung(number, index + 1);
-    measure(rung, number, scores, directions.length);
-    const isKept = isAmongBest(rung, scores, fidelity.reductionFactor);
-    const passes = watch === null || scores === null ? isKept : watch.passes(number, index, scores[0] ?? 0, isKept);
-    if (passes) return 'continue';
+    const isKept = wouldBeAmongBest(rung, scores, fidelity.reductionFactor);
+    const judged = watch === null || scores === null ? null : watch.judge(index, isKept);
+    note(number, { index, scores, isKept, judged });
+    if (judged?.passes ?? isKept) return 'continue';
     // What arrives after the stop changes nothing.
     setNextRung(number, nRungs);
     return 'stop';
+  }
+
+  /** Others are compared with it: at once, or in batches when the trial is over. */
+  function note(number: number, what: PassedRung): void {
+    if (passed === undefined) learn(number, what);
+    else hold(passed, number, what);
+  }
+
+  function learn(number: number, { index, scores, isKept, judged }: PassedRung): void {
+    const rung = state.rungs[index];
+    if (rung !== undefined) measure(rung, number, scores, directions.length);
+    if (judged !== null) watch?.learn(number, index, scores?.[0] ?? 0, isKept, judged);
   }
 
   function setNextRung(number: number, rungIndex: number): void {
@@ -63,9 +80,24 @@ export function createAshaStop(
     onReport,
     onPaused: () => undefined,
     onPromoted: () => undefined,
-    onEnded: (number) => watch?.forget(number),
+    onEnded: (number) => {
+      for (const what of passed?.[number] ?? []) learn(number, what);
+      if (passed?.[number] !== undefined) passed[number] = null;
+      watch?.forget(number);
+    },
+    retryTarget: (_, target) => target,
+    onRetried: () => undefined,
     nextPromotion: () => null,
   };
+}
+
+function hold(passed: (PassedRung[] | null)[], number: number, what: PassedRung): void {
+  while (passed.length <= number) passed.push(null);
+  const own = passed[number] ?? [];
+  // A trial that begins again comes to the full resource again.
+  if (own.some(({ index }) => index === what.index)) return;
+  own.push(what);
+  passed[number] = own;
 }
 
 function createState(nRungs: number): AshaStopState {

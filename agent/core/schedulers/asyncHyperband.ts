@@ -34,6 +34,8 @@ export function createAsyncHyperband(config: FidelityConfig, reason: string, sta
     onPaused: (number, resource, values) => searchOf(number)?.onPaused(number, resource, values),
     onPromoted: (number, target) => searchOf(number)?.onPromoted(number, target),
     onEnded: (number, isComplete) => searchOf(number)?.onEnded(number, isComplete),
+    retryTarget: (number, target) => searchOf(number)?.retryTarget(number, target) ?? target,
+    onRetried: (number, target) => searchOf(number)?.onRetried(number, target),
     /** The farthest of all brackets: it is nearest to a result. */
     nextPromotion(isClosing) {
       let farthest: Promotion | null = null;

@@ -75,6 +75,10 @@ export function createMedian(config: FidelityConfig, reason: string, state?: Med
     onPaused: () => undefined,
     onPromoted: () => undefined,
     onEnded,
+    retryTarget: (_, target) => target,
+    onRetried(number) {
+      if (number !== baseline) known.trials[number] = createTrial(directions.length);
+    },
     nextPromotion: () => null,
   };
 }

@@ -12,6 +12,8 @@ export function createNone(config: SchedulerConfig, reason: string): Scheduler {
     onPaused: () => undefined,
     onPromoted: () => undefined,
     onEnded: () => undefined,
+    retryTarget: (_, target) => target,
+    onRetried: () => undefined,
     nextPromotion: () => null,
   };
 }

@@ -141,6 +141,12 @@ export function createPbt(config: FidelityConfig, reason: string, state?: PbtSta
       members[number] = null;
       own.nLive--;
     },
+    retryTarget: (_, target) => target,
+    onRetried(number, target) {
+      if (number === baseline) return;
+      members[number] = Math.max(0, points.indexOf(target ?? fidelity.max));
+      own.nLive++;
+    },
     nextPromotion,
   };
 }

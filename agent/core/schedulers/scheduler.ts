@@ -28,6 +28,11 @@ export interface SchedulerConfig {
   readonly baseline: number | null;
   /** Trials that the study may create, the baseline included; null means without end. */
   readonly maxTrials: number | null;
+  /**
+   * Whether results count in batches: `onPaused` and `onEnded` come when all of a batch has ended, by number, and a report may
+   * only be judged by what came before that and by the trial's own. Absent: no.
+   */
+  readonly isBatched?: boolean;
 }
 
 /** A configuration with a fidelity, which every scheduler but `none` needs. */
@@ -82,6 +87,10 @@ export interface Scheduler {
   onPromoted(number: number, target: number): void;
   /** The trial is over and will not go on. */
   onEnded(number: number, isComplete: boolean): void;
+  /** The target for a trial that is over and is tried again, whose last target was `target`. Changes nothing. */
+  retryTarget(number: number, target: number | null): number | null;
+  /** The trial is not over after all: it goes on to `target`. What it passed before stays as it was. */
+  onRetried(number: number, target: number | null): void;
   /**
    * The paused trial that is to go on next, or null. `isClosing`: no trial runs and none will be created, so nothing
    * more will be learned; then at least one trial is taken to the full resource.
@@ -140,6 +149,7 @@ export interface SyncState {
 }
 
 export interface OpenBracket {
+  /** Of the layout; negative for a bracket of trials that are retried. */
   readonly index: number;
   /** Index of its lowest level. */
   readonly first: number;
@@ -176,6 +186,17 @@ export interface AshaStopState {
   readonly nextRung: number[];
   /** Where rungs are watched. */
   watch?: WatchState;
+  /** In batches: what trials have shown that count when they have ended; null for the others. */
+  passed?: (PassedRung[] | null)[];
+}
+
+/** A trial at a rung, the full resource included, and how it was judged there. */
+export interface PassedRung {
+  readonly index: number;
+  readonly scores: readonly number[] | null;
+  readonly isKept: boolean;
+  /** Where rungs are watched: see `watch.ts`; null for a trial without a score, too. */
+  readonly judged: { readonly passes: boolean; readonly isRefused: boolean } | null;
 }
 
 /** See `watch.ts`. */

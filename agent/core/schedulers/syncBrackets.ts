@@ -99,6 +99,28 @@ export function createSyncBrackets(
     settle(bracket);
   }
 
+  /** Where its rung has been judged without it, a bracket of those that are retried is judged when nothing else is left to do. */
+  function onRetried(number: number, target: number | null): void {
+    if (number === baseline) return;
+    const { index } = placeOf(number);
+    const level = Math.max(0, levels.indexOf(target ?? fidelity.max));
+    const own = findOpen(index);
+    const rung = own?.rungs[level - own.first];
+    if (own !== undefined && rung !== undefined && !rung.isJudged) {
+      rung.nDone--;
+      state.places[number] = { bracket: index, level, pausedAs: null };
+      return;
+    }
+    let lateIndex = -1 - level;
+    while (findOpen(lateIndex)?.rungs[0]?.isJudged === true) lateIndex -= levels.length;
+    let late = findOpen(lateIndex);
+    if (late === undefined) {
+      late = { index: lateIndex, first: level, isClosed: level === top, rungs: levels.slice(level).map(createRung) };
+      state.open.push(late);
+    }
+    enter(late, number, level);
+  }
+
   function leavePaused(number: number, { level, pausedAs }: SyncPlace): void {
     const list = state.paused[level];
     if (list !== undefined && typeof pausedAs === 'number') remove(list, pausedAs, number);
@@ -152,7 +174,7 @@ export function createSyncBrackets(
     nextTrial(number) {
       if (number === baseline) return { type: 'trial', target: fidelity.max };
       const { index, first } = placeOf(number);
-      const mustWait = name === 'sha' && state.open.some((bracket) => bracket.index !== index);
+      const mustWait = name === 'sha' && state.open.some((bracket) => bracket.index >= 0 && bracket.index !== index);
       return mustWait ? { type: 'wait' } : { type: 'trial', target: levelOf(first) };
     },
     onCreated,
@@ -164,6 +186,8 @@ export function createSyncBrackets(
     onPaused,
     onPromoted,
     onEnded,
+    retryTarget: (_, target) => target,
+    onRetried,
     nextPromotion,
   };
 }

@@ -1,6 +1,7 @@
 import type { Failure, StudySpec } from '../../protocol/study.ts';
 import type { CurvePoint } from '../../protocol/view.ts';
 import { isPastStop } from './budget.ts';
+import { failureCodes } from './failurePolicy.ts';
 import type { LiveAttempt, StudyState } from './state.ts';
 import { readTraceback, tailLines } from './traceback.ts';
 
@@ -21,19 +22,6 @@ export interface AttemptEnding {
 
 const maxReasonLength = 1_000;
 
-/** Failure codes; each stands for one cause and one remedy. */
-export const failureCodes = {
-  program: 'HPO-3001',
-  start: 'HPO-3002',
-  noObjective: 'HPO-3003',
-  nanObjective: 'HPO-3004',
-  timeout: 'HPO-3005',
-  memory: 'HPO-3006',
-  lost: 'HPO-3007',
-  outputLimit: 'HPO-3008',
-  preempted: 'HPO-3009',
-} as const;
-
 /**
  * Why an attempt did not deliver, or null when it ended as it should: by itself with a value for every objective, or
  * because it was asked to.
@@ -44,12 +32,12 @@ export function classify(state: StudyState, live: LiveAttempt, ending: AttemptEn
   if (live.stopReason === 'outputLimit') return outputLimit(spec);
   if (live.stopReason !== null && !isPastStop(state, live, ending.exitCode)) return null;
   if (ending.isPreempted === true) {
-    return { kind: 'preempted', code: failureCodes.preempted, message: 'The machine was taken away; the trial starts again.' };
+    return { kind: 'preempted', code: failureCodes.preempted, message: 'The machine was taken away.' };
   }
-  if (ending.isLost) return lost(attempt?.state === 'started', ending.outputTail);
+  if (ending.isLost) return lost(attempt?.startedAt !== null, ending.outputTail);
   if (ending.isTimeout) return timeout(spec);
-  if (ending.isOutOfMemory) return outOfMemory(spec, lastLine(ending.outputTail));
-  if (ending.exitCode !== 0 || ending.signal !== null) return programFailure(spec, ending);
+  if (ending.isOutOfMemory) return outOfMemory(spec, lastLine(ending.outputTail), live);
+  if (ending.exitCode !== 0 || ending.signal !== null) return programFailure(state, live, ending);
   return badMetric(state, live, ending.outputTail, at - (attempt?.startedAt ?? at));
 }
 
@@ -63,14 +51,31 @@ function outputLimit(spec: StudySpec): Failure {
 }
 
 function lost(isStarted: boolean, tail: string): Failure {
-  const again = 'It is tried again by itself';
-  const fail = (message: string): Failure => ({ kind: 'infrastructure', code: failureCodes.lost, message });
-  if (isStarted) return fail(`The process vanished without a record of its end, as after a restart of the machine. ${again}.`);
+  const fail = (code: string, message: string): Failure => ({ kind: 'infrastructure', code, message });
+  if (isStarted)
+    return fail(failureCodes.lost, 'The process vanished without a record of its end, as after a restart of the machine.');
   // The whole of the reason: a path in it may be long, and what went wrong with it comes last.
   const reason = tail.trim().replaceAll(/\s+/g, ' ').slice(0, maxReasonLength);
   if (reason === '')
-    return fail(`The attempt was lost before it began, as when the agent is killed while it starts one. ${again}.`);
-  return fail(`The attempt could not be started: ${reason}. ${again}; see "hpo logs" and the settings of the interpreter.`);
+    return fail(failureCodes.lost, 'The attempt was lost before it began, as when the agent is killed while it starts one.');
+  return isDiskFull(reason)
+    ? diskFull(reason)
+    : fail(
+        failureCodes.cannotStart,
+        `The attempt could not be started: ${reason}. Look at free space, the limits of processes and files, and the interpreter.`,
+      );
+}
+
+function isDiskFull(text: string): boolean {
+  return /\bENOSPC\b|No space left on device|\bEDQUOT\b|[Dd]isk quota exceeded/.test(text);
+}
+
+function diskFull(seen: string): Failure {
+  return {
+    kind: 'infrastructure',
+    code: failureCodes.diskFull,
+    message: `The disk is full (${seen.slice(0, maxReasonLength)}). Free some room on it.`,
+  };
 }
 
 function timeout(spec: StudySpec): Failure {
@@ -82,26 +87,28 @@ function timeout(spec: StudySpec): Failure {
   };
 }
 
-function outOfMemory(spec: StudySpec, seen: string): Failure {
+function outOfMemory(spec: StudySpec, seen: string, { hadCompany }: LiveAttempt): Failure {
   const detail = seen === '' ? '' : ` (${seen})`;
   const big = spec.space.parameters.find((parameter) => /batch|hidden|width|layers/i.test(parameter.name));
-  const next =
-    big === undefined
-      ? 'Let fewer trials run at once, or narrow the parameters that need memory.'
-      : `Lower the upper end of "${big.name}", or let fewer trials run at once.`;
+  const narrow = big === undefined ? 'narrow the parameters that need memory' : `lower the upper end of "${big.name}"`;
+  const next = hadCompany
+    ? `Let fewer trials run at once, or ${narrow}.`
+    : `${narrow.charAt(0).toUpperCase()}${narrow.slice(1)}.`;
   return { kind: 'outOfMemory', code: failureCodes.memory, message: `The trial ran out of memory${detail}. ${next}` };
 }
 
-function programFailure(spec: StudySpec, { exitCode, signal, outputTail }: AttemptEnding): Failure {
+function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal, outputTail }: AttemptEnding): Failure {
+  const { spec } = state.view;
   const traceback = readTraceback(outputTail, spec.script);
   if (traceback !== null) {
     const { error, place } = traceback;
     const where = place === null ? '' : ` (${place.file}, line ${place.line})`;
-    if (/^MemoryError|OutOfMemory|out of memory/.test(error)) return outOfMemory(spec, error);
+    if (/^MemoryError|OutOfMemory|out of memory/.test(error)) return outOfMemory(spec, error, live);
+    if (isDiskFull(error)) return diskFull(error);
     const module = /^ModuleNotFoundError: No module named '([^']+)'/.exec(error)?.[1];
     if (module !== undefined) {
       const next = `Install it for ${spec.environment.interpreter}, or choose another interpreter.`;
-      return { kind: 'userError', code: failureCodes.start, message: `${error}${where}. ${next}` };
+      return { kind: 'userError', code: failureCodes.module, message: `${error}${where}. ${next}` };
     }
     if (/^(?:ImportError|SyntaxError|IndentationError|TabError)\b/.test(error)) {
       return {
@@ -119,6 +126,15 @@ function programFailure(spec: StudySpec, { exitCode, signal, outputTail }: Attem
   const seen = lastLine(outputTail);
   const said = seen === '' ? 'It printed nothing.' : `Last line: "${seen}".`;
   if (exitCode === 126 || exitCode === 127) {
+    const program = spec.command[0] ?? '';
+    // What ran before and now does not has been taken away: the script has no part in that.
+    if (state.hasReported && live.nReports === 0 && program !== '' && outputTail.includes(program)) {
+      return {
+        kind: 'infrastructure',
+        code: failureCodes.cannotStart,
+        message: `The program "${program}" can no longer be run. ${said} Bring it back: a study keeps the interpreter that it began with.`,
+      };
+    }
     return {
       kind: 'userError',
       code: failureCodes.start,

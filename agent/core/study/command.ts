@@ -3,6 +3,7 @@ import type { StudyCommand } from '../../protocol/requests.ts';
 import type { Params } from '../../protocol/space.ts';
 import { endedTrialStates, type TrialState } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
+import { isAffordable, startCost } from './budget.ts';
 import type { StudyState } from './state.ts';
 import { userPoint } from './userPoint.ts';
 
@@ -44,6 +45,8 @@ export function command(state: StudyState, asked: StudyCommand, now: number): re
       return scale(state, asked.parallel, now);
     case 'stopTrial':
       return stopTrial(state, asked.trial, now);
+    case 'retry':
+      return retry(state, asked.number, now);
     case 'enqueue':
       return enqueue(state, asked.params, now);
     default:
@@ -93,11 +96,7 @@ function scale({ view }: StudyState, parallel: number, at: number): readonly Stu
 
 function stopTrial(state: StudyState, number: number, at: number): readonly StudyEvent[] | Refusal {
   const trial = state.view.trials[number];
-  if (trial === undefined) {
-    const count = state.view.trials.length;
-    const range = count === 0 ? 'The study has no trial yet.' : `The study has the trials 0 to ${count - 1}.`;
-    return { code: 'HPO-4304', message: `There is no trial ${number}.`, next: range };
-  }
+  if (trial === undefined) return noSuchTrial(state, number);
   if (isEnded(trial.state))
     return { code: 'HPO-4305', message: `Trial ${number} has ended: ${trial.state}.`, next: 'Choose one that runs or waits.' };
   const live = state.live.get(number);
@@ -108,6 +107,49 @@ function stopTrial(state: StudyState, number: number, at: number): readonly Stud
   // Its attempt has just ended, and what follows from that is about to be recorded.
   if (state.unsettled.has(number)) return [];
   return [{ type: 'trialEnded', at, number, state: 'cancelled', values: { ...state.latest.get(number) }, failure: null }];
+}
+
+function noSuchTrial({ view }: StudyState, number: number): Refusal {
+  const count = view.trials.length;
+  const range = count === 0 ? 'The study has no trial yet.' : `The study has the trials 0 to ${count - 1}.`;
+  return { code: 'HPO-4304', message: `There is no trial ${number}.`, next: range };
+}
+
+/** A study that has ended, or paused itself, goes on for it. */
+function retry(state: StudyState, number: number, at: number): readonly StudyEvent[] | Refusal {
+  const { view } = state;
+  const trial = view.trials[number];
+  if (trial === undefined) return noSuchTrial(state, number);
+  if (view.state === 'stopping')
+    return { code: 'HPO-4302', message: 'The study is being stopped.', next: 'Retry the trial when those that run have ended.' };
+  if (trial.state === 'waiting') return [];
+  if (trial.state !== 'failed' && trial.state !== 'cancelled') {
+    return {
+      code: 'HPO-4312',
+      message: `Trial ${number} cannot be retried: it is ${trial.state}.`,
+      next: 'Choose one that failed or was cancelled; to try a point again, enqueue it with another value.',
+    };
+  }
+  const target = state.scheduler.retryTarget(number, trial.target);
+  const overdrawn = whatIsUsed(state, startCost(state, number, target), at);
+  if (overdrawn !== null) {
+    return {
+      code: 'HPO-4313',
+      message: `The budget of ${overdrawn} leaves none for trial ${number}.`,
+      next: 'Tune the script again, with a larger budget.',
+    };
+  }
+  const isResumed = view.state === 'ended' || view.failure !== null;
+  return [{ type: 'trialRetried', at, number, target }, ...(isResumed ? [{ type: 'studyResumed', at } as const] : [])];
+}
+
+/** The budget that has no room for another attempt; null where there is room. */
+function whatIsUsed(state: StudyState, cost: number, now: number): string | null {
+  const { budget, fidelity } = state.view.spec;
+  if (!isAffordable(state, cost)) return fidelity?.name ?? 'resource';
+  const { wallTimeMs } = budget;
+  const ranMs = (state.idleSince ?? now) - state.view.createdAt - state.idleMs;
+  return wallTimeMs !== null && ranMs >= wallTimeMs ? 'time' : null;
 }
 
 function enqueue(state: StudyState, given: Params, at: number): readonly StudyEvent[] | Refusal {

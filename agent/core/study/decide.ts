@@ -2,8 +2,10 @@ import type { StudyEvent } from '../../protocol/events.ts';
 import { freeSlot } from '../resources/index.ts';
 import type { Proposal, SamplerContext } from '../samplers/index.ts';
 import type { Promotion } from '../schedulers/index.ts';
-import { deadline, isAffordable, startCost } from './budget.ts';
-import { endNow, endOfWork } from './endConditions.ts';
+import { isBatchFull, toldTrials } from './batch.ts';
+import { deadline, isAffordable, mayStart, startCost } from './budget.ts';
+import { endNow, endOfWork, selfPause } from './endConditions.ts';
+import { isMachineFault } from './failurePolicy.ts';
 import { type NextTrial, nextTrial, samplerContext } from './nextTrial.ts';
 import type { StudyState } from './state.ts';
 
@@ -36,6 +38,9 @@ export function decide(state: StudyState, world: World): readonly StudyEvent[] {
   if (view.state === 'stopping') return stopAll(state, at);
   const end = endNow(state, at);
   if (end !== null) return [{ type: 'studyStopRequested', at, ...end }];
+  if (view.state === 'paused' && isRefuted(state)) return [{ type: 'studyResumed', at }];
+  const pause = view.state === 'running' ? selfPause(state) : null;
+  if (pause !== null) return [{ type: 'studyPaused', at, ...pause }];
   if (state.stopWanted.size > 0) return stopUnpromising(state, at);
   if (view.state === 'paused') return pauseLive(state, at);
   return start(state, world);
@@ -103,9 +108,17 @@ function stopUnpromising(state: StudyState, at: number): readonly StudyEvent[] {
   });
 }
 
-/** With a checkpoint the running attempts make room and go on later; without one they would lose their work. */
+/** The study paused itself because everything failed, and then an attempt that still ran did well. */
+function isRefuted({ view, nSucceeded }: StudyState): boolean {
+  return view.failure !== null && !isMachineFault(view.failure) && nSucceeded > 0;
+}
+
+/**
+ * With a checkpoint the running attempts make room and go on later; without one they would lose their work. Where the study paused
+ * itself nobody asked for room, and what still runs may show that not everything fails.
+ */
 function pauseLive(state: StudyState, at: number): readonly StudyEvent[] {
-  if (state.view.spec.checkpoint === null) return [];
+  if (state.view.spec.checkpoint === null || state.view.failure !== null) return [];
   const stops: StudyEvent[] = [];
   for (const { number, attempt, stopReason } of state.live.values()) {
     if (stopReason === null)
@@ -119,15 +132,19 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
   const { now, hasCapacity } = world;
   const slot = freeSlot(state.slots);
   if (slot === null) return [];
+  if (isAlone(state)) return [];
   let nHeld = 0;
-  for (const [number, { notBefore }] of state.waiting) {
+  for (const [number, waiting] of state.waiting) {
     if (!isAffordable(state, startCost(state, number, state.trial(number).target))) continue;
+    // Everything else is held until it has run.
+    if (waiting.isAlone && state.live.size > 0) return [];
+    const { notBefore } = waiting;
     if (notBefore <= now && hasCapacity) return [requested(state, now, number, slot, state.trial(number).target)];
     nHeld++;
   }
   // A trial that comes back after a fault keeps its place: a machine in trouble is not given more and more trials.
   if (state.live.size + nHeld >= state.slots.size) return [];
-  const promotion = affordablePromotion(state, false);
+  const promotion = isBatchFull(state.batch) ? null : affordablePromotion(state, false);
   if (promotion !== null) return hasCapacity ? promoted(state, now, slot, promotion) : [];
   const next = nextTrial(state);
   if (next.type !== 'none' && !hasCapacity) return [];
@@ -142,7 +159,17 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
     }
     exhausted = proposed.reason;
   }
-  return state.live.size + nHeld > 0 ? [] : close(state, now, slot, hasCapacity, exhausted);
+  if (state.live.size + nHeld > 0) return [];
+  const { batch } = state;
+  if (batch !== null && batch.nStarts + batch.results.length > 0)
+    return [{ type: 'batchEnded', at: now, trials: toldTrials(batch) }];
+  return close(state, now, slot, hasCapacity, exhausted);
+}
+
+function isAlone({ live }: StudyState): boolean {
+  if (live.size !== 1) return false;
+  const [only] = live.values();
+  return only?.isAlone === true;
 }
 
 /** Nothing runs and nothing new can begin: the last promotions, then the end. */
@@ -161,7 +188,7 @@ function close(
 
 function affordablePromotion(state: StudyState, isClosing: boolean): Promotion | null {
   const promotion = state.scheduler.nextPromotion(isClosing);
-  return promotion !== null && isAffordable(state, startCost(state, promotion.number, promotion.target)) ? promotion : null;
+  return promotion !== null && mayStart(state, startCost(state, promotion.number, promotion.target)) ? promotion : null;
 }
 
 function propose(state: StudyState, world: World): Proposed | null {

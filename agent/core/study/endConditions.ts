@@ -1,8 +1,9 @@
 import type { Objective } from '../../protocol/space.ts';
 import { endedTrialStates, type Failure, type MetricValues, type StudyEndReason } from '../../protocol/study.ts';
 import { metricNumber } from '../../protocol/view.ts';
-import { deadline } from './budget.ts';
-import { duration, failureCodes } from './classify.ts';
+import { deadline, mayCreate } from './budget.ts';
+import { duration } from './classify.ts';
+import { failureCodes } from './failurePolicy.ts';
 import type { StudyState } from './state.ts';
 
 export interface StudyEnd {
@@ -13,16 +14,17 @@ export interface StudyEnd {
 
 /** Why the study is to end now although trials may still run, or null. */
 export function endNow(state: StudyState, now: number): StudyEnd | null {
-  return goalEnd(state) ?? failureEnd(state) ?? timeEnd(state, now);
+  return goalEnd(state) ?? timeEnd(state, now);
 }
 
 /** How a study ends in which nothing is left to do. `exhausted`: the sampler's reason for having no further point. */
 export function endOfWork(state: StudyState, exhausted: string | null): StudyEnd {
   const { spec, trials } = state.view;
-  const { streak } = state;
+  const { streak, reopened } = state;
   if (state.nSucceeded === 0 && streak.failure !== null) {
     return { reason: 'failed', message: sameCause(state, streak.count, trials.length, streak.failure) };
   }
+  if (reopened !== null) return reopened;
   if (exhausted !== null) return { reason: 'exhausted', message: exhausted };
   if (spec.budget.trials !== null && trials.length >= spec.budget.trials) {
     return { reason: 'budget', message: `${trials.length === 1 ? 'The trial is' : `All ${trials.length} trials are`} done.` };
@@ -49,27 +51,41 @@ export function failureSignature({ code, message }: Failure): string {
   return `${code} ${message.slice(0, 400).replaceAll(/[-+]?\d[\w.+-]*/g, '#')}`;
 }
 
-function goalEnd({ goalTrial, view }: StudyState): StudyEnd | null {
-  if (goalTrial === null) return null;
+function goalEnd({ goalTrial, view, reopened }: StudyState): StudyEnd | null {
+  // Whoever retries a trial of a study that has reached its goal wants more.
+  if (goalTrial === null || reopened?.reason === 'goal') return null;
   const values = view.trials[goalTrial]?.values ?? {};
   const goals = view.spec.objectives.filter(({ goal }) => goal !== null);
   const reached = goals.map(({ metric, goal }) => `${metric} ${String(values[metric])} (goal ${String(goal)})`).join(', ');
   return { reason: 'goal', message: `Trial ${goalTrial} reached the goal: ${reached}.` };
 }
 
+export interface SelfPause {
+  /** For people. */
+  readonly reason: string;
+  readonly failure: Failure;
+}
+
 /**
- * A study in which nothing has worked and everything fails alike stops before its budget is burnt: after the first trial
- * where the script cannot even begin, else when as many as start together, and at least three, failed with one cause.
+ * Why the study is to pause itself, or null. A study in which nothing has worked and everything fails alike waits for its user
+ * before its budget is burnt: after the first trial where the script cannot even begin, else when as many as start together, and
+ * at least three, failed with one cause. So does one on a machine on which no attempt can work. Where nothing would be left to
+ * do after a resume, the study ends instead.
  */
-function failureEnd(state: StudyState): StudyEnd | null {
-  const { streak, view } = state;
-  const { failure } = streak;
-  if (failure === null || state.nSucceeded > 0) return null;
-  const cannotBegin = failure.code === failureCodes.start && !state.hasReported;
-  if (!cannotBegin && streak.count < Math.max(3, view.parallel)) return null;
+export function selfPause(state: StudyState): SelfPause | null {
+  const { streak, view, machineFault } = state;
+  if (machineFault !== null) {
+    return { reason: `No trial can run on this machine at present: ${machineFault.message}`, failure: machineFault };
+  }
+  const { failure, count } = streak;
+  if (failure === null || count === 0 || state.nSucceeded > 0) return null;
+  const cannotBegin = (failure.code === failureCodes.start || failure.code === failureCodes.module) && !state.hasReported;
+  if (!cannotBegin && count < Math.max(3, state.batch?.size ?? view.parallel)) return null;
+  const isWorkLeft = state.waiting.size > 0 || state.paused.size > 0 || (state.reopened === null && mayCreate(state));
+  if (!isWorkLeft) return null;
   let nEnded = 0;
   for (const trial of view.trials) if (isEnded(trial.state)) nEnded++;
-  return { reason: 'failed', message: sameCause(state, streak.count, nEnded, failure) };
+  return { reason: sameCause(state, count, nEnded, failure), failure };
 }
 
 function sameCause(state: StudyState, nSame: number, nEnded: number, failure: Failure): string {
@@ -78,7 +94,7 @@ function sameCause(state: StudyState, nSame: number, nEnded: number, failure: Fa
     return first?.origin === 'default'
       ? `The script failed with its own values: ${failure.message}`
       : `The trial failed: ${failure.message}`;
-  if (nSame === 1) return `None of ${nEnded} trials succeeded, and the last one failed: ${failure.message}`;
+  if (nSame <= 1) return `None of ${nEnded} trials succeeded, and the last one failed: ${failure.message}`;
   return nSame === nEnded
     ? `All ${nEnded} trials failed with the same error: ${failure.message}`
     : `The last ${nSame} of ${nEnded} trials failed with the same error and none succeeded: ${failure.message}`;

@@ -33,7 +33,6 @@ export function fold(state: StudyState, entry: JournalEntry): void {
     case 'studyCreated':
     case 'studyStopRequested':
     case 'studyDeleted':
-    case 'metricsDropped':
       return;
     case 'attemptStarted':
       state.worked.started++;

@@ -4,12 +4,13 @@ import { createRng } from '../math/index.ts';
 import { forkPoint } from '../samplers/mutate.ts';
 import type { SamplerContext } from '../samplers/index.ts';
 import { streams } from '../samplers/streams.ts';
-import { isAffordable, mayCreate, startCost } from './budget.ts';
+import { isBatchFull } from './batch.ts';
+import { mayCreate, mayStart, startCost } from './budget.ts';
 import type { StudyState } from './state.ts';
 
 /** What the next new trial would be. */
 export type NextTrial =
-  /** None: the budget is used, or (then `reason` says so) the scheduler has none to start. */
+  /** None: the budget is used, the batch is full, or (then `reason` says so) the scheduler has none to start. */
   | { readonly type: 'none'; readonly reason: string | null }
   | {
       readonly type: 'point';
@@ -26,20 +27,20 @@ export type NextTrial =
 /** The script's own values first, then the points that the user asked for, then the sampler's; forks when the scheduler wants them. */
 export function nextTrial(state: StudyState): NextTrial {
   const number = state.view.trials.length;
-  if (!mayCreate(state)) return { type: 'none', reason: null };
+  if (state.reopened !== null || !mayCreate(state) || isBatchFull(state.batch)) return { type: 'none', reason: null };
   const admission = state.scheduler.nextTrial(number);
   if (admission.type === 'wait')
     return { type: 'none', reason: `The plan of the scheduler "${state.scheduler.name}" has no further trial.` };
   const { target } = admission;
   if (admission.type === 'fork') {
     const { parent } = admission;
-    if (!isAffordable(state, startCost(state, parent, target))) return { type: 'none', reason: null };
+    if (!mayStart(state, startCost(state, parent, target))) return { type: 'none', reason: null };
     const rng = createRng(state.view.spec.search.seed, number, streams.fork);
     const params = forkPoint(state.space, state.trial(parent).params, rng);
     const reason = `Trial ${parent} did well: it goes on from there with changed values.`;
     return { type: 'point', target, params, origin: 'sampler', reason, parent };
   }
-  if (!isAffordable(state, target ?? 0)) return { type: 'none', reason: null };
+  if (!mayStart(state, target ?? 0)) return { type: 'none', reason: null };
   if (number === state.baseline?.number) {
     const { params } = state.baseline;
     return { type: 'point', target, params, origin: 'default', reason: "the script's own values", parent: null };
@@ -55,6 +56,9 @@ export function nextContext(state: StudyState): SamplerContext | null {
 }
 
 export function samplerContext(state: StudyState): SamplerContext {
-  const { view, base, history } = state;
-  return base.context(history, { number: view.trials.length, parallel: view.parallel, trialMs: state.trialMs });
+  const { view, base, history, batch } = state;
+  const number = view.trials.length;
+  // In batches nothing may depend on how many workers there are and how fast they are.
+  if (batch !== null) return base.context(history, { number, parallel: batch.size, trialMs: null });
+  return base.context(history, { number, parallel: view.parallel, trialMs: state.trialMs });
 }

@@ -1,6 +1,7 @@
 import type { Failure, MetricValues } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
 import { evaluate } from '../space/index.ts';
+import { afterFailure } from './afterFailure.ts';
 import { hasReachedTarget, isPastStop } from './budget.ts';
 import { asNumbers } from './proposalBase.ts';
 import type { LiveAttempt, StudyState, Verdict } from './state.ts';
@@ -15,27 +16,31 @@ export interface AttemptOutcome {
   readonly at: number;
 }
 
-/** Attempts that a trial may lose to the infrastructure; after the last it fails. */
-export const maxLost = 3;
-/** Wait before a lost attempt is repeated: this long, and four times as long after each further one. */
-export const retryDelayMs = 1_000;
+/** A further attempt. `hold`: only once the study, which pauses for a fault of the machine, is resumed. */
+export interface Retry {
+  readonly type: 'retry' | 'hold';
+  readonly notBefore: number;
+  readonly isAlone: boolean;
+}
 
 /** What follows for the trial when its attempt has ended. */
-export function verdict(
-  state: StudyState,
-  outcome: AttemptOutcome,
-): Verdict | { readonly type: 'retry'; readonly notBefore: number } {
-  const { live, failure } = outcome;
+export function verdict(state: StudyState, outcome: AttemptOutcome): Verdict | Retry {
+  const { live, failure, at } = outcome;
   if (failure === null) {
     const isStopped = live.stopReason !== null && !isPastStop(state, live, outcome.exitCode);
     return isStopped ? afterStop(state, outcome) : afterEnd(state, live);
   }
-  if (failure.kind === 'preempted') return { type: 'retry', notBefore: outcome.at };
-  if (failure.kind === 'infrastructure') {
-    const nLost = (state.nLost.get(live.number) ?? 0) + 1;
-    if (nLost < maxLost) return { type: 'retry', notBefore: outcome.at + retryDelayMs * 4 ** (nLost - 1) };
+  const follows = afterFailure(state, live, failure);
+  switch (follows.type) {
+    case 'retry':
+      return { type: 'retry', notBefore: at + follows.repetition.delayMs, isAlone: follows.repetition.isAlone };
+    case 'hold':
+      return { type: 'hold', notBefore: at, isAlone: false };
+    case 'fail':
+      return { type: 'end', state: 'failed', values: latest(state, live), failure };
+    default:
+      return unreachable(follows);
   }
-  return { type: 'end', state: 'failed', values: latest(state, live), failure };
 }
 
 function afterStop(state: StudyState, outcome: AttemptOutcome): ReturnType<typeof verdict> {
@@ -48,7 +53,7 @@ function afterStop(state: StudyState, outcome: AttemptOutcome): ReturnType<typeo
     case 'paused':
       return { type: 'pause', resource: Math.min(live.lastStep, live.target ?? live.lastStep) };
     case 'studyPaused':
-      return { type: 'retry', notBefore: outcome.at };
+      return { type: 'retry', notBefore: outcome.at, isAlone: live.isAlone };
     case 'studyStopped': {
       // The user threw it away; a budget or a goal only cut it short, and what it reported still tells something.
       const isCutShort = state.view.endReason !== 'stopped' && Object.keys(values).length > 0;

@@ -84,6 +84,7 @@ describe('what each event changes', () => {
     spec,
     state: 'running',
     message: '',
+    failure: null,
     endReason: null,
     parallel: spec.search.parallel,
     createdAt: 1,
@@ -100,10 +101,18 @@ describe('what each event changes', () => {
   });
 
   const paused: StudyEvent = { type: 'studyPaused', at: 2, reason: 'by the user' };
+  const pausedItself: StudyEvent = { type: 'studyPaused', at: 2, reason: 'all failed', failure };
   const stopRequested: StudyEvent = { type: 'studyStopRequested', at: 3, reason: 'goal', message: 'reached' };
   const ended: StudyEvent = { type: 'studyEnded', at: 4, reason: 'goal', message: 'done' };
   it.each<[string, StudyEvent[], Partial<StudyView>]>([
     ['studyPaused', [paused], { state: 'paused', message: 'by the user' }],
+    ['studyPaused by itself', [pausedItself], { state: 'paused', message: 'all failed', failure }],
+    ['studyResumed, paused by itself', [pausedItself, { type: 'studyResumed', at: 5 }], {}],
+    [
+      'studyStopRequested, paused by itself',
+      [pausedItself, stopRequested],
+      { state: 'stopping', message: 'reached', endReason: 'goal' },
+    ],
     ['studyStopRequested', [stopRequested], { state: 'stopping', message: 'reached', endReason: 'goal' }],
     ['studyEnded', [ended], { state: 'ended', message: 'done', endReason: 'goal', endedAt: 4 }],
     ['studyResumed, paused', [paused, { type: 'studyResumed', at: 5 }], { state: 'running', message: '' }],
@@ -131,8 +140,8 @@ describe('what each event changes', () => {
     values: {},
     curve: [],
     curveStart: 0,
-          thinning: null,
-          dropped: null,
+    thinning: null,
+    dropped: null,
     attempts: [],
     failure: null,
     createdAt: 10,
@@ -147,6 +156,7 @@ describe('what each event changes', () => {
     pid: null,
     stopReason: null,
     exitCode: null,
+    failure: null,
     startedAt: null,
     endedAt: null,
   };

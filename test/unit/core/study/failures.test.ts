@@ -22,7 +22,7 @@ describe('why an attempt did not deliver', () => {
       'a missing module',
       { exitCode: 1, outputTail: traceback("ModuleNotFoundError: No module named 'torch'") },
       'userError',
-      'HPO-3002',
+      'HPO-3012',
       /No module named 'torch' \(train\.py, line 12\)\. Install it for \/usr\/bin\/python3/,
     ],
     [
@@ -115,23 +115,30 @@ describe('why an attempt did not deliver', () => {
 });
 
 describe('what is not the fault of the trial is tried again', () => {
-  test('lost: after 1 s, after 4 s, then it fails; no other trial takes its place meanwhile', () => {
+  test('lost: after about 1, 4 and 16 s, then it fails; no other trial takes its place meanwhile', () => {
     const h = new Harness(spec());
-    h.see(ended(0, 1, { isLost: true, outputTail: 'spawn python ENOENT' }));
+    h.see({ type: 'started', number: 0, attempt: 1, pid: 1 }, ended(0, 1, { isLost: true }));
     expect(h.states()).toBe('waiting');
-    expect(nextWakeup(h.state)).toBe(h.now + 1_000);
-    h.wait(999);
-    expect(h.states()).toBe('waiting');
-    h.wait(1);
-    expect(h.story().at(-1)).toBe('attemptRequested 0.2');
-    h.see(ended(0, 2, { isLost: true, outputTail: 'spawn python ENOENT' }));
-    expect(nextWakeup(h.state)).toBe(h.now + 4_000);
-    h.wait(4_000);
-    expect(nextWakeup(h.state)).toBeNull();
-    h.see(ended(0, 3, { isLost: true, outputTail: 'spawn python ENOENT' }));
+    expect(h.state.view.trials[0]?.attempts[0]?.failure?.message).toMatch(
+      /vanished without a record.*It is tried again in \d+ (ms|s) \(1 of 3\)\.$/,
+    );
+    for (const [i, nominal] of [1_000, 4_000, 16_000].entries()) {
+      const at = nextWakeup(h.state) ?? NaN;
+      expect(at - h.now).toBeGreaterThanOrEqual(nominal * 0.5);
+      expect(at - h.now).toBeLessThanOrEqual(nominal * 1.5);
+      h.wait(at - h.now - 1);
+      expect(h.states()).toBe('waiting');
+      h.wait(1);
+      expect(h.story().at(-1)).toBe(`attemptRequested 0.${i + 2}`);
+      h.see({ type: 'started', number: 0, attempt: i + 2, pid: 1 }, ended(0, i + 2, { isLost: true }));
+    }
     expect(h.state.view.trials[0]).toMatchObject({
       state: 'failed',
-      failure: { kind: 'infrastructure', message: expect.stringContaining('spawn python ENOENT') },
+      failure: {
+        kind: 'infrastructure',
+        code: 'HPO-3007',
+        message: expect.stringMatching(/vanished.*It was tried again in vain\.$/),
+      },
     });
     // Its point is not held against it.
     expect(h.state.history.countOf('failed')).toBe(0);
@@ -140,19 +147,31 @@ describe('what is not the fault of the trial is tried again', () => {
   test('lost twice, then well', () => {
     const h = new Harness(spec());
     h.see(ended(0, 1, { isLost: true }));
-    h.wait(1_000);
+    h.wait(1_500);
     h.see({ type: 'started', number: 0, attempt: 2, pid: 1 }, metric(0, 2, 1, { loss: 9 }), ended(0, 2, { isLost: true }));
-    h.wait(4_000);
+    h.wait(6_000);
     h.see(ended(0, 3));
     // The report of the second attempt does not count for the third.
     expect(h.state.view.trials[0]).toMatchObject({ state: 'failed', failure: { code: 'HPO-3003' } });
   });
 
-  test('preempted: at once, without limit', () => {
+  test('preempted: three times at once, then ever later, without limit', () => {
     const h = new Harness(spec());
-    for (let attempt = 1; attempt <= 20; attempt++) h.see(ended(0, attempt, { isPreempted: true, exitCode: null }));
+    const waits: number[] = [];
+    for (let attempt = 1; attempt <= 20; attempt++) {
+      h.see(ended(0, attempt, { isPreempted: true, exitCode: null }));
+      const waitMs = (nextWakeup(h.state) ?? h.now) - h.now;
+      waits.push(waitMs);
+      h.wait(waitMs);
+    }
     expect(h.story().at(-1)).toBe('attemptRequested 0.21');
     expect(h.state.view.trials.length).toBe(1);
+    expect(waits.slice(0, 3)).toEqual([0, 0, 0]);
+    waits.slice(3).forEach((waitMs, i) => {
+      const nominal = Math.min(300_000, 2_000 * 2 ** i);
+      expect(waitMs).toBeGreaterThanOrEqual(nominal / 2);
+      expect(waitMs).toBeLessThanOrEqual(nominal * 1.5);
+    });
   });
 
   test('the back-off of one does not hold up the other slots', () => {
@@ -160,7 +179,7 @@ describe('what is not the fault of the trial is tried again', () => {
     h.see(ended(0, 1, { isLost: true }));
     h.run(1, 0.5);
     expect(h.states()).toBe('waiting complete running');
-    h.wait(1_000);
+    h.wait(1_500);
     expect(h.states()).toBe('running complete running');
   });
 
@@ -174,29 +193,45 @@ describe('what is not the fault of the trial is tried again', () => {
   });
 });
 
-describe('a study in which everything fails alike ends early and says the cause once', () => {
-  const fail = (h: Harness, number: number, error: string) =>
-    h.see(ended(number, 1, { exitCode: 1, outputTail: traceback(error) }));
+describe('a study in which everything fails alike pauses itself and says the cause once', () => {
+  const fail = (h: Harness, number: number, error: string, attempt = 1) =>
+    h.see(ended(number, attempt, { exitCode: 1, outputTail: traceback(error) }));
 
   test('after three', () => {
     const h = new Harness(spec({ budget: { trials: 100 } }));
     for (const number of [0, 1, 2]) fail(h, number, `FileNotFoundError: data-${number}.csv`);
-    expect(h.state.view).toMatchObject({ state: 'ended', endReason: 'failed' });
+    expect(h.state.view).toMatchObject({ state: 'paused', endReason: null, failure: { kind: 'userError', code: 'HPO-3001' } });
     expect(h.state.view.message).toMatch(
       /^All 3 trials failed with the same error: FileNotFoundError: data-2\.csv \(train\.py, line 12\)/,
     );
     expect(h.state.view.trials.length).toBe(3);
+    expect(h.story().filter((event) => event === 'studyPaused')).toHaveLength(1);
   });
 
-  test('with several at once, after as many; what still runs is stopped', () => {
+  test.each([null, { dir: 'c' }])(
+    'with several at once, after as many; what runs goes on to its end, nothing new starts, checkpoint %j',
+    (checkpoint) => {
+      const h = new Harness(spec({ checkpoint, budget: { trials: 100 }, search: { parallel: 4 } }));
+      for (const number of [0, 1, 2]) fail(h, number, 'ValueError: x');
+      expect(h.state.view.state).toBe('running');
+      fail(h, 3, 'ValueError: x');
+      expect(h.state.view.state).toBe('paused');
+      expect(h.states()).toBe('failed failed failed failed running running running');
+      for (const number of [4, 5, 6]) fail(h, number, 'ValueError: x');
+      expect(h.states()).toBe('failed failed failed failed failed failed failed');
+      expect(h.state.view.state).toBe('paused');
+      expect(h.story().filter((event) => event === 'studyPaused')).toHaveLength(1);
+    },
+  );
+
+  test('one that still ran does well: not everything fails, and the study goes on by itself', () => {
     const h = new Harness(spec({ budget: { trials: 100 }, search: { parallel: 4 } }));
-    for (const number of [0, 1, 2]) fail(h, number, 'ValueError: x');
+    for (const number of [0, 1, 2, 3]) fail(h, number, 'ValueError: x');
+    h.run(4, 0.5);
+    expect(h.state.view).toMatchObject({ state: 'running', failure: null, message: '' });
+    expect(h.state.live.size).toBe(4);
+    fail(h, 5, 'ValueError: x');
     expect(h.state.view.state).toBe('running');
-    fail(h, 3, 'ValueError: x');
-    expect(h.state.view.state).toBe('stopping');
-    for (const number of h.state.live.keys()) h.see(ended(number, 1, { exitCode: null, signal: 'SIGTERM' }));
-    expect(h.states()).toBe('failed failed failed failed cancelled cancelled cancelled');
-    expect(h.state.view.endReason).toBe('failed');
   });
 
   test('different causes, or one success, go on', () => {
@@ -215,29 +250,131 @@ describe('a study in which everything fails alike ends early and says the cause 
     expect(h.state.view.message).toMatch(/^None of 2 trials succeeded, and the last one failed: ModuleNotFoundError/);
   });
 
-  test('a script that cannot even begin ends it at once', () => {
+  test('a script that cannot even begin pauses it at once', () => {
     const h = new Harness(spec());
     fail(h, 0, "ModuleNotFoundError: No module named 'torch'");
     expect(h.state.view).toMatchObject({
-      state: 'ended',
-      endReason: 'failed',
+      state: 'paused',
+      failure: { code: 'HPO-3012' },
       message: expect.stringMatching(/^The script failed with its own values: ModuleNotFoundError.*Install it for/),
     });
   });
 
-  test('fewer trials than three, all failed: the study failed', () => {
-    const h = new Harness(spec({ budget: { trials: 2 } }));
-    for (const number of [0, 1]) fail(h, number, 'ValueError: x');
-    expect(h.state.view).toMatchObject({ endReason: 'failed', message: expect.stringContaining('All 2 trials failed') });
+  test.each([
+    [2, 'All 2 trials failed'],
+    [3, 'All 3 trials failed'],
+  ])('where nothing would be left to do it ends instead: %d trials', (trials, message) => {
+    const h = new Harness(spec({ budget: { trials } }));
+    for (let number = 0; number < trials; number++) fail(h, number, 'ValueError: x');
+    expect(h.state.view).toMatchObject({ state: 'ended', endReason: 'failed', message: expect.stringContaining(message) });
   });
 
-  test('whoever resumes it gets three more', () => {
-    const h = new Harness(spec({ budget: { trials: 100 } }));
+  test('whoever resumes it gets three more, and in the end it has failed', () => {
+    const h = new Harness(spec({ budget: { trials: 7 } }));
     for (const number of [0, 1, 2]) fail(h, number, 'ValueError: x');
     h.command({ type: 'resume' });
+    expect(h.state.view).toMatchObject({ state: 'running', failure: null });
     for (const number of [3, 4]) fail(h, number, 'ValueError: x');
     expect(h.state.view.state).toBe('running');
     fail(h, 5, 'ValueError: x');
+    expect(h.state.view).toMatchObject({ state: 'paused', message: expect.stringMatching(/^The last 3 of 6 trials|^All 6/) });
+    h.command({ type: 'resume' });
+    fail(h, 6, 'ValueError: x');
     expect(h.state.view).toMatchObject({ state: 'ended', endReason: 'failed' });
+  });
+
+  test('stopped while it is paused it ends as every other', () => {
+    const h = new Harness(spec({ budget: { trials: 100 } }));
+    for (const number of [0, 1, 2]) fail(h, number, 'ValueError: x');
+    h.command({ type: 'stop' });
+    expect(h.state.view).toMatchObject({ state: 'ended', endReason: 'stopped', failure: null });
+  });
+});
+
+describe('a machine on which nothing can run pauses the study', () => {
+  const cannotStart = { isLost: true, exitCode: null, outputTail: 'spawn python EAGAIN' } as const;
+  const again = (h: Harness) => h.wait((nextWakeup(h.state, h.now) ?? h.now) - h.now);
+  const failToStart = (h: Harness, number: number, from: number, count: number) => {
+    for (let attempt = from; attempt < from + count; attempt++) {
+      h.see(ended(number, attempt, cannotStart));
+      if (attempt < from + count - 1) again(h);
+    }
+  };
+
+  test('after four attempts that could not be started; no trial is lost, and a resume takes it up again', () => {
+    const h = new Harness(spec({ budget: { trials: 3 } }));
+    failToStart(h, 0, 1, 4);
+    expect(h.states()).toBe('waiting');
+    expect(h.state.view).toMatchObject({
+      state: 'paused',
+      failure: { kind: 'infrastructure', code: 'HPO-3010' },
+      message: expect.stringMatching(
+        /^No trial can run on this machine at present: The attempt could not be started: spawn python EAGAIN/,
+      ),
+    });
+    h.command({ type: 'resume' });
+    expect(h.story().at(-1)).toBe('attemptRequested 0.5');
+    h.see({ type: 'started', number: 0, attempt: 5, pid: 1 }, metric(0, 5, 1, { loss: 1 }), ended(0, 5));
+    expect(h.states()).toBe('complete running');
+  });
+
+  test('several at once: one pause, none is lost', () => {
+    const h = new Harness(spec({ budget: { trials: 9 }, search: { parallel: 3 } }));
+    for (let round = 0; h.state.view.state === 'running' && round < 30; round++) {
+      for (const { number, attempt } of h.state.live.values()) h.see(ended(number, attempt, cannotStart));
+      again(h);
+    }
+    expect(h.state.view.state).toBe('paused');
+    for (const { number, attempt } of h.state.live.values()) h.see(ended(number, attempt, cannotStart));
+    expect(h.states()).toBe('waiting waiting waiting');
+    expect(h.story().filter((event) => event === 'studyPaused')).toHaveLength(1);
+  });
+
+  test('a trial that alone cannot be started, also after a resume, fails, and the study goes on', () => {
+    const h = new Harness(spec({ budget: { trials: 3 } }));
+    failToStart(h, 0, 1, 4);
+    h.command({ type: 'resume' });
+    failToStart(h, 0, 5, 4);
+    expect(h.states()).toBe('failed running');
+    expect(h.state.view).toMatchObject({ state: 'running', failure: null });
+  });
+
+  test('others start meanwhile: it is the trial', () => {
+    const h = new Harness(spec({ budget: { trials: 30 }, search: { parallel: 2 } }));
+    for (let attempt = 1, other = 1; attempt <= 4; attempt++, other++) {
+      h.see(ended(0, attempt, cannotStart));
+      h.run(other, 0.5);
+      again(h);
+    }
+    expect(h.state.view.state).toBe('running');
+    expect(h.state.view.trials[0]).toMatchObject({ state: 'failed', failure: { code: 'HPO-3010' } });
+  });
+
+  test('a full disk, seen by the script', () => {
+    const h = new Harness(spec({ budget: { trials: 30 } }));
+    h.run(0, 0.5);
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      h.see(
+        { type: 'started', number: 1, attempt, pid: 1 },
+        ended(1, attempt, { exitCode: 1, outputTail: traceback('OSError: [Errno 28] No space left on device') }),
+      );
+      if (attempt < 4) again(h);
+    }
+    expect(h.state.view).toMatchObject({ state: 'paused', failure: { kind: 'infrastructure', code: 'HPO-3011' } });
+    expect(h.states()).toBe('complete waiting');
+  });
+
+  test('an interpreter that was deleted in the middle', () => {
+    const h = new Harness(spec({ budget: { trials: 30 } }));
+    h.run(0, 0.5);
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      h.see(
+        { type: 'started', number: 1, attempt, pid: 1 },
+        ended(1, attempt, { exitCode: 127, outputTail: 'setsid: failed to execute python: No such file or directory' }),
+      );
+      if (attempt < 4) again(h);
+    }
+    expect(h.state.view).toMatchObject({ state: 'paused', failure: { code: 'HPO-3010' } });
+    expect(h.state.view.message).toMatch(/The program "python" can no longer be run/);
   });
 });
