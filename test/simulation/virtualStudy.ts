@@ -52,6 +52,9 @@ export const noFaults: Faults = {
   delayed: 0,
 };
 
+/** What a trial reports at a step; null: it fails there. */
+export type LossOf = (number: number, params: Params, step: number) => number | null;
+
 interface Process {
   readonly number: number;
   readonly attempt: number;
@@ -80,7 +83,7 @@ export class VirtualStudy {
   readonly #seed: number;
   readonly #faults: Faults;
   readonly #rng: Rng;
-  readonly #lossOf: (number: number, params: Params, step: number) => number;
+  readonly #lossOf: LossOf;
   readonly #processes = new Map<string, Process>();
   readonly #endedTrials = new Set<number>();
   /** A proposal that is on its way, or has come and waits for its slot. */
@@ -88,7 +91,7 @@ export class VirtualStudy {
   #happenings: Happening[] = [];
   #order = 0;
 
-  constructor(seed: number, spec: StudySpec, faults: Faults, lossOf: (number: number, params: Params, step: number) => number) {
+  constructor(seed: number, spec: StudySpec, faults: Faults, lossOf: LossOf) {
     this.#seed = seed;
     this.#faults = faults;
     this.#rng = createRng(seed, 77);
@@ -227,7 +230,9 @@ export class VirtualStudy {
       if (process.isOver) return;
       if (step > begin) {
         this.trained.set(number, step);
-        const loss: MetricValue = isNan ? 'nan' : metricValue(this.#lossOf(number, params, step));
+        const found = this.#lossOf(number, params, step);
+        if (found === null) return this.#end(process, { exitCode: 1, outputTail: 'trouble' });
+        const loss: MetricValue = isNan ? 'nan' : metricValue(found);
         this.#see({
           type: 'metric',
           number,

@@ -16,7 +16,7 @@ import { createSha } from './sha.ts';
  * The scheduler of a name, at its beginning or at `state` (which it then owns and changes).
  *
  * @throws HpoError HPO-4201 for an unknown name, HPO-4202 for one that needs a fidelity where there is none, HPO-4204 for
- * one that needs a checkpoint where there is none.
+ * one that needs a checkpoint where there is none, HPO-4205 for one that cannot work in batches.
  */
 export function createScheduler(name: SchedulerName, config: SchedulerConfig, state?: SchedulerState): Scheduler {
   const chosen = chooseScheduler(name, config);
@@ -58,6 +58,13 @@ function createWithFidelity(
           'HPO-4204',
           'the scheduler "pbt" continues trials from the checkpoints of others, but the script keeps none',
           'save and load the training state in the folder HPO_CHECKPOINT_DIR and annotate it with: # @hpo.checkpoint, or choose the scheduler "async-hyperband"',
+        );
+      }
+      if (config.isBatched === true) {
+        throw new HpoError(
+          'HPO-4205',
+          'the scheduler "pbt" continues trials from checkpoints that others are changing meanwhile, so that what it does depends on who comes first; batches are to be the same however many trials run at once',
+          'leave "batch" out, or choose the scheduler "asha-promote", which keeps the checkpoints and works in batches',
         );
       }
       return createPbt(config, reason, state?.type === name ? state : undefined);

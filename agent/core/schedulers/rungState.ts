@@ -2,7 +2,7 @@ import { dominates } from '../../protocol/gain.ts';
 import { frontOrder, type Ranked } from './frontOrder.ts';
 import { nPromotable } from './rungs.ts';
 import type { Measured, RungState } from './scheduler.ts';
-import { at, createSortedList, insert, toScore } from './sortedList.ts';
+import { countBelow, createSortedList, insert, toScore } from './sortedList.ts';
 
 /**
  * How many of the last trials at a rung are ranked with one another when there are several objectives. Ranking fronts
@@ -35,17 +35,17 @@ export function remember(recent: Measured[], measured: Measured): void {
 }
 
 /**
- * Whether a trial that was just added belongs to the best 1/η; as long as fewer than η are known, each does. One that
+ * Whether a trial, once it is added, belongs to the best 1/η; as long as fewer than η are known, each does. One that
  * equals the last of them belongs to them too: what cannot be told apart is treated alike.
  */
-export function isAmongBest(rung: RungState, scores: readonly number[] | null, reductionFactor: number): boolean {
+export function wouldBeAmongBest(rung: RungState, scores: readonly number[] | null, reductionFactor: number): boolean {
   if (scores === null) return false;
-  const n = rung.recent.length > 0 ? rung.recent.length : rung.values.size + rung.nNaN;
+  // Numbers only tell equal ones apart.
+  const recent = scores.length > 1 ? [...rung.recent, { number: Infinity, scores }].slice(-windowSize) : [];
+  const n = scores.length > 1 ? recent.length : rung.values.size + rung.nNaN + 1;
   if (n < reductionFactor) return true;
   const count = Math.max(1, nPromotable(n, reductionFactor));
-  if (rung.recent.length > 0) return isAmongRecentBest(rung.recent, scores, count);
-  const cutoff = at(rung.values, count - 1);
-  return cutoff === undefined || (scores[0] ?? 0) <= cutoff.score;
+  return scores.length > 1 ? isAmongRecentBest(recent, scores, count) : countBelow(rung.values, scores[0] ?? 0) < count;
 }
 
 function isAmongRecentBest(recent: readonly Measured[], scores: readonly number[], count: number): boolean {

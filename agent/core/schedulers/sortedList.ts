@@ -53,6 +53,15 @@ export function at(list: SortedState, index: number): { readonly score: number; 
   return undefined;
 }
 
+/** How many scores are smaller. */
+export function countBelow(list: SortedState, score: number): number {
+  const chunkIndex = findChunk(list, score, -Infinity);
+  let count = 0;
+  for (let i = 0; i < chunkIndex; i++) count += list.chunks[i]?.scores.length ?? 0;
+  const chunk = list.chunks[chunkIndex];
+  return count + (chunk === undefined ? 0 : findIndex(chunk, score, -Infinity));
+}
+
 /**
  * The value as something to minimise that JSON can hold: the infinities become the largest doubles. NaN has no place
  * in an order and must be counted apart.

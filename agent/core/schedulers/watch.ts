@@ -15,14 +15,38 @@ const leastLift = 0.3;
  * the contrary, trainings are not stopped by them.
  */
 export interface Watch {
-  /** A score at rung `index`, the full resource included, and whether it is among the best there. Returns whether the trial goes on. */
-  passes(number: number, index: number, score: number, isKept: boolean): boolean;
+  /** Whether a trial goes on from rung `index` (the number of rungs stands for the full resource), and whether it is among the best there. */
+  judge(index: number, isKept: boolean): WatchJudgement;
+  /** The trial's score there, after it was judged. */
+  learn(number: number, index: number, score: number, isKept: boolean, judged: WatchJudgement): void;
   forget(number: number): void;
+}
+
+export interface WatchJudgement {
+  /** Whether the trial goes on. */
+  readonly passes: boolean;
+  /** Whether the rung would stop it; if it passes nonetheless, it stands for eight. */
+  readonly isRefused: boolean;
 }
 
 /** `state` has an entry for each rung and is changed. `share`: of trials that a rung keeps. */
 export function createWatch(state: WatchState, share: number): Watch {
-  function passes(number: number, index: number, score: number, isKept: boolean): boolean {
+  function judge(index: number, isKept: boolean): WatchJudgement {
+    const rung = state.rungs[index];
+    const isRefused = rung !== undefined && !isKept && !rung.isMute;
+    return { passes: !isRefused || rung.nRefused % nPerProbe === 0, isRefused };
+  }
+
+  function learn(number: number, index: number, score: number, isKept: boolean, judged: WatchJudgement): void {
+    arrive(number, index, score);
+    const rung = state.rungs[index];
+    if (rung === undefined) return;
+    if (judged.isRefused) rung.nRefused++;
+    if (judged.passes) state.live.push({ number, index, isKept, weight: judged.isRefused ? nPerProbe : 1 });
+  }
+
+  /** The rung that the trial comes from learns how it went on. */
+  function arrive(number: number, index: number, score: number): void {
     const at = state.live.findIndex((trial) => trial.number === number);
     const before = state.live[at];
     if (at >= 0) state.live.splice(at, 1);
@@ -32,16 +56,11 @@ export function createWatch(state: WatchState, share: number): Watch {
       if (last.seen.length > windowSize) last.seen.shift();
       last.isMute = last.seen.length >= nJudged && liftOf(last.seen, share) < leastLift;
     }
-    const rung = state.rungs[index];
-    if (rung === undefined) return true;
-    const isProbe = !isKept && !rung.isMute && rung.nRefused++ % nPerProbe === 0;
-    if (!isKept && !rung.isMute && !isProbe) return false;
-    state.live.push({ number, index, isKept, weight: isProbe ? nPerProbe : 1 });
-    return true;
   }
 
   return {
-    passes,
+    judge,
+    learn,
     forget(number) {
       const at = state.live.findIndex((trial) => trial.number === number);
       if (at >= 0) state.live.splice(at, 1);

@@ -40,12 +40,19 @@ export function hashText(text: string): string {
 
 /**
  * JSON with sorted keys and no spaces, so that equal data gives equal text. Absent (undefined) fields are left out;
- * NaN and the infinities, which JSON lacks, are written as bare words; −0 is 0.
+ * NaN and the infinities, which JSON lacks, are written as bare words; −0 is 0, as it is after a way through JSON. Maps, sets and
+ * typed arrays, whose order counts, are lists after the name of what they are.
  */
 export function canonicalJson(value: unknown): string {
   if (typeof value === 'number') return Number.isFinite(value) ? JSON.stringify(value) : String(value);
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  if (value instanceof Map) return `Map${canonicalJson([...value])}`;
+  if (value instanceof Set) return `Set${canonicalJson([...value])}`;
+  if (ArrayBuffer.isView(value) && Symbol.iterator in value) {
+    // Each typed array is a list of its numbers.
+    return `${value.constructor.name}${canonicalJson([...(value as Float64Array)])}`;
+  }
   const fields = Object.entries(value).filter(([, field]) => field !== undefined);
   fields.sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field)}`).join(',')}}`;

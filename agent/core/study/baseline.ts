@@ -23,11 +23,12 @@ export function schedulerConfig(spec: StudySpec, hasBaseline: boolean): Schedule
   return {
     fidelity: spec.fidelity,
     directions: spec.objectives.map((objective) => objective.direction),
-    parallel: spec.search.parallel,
+    parallel: spec.search.batch ?? spec.search.parallel,
     seed: spec.search.seed,
     mode: spec.search.mode ?? 'standard',
     hasCheckpoint: spec.checkpoint !== null,
     baseline: hasBaseline ? 0 : null,
     maxTrials: spec.budget.trials,
+    isBatched: spec.search.batch !== undefined,
   };
 }

@@ -8,6 +8,17 @@ export function isAffordable(state: StudyState, cost: number): boolean {
   return resource === null || state.spent + state.reserved + cost <= resource * (1 + 1e-9);
 }
 
+/**
+ * Whether a start that may consume `cost` fits into the budget of resource. In batches each start before it counts with all that it
+ * may consume until the batch has ended, so that it does not matter who ends first.
+ */
+export function mayStart(state: StudyState, cost: number): boolean {
+  const { batch, view } = state;
+  const { resource } = view.spec.budget;
+  if (!isAffordable(state, cost)) return false;
+  return resource === null || batch === null || batch.spentBefore + batch.cost + cost <= resource * (1 + 1e-9);
+}
+
 /** What an attempt of the trial up to `target` may consume: the target, less what a checkpoint keeps. Zero without a fidelity. */
 export function startCost(state: StudyState, number: number, target: number | null): number {
   if (target === null) return 0;

@@ -9,4 +9,6 @@ export { observe, type Observation } from './observe.ts';
 export { planStudy } from './plan.ts';
 export { ProposalMirrors, type ProposerAnswer, type ProposerRequest } from './proposalMirrors.ts';
 export { StudyState } from './state.ts';
+export { stateHash } from './stateHash.ts';
 export { userPoint } from './userPoint.ts';
+export { DecisionCheck, type Difference } from './verify.ts';
