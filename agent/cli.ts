@@ -9,6 +9,7 @@ import { exportCommand } from './cli/exportCommand.ts';
 import { logsCommand } from './cli/logs.ts';
 import { previewCommand } from './cli/preview.ts';
 import { reportCommand } from './cli/report.ts';
+import { retryCommand } from './cli/retry.ts';
 import { serveCommand } from './cli/serve.ts';
 import { spaceCommand } from './cli/space.ts';
 import { statusCommand } from './cli/status.ts';
@@ -31,6 +32,7 @@ const commands = [
   reportCommand,
   serveCommand,
   studyCommands,
+  retryCommand,
   enqueueCommand,
   agentCommands,
 ];

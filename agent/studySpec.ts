@@ -1,7 +1,7 @@
 import { basename, extname } from 'node:path';
 import { usualLiar } from './core/samplers/index.ts';
 import { compileSpace } from './core/space/index.ts';
-import { userPoint } from './core/study/index.ts';
+import { userPoint, usualRetries } from './core/study/index.ts';
 import { HpoError } from './protocol/errors.ts';
 import type { TuneRequest } from './protocol/requests.ts';
 import type { Objective, Params, ScriptSpec } from './protocol/space.ts';
@@ -10,6 +10,8 @@ import {
   type EnvironmentChoice,
   hyperbandModes,
   liars,
+  retryNames,
+  type RetrySettings,
   type SamplerName,
   type SchedulerName,
   type StudySpec,
@@ -44,6 +46,7 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
   const { request, script } = inputs;
   const sampler = request.sampler ?? nameOf('sampler', script.search['sampler'] ?? script.search['algorithm']);
   const parallel = request.parallel ?? countOf(script.search['parallel']) ?? Math.max(1, Math.floor(inputs.cpus / 2));
+  const batch = request.batch ?? countOf(script.search['batch']);
   return {
     name: basename(inputs.scriptPath, extname(inputs.scriptPath)),
     root: inputs.root,
@@ -59,18 +62,30 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
       scheduler: request.scheduler ?? nameOf('scheduler', script.search['scheduler']),
       seed: request.seed ?? seedOf(script.search['seed']) ?? inputs.randomSeed,
       parallel,
+      ...(batch === null ? {} : { batch }),
       liar: wordOf(liars, script.search['liar']) ?? usualLiar(sampler),
       mode: wordOf(hyperbandModes, script.search['mode']) ?? 'standard',
       ...pointsOf(request, script),
     },
     budget: buildBudget(request, script),
     limits: buildLimits(request, script, Math.max(1, Math.floor(inputs.cpus / parallel))),
+    ...retryOf(request, script),
     checkpoint: script.checkpoint?.['dir'] === undefined ? null : { dir: script.checkpoint['dir'] },
     executor: request.executor ?? 'local',
     environment: inputs.environment,
     snapshot: inputs.snapshot,
     spaceHash: script.hash,
   };
+}
+
+/** The usual ones where nobody says anything. */
+function retryOf(request: TuneRequest, script: ScriptSpec): { readonly retry?: RetrySettings } {
+  const words = { ...script.retry, ...request.retry };
+  const said = retryNames.flatMap((name) => {
+    const count = wholeOf(words[name], `${name}=3`);
+    return count === null ? [] : [[name, count] as const];
+  });
+  return said.length === 0 ? {} : { retry: { ...usualRetries, ...Object.fromEntries(said) } };
 }
 
 /** Whole points, so that what is tried does not depend on who reads the journal. */
@@ -133,10 +148,15 @@ function countOf(text: string | undefined): number | null {
 
 /** Zero is a seed like any other. */
 function seedOf(text: string | undefined): number | null {
+  return wholeOf(text, 'seed=7');
+}
+
+/** From 0. */
+function wholeOf(text: string | undefined, example: string): number | null {
   if (text === undefined) return null;
   const value = text.trim() === '' ? NaN : Number(text);
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new HpoError('HPO-4012', `"${text}" is not a whole number from 0`, 'write a whole number, such as seed=7', {
+  throw new HpoError('HPO-4012', `"${text}" is not a whole number from 0`, `write a whole number, such as ${example}`, {
     exitCode: 2,
   });
 }

@@ -7,7 +7,8 @@ import type { CommandLine } from './commandLine.ts';
 const maxReconnects = 20;
 
 /**
- * Follows a study to its end, over restarts of the agent: each reconnection goes on after the last entry seen.
+ * Follows a study to its end, over restarts of the agent: each reconnection goes on after the last entry seen. A study that paused
+ * itself, and of which nothing runs any more, waits for its user: that is an end too.
  * Resolves with the view at the end, or as it was when the signal aborted.
  */
 export async function followStudy(
@@ -27,6 +28,7 @@ export async function followStudy(
       onEntry(view, entry);
       if (entry.event.type === 'studyEnded' || entry.event.type === 'studyDeleted') ended.resolve();
     }
+    if (view !== null && hasGivenUp(view)) ended.resolve();
   };
   for (let n = 0; n < maxReconnects; n++) {
     const client = await line.agent();
@@ -38,4 +40,9 @@ export async function followStudy(
   }
   if (view === null) throw new HpoError('HPO-5002', `nothing is known of study ${studyId}`, 'look with: hpo status');
   return view;
+}
+
+/** It paused itself, and nothing that still runs could show that it was wrong to. */
+export function hasGivenUp(view: StudyView): boolean {
+  return view.state === 'paused' && view.failure !== null && view.trials.every(({ state }) => state !== 'running');
 }

@@ -44,6 +44,13 @@ export class Progress implements Disposable {
     }
   }
 
+  /** A note between the lines of trials. */
+  say(text: string): void {
+    if (text === '') return;
+    this.#clear();
+    this.#line.note(text);
+  }
+
   [Symbol.dispose](): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#clear();

@@ -3,6 +3,7 @@ import { formatMetric, formatParams } from '../protocol/format.ts';
 import { printable } from '../protocol/printable.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy } from './findStudy.ts';
+import { howToGoOn } from './pausedText.ts';
 
 export function statusCommand(program: Command, line: CommandLine): void {
   program
@@ -18,7 +19,8 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
   for (const summary of shown) {
     const { studyId, name, state, trials: counts, best: bestTrial, budget, executor, createdAt } = summary;
     if (isJson) {
-      line.printJson({ studyId, name, state, trials: counts, best: bestTrial, budget, executor, createdAt });
+      const { message, failure } = summary;
+      line.printJson({ studyId, name, state, trials: counts, best: bestTrial, budget, executor, createdAt, message, failure });
       continue;
     }
     const done = counts.complete + counts.pruned + counts.failed + counts.infeasible + counts.cancelled;
@@ -32,6 +34,10 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
       line.print(`  best: trial ${bestTrial.number}  ${values.join('  ')}  ${printable(formatParams(bestTrial.params))}`);
     }
     if (summary.message !== '') line.print(`  ${printable(summary.message)}`);
+    if (summary.failure !== null) {
+      const { script, failure } = summary;
+      for (const text of howToGoOn({ studyId, script, failure, nFailed: counts.failed })) line.print(`  ${printable(text)}`);
+    }
   }
   if (shown.length === 0 && !isJson) line.note('no studies yet; start one with: hpo tune SCRIPT');
 }

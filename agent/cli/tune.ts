@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { HpoError } from '../protocol/errors.ts';
+import { adviceOf } from '../protocol/failureAdvice.ts';
 import { formatDuration, formatValue } from '../protocol/format.ts';
 import { bestGainSentence, paretoFront } from '../protocol/gain.ts';
 import type { Preflight, TuneRequest } from '../protocol/requests.ts';
@@ -12,7 +13,8 @@ import { frontText, leftLines } from './best.ts';
 import { bestChange } from './bestChange.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudyId } from './findStudy.ts';
-import { followStudy } from './followStudy.ts';
+import { followStudy, hasGivenUp } from './followStudy.ts';
+import { howToGoOn } from './pausedText.ts';
 import { diagnosticLines, preflightText } from './preflightText.ts';
 import { formatTable } from './table.ts';
 import { Progress } from './progress.ts';
@@ -56,6 +58,10 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
   if (!isJson) line.note(`\nstudy ${studyId}\n`);
   const view = await followToEnd(line, studyId, isJson);
   if (view === null) return;
+  if (view.state === 'paused') {
+    showPause(line, view, isJson);
+    return;
+  }
   if (view.endReason === 'failed') line.exitCode = 1;
   if (isJson) {
     line.printJson({
@@ -71,6 +77,22 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
   }
 }
 
+/** The study waits for its user: the cause, the fix and how to go on. */
+function showPause(line: CommandLine, view: StudyView, isJson: boolean): void {
+  const { studyId, message, failure } = view;
+  if (failure === null) return;
+  line.exitCode = 1;
+  const trials = countTrials(view);
+  if (isJson) {
+    const next = adviceOf(failure);
+    line.printJson({ type: 'studyPaused', studyId, message, failure, next, trials, best: bestTrial(view) });
+    return;
+  }
+  line.print(`\n${line.style('red', 'paused')} by itself: ${printable(message)}\n`);
+  const { script } = view.spec;
+  for (const text of howToGoOn({ studyId, script, failure, nFailed: trials.failed })) line.print(printable(text));
+}
+
 /** Null when the user interrupted; throws HPO-4028 when the study was deleted. */
 async function followToEnd(line: CommandLine, studyId: string, isJson: boolean): Promise<StudyView | null> {
   const interrupt = new AbortController();
@@ -81,13 +103,15 @@ async function followToEnd(line: CommandLine, studyId: string, isJson: boolean):
     line,
     studyId,
     (current, entry) => {
-      if (!isJson) progress.update(current);
-      else if (entry.event.type !== 'studyEnded') line.printJson({ seq: entry.seq, studyId, ...entry.event });
+      if (!isJson) {
+        progress.update(current);
+        if (entry.event.type === 'studyPaused' && current.failure !== null) progress.say(runningNote(current));
+      } else if (entry.event.type !== 'studyEnded') line.printJson({ seq: entry.seq, studyId, ...entry.event });
     },
     interrupt.signal,
   );
   process.removeListener('SIGINT', onSignal);
-  if (view.state === 'ended' && !view.deleted) return view;
+  if ((view.state === 'ended' || hasGivenUp(view)) && !view.deleted) return view;
   progress[Symbol.dispose]();
   if (view.deleted) {
     throw new HpoError(
@@ -99,6 +123,16 @@ async function followToEnd(line: CommandLine, studyId: string, isJson: boolean):
   line.note(`\nThe study goes on. See it: hpo status ${studyId} · stop it: hpo stop ${studyId}`);
   line.exitCode = 130;
   return null;
+}
+
+/** Said when a study pauses itself while some of its trials run; empty where none does. */
+function runningNote(view: StudyView): string {
+  const { running } = countTrials(view);
+  if (running === 0) return '';
+  const what = running === 1 ? 'the running trial goes on to its end' : `the ${running} running trials go on to their end`;
+  const hope =
+    view.failure?.kind === 'infrastructure' ? '' : `; if ${running === 1 ? 'it' : 'one of them'} succeeds, so does the study`;
+  return `paused by itself: ${printable(view.message)}\n${what}${hope}`;
 }
 
 /** A metric is proposed, shown and asked for, never chosen silently. */

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { decodeName } from '../protocol/decoders.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { TuneRequest } from '../protocol/requests.ts';
+import { retryNames } from '../protocol/study.ts';
 import { durationMs } from '../studySpec.ts';
 import { pointOf } from './points.ts';
 
@@ -10,6 +11,7 @@ import { pointOf } from './points.ts';
 export interface TuneOptions {
   readonly trials?: string;
   readonly parallel?: string;
+  readonly batch?: string;
   readonly on?: string;
   readonly search?: string;
   readonly scheduler?: string;
@@ -19,6 +21,7 @@ export interface TuneOptions {
   readonly python?: string;
   readonly env?: 'auto' | 'current';
   readonly timeout?: string;
+  readonly retry?: readonly string[];
   readonly point?: readonly string[];
   readonly from?: readonly string[];
   readonly file?: string;
@@ -31,6 +34,7 @@ export function addTuneOptions(command: Command): Command {
   return command
     .option('-n, --trials <n>', 'number of trials')
     .option('--parallel <n>', 'trials at once')
+    .option('--batch <n>', 'decide so many trials together: the same trials however many run at once')
     .option('--on <executor>', 'local (docker and kubernetes come later)')
     .option('--search <sampler>', 'auto, gp, tpe, evolution, cmaes, qmc, grid or random')
     .option('--scheduler <name>', 'auto, none, median, sha, hyperband, asha-stop, asha-promote, async-hyperband or pbt')
@@ -45,6 +49,7 @@ export function addTuneOptions(command: Command): Command {
       ]),
     )
     .option('--timeout <time>', 'ends a trial after 90s, 10m, 2h')
+    .option('--retry <word...>', 'how often a trial is tried again: error=1, memory=0, timeout=2, lost=5, preempted=100')
     .option('--point <words>', 'a point to try first, "lr=1e-3 momentum=0.9"; may be given again', listed)
     .option('--from <study>', 'a study whose results the search may learn from; may be given again', listed)
     .option('--json', 'print JSON');
@@ -70,6 +75,7 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
     script: resolve(script),
     ...(options.trials === undefined ? {} : { trials: wholeNumber('-n', options.trials, 1) }),
     ...(options.parallel === undefined ? {} : { parallel: wholeNumber('--parallel', options.parallel, 1) }),
+    ...(options.batch === undefined ? {} : { batch: wholeNumber('--batch', options.batch, 1) }),
     ...(options.seed === undefined ? {} : { seed: wholeNumber('--seed', options.seed, 0) }),
     ...(options.search === undefined ? {} : { sampler: decodeName('sampler', options.search) }),
     ...(options.scheduler === undefined ? {} : { scheduler: decodeName('scheduler', options.scheduler) }),
@@ -82,6 +88,7 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.from === undefined ? {} : { from: options.from }),
     ...(options.point === undefined ? {} : { points: options.point.map(pointOf) }),
+    ...(options.retry === undefined ? {} : { retry: retryWords(options.retry) }),
     ...(options.timeout === undefined ? {} : { trialTimeoutMs: durationMs(options.timeout) ?? 0 }),
   };
 }
@@ -108,6 +115,23 @@ function budgetWords(words: readonly string[]): Record<string, string> {
           'HPO-4017',
           `"${word}" is not a budget`,
           `write one of: ${budgetNames.map((known) => `${known}=N`).join(', ')}`,
+          { exitCode: 2 },
+        );
+      }
+      return [name, value];
+    }),
+  );
+}
+
+function retryWords(words: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [, name, value] = /^(\w+)=(\d+)$/.exec(word) ?? [];
+      if (name === undefined || value === undefined || !(retryNames as readonly string[]).includes(name)) {
+        throw new HpoError(
+          'HPO-4032',
+          `"${word}" does not say how often a trial is tried again`,
+          `write one of: ${retryNames.map((known) => `${known}=N`).join(', ')}`,
           { exitCode: 2 },
         );
       }

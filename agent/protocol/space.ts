@@ -120,6 +120,7 @@ export interface ScriptSpec {
   readonly search: Readonly<Record<string, string>>;
   readonly budget: Readonly<Record<string, string>>;
   readonly resources: Readonly<Record<string, string>>;
+  readonly retry: Readonly<Record<string, string>>;
   readonly checkpoint: Readonly<Record<string, string>> | null;
   readonly folds: Readonly<Record<string, string>> | null;
   readonly seeds: Readonly<Record<string, string>> | null;

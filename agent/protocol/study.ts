@@ -84,8 +84,10 @@ export const usualMetricRecords = 10_000;
 /** Objectives and what constraints read are kept in full up to here: a hundred seconds of all that can be recorded. */
 export const maxRequiredRecords = 2_000_000;
 
+export const retryNames = ['error', 'memory', 'timeout', 'lost', 'preempted'] as const;
+
 /** How many further attempts a trial gets after failures of one kind in a row; null: without limit. */
-export interface RetrySettings {
+export interface RetrySettings extends Readonly<Record<(typeof retryNames)[number], number | null>> {
   /** The program failed. */
   readonly error: number;
   /** It ran out of memory beside other trials; the further attempt runs alone. */

@@ -61,6 +61,7 @@ export function assemble(parts: readonly Part[]): Assembled {
     search: settings('search') ?? {},
     budget: settings('budget') ?? {},
     resources: settings('resources') ?? {},
+    retry: settings('retry') ?? {},
     checkpoint: settings('checkpoint'),
     folds: settings('folds'),
     seeds: settings('seeds'),

@@ -5,7 +5,7 @@ import { hyperbandModes, liars, samplerNames, schedulerNames } from '../../proto
 export type ValueKind =
   | { readonly type: 'count' }
   /** A whole number from 0. */
-  | { readonly type: 'seed' }
+  | { readonly type: 'whole' }
   | { readonly type: 'amount'; readonly isZeroAllowed: boolean }
   | { readonly type: 'duration' }
   | { readonly type: 'bytes' }
@@ -21,9 +21,10 @@ export interface DirectiveKey {
   readonly example: string;
 }
 
-export type SettingsName = 'search' | 'budget' | 'resources' | 'checkpoint' | 'folds' | 'seeds' | 'image';
+export type SettingsName = 'search' | 'budget' | 'resources' | 'retry' | 'checkpoint' | 'folds' | 'seeds' | 'image';
 
 const count: ValueKind = { type: 'count' };
+const whole: ValueKind = { type: 'whole' };
 const amount: ValueKind = { type: 'amount', isZeroAllowed: false };
 const duration: ValueKind = { type: 'duration' };
 const text: ValueKind = { type: 'text' };
@@ -50,10 +51,14 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
     },
     seed: {
       description: 'Seed of the study: the same seed proposes the same values.',
-      kind: { type: 'seed' },
+      kind: whole,
       example: 'seed=7',
     },
-    batch: { description: 'Trials proposed together before the model learns from them.', kind: count, example: 'batch=8' },
+    batch: {
+      description: 'Trials decided together, before anything is learned from them: the same trials however many run at once.',
+      kind: count,
+      example: 'batch=8',
+    },
     patience: { description: 'Trials without a better value after which the study ends.', kind: count, example: 'patience=20' },
     timeout: { description: 'Longest time of one trial.', kind: duration, example: 'timeout=30m' },
     grace: { description: 'Time between asking a trial to end and killing it.', kind: duration, example: 'grace=10s' },
@@ -89,6 +94,29 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
       example: 'records=50000',
     },
   },
+  retry: {
+    error: { description: 'Further attempts of a trial whose program fails (0).', kind: whole, example: 'error=1' },
+    memory: {
+      description: 'Further attempts of a trial that ran out of memory beside others; they run alone (1).',
+      kind: whole,
+      example: 'memory=0',
+    },
+    timeout: {
+      description: 'Further attempts of a trial whose time was over, from its checkpoint (0).',
+      kind: whole,
+      example: 'timeout=2',
+    },
+    lost: {
+      description: 'Further attempts of a trial that was lost, or could not be started (3).',
+      kind: whole,
+      example: 'lost=5',
+    },
+    preempted: {
+      description: 'Further attempts of a trial whose machine was taken away (without limit).',
+      kind: whole,
+      example: 'preempted=100',
+    },
+  },
   checkpoint: { dir: { description: 'Folder in which the script keeps its checkpoints.', kind: text, example: 'dir=ckpt/' } },
   folds: { k: { description: 'Number of folds; each is a task of its own.', kind: count, example: 'k=5' } },
   seeds: {
@@ -103,7 +131,7 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
 
 /** What is read but not acted on: whole directives, or some of their keys. */
 export const withoutEffect: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>> = {
-  search: ['batch', 'patience', 'grace'],
+  search: ['patience', 'grace'],
   budget: ['gpu_hours', 'cost'],
   resources: ['gpus', 'memory', 'spot'],
   folds: 'all',
@@ -115,7 +143,16 @@ export const withoutEffect: Readonly<Partial<Record<DirectiveName, 'all' | reado
 /** Other spellings of keys. */
 export const keyAliases: Readonly<Record<string, string>> = { algorithm: 'sampler' };
 
-export const settingsNames: readonly SettingsName[] = ['search', 'budget', 'resources', 'checkpoint', 'folds', 'seeds', 'image'];
+export const settingsNames: readonly SettingsName[] = [
+  'search',
+  'budget',
+  'resources',
+  'retry',
+  'checkpoint',
+  'folds',
+  'seeds',
+  'image',
+];
 
 export const directiveDescriptions = {
   objective: 'Metric to make best: "val_loss min". More than one makes a Pareto search.',
@@ -125,6 +162,7 @@ export const directiveDescriptions = {
   search: 'How to search: trials, parallel, sampler, scheduler, seed.',
   budget: 'When to end: hours, trials, resource, cost.',
   resources: 'What one trial needs: gpus, cpus, memory.',
+  retry: 'How often a trial is tried again, by what went wrong: error, memory, timeout, lost, preempted.',
   checkpoint: 'Where the script keeps its checkpoints.',
   folds: 'Cross-validation: each fold is a task.',
   seeds: 'Repetitions with other seeds.',
@@ -149,7 +187,7 @@ export function checkValue(kind: ValueKind, value: string): { readonly message: 
       return Number.isSafeInteger(number) && number > 0
         ? null
         : wrong('a whole number above 0', number > 1 ? String(Math.round(number)) : null);
-    case 'seed':
+    case 'whole':
       return Number.isSafeInteger(number) ? null : wrong('a whole number from 0');
     case 'amount':
       return Number.isFinite(number) && (number > 0 || (kind.isZeroAllowed && number === 0))

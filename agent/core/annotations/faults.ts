@@ -27,7 +27,7 @@ export const annotationFaults = {
   'HPO-1103': {
     title: 'Unknown directive',
     explanation:
-      'After "@hpo." stands one of the directives: objective, constraint, where, metric, search, budget, resources, checkpoint, folds, seeds, image, data, include, secret.',
+      'After "@hpo." stands one of the directives: objective, constraint, where, metric, search, budget, resources, retry, checkpoint, folds, seeds, image, data, include, secret.',
   },
   'HPO-1104': {
     title: 'Unknown key',

@@ -193,6 +193,7 @@ function unknownWords(text: string, word: Word, end: number, faults: Faults): { 
     'search',
     'budget',
     'resources',
+    'retry',
     'data',
     'include',
     'secret',

@@ -123,6 +123,7 @@ function keyOfBareWord(name: SettingsName, word: string): string | null {
       return 'image';
     case 'budget':
     case 'resources':
+    case 'retry':
       return null;
     default:
       return unreachable(name);

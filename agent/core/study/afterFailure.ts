@@ -39,11 +39,11 @@ export function troubleWith(state: StudyState, live: LiveAttempt, failure: Failu
 /** Adds to the text of a failure what follows from it. */
 export function withWhatFollows(state: StudyState, live: LiveAttempt, failure: Failure): Failure {
   const follows = afterFailure(state, live, failure);
-  const text = textOf(state, live, follows);
+  const text = textOf(state, live, failure.kind, follows);
   return text === '' ? failure : { ...failure, message: `${failure.message} ${text}` };
 }
 
-function textOf(state: StudyState, live: LiveAttempt, follows: Follows): string {
+function textOf(state: StudyState, live: LiveAttempt, kind: FailureKind, follows: Follows): string {
   switch (follows.type) {
     case 'retry': {
       const { delayMs, isAlone, count, of } = follows.repetition;
@@ -54,6 +54,8 @@ function textOf(state: StudyState, live: LiveAttempt, follows: Follows): string 
     case 'hold':
       return 'It is tried again when the study is resumed.';
     case 'fail':
+      if (kind === 'timeout' && state.view.spec.checkpoint === null && (state.view.spec.retry?.timeout ?? 0) > 0)
+        return 'It is not tried again, as the script keeps no checkpoint from which it could go on.';
       return live.isAlone
         ? 'It was tried again alone.'
         : live.attempt > 1 && state.troubles.has(live.number)

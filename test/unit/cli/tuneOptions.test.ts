@@ -10,8 +10,8 @@ const script = resolve('train.py');
 it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
   [{}, {}],
   [
-    { trials: '30', parallel: '2', seed: '0' },
-    { trials: 30, parallel: 2, seed: 0 },
+    { trials: '30', parallel: '2', batch: '4', seed: '0' },
+    { trials: 30, parallel: 2, batch: 4, seed: 0 },
   ],
   [
     { search: 'tpe', scheduler: 'asha-stop', on: 'local' },
@@ -23,6 +23,7 @@ it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
     { python: '/usr/bin/python3', env: 'current' },
     { interpreter: { path: '/usr/bin/python3', reason: '--python' }, env: 'current' },
   ],
+  [{ retry: ['lost=5', 'error=0'] }, { retry: { lost: '5', error: '0' } }],
   [{ timeout: '90s' }, { trialTimeoutMs: 90_000 }],
   [{ timeout: '2h' }, { trialTimeoutMs: 7_200_000 }],
   [{ point: ['lr=1e-3 kind=adam', 'lr=0.1'] }, { points: [{ lr: 0.001, kind: 'adam' }, { lr: 0.1 }] }],
@@ -46,6 +47,9 @@ describe('wrong usage names the option and what to write', () => {
     [{ budget: ['hours'] }, 'HPO-4017', /"hours" is not a budget/],
     [{ budget: ['days=1'] }, 'HPO-4017', /"days=1"/],
     [{ budget: ['hours=1=2'] }, 'HPO-4017', /"hours=1=2"/],
+    [{ retry: ['lost'] }, 'HPO-4032', /"lost" does not say how often/],
+    [{ retry: ['lost=-1'] }, 'HPO-4032', /"lost=-1"/],
+    [{ retry: ['gone=1'] }, 'HPO-4032', /"gone=1"/],
     [{ objective: 'val_loss' }, 'HPO-4016', /"val_loss" is not an objective/],
     [{ objective: 'val_loss down' }, 'HPO-4016', /"val_loss down"/],
     [{ objective: 'val_loss min max' }, 'HPO-4016', /"val_loss min max"/],

@@ -29,6 +29,8 @@ describe('words of a script', () => {
     ['search seed=0', ({ search }) => search.seed, 0],
     ['search seed=7', ({ search }) => search.seed, 7],
     ['search parallel=3', ({ search, limits }) => [search.parallel, limits.cpus], [3, 1]],
+    ['search parallel=3 batch=8', ({ search }) => [search.parallel, search.batch], [3, 8]],
+    ['search parallel=3', ({ search }) => 'batch' in search, false],
     ['search algorithm=tpe', ({ search }) => search.sampler, 'tpe'],
     ['search seed=1', ({ search }) => [search.liar, search.mode], ['fantasy', 'standard']],
     ['search sampler=tpe', ({ search }) => search.liar, 'max'],
@@ -46,6 +48,9 @@ describe('words of a script', () => {
     ['resources output=2GiB', ({ limits }) => limits.outputBytes, 2 * 1024 ** 3],
     ['resources output=500b', ({ limits }) => limits.outputBytes, 500],
     ['resources cpus=2', ({ limits }) => limits.cpus, 2],
+    ['retry lost=5 error=1', ({ retry }) => retry, { error: 1, memory: 1, timeout: 0, lost: 5, preempted: null }],
+    ['retry preempted=0', ({ retry }) => retry?.preempted, 0],
+    ['search trials=3', ({ retry }) => retry, undefined],
     ['checkpoint dir=ckpt/', ({ checkpoint }) => checkpoint, { dir: 'ckpt/' }],
   ];
   test.each(rows)('%s', (directive, read, expected) => {
@@ -75,6 +80,7 @@ describe('what the user chooses', () => {
     [{ trials: 9, budget: { trials: '8' } }, ({ budget }) => budget.trials, 9],
     [{ budget: { hours: '1', minutes: '30' } }, ({ budget }) => budget.wallTimeMs, 5_400_000],
     [{ parallel: 1 }, ({ search, limits }) => [search.parallel, limits.cpus], [1, 4]],
+    [{ batch: 4 }, ({ search }) => search.batch, 4],
     [{ seed: 0 }, ({ search }) => search.seed, 0],
     [{ sampler: 'random' }, ({ search }) => search.sampler, 'random'],
     [{ trialTimeoutMs: 5 }, ({ limits }) => limits.timeoutMs, 5],

@@ -61,6 +61,8 @@ const python: readonly Row[] = [
   ['HPO-1105', '# @hpo.budget cost=«15»', '# @hpo.budget cost=15USD'],
   ['HPO-1105', '# @hpo.budget cost=«15usd»', '# @hpo.budget cost=15USD'],
   ['HPO-1105', '# @hpo.budget cost=«$15»', '# @hpo.budget cost=15USD'],
+  ['HPO-1104', '# @hpo.retry «timeouts»=1', '# @hpo.retry timeout=1'],
+  ['HPO-1105', '# @hpo.retry lost=«-1»', null],
   ['HPO-1105', '# @hpo.resources memory=«24»', '# @hpo.resources memory=24GB'],
   ['HPO-1105', '# @hpo.resources memory=«24XB»', null],
   ['HPO-1105', '# @hpo.resources spot=«on»', '# @hpo.resources spot=yes'],

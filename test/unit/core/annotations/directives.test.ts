@@ -26,6 +26,10 @@ describe('what a directive says', () => {
     ],
     ['resources gpus=1 cpus=4 memory=24GB spot=yes', { resources: { gpus: '1', cpus: '4', memory: '24GB', spot: 'yes' } }],
     ['resources gpus=0 memory=512MiB output=1GB', { resources: { gpus: '0', memory: '512MiB', output: '1GB' } }],
+    [
+      'retry error=1 memory=0 timeout=2 lost=5 preempted=100',
+      { retry: { error: '1', memory: '0', timeout: '2', lost: '5', preempted: '100' } },
+    ],
     ['checkpoint dir=ckpt/', { checkpoint: { dir: 'ckpt/' } }],
     ['checkpoint ckpt', { checkpoint: { dir: 'ckpt' } }],
     ['checkpoint dir="my ckpt"', { checkpoint: { dir: 'my ckpt' } }],
@@ -64,7 +68,7 @@ describe('what a directive says', () => {
 
   test.each<readonly [directive: string, idle: readonly string[]]>([
     ['search trials=6 parallel=4 tpe median seed=1 timeout=5m', []],
-    ['search trials=6 patience=5 batch=8 grace=10s liar=max', ['patience', 'batch', 'grace']],
+    ['search trials=6 patience=5 batch=8 grace=10s liar=max', ['patience', 'grace']],
     ['budget hours=6 minutes=1 seconds=3 trials=3 resource=50', []],
     ['budget hours=6 gpu_hours=20 cost=15USD', ['gpu_hours', 'cost']],
     ['resources cpus=4 output=1GB', []],
@@ -73,6 +77,7 @@ describe('what a directive says', () => {
     ['seeds n=3', ['@hpo.seeds']],
     ['image auto', ['@hpo.image']],
     ['secret TOKEN', ['@hpo.secret']],
+    ['retry lost=5', []],
     ['checkpoint dir=ckpt/', []],
     ['data ./data -> /data ro', []],
     ['include conf/a.yaml', []],

@@ -10,7 +10,7 @@ const killed = { exitCode: null, signal: 'SIGTERM' } as const;
 function finish(h: Harness, lossOf: (number: number, step: number) => number = (number) => number): void {
   for (let round = 0; h.state.live.size > 0; round++) {
     if (round > 1_000) throw new Error('it does not end');
-    for (const { number, attempt, target } of h.state.live.values().toArray()) {
+    for (const { number, attempt, target } of Array.from(h.state.live.values())) {
       const last = target ?? 1;
       h.see({ type: 'started', number, attempt, pid: 1 });
       for (let step = 1; step <= last; step++) h.see(metric(number, attempt, step, { loss: lossOf(number, step) }));
@@ -228,7 +228,7 @@ describe.each(schedulerNames)('%s', (scheduler) => {
     const h = study();
     // Of the trials that run, those with an odd number fail.
     for (let round = 0; h.state.live.size > 0 && round < 200; round++) {
-      for (const { number, attempt, target } of h.state.live.values().toArray()) {
+      for (const { number, attempt, target } of Array.from(h.state.live.values())) {
         if (number % 2 === 1) h.see(metric(number, attempt, 1, { loss: -number }), ended(number, attempt, failed));
         else {
           for (let step = 1; step <= (target ?? 1); step++) h.see(metric(number, attempt, step, { loss: number + 1 / step }));
@@ -255,7 +255,7 @@ describe.each(schedulerNames)('%s', (scheduler) => {
     // Trial 2 fails at once and is retried before anything else is decided.
     const run = (one: Harness, failing: number | null) => {
       for (let round = 0; one.state.live.size > 0 && round < 200; round++) {
-        for (const { number, attempt, target } of one.state.live.values().toArray()) {
+        for (const { number, attempt, target } of Array.from(one.state.live.values())) {
           if (number === failing && attempt === 1) {
             one.record([
               {

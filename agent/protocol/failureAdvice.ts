@@ -1,0 +1,42 @@
+import type { Failure } from './study.ts';
+
+/**
+ * Where what failed can be mended. A study keeps the copy of the code, the interpreter and the limits that it began with: what is
+ * mended in those has to be tuned again, what is mended elsewhere lets the study go on.
+ */
+export type Remedy = 'again' | 'resume' | 'either';
+
+const remedies: Readonly<Record<string, Remedy>> = {
+  // No objective, NaN, the limits of time and output.
+  'HPO-3003': 'again',
+  'HPO-3004': 'again',
+  'HPO-3005': 'again',
+  'HPO-3008': 'again',
+  // The machine, its disk, and packages that are installed into the same interpreter.
+  'HPO-3007': 'resume',
+  'HPO-3009': 'resume',
+  'HPO-3010': 'resume',
+  'HPO-3011': 'resume',
+  'HPO-3012': 'resume',
+};
+
+export function remedyOf({ code }: Failure): Remedy {
+  return remedies[code] ?? 'either';
+}
+
+/** How to go on with a study that paused itself, in a sentence or two. */
+export function adviceOf(failure: Failure): string {
+  const remedy = remedyOf(failure);
+  switch (remedy) {
+    case 'again':
+      return 'A study keeps the code and the limits that it began with: change them, and tune again.';
+    case 'resume':
+      return 'When that is mended, resume the study.';
+    case 'either':
+      return failure.kind === 'outOfMemory'
+        ? 'Let fewer trials run at once and resume the study, or narrow the parameters and tune again: a study keeps the code that it began with.'
+        : 'If the cause is in the script, mend it and tune again: a study keeps the code that it began with. If it is elsewhere (data, packages, a service), mend it there and resume the study.';
+    default:
+      throw new TypeError(`unhandled remedy ${JSON.stringify(remedy satisfies never)}`);
+  }
+}
