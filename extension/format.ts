@@ -7,6 +7,11 @@ export function endedTrials(view: StudyView): number {
   return counts.complete + counts.pruned + counts.failed + counts.infeasible + counts.cancelled;
 }
 
+/** The study's state in words: a study that paused itself is not one that its user paused. */
+export function stateText({ state, failure }: StudyView): string {
+  return failure === null ? state : `${state} by itself`;
+}
+
 /** `3/20 · best 0.912`; the parts that are not known yet are left out. */
 export function progressText(view: StudyView): string {
   const total = view.spec.budget.trials;

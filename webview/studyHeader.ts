@@ -1,6 +1,8 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { adviceOf, failedTrial } from '../agent/protocol/failureAdvice.ts';
 import { formatDuration, formatNumber, formatValue, noValue as dash } from '../agent/protocol/format.ts';
 import { gainFigure, gainOf, gainSentence, noGainReason } from '../agent/protocol/gain.ts';
+import type { Failure } from '../agent/protocol/study.ts';
 import { countTrials, type StudyView } from '../agent/protocol/view.ts';
 import { button } from './controls.ts';
 import type { Notice, ToHost } from './contract.ts';
@@ -34,8 +36,23 @@ export function studyHeader(options: {
       ${isReadOnly ? nothing : toolbar(options)}
     </header>
     ${notice === null ? nothing : html`<p class="banner ${notice.severity}" role=${notice.severity === 'error' ? 'alert' : 'status'}>${notice.text}</p>`}
-    ${view.message === '' ? nothing : html`<p class="banner ${view.endReason === 'failed' ? 'error' : 'info'}">${view.message}</p>`}
+    ${view.failure === null ? message(view) : fault(options, view.failure)}
   `;
+}
+
+function message(view: StudyView): TemplateResult | typeof nothing {
+  if (view.message === '') return nothing;
+  return html`<p class="banner ${view.endReason === 'failed' ? 'error' : 'info'}">${view.message}</p>`;
+}
+
+/** Why the study paused itself, what mends it, and the log that says more. */
+function fault({ view, isReadOnly, onHost }: Parameters<typeof studyHeader>[0], failure: Failure): TemplateResult {
+  const trial = failedTrial(view);
+  return html`<div class="banner error fault" role="alert">
+    <p>Paused by itself. ${view.message}</p>
+    <p>${adviceOf(failure)}</p>
+    ${isReadOnly || trial === null ? nothing : button({ id: 'faultLog', label: `Show log of trial ${trial}`, onClick: () => onHost({ type: 'openLog', trial }) })}
+  </div>`;
 }
 
 function toolbar(options: Parameters<typeof studyHeader>[0]): TemplateResult {

@@ -21,6 +21,7 @@ export function studyRecord(view: StudyView): TemplateResult {
     ['Scheduler', spec.search.scheduler],
     ['Seed', String(spec.search.seed)],
     ['Parallel trials', String(view.parallel)],
+    ...(spec.search.batch === undefined ? [] : ([['Batches of', String(spec.search.batch)]] as [string, string][])),
     ['Budget', budgetText(view)],
     ...(spec.fidelity === null
       ? []

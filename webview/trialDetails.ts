@@ -70,9 +70,10 @@ function attemptText(attempt: AttemptView, resource: string | null, now: number)
   if (attempt.state === 'stopping') parts.push('being ended');
   if (attempt.stopReason !== null) parts.push(stopWords[attempt.stopReason] ?? attempt.stopReason);
   else if (attempt.state === 'ended')
-    parts.push(attempt.exitCode === null ? 'ended by a signal' : `exit code ${attempt.exitCode}`);
+    parts.push(attempt.exitCode === null ? 'ended without an exit code' : `exit code ${attempt.exitCode}`);
   if (attempt.startedAt !== null) parts.push(formatDuration((attempt.endedAt ?? now) - attempt.startedAt));
   parts.push(`slot ${attempt.slot}`);
+  if (attempt.failure !== null) parts.push(attempt.failure.message);
   return parts.join(' · ');
 }
 

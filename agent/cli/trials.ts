@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { formatDuration, formatMetric, formatParams } from '../protocol/format.ts';
 import { printable } from '../protocol/printable.ts';
+import type { Failure } from '../protocol/study.ts';
+import type { TrialView } from '../protocol/view.ts';
 import { trialLine } from '../store/index.ts';
 import type { CommandLine } from './commandLine.ts';
 import { viewOf } from './findStudy.ts';
@@ -21,13 +23,21 @@ async function trials(line: CommandLine, study: string, isJson: boolean): Promis
     return;
   }
   const metrics = view.spec.objectives.map(({ metric }) => metric);
-  const rows = view.trials.map((trial) => [
-    String(trial.number),
-    trial.state,
-    ...metrics.map((metric) => formatMetric(trial.values[metric])),
-    String(trial.resource),
-    trial.startedAt === null || trial.endedAt === null ? '' : formatDuration(trial.endedAt - trial.startedAt),
-    printable(trial.failure === null ? formatParams(trial.params) : `${trial.failure.code} ${trial.failure.message}`),
-  ]);
+  const rows = view.trials.map((trial) => {
+    const failure = shownFailure(trial);
+    return [
+      String(trial.number),
+      trial.state,
+      ...metrics.map((metric) => formatMetric(trial.values[metric])),
+      String(trial.resource),
+      trial.startedAt === null || trial.endedAt === null ? '' : formatDuration(trial.endedAt - trial.startedAt),
+      printable(failure === null ? formatParams(trial.params) : `${failure.code} ${failure.message}`),
+    ];
+  });
   line.print(formatTable([['#', 'state', ...metrics, view.spec.fidelity?.name ?? 'steps', 'time', 'params'], ...rows]));
+}
+
+/** Of a trial that waits to be tried again too. */
+function shownFailure({ state, failure, attempts }: TrialView): Failure | null {
+  return state === 'waiting' ? (attempts.at(-1)?.failure ?? null) : failure;
 }

@@ -1,4 +1,5 @@
 import type { Failure } from './study.ts';
+import type { StudyView } from './view.ts';
 
 /**
  * Where what failed can be mended. A study keeps the copy of the code, the interpreter and the limits that it began with: what is
@@ -39,4 +40,13 @@ export function adviceOf(failure: Failure): string {
     default:
       throw new TypeError(`unhandled remedy ${JSON.stringify(remedy satisfies never)}`);
   }
+}
+
+/** The newest trial that met the failure for which the study paused itself: its log says more. Null where there is none. */
+export function failedTrial({ trials, failure }: StudyView): number | null {
+  if (failure === null) return null;
+  const found = trials.findLast(
+    (trial) => trial.failure?.code === failure.code || trial.attempts.at(-1)?.failure?.code === failure.code,
+  );
+  return found?.number ?? null;
 }

@@ -7,7 +7,7 @@ import { guarded } from '../showError.ts';
 import type { StudyNode } from '../views/studyTree.ts';
 import { chooseStudy, type StudyArgument } from './chooseStudy.ts';
 
-/** Pause, resume, stop and delete a study, stop one trial, stop the agent. */
+/** Pause, resume, stop and delete a study, stop or retry one trial, retry all that failed, stop the agent. */
 export function studyCommands(services: Services): readonly Disposable[] {
   const simple = (
     name: string,
@@ -50,6 +50,20 @@ export function studyCommands(services: Services): readonly Disposable[] {
       );
       if (chosen !== undefined)
         await sendCommand(services, chosen.view.studyId, { type: 'stopTrial', trial: chosen.trial.number });
+    }),
+    commands.registerCommand('hpo.retryTrial', async (argument: StudyNode | undefined) => {
+      const none = 'No trial has failed or was stopped, so there is none to retry.';
+      const chosen = await chooseTrial(services, argument, 'Retry Trial', isRetriable, none);
+      if (chosen !== undefined) await sendCommand(services, chosen.view.studyId, { type: 'retry', number: chosen.trial.number });
+    }),
+    commands.registerCommand('hpo.retryFailed', async (argument: StudyArgument) => {
+      const none = 'No trial has failed, so there is none to retry.';
+      const hasFailed = (view: StudyView): boolean => view.trials.some(({ state }) => state === 'failed');
+      const view = await chooseStudy(services, argument, 'Retry Failed Trials', hasFailed, none);
+      if (view === undefined) return;
+      const failed = view.trials.filter(({ state }) => state === 'failed');
+      // All at once: the study, which goes on with the first, is to know of all before it decides what is next.
+      await Promise.all(failed.map(({ number }) => sendCommand(services, view.studyId, { type: 'retry', number })));
     }),
     commands.registerCommand('hpo.stopAgent', async () => {
       await guarded(services.log, async () => {
@@ -105,6 +119,10 @@ export async function chooseTrial(
     .map((trial) => ({ label: `#${trial.number}`, description: `${trial.state} · ${formatParams(trial.params, 80)}`, trial }));
   const picked = await window.showQuickPick(items, { title, placeHolder: 'Which trial?' });
   return picked === undefined ? undefined : { view, trial: picked.trial };
+}
+
+export function isRetriable({ state }: TrialView): boolean {
+  return state === 'failed' || state === 'cancelled';
 }
 
 function isActive(view: StudyView): boolean {

@@ -204,7 +204,7 @@ function reportSteps(client: AgentClient, progress: Progress<{ message: string }
 function planText({ plan, environment }: Preflight): string {
   const trials = plan.trials === null ? 'until the budget is used' : plural(plan.trials, 'trial');
   const python = environment === null ? '' : `; Python ${environment.version} (${environment.reason})`;
-  return `${trials}, ${plan.parallel} at once, ${searchText(plan)}${python}`;
+  return `${trials}, ${plan.parallel} at once,${plan.batch === null ? '' : ` in batches of ${plan.batch},`} ${searchText(plan)}${python}`;
 }
 
 function searchText({ sampler, scheduler }: StudyPlan): string {

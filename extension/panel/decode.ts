@@ -36,6 +36,8 @@ function decodeCommand(value: unknown): StudyCommand | null {
       return { type: value['type'] };
     case 'scale':
       return isCount(value['parallel']) && value['parallel'] > 0 ? { type: 'scale', parallel: value['parallel'] } : null;
+    case 'retry':
+      return isCount(value['number']) ? { type: 'retry', number: value['number'] } : null;
     case 'stopTrial':
       return isCount(value['trial']) ? { type: 'stopTrial', trial: value['trial'] } : null;
     default:

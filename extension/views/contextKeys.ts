@@ -1,5 +1,6 @@
 import { commands, Disposable, window, workspace } from 'vscode';
 import { throttle } from '../client/throttle.ts';
+import { isRetriable } from '../commands/studyCommands.ts';
 import { isTunable } from '../editor/annotatedScripts.ts';
 import type { Services } from '../services.ts';
 
@@ -32,6 +33,14 @@ export function contextKeys({ store, scripts }: Pick<Services, 'store' | 'script
     set(
       'hpo.hasActive',
       views.some((view) => view.state !== 'ended'),
+    );
+    set(
+      'hpo.hasRetriable',
+      views.some((view) => view.trials.some(isRetriable)),
+    );
+    set(
+      'hpo.hasFailed',
+      views.some((view) => view.trials.some(({ state }) => state === 'failed')),
     );
     set(
       'hpo.hasRunningTrial',

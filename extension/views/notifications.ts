@@ -1,19 +1,22 @@
 import { commands, Disposable, Uri, window, workspace } from 'vscode';
 import type { JournalEntry, StudyEvent } from '../../agent/protocol/events.ts';
+import { adviceOf, failedTrial } from '../../agent/protocol/failureAdvice.ts';
 import { gainFigure, gainOf, gainSentence } from '../../agent/protocol/gain.ts';
+import type { Failure } from '../../agent/protocol/study.ts';
 import { bestTrial, type StudyView } from '../../agent/protocol/view.ts';
 import { scriptPath } from '../client/studyStore.ts';
 import { settings } from '../config.ts';
 import { bestValue, countedFailures } from '../format.ts';
 import type { Services } from '../services.ts';
 
-/** One notification when a study of this window's folders ends; nothing else pops up. */
+/** One notification when a study of this window's folders ends, or pauses itself for a fault; nothing else pops up. */
 export function endNotifications({ store }: Pick<Services, 'store'>): Disposable {
   // What ended before this window looked is history, not news.
   const openedAt = Date.now();
   const following = store.onChange(({ entries }) => {
     for (const entry of entries)
       if (isEnd(entry) && entry.event.at >= openedAt) void announce(store.get(entry.studyId), entry.event);
+      else if (isSelfPause(entry) && entry.event.at >= openedAt) void announcePause(store.get(entry.studyId), entry.event);
   });
   return new Disposable(() => following[Symbol.dispose]());
 }
@@ -24,10 +27,34 @@ function isEnd(entry: JournalEntry): entry is Ended {
   return entry.event.type === 'studyEnded';
 }
 
+type SelfPaused = JournalEntry & { readonly event: Extract<StudyEvent, { type: 'studyPaused' }> & { readonly failure: Failure } };
+
+function isSelfPause(entry: JournalEntry): entry is SelfPaused {
+  return entry.event.type === 'studyPaused' && entry.event.failure !== undefined;
+}
+
+/** The cause, what mends it, and the two ways on: resume, or look first. */
+async function announcePause(view: StudyView | undefined, { reason, failure }: SelfPaused['event']): Promise<void> {
+  if (view === undefined || !isOfWindow(view)) return;
+  if (settings(Uri.file(scriptPath(view) ?? view.spec.root)).notifications === 'off') return;
+  const trial = failedTrial(view);
+  const resume = 'Resume';
+  const show = trial === null ? null : `Show Log of Trial ${trial}`;
+  const actions = show === null ? [resume] : [resume, show];
+  const chosen = await window.showErrorMessage(`${view.spec.name} paused itself. ${reason} ${adviceOf(failure)}`, ...actions);
+  if (chosen === resume) await commands.executeCommand('hpo.resumeStudy', view.studyId);
+  if (chosen !== undefined && chosen === show)
+    await commands.executeCommand('hpo.showTrialLog', { kind: 'trial', studyId: view.studyId, group: 'all', number: trial });
+}
+
+function isOfWindow(view: StudyView): boolean {
+  const path = scriptPath(view);
+  return path !== null && workspace.getWorkspaceFolder(Uri.file(path)) !== undefined;
+}
+
 async function announce(view: StudyView | undefined, event: Ended['event']): Promise<void> {
-  const path = view === undefined ? null : scriptPath(view);
-  if (view === undefined || path === null || workspace.getWorkspaceFolder(Uri.file(path)) === undefined) return;
-  const { notifications } = settings(Uri.file(path));
+  if (view === undefined || !isOfWindow(view)) return;
+  const { notifications } = settings(Uri.file(scriptPath(view) ?? view.spec.root));
   const isFault = event.reason === 'failed';
   if (notifications === 'off' || (notifications === 'faults' && !isFault)) return;
   if (isFault) return await announceFailure(view, event.message);

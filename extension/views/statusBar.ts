@@ -1,7 +1,8 @@
-import { Disposable, StatusBarAlignment, type StatusBarItem, window } from 'vscode';
+import { Disposable, StatusBarAlignment, type StatusBarItem, ThemeColor, window } from 'vscode';
+import { adviceOf } from '../../agent/protocol/failureAdvice.ts';
 import type { StudyView } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
-import { progressText } from '../format.ts';
+import { progressText, stateText } from '../format.ts';
 import type { Services } from '../services.ts';
 
 const refreshMs = 500;
@@ -32,11 +33,13 @@ export class StudyStatus extends Disposable {
   #draw(): void {
     const view = this.#shown();
     if (view === undefined) return this.#item.hide();
-    this.#item.text = `$(beaker) ${progressText(view)}${view.state === 'paused' ? ' $(debug-pause)' : ''}`;
+    this.#item.text = `$(beaker) ${progressText(view)}${pauseIcon(view)}`;
+    this.#item.backgroundColor = view.failure === null ? undefined : new ThemeColor('statusBarItem.warningBackground');
     const { version, interpreter, reason } = view.spec.environment;
-    this.#item.tooltip = `${view.spec.name}: ${view.message === '' ? view.state : view.message}\nPython ${version}: ${interpreter} (${reason})`;
+    const advice = view.failure === null ? '' : `\n${adviceOf(view.failure)}`;
+    this.#item.tooltip = `${view.spec.name}: ${view.message === '' ? view.state : view.message}${advice}\nPython ${version}: ${interpreter} (${reason})`;
     this.#item.accessibilityInformation = {
-      label: `HPO study ${view.spec.name}, ${view.state}, ${progressText(view).replace('/', ' of ')} trials`,
+      label: `HPO study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')} trials`,
     };
     this.#item.command = { command: 'hpo.showPanel', title: 'Show Study Panel', arguments: [view.studyId] };
     return this.#item.show();
@@ -47,6 +50,11 @@ export class StudyStatus extends Disposable {
     const ofFile = path === undefined ? [] : this.#services.store.ofFile(path);
     return ofFile.find(isActive) ?? this.#services.store.list().find(isActive) ?? ofFile[0];
   }
+}
+
+function pauseIcon({ state, failure }: StudyView): string {
+  if (state !== 'paused') return '';
+  return failure === null ? ' $(debug-pause)' : ' $(warning)';
 }
 
 function isActive(view: StudyView): boolean {

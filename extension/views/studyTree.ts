@@ -11,10 +11,11 @@ import {
   window,
 } from 'vscode';
 import { formatDuration, formatMetric, formatParams, formatValue, plural } from '../../agent/protocol/format.ts';
+import { adviceOf } from '../../agent/protocol/failureAdvice.ts';
 import type { TrialState } from '../../agent/protocol/study.ts';
 import { countTrials, type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
-import { currentValue, progressText } from '../format.ts';
+import { currentValue, progressText, stateText } from '../format.ts';
 import type { Services } from '../services.ts';
 import { nodeId, type StudyNode, type TrialGroup, trialGroups, trialsOf } from './studyNodes.ts';
 
@@ -131,16 +132,20 @@ function drawNode(view: StudyView, node: StudyNode): TreeItem {
 
 function drawStudy(view: StudyView): TreeItem {
   const item = new TreeItem(view.spec.name);
-  item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${view.state}`}`;
+  item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${stateText(view)}`}`;
   item.iconPath = studyIcon(view);
-  item.contextValue = `study.${view.state}${view.incumbent === null ? '' : '.best'}`;
+  const hasFailed = view.trials.some(({ state }) => state === 'failed');
+  item.contextValue = `study.${view.state}${hasFailed ? '.failed' : ''}${view.incumbent === null ? '' : '.best'}`;
   const started = new Date(view.createdAt).toLocaleString();
   const objectives = view.spec.objectives.map(({ metric, direction }) => `${metric} ${direction}`).join(', ');
   const { interpreter, version, reason } = view.spec.environment;
   item.tooltip = new MarkdownString()
     .appendText(`${view.spec.script ?? view.spec.name}: ${view.state}${view.message === '' ? '' : ` (${view.message})`}`)
+    .appendText(view.failure === null ? '' : `\n${adviceOf(view.failure)}`)
     .appendText(`\nStarted ${started}\nObjective: ${objectives}\nPython ${version}: ${interpreter} (${reason})`);
-  item.accessibilityInformation = { label: `Study ${view.spec.name}, ${view.state}, ${progressText(view).replace('/', ' of ')}` };
+  item.accessibilityInformation = {
+    label: `Study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')}`,
+  };
   return item;
 }
 
@@ -150,7 +155,9 @@ function studyIcon(view: StudyView): ThemeIcon {
     case 'stopping':
       return new ThemeIcon('sync~spin');
     case 'paused':
-      return new ThemeIcon('debug-pause');
+      return view.failure === null
+        ? new ThemeIcon('debug-pause')
+        : new ThemeIcon('warning', new ThemeColor('list.warningForeground'));
     case 'ended':
       return view.endReason === 'failed'
         ? new ThemeIcon('error', new ThemeColor('list.errorForeground'))

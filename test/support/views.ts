@@ -11,6 +11,7 @@ export type SceneName =
   | 'ended'
   | 'minimise'
   | 'failed'
+  | 'pausedItself'
   | 'hostile'
   | 'thousand'
   | 'fiveThousand';
@@ -30,6 +31,8 @@ export function sceneEntries(name: SceneName): JournalEntry[] {
       return simulate({ nTrials: 30, seed: 3, spec: lossSpec() });
     case 'failed':
       return failedStudy();
+    case 'pausedItself':
+      return pausedStudy();
     case 'hostile':
       return simulate({ nTrials: 12, seed: 5, spec: hostileSpec(), hostile: true });
     case 'thousand':
@@ -404,6 +407,17 @@ function failedStudy(): JournalEntry[] {
       "4 of 4 trials failed with the same error: No module named 'sklearn'. Install scikit-learn, then start the study again.",
   });
   return numbered(events);
+}
+
+/** The same, with trials left to run: it waits for its user. */
+function pausedStudy(): JournalEntry[] {
+  const events = failedStudy().map(({ event }) => event);
+  const failure = events.flatMap((event) => (event.type === 'trialEnded' ? (event.failure ?? []) : []))[0];
+  if (failure === undefined) throw new RangeError('no trial of the scene failed');
+  return numbered([
+    ...events.slice(0, -1),
+    { type: 'studyPaused', at: startMs + 6_000, reason: `All 4 trials failed with the same error: ${failure.message}`, failure },
+  ]);
 }
 
 function cut(entries: readonly JournalEntry[], untilMs: number): JournalEntry[] {

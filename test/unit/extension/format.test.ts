@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countedFailures, currentValue, progressText } from '../../../extension/format.ts';
+import { countedFailures, currentValue, progressText, stateText } from '../../../extension/format.ts';
 import { scene, type SceneName } from '../../support/views.ts';
 
 test.each<[SceneName, string]>([
@@ -8,6 +8,11 @@ test.each<[SceneName, string]>([
   ['failed', '4/6'],
   ['minimise', '30/30 · best 0.02566'],
 ])('progress of the study %s is %s', (name, text) => expect(progressText(scene(name))).toBe(text));
+
+test('a study that paused itself reads otherwise than one that was paused', () => {
+  expect(stateText(scene('pausedItself'))).toBe('paused by itself');
+  expect(stateText({ ...scene('running'), state: 'paused' })).toBe('paused');
+});
 
 test('failures with one cause are counted once', () => {
   expect(countedFailures(scene('failed'))).toMatch(/^4 of 4 trials failed: train.py ended with exit code 1/);

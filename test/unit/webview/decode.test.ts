@@ -6,7 +6,7 @@ import { scene, sceneEntries, type SceneName } from '../../support/views.ts';
 const overTheWire = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 describe('what a host sends is accepted', () => {
-  it.each<SceneName>(['empty', 'waiting', 'running', 'ended', 'minimise', 'failed', 'hostile'])('%s', (name) => {
+  it.each<SceneName>(['empty', 'waiting', 'running', 'ended', 'minimise', 'failed', 'pausedItself', 'hostile'])('%s', (name) => {
     const view = overTheWire(scene(name));
     expect(decodeToPage({ type: 'study', view })).toEqual({ value: { type: 'study', view } });
     const message = { type: 'entries', studyId: 'k3f9a1c2', entries: overTheWire(sceneEntries(name)), after: 3 };
@@ -23,6 +23,8 @@ describe('what a host sends is accepted', () => {
       studyId: 'a',
       entries: [
         { seq: 1, studyId: 'a', event: { type: 'pointEnqueued', at: 1, params: { lr: 0.5 } } },
+        { seq: 1, studyId: 'a', event: { type: 'trialRetried', at: 1, number: 2, target: null } },
+        { seq: 1, studyId: 'a', event: { type: 'batchEnded', at: 1, trials: [0, 3] } },
         {
           seq: 2,
           studyId: 'a',

@@ -11,6 +11,7 @@ test.each([
   { type: 'command', command: { type: 'delete' } },
   { type: 'command', command: { type: 'scale', parallel: 3 } },
   { type: 'command', command: { type: 'stopTrial', trial: 12 } },
+  { type: 'command', command: { type: 'retry', number: 12 } },
 ])('a message of the contract passes: %j', (message) => expect(decodeToHost(message)).toEqual(message));
 
 test.each([
@@ -27,6 +28,7 @@ test.each([
   { type: 'command', command: { type: 'create', script: '/etc/passwd' } },
   { type: 'command', command: { type: 'scale', parallel: 0 } },
   { type: 'command', command: { type: 'stopTrial', trial: 1.5 } },
+  { type: 'command', command: { type: 'retry', number: -1 } },
 ])('anything else is dropped: %j', (message) => expect(decodeToHost(message)).toBeNull());
 
 test('nothing that a page could send throws', () => {

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { failureCodes, failurePolicy } from '../../../agent/core/study/failurePolicy.ts';
+import { adviceOf, failedTrial, remedyOf } from '../../../agent/protocol/failureAdvice.ts';
+import type { Failure } from '../../../agent/protocol/study.ts';
+import { scene } from '../../support/views.ts';
+
+const failure = (code: string, kind: Failure['kind'] = 'userError'): Failure => ({ kind, code, message: 'x' });
+
+describe('where it can be mended', () => {
+  test.each([
+    ['program', 'either'],
+    ['start', 'either'],
+    ['noObjective', 'again'],
+    ['nanObjective', 'again'],
+    ['timeout', 'again'],
+    ['memory', 'either'],
+    ['lost', 'resume'],
+    ['outputLimit', 'again'],
+    ['preempted', 'resume'],
+    ['cannotStart', 'resume'],
+    ['diskFull', 'resume'],
+    ['module', 'resume'],
+  ] as const)('%s: %s', (name, remedy) => {
+    const one = failure(failureCodes[name]);
+    expect(remedyOf(one)).toBe(remedy);
+    // What cannot be mended outside of what the study keeps must not send anyone to resume it, and the other way round.
+    expect(/resume/.test(adviceOf(one))).toBe(remedy !== 'again');
+    expect(/tune again/.test(adviceOf(one))).toBe(remedy !== 'resume');
+  });
+
+  test('memory: fewer at once', () => {
+    expect(adviceOf(failure(failureCodes.memory, 'outOfMemory'))).toMatch(/^Let fewer trials run at once/);
+  });
+});
+
+test('the log that says more is that of the newest trial with the failure', () => {
+  expect(failedTrial(scene('pausedItself'))).toBe(3);
+  expect(failedTrial(scene('failed'))).toBeNull();
+  const view = scene('pausedItself');
+  expect(failedTrial({ ...view, failure: failure('HPO-3010', 'infrastructure') })).toBeNull();
+});
+
+test('every kind of failure has its rule', () => {
+  for (const { title, because } of Object.values(failurePolicy)) expect([title, because]).not.toContain('');
+});
