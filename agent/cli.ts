@@ -8,6 +8,7 @@ import { enqueueCommand } from './cli/enqueue.ts';
 import { exportCommand } from './cli/exportCommand.ts';
 import { logsCommand } from './cli/logs.ts';
 import { previewCommand } from './cli/preview.ts';
+import { replayCommand } from './cli/replay.ts';
 import { reportCommand } from './cli/report.ts';
 import { retryCommand } from './cli/retry.ts';
 import { serveCommand } from './cli/serve.ts';
@@ -30,6 +31,7 @@ const commands = [
   explainCommand,
   exportCommand,
   reportCommand,
+  replayCommand,
   serveCommand,
   studyCommands,
   retryCommand,

@@ -1,11 +1,10 @@
 import type { AgentClient } from '../client/index.ts';
 import { HpoError } from '../protocol/errors.ts';
-import type { StudySummary } from '../protocol/requests.ts';
 import type { StudyView } from '../protocol/view.ts';
 import type { CommandLine } from './commandLine.ts';
 
 /** By id, or by its unmistakable beginning. */
-export function findStudy(studies: readonly StudySummary[], text: string): StudySummary {
+export function findStudy<T extends { readonly studyId: string }>(studies: readonly T[], text: string): T {
   const exact = studies.find(({ studyId }) => studyId === text);
   if (exact !== undefined) return exact;
   const matches = studies.filter(({ studyId }) => studyId.startsWith(text));

@@ -32,7 +32,7 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
     ...(preflight.missingPackages.length === 0 ? [] : [row('lacks', missingText(preflight, env))]),
     row(
       'plan',
-      `${plan.trials ?? 'unlimited'} trials, ${plan.parallel} at once, sampler ${plan.sampler}, scheduler ${plan.scheduler}` +
+      `${plan.trials ?? 'unlimited'} trials, ${plan.parallel} at once,${plan.batch === null ? '' : ` decided in batches of ${plan.batch},`} sampler ${plan.sampler}, scheduler ${plan.scheduler}` +
         (rungs === undefined
           ? ''
           : ` (${least}${rungs}; in all ${least}${plan.totalResource ?? '∞'} of ${plan.fullResource ?? '∞'})`),

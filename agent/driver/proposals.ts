@@ -7,7 +7,8 @@ import type { Study } from './study.ts';
 /**
  * Share of a trial's mean duration for which a free slot waits for a proposal that knows all, and its bounds in ms. Where one
  * trial runs after the other the slot waits as long as it takes: what was prepared does not know the only result that is
- * new, and the same seed is to give the same sequence on a busy machine, too.
+ * new, and the same seed is to give the same sequence on a busy machine, too. So it does in batches, whose points know all of the
+ * batches before.
  */
 const patience = { share: 0.02, least: 20, most: 1_000 } as const;
 /** Observations sent to the thread at once: well below a millisecond of copying. */
@@ -27,8 +28,8 @@ export interface ProposalsOptions {
 interface Request {
   readonly id: number;
   readonly number: number;
-  /** What of the history it knows; null until all of it has been sent. */
-  knows: { readonly seq: number; readonly revision: number } | null;
+  /** What of the history it knows, by the history's version; null until all of it has been sent. */
+  knows: { readonly seq: number; readonly version: number } | null;
   /** Sent while a slot waited for it. */
   isFresh: boolean;
   /** When it was sent, by the monotonic clock. */
@@ -40,8 +41,6 @@ interface Desk {
   isOpen: boolean;
   /** Trials whose observation the thread does not have as it is. */
   readonly unsent: Set<number>;
-  /** Changes of the history so far. */
-  revision: number;
   request: Request | null;
   answer: { readonly request: Request; readonly proposal: Proposal } | null;
   /** The free slot's trial, and until when (by the monotonic clock) it waits for a proposal that knows all. */
@@ -77,7 +76,7 @@ export class Proposals implements Disposable {
     if (taken !== null) return taken;
     if (desk.wait?.number !== context.number) {
       this.#endWait(desk);
-      const ms = patienceMs(context);
+      const ms = patienceMs(study, context);
       const { clock, onReady } = this.#options;
       // A timer may be a little early.
       const timer = ms === Infinity ? null : clock.after(ms + 2, () => onReady(study));
@@ -105,7 +104,6 @@ export class Proposals implements Disposable {
     const desk = this.#desks.get(studyId);
     if (desk === undefined) return;
     desk.unsent.add(number);
-    desk.revision++;
   }
 
   /** The study has ended, or is another one than it was. */
@@ -135,7 +133,6 @@ export class Proposals implements Disposable {
       study,
       isOpen: false,
       unsent,
-      revision: 0,
       request: null,
       answer: null,
       wait: null,
@@ -150,9 +147,10 @@ export class Proposals implements Disposable {
     const { answer, wait } = desk;
     if (answer === null || answer.request.number !== context.number) return null;
     const { isFresh, knows } = answer.request;
-    const isCurrent = knows?.revision === desk.revision || (isFresh && wait !== null);
+    const isCurrent = knows?.version === desk.study.state.history.version || (isFresh && wait !== null);
     // One that knows all would come too late, or has not come in time.
-    const isOver = desk.lastMs > patienceMs(context) || (wait !== null && this.#options.clock.monotonic() >= wait.until);
+    const isOver =
+      desk.lastMs > patienceMs(desk.study, context) || (wait !== null && this.#options.clock.monotonic() >= wait.until);
     // What is not current may be wrong about there being nothing left.
     const isEnough = isOver && answer.proposal.type === 'point';
     if (!isCurrent && !isEnough) return null;
@@ -206,7 +204,7 @@ export class Proposals implements Disposable {
       this.#options.clock.soon(() => this.#send(desk, request));
       return;
     }
-    request.knows = { seq: state.view.seq, revision: desk.revision };
+    request.knows = { seq: state.view.seq, version: state.history.version };
     request.isFresh = desk.wait?.number === request.number;
     request.sentAt = this.#options.clock.monotonic();
     const { number, parallel, trialMs } = context;
@@ -264,7 +262,7 @@ export class Proposals implements Disposable {
   }
 }
 
-function patienceMs({ parallel, trialMs }: SamplerContext): number {
-  if (parallel === 1) return Infinity;
+function patienceMs({ state }: Study, { parallel, trialMs }: SamplerContext): number {
+  if (parallel === 1 || state.batch !== null) return Infinity;
   return Math.min(patience.most, Math.max(patience.least, patience.share * (trialMs ?? 0)));
 }

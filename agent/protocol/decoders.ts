@@ -41,6 +41,7 @@ const tune = z.strictObject({
   script: z.string().check(z.minLength(1)),
   trials: z.optional(count),
   parallel: z.optional(count),
+  batch: z.optional(count),
   seed: z.optional(z.int().check(z.gte(0))),
   sampler: z.optional(z.enum(samplerNames)),
   scheduler: z.optional(z.enum(schedulerNames)),

@@ -22,6 +22,8 @@ export interface TuneRequest {
   readonly script: string;
   readonly trials?: number;
   readonly parallel?: number;
+  /** See `SearchSettings.batch`. */
+  readonly batch?: number;
   readonly seed?: number;
   readonly sampler?: SamplerName;
   readonly scheduler?: SchedulerName;
@@ -75,6 +77,8 @@ export interface StudyPlan {
   readonly scheduler: SchedulerName;
   readonly trials: number | null;
   readonly parallel: number;
+  /** Starts that are decided together; null where whatever is known counts at once. */
+  readonly batch: number | null;
   readonly rungs: readonly { readonly resource: number; readonly trials: number }[] | null;
   /** Groups of trials that are compared with one another only, alike ones counted, without trial 0; null when there is one. */
   readonly brackets:

@@ -27,6 +27,7 @@ export function planStudy(spec: StudySpec): StudyPlan {
     scheduler,
     trials,
     parallel: spec.search.parallel,
+    batch: spec.search.batch ?? null,
     rungs,
     brackets: brackets.reduce((sum, { count }) => sum + count, 0) > 1 ? brackets : null,
     totalResource: total === null || spec.budget.resource === null ? total : Math.min(total, spec.budget.resource),

@@ -23,6 +23,7 @@ function preflightOf(changes: Partial<Preflight> = {}): Preflight {
       scheduler: 'asha-stop',
       trials: 9,
       parallel: 2,
+      batch: null,
       rungs: [
         { resource: 1, trials: 9 },
         { resource: 3, trials: 3 },
@@ -60,6 +61,11 @@ describe('the text before a start', () => {
   it('does not promise that promotions keep to the plan', () => {
     const plan = { ...preflightOf().plan, scheduler: 'asha-promote' as const };
     expect(textOf({ plan })).toContain('scheduler asha-promote (at least 9 to 1, 3 to 3, 1 to 9; in all at least 21 of 81)');
+  });
+
+  it('says how many are decided together', () => {
+    const plan = { ...preflightOf().plan, batch: 4 };
+    expect(textOf({ plan })).toContain('9 trials, 2 at once, decided in batches of 4, sampler tpe');
   });
 
   it('shows the brackets of a plan that has several', () => {

@@ -8,32 +8,8 @@ import { Proposals } from '../../../agent/driver/proposals.ts';
 import { nodeClock } from '../../../agent/system/nodeClock.ts';
 import type { Study } from '../../../agent/driver/study.ts';
 import { Harness, metric, proposeAgain, replay, spec } from '../core/study/harness.ts';
+import { thread } from './thread.ts';
 import { ended, study, training, until, World } from './world.ts';
-
-/** A thread in this one that answers after `ms`; it does one thing after the other, as a real one does. */
-function thread(ms: number, seen: ProposerRequest[] = [], told: { answers: number } = { answers: 0 }): StartProposer {
-  return (listener) => {
-    const mirrors = new ProposalMirrors();
-    let work = Promise.resolve();
-    let isOver = false;
-    return {
-      post: (request) => {
-        const cloned = structuredClone(request);
-        seen.push(cloned);
-        work = work.then(async () => {
-          if (cloned.type === 'propose') await sleep(ms);
-          const answer = mirrors.handle(cloned);
-          if (answer === null || isOver) return;
-          listener.answered(structuredClone(answer));
-          told.answers++;
-        });
-      },
-      [Symbol.dispose]: () => {
-        isOver = true;
-      },
-    };
-  };
-}
 
 const heavy = { sampler: 'gp', seed: 3 } as const;
 

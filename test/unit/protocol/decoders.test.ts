@@ -8,6 +8,7 @@ const fullTune = {
   script: '/p/train.py',
   trials: 30,
   parallel: 2,
+  batch: 4,
   seed: 0,
   sampler: 'tpe',
   scheduler: 'asha-stop',

@@ -123,6 +123,7 @@ describe('what each event changes', () => {
     ],
     ['studyScaled', [{ type: 'studyScaled', at: 2, parallel: 17 }], { parallel: 17 }],
     ['pointEnqueued', [{ type: 'pointEnqueued', at: 2, params: { lr: 0.5 } }], {}],
+    ['batchEnded', [{ type: 'batchEnded', at: 2, trials: [0, 1] }], {}],
     ['studyDeleted', [{ type: 'studyDeleted', at: 2 }], { deleted: true }],
   ])('%s', (_name, events, changes) => {
     expect(folded(events)).toEqual({ ...created, seq: 4 + 2 * events.length, ...changes });

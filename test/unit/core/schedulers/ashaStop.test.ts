@@ -2,6 +2,74 @@ import { describe, expect, test } from 'vitest';
 import { createScheduler } from '../../../../agent/core/schedulers/index.ts';
 import { config } from './config.ts';
 
+describe('in batches', () => {
+  const scheduler = (isWatchful = false) => createScheduler(isWatchful ? 'auto' : 'asha-stop', config({ isBatched: true }));
+  const report = (asha: ReturnType<typeof scheduler>, steps: readonly Step[]): void => {
+    for (const [number, resource, value, decision] of steps)
+      expect([number, asha.onReport(number, resource, [value])]).toEqual([number, decision]);
+  };
+
+  test('a trial is judged by what earlier batches came to and by itself', () => {
+    const asha = scheduler();
+    // Alone with itself, nobody is stopped.
+    report(asha, [
+      [1, 1, 1, 'continue'],
+      [2, 1, 2, 'continue'],
+      [3, 1, 3, 'continue'],
+      [3, 3, 3, 'continue'],
+    ]);
+    for (const number of [1, 2, 3]) asha.onEnded(number, true);
+    // Of four, one goes on: the best, and what equals it.
+    report(asha, [
+      [4, 1, 1.5, 'stop'],
+      [5, 1, 1, 'continue'],
+      [6, 1, 0.5, 'continue'],
+      [7, 1, 0.9, 'continue'],
+      // One is known there, and itself.
+      [5, 3, 99, 'continue'],
+    ]);
+  });
+
+  test.each([false, true])(
+    'the order of reports and of batches does not matter, only that of the told ends (watched: %s)',
+    (isWatchful) => {
+      const values = Array.from({ length: 60 }, (_, i) => ((i * 37) % 61) / 7);
+      const play = (order: (numbers: number[]) => number[]) => {
+        const asha = scheduler(isWatchful);
+        const decisions: string[] = [];
+        for (let first = 0; first < 60; first += 6) {
+          const numbers = Array.from({ length: 6 }, (_, k) => first + k);
+          const going = new Set(numbers);
+          for (const resource of [1, 3, 9, 27])
+            for (const number of order(numbers)) {
+              if (!going.has(number)) continue;
+              const decision = asha.onReport(number, resource, [(values[number] ?? 0) + 1 / resource]);
+              if (decision === 'stop') going.delete(number);
+              decisions.push(`${number} ${resource} ${decision}`);
+            }
+          for (const number of numbers) asha.onEnded(number, going.has(number));
+        }
+        return { decisions: decisions.sort(), state: asha.state };
+      };
+      const forth = play((numbers) => numbers);
+      expect(play((numbers) => numbers.toReversed())).toEqual(forth);
+      expect(forth.decisions.some((decision) => decision.endsWith('stop'))).toBe(true);
+    },
+  );
+
+  test('what a trial reports again decides nothing', () => {
+    const asha = scheduler();
+    report(asha, [
+      [1, 1, 1, 'continue'],
+      [1, 1, 9, 'continue'],
+      [1, 27, 1, 'continue'],
+      [1, 27, 1, 'continue'],
+    ]);
+    asha.onEnded(1, true);
+    expect(asha.state).toMatchObject({ rungs: [{ values: { size: 1 } }, {}, {}] });
+  });
+});
+
 type Step = readonly [number: number, resource: number, value: number, decision: 'continue' | 'stop'];
 
 const rows: readonly { name: string; direction?: 'min' | 'max'; steps: readonly Step[] }[] = [

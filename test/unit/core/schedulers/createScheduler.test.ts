@@ -37,6 +37,14 @@ describe('choosing a scheduler', () => {
     expect(() => createScheduler('pbt', config({}))).toThrow(expect.objectContaining({ code: 'HPO-4204' }));
   });
 
+  test('pbt does not work in batches; all others do', () => {
+    for (const name of schedulerNames) {
+      const create = () => createScheduler(name, config({ hasCheckpoint: true, isBatched: true }));
+      if (name === 'pbt') expect(create).toThrow(expect.objectContaining({ code: 'HPO-4205' }));
+      else expect(create).not.toThrow();
+    }
+  });
+
   test('none with a fidelity trains in full, without one has no target', () => {
     expect(createScheduler('none', config({})).nextTrial(3)).toEqual({ type: 'trial', target: 27 });
     expect(createScheduler('none', config({ fidelity: null })).nextTrial(3)).toEqual({ type: 'trial', target: null });
