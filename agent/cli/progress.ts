@@ -1,6 +1,6 @@
 import { formatDuration, formatMetric, formatParams } from '../protocol/format.ts';
 import { bestTrial, countTrials, metricNumber, type StudyView, type TrialView } from '../protocol/view.ts';
-import type { TrialState } from '../protocol/study.ts';
+import type { Failure, TrialState } from '../protocol/study.ts';
 import { printable } from '../protocol/printable.ts';
 import type { CommandLine } from './commandLine.ts';
 
@@ -24,6 +24,8 @@ export class Progress implements Disposable {
   readonly #startedAt: number;
   readonly #timer: NodeJS.Timeout | null;
   readonly #printed = new Set<number>();
+  /** The trial whose line has told a failure. */
+  readonly #told = new Map<string, number>();
   #view: StudyView | null = null;
   #hasBar = false;
 
@@ -64,7 +66,7 @@ export class Progress implements Disposable {
     const isBest = view.incumbent === trial.number;
     const parts = [
       style(color, `${mark} ${String(trial.number).padStart(3)} ${trial.state.padEnd(8)}`),
-      trial.failure === null ? metrics : printable(trial.failure.message.split('\n')[0] ?? ''),
+      trial.failure === null ? metrics : this.#failureText(trial.number, trial.failure),
       view.spec.fidelity === null ? '' : `at ${trial.resource} ${view.spec.fidelity.name}`,
       trial.startedAt === null || trial.endedAt === null ? '' : formatDuration(trial.endedAt - trial.startedAt),
       style(
@@ -75,6 +77,14 @@ export class Progress implements Disposable {
       ),
     ];
     return parts.filter((part) => part !== '').join('  ') + (isBest ? style('green', '  ← best') : '');
+  }
+
+  /** A cause is told once. */
+  #failureText(number: number, { message }: Failure): string {
+    const first = this.#told.get(message);
+    if (first !== undefined) return `the same error as trial ${first}`;
+    this.#told.set(message, number);
+    return printable(message.split('\n')[0] ?? '');
   }
 
   #redraw(): void {

@@ -131,7 +131,7 @@ function runningNote(view: StudyView): string {
   if (running === 0) return '';
   const what = running === 1 ? 'the running trial goes on to its end' : `the ${running} running trials go on to their end`;
   const hope =
-    view.failure?.kind === 'infrastructure' ? '' : `; if ${running === 1 ? 'it' : 'one of them'} succeeds, so does the study`;
+    view.failure?.kind === 'infrastructure' ? '' : `; if ${running === 1 ? 'it' : 'one of them'} succeeds, the study goes on`;
   return `paused by itself: ${printable(view.message)}\n${what}${hope}`;
 }
 

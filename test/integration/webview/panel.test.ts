@@ -227,9 +227,25 @@ describe.skipIf(chromium === null)('the panel in Chromium', () => {
     expect(panel.problems).toEqual([]);
   });
 
-  it.each(['running', 'hostile', 'failed', 'empty'] as const)('has no sideways scroll at 400 px: %s', async (name) => {
+  it.each(['running', 'hostile', 'failed', 'pausedItself', 'empty'] as const)('has no sideways scroll at 400 px: %s', async (name) => {
     await using panel = await open(name, { width: 400 });
     expect(await panel.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(400);
+  });
+
+  it('tells a study that paused itself from one that was paused: the cause, what mends it, the log, and the way on', async () => {
+    await using panel = await open('pausedItself');
+    const { page } = panel;
+    const banner = page.getByRole('alert');
+    await banner.getByText('Paused by itself. All 4 trials failed with the same error').waitFor();
+    await banner.getByText('a study keeps the code that it began with').waitFor();
+    await banner.getByRole('button', { name: 'Show log of trial 3' }).click();
+    await page.locator('[data-action=resume]').click();
+    expect(await panel.sent()).toEqual([
+      { type: 'ready' },
+      { type: 'openLog', trial: 3 },
+      { type: 'command', command: { type: 'resume' } },
+    ]);
+    expect(panel.problems).toEqual([]);
   });
 
   it('says what it waits for, and that a message could not be read', async () => {
