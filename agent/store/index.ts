@@ -1,3 +1,8 @@
+export { compareDerived, type DerivedDifference } from './compareDerived.ts';
 export { exportCsv, exportJson, type TrialLine, trialLine } from './export.ts';
 export { type JournalOptions, openJournal, SqliteJournal } from './journal.ts';
-export type { ChainCheck, JournalReader } from './read.ts';
+export { lastHolder, lockJournal } from './lock.ts';
+export { type ChainCheck, type JournalReader, openReadOnly } from './read.ts';
+export { finishRepair, type JournalRepair, repairedFile, repairJournal } from './repair.ts';
+export type { Fault } from './salvage.ts';
+export { SavedStates } from './savedStates.ts';

@@ -1,13 +1,17 @@
+import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
+import type { Clock } from '../system/clock.ts';
 import { type Failpoints, noFailpoints } from '../system/failpoints.ts';
+import { nodeClock } from '../system/nodeClock.ts';
 import { eventHash, hex } from './chain.ts';
 import { Derivation } from './derive.ts';
 import { keepPrivate, lockJournal } from './lock.ts';
 import { type ChainCheck, checkHead, lastRow, listStudies, openReadOnly, readEntries, readMeta, verifyChain } from './read.ts';
 import { rebuildDerived } from './rebuild.ts';
-import { derivedTables, derivedVersion, schemaVersion, truthTables } from './schema.ts';
+import { repairedFile } from './repair.ts';
+import { derivedTableNames, derivedTables, derivedVersion, schemaVersion, truthTables } from './schema.ts';
 import { damaged, isDamage, storeError } from './storeError.ts';
 import { transaction } from './transaction.ts';
 
@@ -19,6 +23,12 @@ export interface JournalOptions {
   readonly checkpointMs?: number | null;
   /** Default: none. */
   readonly failpoints?: Failpoints;
+  /** Default: this machine's. */
+  readonly clock?: Clock;
+  /** Called when a newer agent has taken the journal over: nothing that this process does to the world is right any more. */
+  readonly onTakenOver?: () => void;
+  /** Makes this agent the one writer of the journal at `path`, or throws HPO-6001. Default: by a file beside the journal. */
+  readonly lock?: (path: string) => Disposable;
 }
 
 /**
@@ -28,15 +38,14 @@ export interface JournalOptions {
  * (HPO-6004), is damaged (HPO-6005) or of a newer version (HPO-6006), or cannot be opened or made (HPO-6003, 6007, 6008).
  */
 export function openJournal(path: string, options: JournalOptions = {}): SqliteJournal {
-  const { checkpointMs = 250, failpoints = noFailpoints } = options;
-  const lock = path === ':memory:' ? null : lockJournal(path);
-  if (lock !== null) keepPrivate(path);
+  const { checkpointMs = 250, failpoints = noFailpoints, clock = nodeClock, onTakenOver = () => undefined } = options;
+  const lock = path === ':memory:' ? null : (options.lock ?? lockFile)(path);
   let db: DatabaseSync | null = null;
   try {
     const opened = openForWriting(path);
     db = opened;
     const epoch = failpoints.step('journal.epoch', () => beginEpoch(opened, path));
-    return new SqliteJournal(opened, path, epoch, lock, { checkpointMs, failpoints });
+    return new SqliteJournal(opened, path, epoch, lock, { checkpointMs, failpoints, clock, onTakenOver });
   } catch (error) {
     db?.close();
     lock?.[Symbol.dispose]();
@@ -44,6 +53,8 @@ export function openJournal(path: string, options: JournalOptions = {}): SqliteJ
     throw storeError(error, path);
   }
 }
+
+type WriterOptions = Required<Omit<JournalOptions, 'lock'>>;
 
 export class SqliteJournal implements Disposable {
   readonly path: string;
@@ -53,21 +64,25 @@ export class SqliteJournal implements Disposable {
   readonly #lock: Disposable | null;
   readonly #checkpointMs: number | null;
   readonly #failpoints: Failpoints;
+  readonly #onTakenOver: () => void;
+  readonly #clock: Clock;
   readonly #derivation: Derivation;
   readonly #insert: StatementSync;
   readonly #setHead: StatementSync;
   #seq: number;
   #hash: Uint8Array;
   #failure: HpoError | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Disposable | null = null;
 
-  constructor(db: DatabaseSync, path: string, epoch: number, lock: Disposable | null, options: Required<JournalOptions>) {
+  constructor(db: DatabaseSync, path: string, epoch: number, lock: Disposable | null, options: WriterOptions) {
     this.#db = db;
     this.path = path;
     this.epoch = epoch;
     this.#lock = lock;
     this.#checkpointMs = options.checkpointMs;
     this.#failpoints = options.failpoints;
+    this.#onTakenOver = options.onTakenOver;
+    this.#clock = options.clock;
     this.#derivation = new Derivation(db);
     this.#insert = db.prepare('INSERT INTO hpo_event VALUES (?, ?, ?, ?, ?, ?, ?)');
     this.#setHead = db.prepare(`UPDATE hpo_meta SET value = ? WHERE key = 'head'`);
@@ -111,6 +126,12 @@ export class SqliteJournal implements Disposable {
     return readEntries(this.#db, this.path, studyId, from, this.#seq);
   }
 
+  /** The hash of the chain after an entry; null where there is none. */
+  hashAt(seq: number): Uint8Array | null {
+    const hash = this.#db.prepare('SELECT hash FROM hpo_event WHERE seq = ?').get(seq)?.['hash'];
+    return hash instanceof Uint8Array ? hash : null;
+  }
+
   /** Ids of all studies that are not deleted, oldest first. */
   studies(): readonly string[] {
     return listStudies(this.#db, this.path);
@@ -119,6 +140,13 @@ export class SqliteJournal implements Disposable {
   /** Recomputes every hash; names the first event that is not what was written. */
   verifyChain(): ChainCheck {
     return verifyChain(this.#db);
+  }
+
+  /** Whether no newer agent has taken the journal over; asked by one that may have been stopped for a while. */
+  isOurs(): boolean {
+    const isOurs = readMeta(this.#db, 'epoch') === String(this.epoch);
+    if (!isOurs) this.#onTakenOver();
+    return isOurs;
   }
 
   /** Drops the derived tables and makes them again from the events. */
@@ -183,6 +211,7 @@ export class SqliteJournal implements Disposable {
   #checkEpoch(): void {
     const epoch = readMeta(this.#db, 'epoch');
     if (epoch === String(this.epoch)) return;
+    this.#onTakenOver();
     throw new HpoError(
       'HPO-6002',
       `The journal ${this.path} was taken over by a newer agent (epoch ${epoch}; this one has ${this.epoch}); this one writes no more.`,
@@ -214,19 +243,46 @@ export class SqliteJournal implements Disposable {
       this.checkpoint();
       return;
     }
-    this.#timer ??= setTimeout(() => {
+    this.#timer ??= this.#clock.after(this.#checkpointMs, () => {
       if (!this.checkpoint()) this.#planCheckpoint([]);
-    }, this.#checkpointMs).unref();
+    });
   }
 
   #cancelTimer(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     this.#timer = null;
   }
 }
 
 /** How long a write waits for another program that writes to the file. */
 const busyTimeoutMs = 2000;
+
+/** By a file beside the journal; makes the journal's own file readable by its owner alone. */
+function lockFile(path: string): Disposable {
+  const lock = lockJournal(path);
+  try {
+    refuseRemains(path);
+    keepPrivate(path);
+    return lock;
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** SQLite would delete a WAL without its file, and an unfinished repair leaves the journal without its WAL. */
+function refuseRemains(path: string): void {
+  if (existsSync(repairedFile(path))) {
+    throw new HpoError(
+      'HPO-6009',
+      `A repair of the journal ${path} was interrupted. Nothing was changed or deleted.`,
+      'Bring it to its end: hpo doctor --repair',
+    );
+  }
+  const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (sizeOf(path) === 0 && sizeOf(`${path}-wal`) > 0)
+    throw damaged(path, `the file itself is missing or empty, and only what was last written (${path}-wal) is there`);
+}
 
 function openForWriting(path: string): DatabaseSync {
   // Optuna's foreign keys are declared and, as in Optuna, not enforced: what another tool deleted must not stop an append.
@@ -274,10 +330,21 @@ function beginEpoch(db: DatabaseSync, path: string): number {
   }
   const fault = checkHead(db);
   if (fault !== null) throw damaged(path, fault);
-  if (Number(readMeta(db, 'derivedVersion')) !== derivedVersion) rebuildDerived(db, path);
+  if (Number(readMeta(db, 'derivedVersion')) !== derivedVersion || !hasDerivedTables(db)) rebuildDerived(db, path);
   const epoch = Number(readMeta(db, 'epoch')) + 1;
   db.prepare(`UPDATE hpo_meta SET value = ? WHERE key = 'epoch'`).run(String(epoch));
   return epoch;
+}
+
+/** Another program may have dropped one. */
+function hasDerivedTables(db: DatabaseSync): boolean {
+  const names = new Set(
+    db
+      .prepare(`SELECT name FROM sqlite_master WHERE type = 'table'`)
+      .all()
+      .map((row) => row['name']),
+  );
+  return derivedTableNames.every((name) => names.has(name));
 }
 
 function describeDamage(path: string, cause: unknown): unknown {

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { HpoError } from '../protocol/errors.ts';
 import { isBusy, storeError } from './storeError.ts';
@@ -47,6 +47,17 @@ export function keepPrivate(file: string): void {
       if (process.platform !== 'win32' && (mode & 0o077) !== 0) chmodSync(path, 0o600);
     }
   } catch {}
+}
+
+/** Id of the process that holds or last held the lock of the journal at `path`; null when nobody ever did. */
+export function lastHolder(path: string): number | null {
+  if (!existsSync(`${path}.lock`)) return null;
+  const db = new DatabaseSync(`${path}.lock`, { readOnly: true });
+  try {
+    return holder(db);
+  } finally {
+    db.close();
+  }
 }
 
 function openLockFile(file: string, path: string): DatabaseSync {

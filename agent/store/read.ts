@@ -1,9 +1,12 @@
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
 import { type EventRow, eventHash, genesisHash, hex } from './chain.ts';
-import { damaged, isDamage, storeError } from './storeError.ts';
+import { damaged, isDamage, isUnopenable, outOfOrder, storeError } from './storeError.ts';
 
 /** A journal that is only looked at; the agent may have it open. */
 export interface JournalReader extends Disposable {
@@ -11,6 +14,8 @@ export interface JournalReader extends Disposable {
   read(studyId: string | null, from: number): Iterable<JournalEntry>;
   studies(): readonly string[];
   verifyChain(): ChainCheck;
+  /** Whether a writer has opened it since: what was read may be half old and half new, and must be read again. */
+  isOutdated(): boolean;
 }
 
 export type ChainCheck =
@@ -18,26 +23,88 @@ export type ChainCheck =
   /** `seq`: the first event that is not what was written; `intact`: the events before it, which are. */
   | { readonly ok: false; readonly seq: number; readonly intact: number; readonly why: string };
 
-/** Opens a journal for reading alone, a damaged one too. Throws HPO-6008 (exit code 3) when there is none. */
+/**
+ * Opens a journal for reading alone, a damaged one too. Neither the journal nor its WAL is changed, and nothing is made
+ * beside a journal that nobody has open. Throws HPO-6008 (exit code 3) when there is none.
+ */
 export function openReadOnly(path: string): JournalReader {
   if (!existsSync(path)) {
     throw new HpoError('HPO-6008', `There is no journal at ${path}.`, 'Tune a script first, or check HPO_HOME.', { exitCode: 3 });
   }
-  let db: DatabaseSync;
   try {
-    // Not defensive and with a writable schema, SQLite reads the pages that a cut file still has; nothing can be
-    // written through this connection.
-    db = new DatabaseSync(path, { readOnly: true, defensive: false });
-    db.exec('PRAGMA busy_timeout = 2000; PRAGMA writable_schema = ON');
+    const { db, isFrozen, close } = openDatabase(path);
+    return {
+      isOutdated: () => isFrozen && existsSync(`${path}-wal`),
+      read: (studyId, from) => readEntries(db, path, studyId, from, Number.MAX_SAFE_INTEGER),
+      studies: () => listStudies(db, path),
+      verifyChain: () => verifyChain(db),
+      [Symbol.dispose]: close,
+    };
   } catch (error) {
     throw storeError(error, path);
   }
-  return {
-    read: (studyId, from) => readEntries(db, path, studyId, from, Number.MAX_SAFE_INTEGER),
-    studies: () => listStudies(db, path),
-    verifyChain: () => verifyChain(db),
-    [Symbol.dispose]: () => db.close(),
-  };
+}
+
+export interface ReadOnlyDatabase {
+  readonly db: DatabaseSync;
+  /** It was closed when it was opened here, and is read as if it could not change. */
+  readonly isFrozen: boolean;
+  readonly close: () => void;
+}
+
+/** Throws what SQLite throws. */
+export function openDatabase(path: string): ReadOnlyDatabase {
+  // Whoever has it open keeps a WAL beside it. Without one SQLite would make it, and its index, only to read.
+  const isFrozen = !existsSync(`${path}-wal`);
+  if (isFrozen) {
+    const url = pathToFileURL(path);
+    url.searchParams.set('immutable', '1');
+    const db = open(url);
+    return { db, isFrozen, close: () => db.close() };
+  }
+  try {
+    const db = open(path);
+    return { db, isFrozen, close: () => db.close() };
+  } catch (error) {
+    // A WAL is read with its index, which cannot be made in a folder that nobody may write to: a copy is read instead.
+    if (!isUnopenable(error)) throw error;
+    const folder = mkdtempSync(join(tmpdir(), 'hpo-journal-'));
+    const remove = (): void => rmSync(folder, { recursive: true, force: true });
+    try {
+      const copy = join(folder, 'journal.db');
+      for (const suffix of ['', '-wal']) copyFileSync(`${path}${suffix}`, `${copy}${suffix}`);
+      const db = open(copy);
+      return {
+        db,
+        isFrozen,
+        close: () => {
+          db.close();
+          remove();
+        },
+      };
+    } catch (cause) {
+      remove();
+      throw cause;
+    }
+  }
+}
+
+function open(path: string | URL): DatabaseSync {
+  // Not defensive and with a writable schema, SQLite reads the pages that a cut file still has; nothing can be
+  // written through this connection.
+  const db = new DatabaseSync(path, { readOnly: true, defensive: false });
+  try {
+    db.exec('PRAGMA busy_timeout = 2000; PRAGMA writable_schema = ON');
+    // Only now SQLite looks at the file and at what lies beside it.
+    db.prepare('SELECT 1 FROM sqlite_master LIMIT 1').get();
+  } catch (error) {
+    if (isUnopenable(error)) {
+      db.close();
+      throw error;
+    }
+    // Damaged pages: what can be read is found out by reading.
+  }
+  return db;
 }
 
 export function* readEntries(
@@ -64,6 +131,11 @@ export function* readEntries(
 /** Rows a piece: many enough to be fast; no statement stays open between two pieces, so others may write meanwhile. */
 const pieceSize = 500;
 
+/** A damaged page may send the reader in circles. */
+export function areOrdered(rows: readonly Readonly<Record<string, SQLOutputValue>>[], after: number): boolean {
+  return rows.every((row, i) => Number(row['seq']) > (i === 0 ? after : Number(rows[i - 1]?.['seq'])));
+}
+
 /** Rows of `hpo_event` in order, up to the first that SQLite cannot read; then its error. */
 function* eventRows(
   db: DatabaseSync,
@@ -81,6 +153,7 @@ function* eventRows(
     let piece: Record<string, SQLOutputValue>[];
     try {
       piece = statement.all(...args, seq, upTo, limit);
+      if (!areOrdered(piece, seq)) throw outOfOrder();
     } catch (error) {
       // Row by row, so that those before the damage are not lost with the piece. (Not by `iterate`: Node 22.13 crashes.)
       if (!isDamage(error) || limit === 1) throw error;
@@ -152,7 +225,7 @@ export function checkHead(db: DatabaseSync): string | null {
   return head === `${row.seq} ${hex(found)}` ? null : `the last event is ${row.seq}, but the end was noted as ${head}`;
 }
 
-function eventRow(raw: Record<string, unknown>): EventRow {
+export function eventRow(raw: Record<string, unknown>): EventRow {
   return {
     seq: Number(raw['seq']),
     epoch: Number(raw['epoch']),
@@ -162,10 +235,10 @@ function eventRow(raw: Record<string, unknown>): EventRow {
   };
 }
 
-function bytes(value: unknown): Uint8Array {
+export function bytes(value: unknown): Uint8Array {
   return value instanceof Uint8Array ? value : new Uint8Array(0);
 }
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }

@@ -22,6 +22,17 @@ export function isDamage(error: unknown): boolean {
   return sqliteCode(error) === corrupt;
 }
 
+/** As SQLite would say it, had it noticed. */
+export function outOfOrder(): Error {
+  return Object.assign(new Error('its events are out of order'), { errcode: corrupt });
+}
+
+/** The file, or what SQLite needs beside it, cannot be opened; the folder may not be written to. */
+export function isUnopenable(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code === cantOpen || code === readOnly || code === permission;
+}
+
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error);
   return code === busy || code === locked;
@@ -79,7 +90,7 @@ export function damaged(path: string, what: string, cause?: unknown): HpoError {
   return new HpoError(
     'HPO-6005',
     `The journal ${path} is damaged: ${what}. Nothing was changed or deleted.`,
-    'Copy the file and the ones beside it (-wal, -shm) to a safe place, then put back a backup, or move them away to start a new journal.',
+    'Run `hpo doctor --repair`: it keeps what can be read in a new journal, moves the damaged file aside and says what is lost. Or put back a backup of the file and the ones beside it (-wal, -shm).',
     { cause },
   );
 }
