@@ -1,6 +1,6 @@
 /** The agent: one per user and home, started on demand, never tied to a window. usage: agent.cjs --home DIR [--idle-minutes N] */
-import { randomBytes } from 'node:crypto';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino, { type Logger } from 'pino';
@@ -16,7 +16,7 @@ import { HpoError } from './protocol/errors.ts';
 import { startProposer } from './proposerThread.ts';
 import { AgentServer } from './server/server.ts';
 import { AgentService } from './service.ts';
-import { openJournal, type SqliteJournal } from './store/index.ts';
+import { openJournal, SavedStates, type SqliteJournal } from './store/index.ts';
 import { type Failpoints, failpointsOf, ProcessFailpoints } from './system/failpoints.ts';
 import { nodeSystem } from './system/node.ts';
 import type { System } from './system/system.ts';
@@ -44,11 +44,23 @@ async function main(): Promise<void> {
 /** Of agents started at once, one gets the lock; the others end quietly and their clients find the one. */
 function openAsOnlyWriter(home: string, failpoints: Failpoints): SqliteJournal | null {
   try {
-    return openJournal(join(home, 'journal.db'), { failpoints });
+    return openJournal(join(home, 'journal.db'), { failpoints, onTakenOver: () => vanish(home) });
   } catch (error) {
-    if (error instanceof HpoError && error.code === 'HPO-6001') return null;
-    throw error;
+    if (!(error instanceof HpoError && error.code === 'HPO-6001')) throw error;
+    // Read by a client that finds no agent all the same.
+    process.stderr.write(`${error.code} ${error.message}\n${error.next}\n`);
+    return null;
   }
+}
+
+/**
+ * Another agent is in charge, as this one was stopped for long and somebody deleted the lock's file. Socket, discovery file and
+ * attempts are the other one's now, so this one must not even tidy up: it ends at once.
+ */
+function vanish(home: string): void {
+  const line = { level: 50, time: Date.now(), pid: process.pid, msg: 'another agent has taken over; this one ends' };
+  appendFileSync(join(home, 'agent.log'), `${JSON.stringify(line)}\n`);
+  process.kill(process.pid, 'SIGKILL');
 }
 
 async function serve(home: string, idleMs: number, journal: SqliteJournal, logger: Logger, system: System): Promise<void> {
@@ -65,9 +77,13 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.resolve(signal));
   // A client's terminal going away is no reason to end.
   process.on('SIGHUP', () => undefined);
+  // It was stopped, for however long.
+  if (process.platform !== 'win32') process.on('SIGCONT', () => void journal.isOurs());
 
+  using saved = openSaved(home, journal, log);
   await using driver = new Driver({
     journal,
+    saved,
     clock: system.clock,
     failpoints,
     output,
@@ -96,6 +112,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   const idle = setInterval(
     () => {
       const { quietSince } = server;
+      journal.isOurs();
       if (quietSince !== null && !driver.isBusy && Date.now() - quietSince > idleMs) stop.resolve('idle');
     },
     Math.min(maxIdleCheckMs, idleMs),
@@ -104,6 +121,23 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   clearInterval(idle);
   log.info('the agent ends', { reason, ...(failpoints instanceof ProcessFailpoints ? { failpoints: failpoints.passed } : {}) });
   rmSync(discoveryFile(home), { force: true });
+}
+
+/** Null where there can be none, as on a full disk: the journal is folded then. */
+function openSaved(home: string, journal: SqliteJournal, log: Log): SavedStates | null {
+  try {
+    return new SavedStates(join(home, 'folded.db'), thisProgram(), journal);
+  } catch (error) {
+    log.error('saved states cannot be kept', { error: String(error) });
+    return null;
+  }
+}
+
+/** Tells this program from any other: a state is only read by the one that folded it. */
+function thisProgram(): string {
+  return createHash('sha256')
+    .update(readFileSync(process.argv[1] ?? ''))
+    .digest('hex');
 }
 
 function messageOf(fault: Error): string {

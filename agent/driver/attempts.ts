@@ -38,7 +38,6 @@ export class Attempts {
   readonly #ports: DriverPorts;
   readonly #host: AttemptsHost;
   readonly #attempts = new Map<string, LiveAttempt>();
-  readonly #recorded = new Map<string, OutputCursor>();
   readonly #order = new ReadingOrder();
 
   constructor(ports: DriverPorts, host: AttemptsHost) {
@@ -50,19 +49,6 @@ export class Attempts {
   /** Attempts that have not ended, or whose end is not recorded. */
   get size(): number {
     return this.#attempts.size;
-  }
-
-  /** How far output is recorded: folded, or read from the journal. */
-  remember({ studyId, event }: JournalEntry): void {
-    if (event.type !== 'metricReported' && event.type !== 'metricsDropped' && event.type !== 'attemptEnded') return;
-    const text = keyText({ studyId, trial: event.number, attempt: event.attempt });
-    if (event.type === 'attemptEnded') this.#recorded.delete(text);
-    else this.#recorded.set(text, event.cursor);
-  }
-
-  /** The journal of the study is about to be read again. */
-  forgetRecorded(studyId: string): void {
-    for (const text of this.#recorded.keys()) if (text.startsWith(`${studyId}/`)) this.#recorded.delete(text);
   }
 
   /** Only now: an attempt that has ended in the world but not yet in the journal must not be started again. */
@@ -137,7 +123,7 @@ export class Attempts {
       required: state.requiredMetrics,
       output,
       order: this.#order,
-      recorded: this.#recorded.get(keyText(key)) ?? noCursor,
+      recorded: state.live.get(key.trial)?.cursor ?? noCursor,
       onRecords: (records) => this.#report(key, records),
       onDropped: (dropped, cursor) =>
         this.#host.observe(key, { type: 'dropped', number: key.trial, attempt: key.attempt, dropped, cursor }, false),

@@ -9,6 +9,7 @@ import { Attempts } from './attempts.ts';
 import type { DriverPorts } from './ports.ts';
 import { Proposals } from './proposals.ts';
 import { messageOf, noSuchStudy, type Study } from './study.ts';
+import { StudySaver } from './studySaver.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Turns } from './turns.ts';
 
@@ -25,6 +26,7 @@ export class Driver implements AsyncDisposable {
   readonly #attempts: Attempts;
   readonly #proposals: Proposals;
   readonly #subscriptions: Subscriptions;
+  readonly #saver: StudySaver;
   readonly #cleanups = new Set<Promise<void>>();
   #capacity = 1;
 
@@ -32,19 +34,22 @@ export class Driver implements AsyncDisposable {
     this.#ports = ports;
     this.#subscriptions = new Subscriptions(ports);
     this.#proposals = new Proposals({ ...ports, onReady: (study) => this.#turns.wake(study) });
+    this.#saver = new StudySaver(ports, (studyId) => this.#turns.studies.get(studyId)?.state);
     this.#turns = new Turns(ports, {
       adopt: (studyId, state) => this.#adopt(studyId, state),
       propose: (study, context) => this.#proposals.propose(study, context),
       capacity: () => this.#capacity,
       folded: (entry) => this.#folded(entry),
+      saved: (created) => this.#saver.load(created),
       reread: (studyId) => {
-        this.#attempts.forgetRecorded(studyId);
+        this.#saver.reread(studyId);
         this.#proposals.forget(studyId);
       },
       committed: (entries) => {
         this.#attempts.settled();
         for (const entry of entries) this.#attempts.committed(entry);
         this.#subscriptions.publish(entries);
+        this.#saver.committed();
       },
       act: (study) => this.#act(study),
       recovered: () => this.#attempts.readAll(),
@@ -123,6 +128,7 @@ export class Driver implements AsyncDisposable {
   /** Writes what is known and lets go; running attempts go on for the next agent. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#turns.close();
+    if (this.#turns.fault === null) this.#saver[Symbol.dispose]();
     this.#proposals[Symbol.dispose]();
     this.#subscriptions[Symbol.dispose]();
     await this.#attempts.launched();
@@ -139,8 +145,10 @@ export class Driver implements AsyncDisposable {
   }
 
   #folded(entry: JournalEntry): void {
-    this.#attempts.remember(entry);
-    if ('number' in entry.event) this.#proposals.changed(entry.studyId, entry.event.number);
+    this.#saver.folded(entry);
+    const { studyId, event } = entry;
+    if ('number' in event) this.#proposals.changed(studyId, event.number);
+    if (event.type === 'batchEnded') for (const number of event.trials) this.#proposals.changed(studyId, number);
   }
 
   #observe(key: AttemptKey, observation: Parameters<typeof observe>[1], isUrgent: boolean): void {
@@ -185,6 +193,7 @@ export class Driver implements AsyncDisposable {
   #forget(study: Study): void {
     const { studyId, executor } = study;
     this.#turns.studies.delete(studyId);
+    this.#saver.forget(studyId);
     // A start that is under way would come after the cleaning.
     void this.#cleanUp(executor, studyId, true, Promise.all([study.cleanup, this.#attempts.forget(studyId)]));
     this.#turns.wakeAll();

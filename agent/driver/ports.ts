@@ -20,6 +20,17 @@ export interface Journal {
   lastSeq(): number;
 }
 
+/** States of studies beside the journal. Implemented by `store/savedStates.ts`; anything in it may be missing. */
+export interface SavedStates {
+  /** `seq`: the last entry that was folded. Null where there is none that counts. Reading the pages may throw. */
+  load(studyId: string): { readonly seq: number; readonly rest: string; readonly pages: Iterable<string> } | null;
+  /** A page of a state that is coming. */
+  savePage(studyId: string, page: number, seq: number, text: string): void;
+  /** Completes a state, with the last of its pages. */
+  save(studyId: string, seq: number, rest: string, nPages: number, pages: Iterable<readonly [number, string]>): void;
+  forget(studyId: string): void;
+}
+
 /** What the attempts wrote, wherever they run. */
 export interface AttemptOutput {
   /** At most `maxBytes` bytes from `offset`; empty at the end of what is there, and for a file that is not there. */
@@ -56,6 +67,8 @@ export type StartProposer = (listener: ProposerListener) => ProposerThread;
 
 export interface DriverPorts {
   readonly journal: Journal;
+  /** Absent or null: every opening folds the whole journal. */
+  readonly saved?: SavedStates | null;
   readonly clock: Clock;
   readonly failpoints: Failpoints;
   readonly output: AttemptOutput;

@@ -37,6 +37,8 @@ export interface TurnHooks {
   propose(study: Study, context: SamplerContext): Proposed | null;
   /** Most attempts that the machine may run; a study may ask for more. */
   capacity(): number;
+  /** The study as it was when its state was saved last, by its first entry; null where the journal is to be folded. */
+  saved(created: JournalEntry): StudyState | null;
   /** An event was folded, or read from the journal. */
   folded(entry: JournalEntry): void;
   /** The study is about to be read from the journal again: nothing of what was folded since the last append has happened. */
@@ -149,13 +151,18 @@ export class Turns {
 
   /** What the journal holds of a study; null where that is nothing. */
   #foldJournal(studyId: string): StudyState | null {
-    let state: StudyState | null = null;
-    for (const entry of this.#ports.journal.read(studyId, 0)) {
+    let state = this.#savedState(studyId);
+    for (const entry of this.#ports.journal.read(studyId, state?.view.seq ?? 0)) {
       if (state === null) state = createStudy(entry);
       else fold(state, entry);
       this.#hooks.folded(entry);
     }
     return state;
+  }
+
+  #savedState(studyId: string): StudyState | null {
+    for (const created of this.#ports.journal.read(studyId, 0)) return this.#hooks.saved(created);
+    return null;
   }
 
   #adopt(studyId: string, state: StudyState): Study {

@@ -9,6 +9,7 @@ export { nextContext } from './nextTrial.ts';
 export { observe, type Observation } from './observe.ts';
 export { planStudy } from './plan.ts';
 export { ProposalMirrors, type ProposerAnswer, type ProposerRequest } from './proposalMirrors.ts';
+export { loadStudy, savedPageSize, savePage, saveRest } from './savedState.ts';
 export { StudyState } from './state.ts';
 export { stateHash } from './stateHash.ts';
 export { userPoint } from './userPoint.ts';

@@ -133,12 +133,13 @@ export class StudyState {
   readonly #scheduler: Scheduler;
   readonly #requiredMetrics: readonly string[];
 
-  constructor(entry: JournalEntry) {
+  /** @param schedulerState where the scheduler stands; absent: at its beginning */
+  constructor(entry: JournalEntry, schedulerState?: Scheduler['state']) {
     this.view = createView(entry);
     const { spec } = this.view;
     this.#base = new ProposalBase(spec);
     this.baseline = baselineOf(spec, this.space);
-    this.#scheduler = createScheduler(spec.search.scheduler, schedulerConfig(spec, this.baseline !== null));
+    this.#scheduler = createScheduler(spec.search.scheduler, schedulerConfig(spec, this.baseline !== null), schedulerState);
     this.schedulerState = this.#scheduler.state;
     this.#requiredMetrics = requiredMetrics(spec, this.constraints);
     this.history = new History(this.space);
