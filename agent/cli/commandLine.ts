@@ -104,7 +104,7 @@ export class CommandLine {
 
   /** Colours only where a person sees them; NO_COLOR is respected. */
   style(style: Style, text: string, stream: NodeJS.WriteStream = this.stdout): string {
-    return styleText(style, text, { stream }).replaceAll('\u001b', this.#escape);
+    return styleText(style, printable(text), { stream }).replaceAll('\u001b', this.#escape);
   }
 
   #shown(text: string): string {

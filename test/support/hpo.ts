@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const cli = join(import.meta.dirname, '..', '..', 'dist', 'cli.cjs');
+/** The command line's bundle. */
+export const cliMain: string = join(import.meta.dirname, '..', '..', 'dist', 'cli.cjs');
 
 export interface Result {
   readonly code: number | null;
@@ -35,7 +36,7 @@ export class Hpo implements AsyncDisposable {
   }
 
   spawn(...args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
-    return spawn(process.execPath, [cli, ...args], { cwd: this.project, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
+    return spawn(process.execPath, [cliMain, ...args], { cwd: this.project, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
   /** Runs a command to its end. */
