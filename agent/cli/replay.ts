@@ -63,7 +63,15 @@ interface Folded {
 
 function replayed(first: JournalEntry, entries: readonly JournalEntry[]): StudyState {
   const state = createStudy(first);
-  for (const entry of entries) fold(state, entry);
+  for (const entry of entries) {
+    try {
+      fold(state, entry);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const next = 'look for what was changed with: hpo replay STUDY --verify';
+      throw new HpoError('HPO-4045', `event ${entry.seq} cannot follow from those before it: ${why}`, next, { cause });
+    }
+  }
   return state;
 }
 
@@ -77,15 +85,17 @@ async function verify(folded: Folded, sample: number, chain: ChainCheck | null):
   for (const entry of entries) {
     const difference = check.next(entry);
     if (difference !== null) differences.push(difference);
+    if (check.fault !== null) break;
     if (progress.isDue()) await progress.tell(check.nAsked);
   }
   const isSame = differences.length === 0 && chain?.ok !== false;
   if (!isSame) line.exitCode = 1;
   const { nDecisions: decisions, nAsked: points } = check;
-  printState(folded, check.state, { isSame, decisions, points, of: numbers.length, differences, chain });
+  printState(folded, check.state, { isSame, decisions, points, of: numbers.length, differences, fault: check.fault, chain });
   if (folded.json) return;
   for (const difference of differences.slice(0, maxShown)) line.print(differenceText(difference));
   if (differences.length > maxShown) line.print(`and ${differences.length - maxShown} more: see all with --json`);
+  if (check.fault !== null) line.print(`fault   ${check.fault}: nothing after this event can be compared`);
   if (chain?.ok === false) line.print(`chain   broken: ${chain.why}`);
   const among = points === numbers.length ? '' : `${points} of `;
   const result = differences.length === 0 ? 'all as recorded' : plural(differences.length, 'difference');

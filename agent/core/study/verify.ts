@@ -40,6 +40,8 @@ export class DecisionCheck {
   nDecisions = 0;
   /** Points that the sampler was asked for again. */
   nAsked = 0;
+  /** Why an entry cannot follow at all, so that nothing after it can be compared; null while there is none. */
+  fault: string | null = null;
   readonly #options: VerifyOptions;
   /** The study as a proposal knew it, which is behind `state` by `#ahead`. */
   readonly #known: StudyState;
@@ -54,10 +56,15 @@ export class DecisionCheck {
     this.#options = options;
   }
 
-  /** Compares and folds the next entry. */
+  /** Compares and folds the next entry; to be asked no more once there is a `fault`. */
   next(entry: JournalEntry): Difference | null {
     const difference = this.#compare(entry);
-    fold(this.state, entry);
+    try {
+      fold(this.state, entry);
+    } catch (error) {
+      this.fault = error instanceof Error ? error.message : String(error);
+      return difference ?? { seq: entry.seq, recorded: entry.event, recomputed: null };
+    }
     this.#ahead.push(entry);
     return difference;
   }

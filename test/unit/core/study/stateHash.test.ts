@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createStudy, fold, stateHash, type StudyState } from '../../../../agent/core/study/index.ts';
+import { canonicalJson } from '../../../../agent/core/space/index.ts';
+import type { JournalEntry } from '../../../../agent/protocol/events.ts';
+import { replay } from './harness.ts';
+
+/**
+ * Journals that were recorded once, and the hash of the state that they lead to: on any machine, in any time zone and language. Whoever
+ * changes what the state holds changes these, and sees it here.
+ */
+const goldens: Readonly<Record<string, string>> = {
+  ashaPromoteFaults: 'c23f43675f375fa51a96f6a7e9f9b84f6f541f2c1898cd5e4806419c2d714940',
+  ashaStop: 'd1f86e1a9e371f3ad2536693447883fb017b511a99165742f9744580e5021bd0',
+  batch: 'bf80824bedc3258d4ce8bc83ba8d92f32cdb40151ea1a6eaaab829ff07891f50',
+  gpConstraint: '8c40ca7f9d21ca63637c1d676b9a42e5489b0a00931d3aace1a8f5953d214409',
+  medianCommands: '55ff6607c1cced9c95f1505f47e363c25dba4d02556b15ec09f489daf58b8a00',
+  pbt: '5a46a929d16330bf75e2f9fa4769db73a82d6e3fc3c470e44e2d0d33e11a90c5',
+};
+
+describe('a recorded journal', () => {
+  const files = Object.entries(goldens);
+  test.each(files)('%s leads to its hash', (name, hash) => {
+    expect(stateHash(replay(journalOf(name)))).toBe(hash);
+  });
+
+  test.each(files)('%s folded on, event by event, hashes as folded from the beginning', (name) => {
+    const journal = journalOf(name);
+    let state: StudyState | null = null;
+    const every = Math.ceil(journal.length / 12);
+    for (const [i, entry] of journal.entries()) {
+      if (state === null) state = createStudy(entry);
+      else fold(state, entry);
+      if (i % every === 0) expect(stateHash(state)).toBe(stateHash(replay(journal.slice(0, i + 1))));
+    }
+  });
+
+  test('a hash is of all that is known: it changes with every event, and with any value', () => {
+    const journal = journalOf('ashaStop');
+    const whole = stateHash(replay(journal));
+    const last = journal.findLastIndex(({ event }) => event.type === 'metricReported');
+    const changed = journal.map((entry, i) =>
+      i === last && entry.event.type === 'metricReported'
+        ? { ...entry, event: { ...entry.event, values: { loss: 1.0000000000000002 } } }
+        : entry,
+    );
+    expect(stateHash(replay(changed))).not.toBe(whole);
+    expect(stateHash(replay(journal.slice(0, -1)))).not.toBe(whole);
+  });
+});
+
+describe('what is hashed', () => {
+  test.each<[unknown, unknown]>([
+    [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+    ],
+    [-0, 0],
+    [{ a: undefined, b: null }, { b: null }],
+    [NaN, 0 / 0],
+  ])('%j is %j', (a, b) => expect(canonicalJson(a)).toBe(canonicalJson(b)));
+
+  const all: readonly unknown[] = [
+    null,
+    'null',
+    NaN,
+    'NaN',
+    Infinity,
+    -Infinity,
+    0,
+    '0',
+    [],
+    {},
+    [[]],
+    new Map(),
+    new Set(),
+    new Map([[1, 2]]),
+    new Map([
+      [1, 2],
+      [3, 4],
+    ]),
+    new Map([
+      [3, 4],
+      [1, 2],
+    ]),
+    new Set([1, 2]),
+    new Set([2, 1]),
+    [1, 2],
+    new Float64Array([1, 2]),
+    new Uint8Array([1, 2]),
+    ['a', 'b'],
+    ['a,b'],
+    '\ud800',
+    '\ud801',
+  ];
+  test('different things have different texts', () => {
+    expect(new Set(all.map(canonicalJson)).size).toBe(all.length);
+  });
+});
+
+function journalOf(name: string): readonly JournalEntry[] {
+  const path = join(import.meta.dirname, '..', '..', '..', 'fixtures', 'journals', `${name}.jsonl`);
+  return readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as JournalEntry); // recorded by record.ts
+}
