@@ -1,5 +1,6 @@
 import { commands, type LogOutputChannel, type Uri, window } from 'vscode';
 import { choosePython } from './commands/choosePython.ts';
+import { messageText } from './plainText.ts';
 
 /** What was to be done, for errors that can be mended on the spot. */
 export interface ErrorContext {
@@ -13,7 +14,7 @@ export async function showError(error: unknown, log: LogOutputChannel, context?:
   log.error(error instanceof Error ? error : String(error));
   const { message, code } = describe(error);
   const button = buttonFor(code, context);
-  const chosen = await window.showErrorMessage(message, ...(button === null ? [] : [button.title]));
+  const chosen = await window.showErrorMessage(messageText(message), ...(button === null ? [] : [button.title]));
   if (button !== null && chosen === button.title) await button.press(log);
 }
 

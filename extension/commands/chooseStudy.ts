@@ -3,6 +3,7 @@ import type { StudyView } from '../../agent/protocol/view.ts';
 import { progressText } from '../format.ts';
 import type { Services } from '../services.ts';
 import type { StudyNode } from '../views/studyTree.ts';
+import { labelText } from '../plainText.ts';
 
 /** How a command is told its study: by the tree, by id from a lens or the panel, or not at all from the palette. */
 export type StudyArgument = StudyNode | string | undefined;
@@ -38,5 +39,10 @@ export async function chooseStudy(
 
 function studyItem(view: StudyView): QuickPickItem & { readonly view: StudyView } {
   const started = new Date(view.createdAt).toLocaleString();
-  return { label: view.spec.name, description: `${view.state} · ${progressText(view)}`, detail: `started ${started}`, view };
+  return {
+    label: labelText(view.spec.name),
+    description: `${view.state} · ${progressText(view)}`,
+    detail: `started ${started}`,
+    view,
+  };
 }

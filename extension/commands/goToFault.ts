@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import { Range, Uri, window, workspace } from 'vscode';
 import { plural } from '../../agent/protocol/format.ts';
 import type { Diagnostic } from '../../agent/protocol/space.ts';
+import { messageText } from '../plainText.ts';
 
 /** Says the first fault of the annotations, with a button that goes to it. True when there was one. */
 export async function refuseFaults(script: Uri, diagnostics: readonly Diagnostic[]): Promise<boolean> {
@@ -11,7 +12,7 @@ export async function refuseFaults(script: Uri, diagnostics: readonly Diagnostic
   const more = errors.length > 1 ? ` (and ${plural(errors.length - 1, 'more error')})` : '';
   const goTo = `Go to Line ${first.line}`;
   const text = `${first.file} line ${first.line}: ${first.message}${more} (${first.code})`;
-  if ((await window.showErrorMessage(text, goTo)) === goTo) await reveal(script, first);
+  if ((await window.showErrorMessage(messageText(text), goTo)) === goTo) await reveal(script, first);
   return true;
 }
 

@@ -15,6 +15,7 @@ import { bestValue } from '../format.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
 import { chooseStudy, type StudyArgument } from './chooseStudy.ts';
+import { labelText, messageText } from '../plainText.ts';
 
 /**
  * Writes the best values over the literals of the script. The change is shown in the editor first, old value beside new
@@ -38,9 +39,9 @@ function hasBest(view: StudyView): boolean {
 async function applyBest(view: StudyView, withPreview: boolean): Promise<boolean> {
   const { edits, missing } = await bestEdits(view);
   const [first] = edits;
-  if (missing.length > 0) void window.showWarningMessage(missingText(missing, first !== undefined));
+  if (missing.length > 0) void window.showWarningMessage(messageText(missingText(missing, first !== undefined)));
   if (first === undefined) {
-    if (missing.length === 0) void window.showInformationMessage(`${view.spec.name} holds the best values already.`);
+    if (missing.length === 0) void window.showInformationMessage(messageText(`${view.spec.name} holds the best values already.`));
     return false;
   }
   const shown = { preserveFocus: true, preview: false, viewColumn: columnOf(first.document.uri.toString()) };
@@ -135,5 +136,5 @@ function toItem(edit: LiteralEdit): EditItem {
   const { document, range, text, name } = edit;
   const place = `${workspace.asRelativePath(document.uri)}:${range.start.line + 1}`;
   // One line a value: the list stands over the editor, and should hide little of it.
-  return { label: name, description: `${document.getText(range)} → ${text}   ${place}`, edit };
+  return { label: labelText(name), description: labelText(`${document.getText(range)} → ${text}   ${place}`), edit };
 }

@@ -2,6 +2,7 @@ import { commands, type Disposable, Position, Range, Selection, TextEditorReveal
 import { formatDistribution, formatValue } from '../../agent/protocol/format.ts';
 import type { Parameter } from '../../agent/protocol/space.ts';
 import type { Services } from '../services.ts';
+import { labelText } from '../plainText.ts';
 
 /** A list of what is tuned in a script; choosing one goes there. */
 export function parametersCommand(services: Services): Disposable {
@@ -12,7 +13,11 @@ export function parametersCommand(services: Services): Disposable {
       return void window.showInformationMessage('Nothing in the active file is marked as tunable.');
     }
     const { parameters } = script.spec.space;
-    const items = parameters.map((parameter) => ({ label: parameter.name, description: describe(parameter), parameter }));
+    const items = parameters.map((parameter) => ({
+      label: labelText(parameter.name),
+      description: labelText(describe(parameter)),
+      parameter,
+    }));
     const picked = await window.showQuickPick(items, {
       title: 'Tuned parameters',
       placeHolder: 'Go to a parameter',

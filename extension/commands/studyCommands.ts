@@ -6,6 +6,7 @@ import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
 import type { StudyNode } from '../views/studyTree.ts';
 import { chooseStudy, type StudyArgument } from './chooseStudy.ts';
+import { labelText, messageText } from '../plainText.ts';
 
 /** Pause, resume, stop and delete a study, stop or retry one trial, retry all that failed, stop the agent. */
 export function studyCommands(services: Services): readonly Disposable[] {
@@ -95,7 +96,11 @@ export async function sendCommand(services: Services, studyId: string, command: 
 export async function confirmDelete(services: Services, view: StudyView): Promise<void> {
   const button = 'Delete';
   const detail = `${view.trials.length} trials with their values and logs go with it.${isActive(view) ? ' It is still running and will be stopped.' : ''}`;
-  const chosen = await window.showWarningMessage(`Delete the study ${view.spec.name}?`, { modal: true, detail }, button);
+  const chosen = await window.showWarningMessage(
+    messageText(`Delete the study ${view.spec.name}?`),
+    { modal: true, detail },
+    button,
+  );
   if (chosen === button) await sendCommand(services, view.studyId, { type: 'delete' });
 }
 
@@ -114,9 +119,11 @@ export async function chooseTrial(
   if (trials.length === 0) void window.showInformationMessage(none);
   const [only] = trials;
   if (number !== undefined || trials.length === 1) return only === undefined ? undefined : { view, trial: only };
-  const items = trials
-    .toReversed()
-    .map((trial) => ({ label: `#${trial.number}`, description: `${trial.state} · ${formatParams(trial.params, 80)}`, trial }));
+  const items = trials.toReversed().map((trial) => ({
+    label: `#${trial.number}`,
+    description: labelText(`${trial.state} · ${formatParams(trial.params, 80)}`),
+    trial,
+  }));
   const picked = await window.showQuickPick(items, { title, placeHolder: 'Which trial?' });
   return picked === undefined ? undefined : { view, trial: picked.trial };
 }

@@ -2,6 +2,7 @@ import { type TextDocument, Uri, window, workspace } from 'vscode';
 import { scriptPath } from '../client/studyStore.ts';
 import { isAnnotatable, isTunable } from '../editor/annotatedScripts.ts';
 import type { Services } from '../services.ts';
+import { labelText, messageText } from '../plainText.ts';
 
 const mostScripts = 500;
 
@@ -18,10 +19,10 @@ export async function tunableDocument(services: Services, target: Uri | undefine
   const [only] = scripts;
   if (only === undefined) {
     const text = `No script says that it uses ${name}. Write in the training script:  # @hpo.include ${name}`;
-    void window.showInformationMessage(text);
+    void window.showInformationMessage(messageText(text));
     return undefined;
   }
-  const items = scripts.map((uri) => ({ label: workspace.asRelativePath(uri), uri }));
+  const items = scripts.map((uri) => ({ label: labelText(workspace.asRelativePath(uri)), uri }));
   const placeHolder = `Which of the scripts that use ${name}?`;
   const picked = items.length === 1 ? only : (await window.showQuickPick(items, { title: 'Tune', placeHolder }))?.uri;
   return picked === undefined ? undefined : await workspace.openTextDocument(picked);

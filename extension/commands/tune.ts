@@ -18,6 +18,7 @@ import { pickPython } from './choosePython.ts';
 import { refuseFaults } from './goToFault.ts';
 import { chosenPython } from './python.ts';
 import { tunableDocument } from './tunableDocument.ts';
+import { labelText, messageText } from '../plainText.ts';
 
 /**
  * Tunes a script: looks at everything first, asks only for what is unknown, starts the study and shows it beside.
@@ -28,7 +29,7 @@ export async function tuneScript(services: Services, target: Uri | undefined): P
   const document = await tunableDocument(services, target);
   if (document === undefined || !(await isReady(services, document))) return undefined;
   const work = async (): Promise<string | undefined> => {
-    const name = workspace.asRelativePath(document.uri);
+    const name = labelText(workspace.asRelativePath(document.uri));
     const request = await window.withProgress(
       { location: ProgressLocation.Window, title: `HPO: checking ${name}` },
       async () => await firstRequest(services, document),
@@ -89,7 +90,7 @@ async function answerQuestions(
   request: TuneRequest,
   document: TextDocument,
 ): Promise<{ request: TuneRequest; preflight: Preflight } | undefined> {
-  const name = workspace.asRelativePath(document.uri);
+  const name = labelText(workspace.asRelativePath(document.uri));
   const preflight = await window.withProgress({ location: ProgressLocation.Window, title: `HPO: checking ${name}` }, async () => {
     return await (await services.link.client()).request('study/preflight', request);
   });
@@ -116,7 +117,7 @@ interface PickOptions {
 async function askObjective(candidates: readonly Candidate[], options: PickOptions): Promise<Partial<TuneRequest> | undefined> {
   const other = { label: '$(edit) Another metric…', metric: null, direction: null };
   const items = candidates.map(({ metric, direction }) => ({
-    label: metric,
+    label: labelText(metric),
     description: direction === null ? '' : `${direction}imize`,
     metric,
     direction,
@@ -155,12 +156,12 @@ async function askEnvironment(
   const { environment, manifest, missingPackages } = preflight;
   const make = {
     label: '$(add) Make an environment for this script',
-    description: `from ${manifest ?? ''}; made once and kept`,
+    description: labelText(`from ${manifest ?? ''}; made once and kept`),
     answer: 'auto' as const,
   };
   const keep = {
     label: '$(run) Use it as it is',
-    description: environment === null ? '' : `${environment.interpreter} (${environment.reason})`,
+    description: environment === null ? '' : labelText(`${environment.interpreter} (${environment.reason})`),
     answer: 'current' as const,
   };
   const choose = { label: '$(folder-opened) Choose another Python…', description: '', answer: 'choose' as const };
@@ -181,7 +182,7 @@ const missingLength = 48;
 async function create(services: Services, request: TuneRequest, name: string): Promise<string> {
   const location = request.env === 'auto' ? ProgressLocation.Notification : ProgressLocation.Window;
   return await window.withProgress(
-    { location, title: `HPO: starting ${name}`, cancellable: true },
+    { location, title: messageText(`HPO: starting ${name}`), cancellable: true },
     async (progress, cancellation) => {
       const client = await services.link.client();
       using _steps = reportSteps(client, progress);
@@ -197,13 +198,13 @@ async function create(services: Services, request: TuneRequest, name: string): P
 }
 
 function reportSteps(client: AgentClient, progress: Progress<{ message: string }>): Disposable {
-  return client.onProgress((message) => progress.report({ message }));
+  return client.onProgress((message) => progress.report({ message: messageText(message) }));
 }
 
 /** `20 trials, 2 at once, tpe with asha-promote; Python 3.11.2 (project .venv)`. */
 function planText({ plan, environment }: Preflight): string {
   const trials = plan.trials === null ? 'until the budget is used' : plural(plan.trials, 'trial');
-  const python = environment === null ? '' : `; Python ${environment.version} (${environment.reason})`;
+  const python = environment === null ? '' : labelText(`; Python ${environment.version} (${environment.reason})`);
   return `${trials}, ${plan.parallel} at once,${plan.batch === null ? '' : ` in batches of ${plan.batch},`} ${searchText(plan)}${python}`;
 }
 

@@ -7,6 +7,7 @@ import { progressText } from '../format.ts';
 import type { Services } from '../services.ts';
 import { type AnnotatedScript, isTunable } from './annotatedScripts.ts';
 import { pendingEdits } from './bestEdits.ts';
+import { labelText } from '../plainText.ts';
 
 const refreshMs = 500;
 /** What fits beside the other lenses in an editor that shares the window with the panel. */
@@ -79,7 +80,7 @@ async function bestLens(lens: MakeLens, document: TextDocument, view: StudyView)
   const values = pending.map(({ name, text }) => `${name}=${text}`);
   if (pending.length === 0) return lens('$(check) Best values are in the file', 'hpo.showPanel', 'Show the study', view.studyId);
   return lens(
-    `Insert best: ${joinWithin(values, valuesLength)}`,
+    labelText(`Insert best: ${joinWithin(values, valuesLength)}`),
     'hpo.insertBest',
     `Write the best values over the literals, after a preview: ${values.join(', ')}`,
     view.studyId,

@@ -6,6 +6,7 @@ import { scriptPath, type StudyStore } from '../client/studyStore.ts';
 import { decodePageState, decodeToHost } from './decode.ts';
 import { EntryFeed } from './entryFeed.ts';
 import { pageHtml } from './pageHtml.ts';
+import { printableLine } from '../../agent/protocol/printable.ts';
 
 const viewType = 'hpo.study';
 
@@ -142,7 +143,7 @@ class OpenPanel extends Disposable {
   }
 
   #showTitle(): void {
-    const title = this.#services.store.get(this.#feed.studyId)?.spec.name ?? 'Study';
+    const title = printableLine(this.#services.store.get(this.#feed.studyId)?.spec.name ?? 'Study');
     if (this.#panel.title !== title) this.#panel.title = title;
   }
 

@@ -8,6 +8,7 @@ import { scriptPath } from '../client/studyStore.ts';
 import { settings } from '../config.ts';
 import { bestValue, countedFailures } from '../format.ts';
 import type { Services } from '../services.ts';
+import { messageText } from '../plainText.ts';
 
 /** One notification when a study of this window's folders ends, or pauses itself for a fault; nothing else pops up. */
 export function endNotifications({ store }: Pick<Services, 'store'>): Disposable {
@@ -41,7 +42,10 @@ async function announcePause(view: StudyView | undefined, { reason, failure }: S
   const resume = 'Resume';
   const show = trial === null ? null : `Show Log of Trial ${trial}`;
   const actions = show === null ? [resume] : [resume, show];
-  const chosen = await window.showErrorMessage(`${view.spec.name} paused itself. ${reason} ${adviceOf(failure)}`, ...actions);
+  const chosen = await window.showErrorMessage(
+    messageText(`${view.spec.name} paused itself. ${reason} ${adviceOf(failure)}`),
+    ...actions,
+  );
   if (chosen === resume) await commands.executeCommand('hpo.resumeStudy', view.studyId);
   if (chosen !== undefined && chosen === show)
     await commands.executeCommand('hpo.showTrialLog', { kind: 'trial', studyId: view.studyId, group: 'all', number: trial });
@@ -62,13 +66,14 @@ async function announce(view: StudyView | undefined, event: Ended['event']): Pro
   if (best === null) {
     const show = 'Show';
     const text = `${view.spec.name}: the study ended without a completed trial. ${event.message} ${countedFailures(view)}`.trim();
-    if ((await window.showInformationMessage(text, show)) === show) await commands.executeCommand('hpo.showPanel', view.studyId);
+    if ((await window.showInformationMessage(messageText(text), show)) === show)
+      await commands.executeCommand('hpo.showPanel', view.studyId);
     return;
   }
   const [insert, show] = ['Insert', 'Show'];
   const metric = view.spec.objectives[0]?.metric ?? 'value';
   const chosen = await window.showInformationMessage(
-    `${view.spec.name}: best ${metric} ${bestValue(view)}, trial ${best.number}${gainText(view, best.number)}.`,
+    messageText(`${view.spec.name}: best ${metric} ${bestValue(view)}, trial ${best.number}${gainText(view, best.number)}.`),
     insert,
     show,
   );
@@ -78,7 +83,7 @@ async function announce(view: StudyView | undefined, event: Ended['event']): Pro
 
 /** The cause, which the message names, and the way to the log that shows it in full. */
 async function announceFailure(view: StudyView, message: string): Promise<void> {
-  const text = `${view.spec.name} failed. ${message}`;
+  const text = messageText(`${view.spec.name} failed. ${message}`);
   const trial = view.trials.findLast(({ failure }) => failure !== null && message.includes(failure.message));
   const number = (trial ?? view.trials.findLast(({ failure }) => failure !== null))?.number;
   if (number === undefined) return void window.showErrorMessage(text);

@@ -4,6 +4,7 @@ import type { StudyView } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
 import { progressText, stateText } from '../format.ts';
 import type { Services } from '../services.ts';
+import { printable } from '../../agent/protocol/printable.ts';
 
 const refreshMs = 500;
 
@@ -37,7 +38,9 @@ export class StudyStatus extends Disposable {
     this.#item.backgroundColor = view.failure === null ? undefined : new ThemeColor('statusBarItem.warningBackground');
     const { version, interpreter, reason } = view.spec.environment;
     const advice = view.failure === null ? '' : `\n${adviceOf(view.failure)}`;
-    this.#item.tooltip = `${view.spec.name}: ${view.message === '' ? view.state : view.message}${advice}\nPython ${version}: ${interpreter} (${reason})`;
+    this.#item.tooltip = printable(
+      `${view.spec.name}: ${view.message === '' ? view.state : view.message}${advice}\nPython ${version}: ${interpreter} (${reason})`,
+    );
     this.#item.accessibilityInformation = {
       label: `HPO study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')} trials`,
     };

@@ -18,6 +18,7 @@ import { throttle } from '../client/throttle.ts';
 import { currentValue, progressText, stateText } from '../format.ts';
 import type { Services } from '../services.ts';
 import { nodeId, type StudyNode, type TrialGroup, trialGroups, trialsOf } from './studyNodes.ts';
+import { printable, printableLine } from '../../agent/protocol/printable.ts';
 
 export type { StudyNode } from './studyNodes.ts';
 
@@ -131,7 +132,7 @@ function drawNode(view: StudyView, node: StudyNode): TreeItem {
 }
 
 function drawStudy(view: StudyView): TreeItem {
-  const item = new TreeItem(view.spec.name);
+  const item = new TreeItem(printableLine(view.spec.name));
   item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${stateText(view)}`}`;
   item.iconPath = studyIcon(view);
   const hasFailed = view.trials.some(({ state }) => state === 'failed');
@@ -140,9 +141,11 @@ function drawStudy(view: StudyView): TreeItem {
   const objectives = view.spec.objectives.map(({ metric, direction }) => `${metric} ${direction}`).join(', ');
   const { interpreter, version, reason } = view.spec.environment;
   item.tooltip = new MarkdownString()
-    .appendText(`${view.spec.script ?? view.spec.name}: ${view.state}${view.message === '' ? '' : ` (${view.message})`}`)
-    .appendText(view.failure === null ? '' : `\n${adviceOf(view.failure)}`)
-    .appendText(`\nStarted ${started}\nObjective: ${objectives}\nPython ${version}: ${interpreter} (${reason})`);
+    .appendText(
+      printable(`${view.spec.script ?? view.spec.name}: ${view.state}${view.message === '' ? '' : ` (${view.message})`}`),
+    )
+    .appendText(view.failure === null ? '' : printable(`\n${adviceOf(view.failure)}`))
+    .appendText(printable(`\nStarted ${started}\nObjective: ${objectives}\nPython ${version}: ${interpreter} (${reason})`));
   item.accessibilityInformation = {
     label: `Study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')}`,
   };
@@ -185,7 +188,7 @@ function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem
   const value = currentValue(view, trial);
   const time = trialTime(trial);
   const item = new TreeItem(`#${trial.number}`, TreeItemCollapsibleState.None);
-  item.description = [value === null ? trial.state : formatMetric(value), time, formatParams(trial.params, 60)]
+  item.description = [value === null ? trial.state : formatMetric(value), time, printableLine(formatParams(trial.params, 60))]
     .filter((part) => part !== '')
     .join(' · ');
   item.iconPath =
@@ -209,13 +212,18 @@ function trialTooltip(view: StudyView, trial: TrialView, time: string): Markdown
     `**Trial ${trial.number}** · ${trial.state}${time === '' ? '' : ` · ${time}`}\n\n| parameter | value |\n|---|---|\n`,
   );
   const row = (name: string, value: string): void =>
-    void tooltip.appendMarkdown('| ').appendText(name).appendMarkdown(' | ').appendText(value).appendMarkdown(' |\n');
+    void tooltip.appendMarkdown('| ').appendText(cell(name)).appendMarkdown(' | ').appendText(cell(value)).appendMarkdown(' |\n');
   for (const [name, value] of Object.entries(trial.params)) row(name, formatValue(value));
   for (const { metric } of view.spec.objectives) row(metric, formatMetric(trial.values[metric]));
   tooltip.appendMarkdown('\n');
-  if (trial.failure !== null) tooltip.appendText(`${trial.failure.message}\n`);
-  if (trial.reason !== '') tooltip.appendText(trial.reason);
+  if (trial.failure !== null) tooltip.appendText(printable(`${trial.failure.message}\n`));
+  if (trial.reason !== '') tooltip.appendText(printable(trial.reason));
   return tooltip;
+}
+
+/** One line in a table of Markdown, whose cells a stroke would end: it is written as a sign that looks like it. */
+function cell(text: string): string {
+  return printableLine(text).replaceAll('|', '∣');
 }
 
 const trialIcons: Readonly<Record<TrialState, readonly [icon: string, color?: string]>> = {
