@@ -149,8 +149,8 @@ function attemptFault(
         return order(`${name} counts a report after it was asked to stop for good (${live.why})`);
       return live.isStarted || live.why !== null ? null : order(`${name} reports before it has started`);
     case 'attemptStopRequested':
-      // A user may end for good what only made room.
-      if (live.why === null || (live.why === 'studyPaused' && event.why === 'user')) return null;
+      // A user, or in batches the scheduler, may end for good what only made room.
+      if (live.why === null || (live.why === 'studyPaused' && (event.why === 'user' || event.why === 'pruned'))) return null;
       return order(`${name} is asked to stop twice (${live.why}, ${event.why})`);
     case 'attemptEnded':
       return live.isStarted || live.why !== null || event.failure !== null

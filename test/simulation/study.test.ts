@@ -18,6 +18,11 @@ describe('whatever happens in whatever order', () => {
       origins: new Set<string>(),
       forks: 0,
       late: 0,
+      retried: 0,
+      alone: 0,
+      pausedForFailures: 0,
+      pausedForMachine: 0,
+      nPreempted: 0,
     };
     for (let seed = 0; seed < nSeeds; seed++) {
       const study = new VirtualStudy(seed, someSpec(seed), someFaults(seed), someLoss);
@@ -30,9 +35,23 @@ describe('whatever happens in whatever order', () => {
         seen.origins.add(origin);
         if (parent !== null) seen.forks++;
       }
+      for (const { event } of study.journal) {
+        if (event.type === 'trialRetried') seen.retried++;
+        if (event.type === 'attemptEnded' && event.failure?.kind === 'preempted') seen.nPreempted++;
+        if (event.type === 'attemptEnded' && event.failure?.message.includes('no other trial of the study runs') === true)
+          seen.alone++;
+        if (event.type !== 'studyPaused' || event.failure === undefined) continue;
+        if (event.failure.kind === 'infrastructure') seen.pausedForMachine++;
+        else seen.pausedForFailures++;
+      }
       seen.late += study.journal.filter(({ event }) => event.type === 'trialCreated' && event.basedOn !== undefined).length;
     }
     // What never happens is not tested.
+    expect(seen.retried).toBeGreaterThan(1_000);
+    expect(seen.alone).toBeGreaterThan(200);
+    expect(seen.pausedForFailures).toBeGreaterThan(3);
+    expect(seen.pausedForMachine).toBeGreaterThan(50);
+    expect(seen.nPreempted).toBeGreaterThan(1_000);
     expect([...seen.reasons].sort()).toEqual(['budget', 'exhausted', 'failed', 'goal', 'stopped']);
     expect([...seen.states].sort()).toEqual(['cancelled', 'complete', 'failed', 'infeasible', 'pruned']);
     expect([...seen.schedulers].sort()).toEqual(schedulerNames.filter((name) => name !== 'auto').toSorted());

@@ -19,7 +19,7 @@ import type { SamplerContext } from '../../agent/core/samplers/index.ts';
 import type { JournalEntry, StudyEvent } from '../../agent/protocol/events.ts';
 import type { StudyCommand } from '../../agent/protocol/requests.ts';
 import type { Params } from '../../agent/protocol/space.ts';
-import { endedTrialStates, type MetricValue, type StudySpec } from '../../agent/protocol/study.ts';
+import { endedTrialStates, type Failure, type MetricValue, type StudySpec } from '../../agent/protocol/study.ts';
 import { metricNumber, metricValue } from '../../agent/protocol/view.ts';
 import { ended, replay } from '../unit/core/study/harness.ts';
 
@@ -30,6 +30,12 @@ export interface Faults {
   readonly failed: number;
   readonly nan: number;
   readonly endsEarly: number;
+  /** Out of memory, where others run beside it; alone it fits. */
+  readonly outOfMemory: number;
+  /** Per observation: all running attempts are preempted at once. */
+  readonly storm: number;
+  /** Per observation: for a while no attempt can be started. */
+  readonly outage: number;
   /** Per observation: delivered twice, or once more much later. */
   readonly repeated: number;
   /** Per observation: the agent dies and reads its journal. */
@@ -46,6 +52,9 @@ export const noFaults: Faults = {
   failed: 0,
   nan: 0,
   endsEarly: 0,
+  outOfMemory: 0,
+  storm: 0,
+  outage: 0,
   repeated: 0,
   crash: 0,
   command: 0,
@@ -86,6 +95,11 @@ export class VirtualStudy {
   readonly #lossOf: LossOf;
   readonly #processes = new Map<string, Process>();
   readonly #endedTrials = new Set<number>();
+  /** Until when nothing can be started. */
+  #outageUntil = -1;
+  /** When failures before were last forgiven. */
+  #forgivenAt = -1;
+  #nRetriesLeft = 6;
   /** A proposal that is on its way, or has come and waits for its slot. */
   #late: { readonly proposed: Proposed; readonly number: number; isThere: boolean } | null = null;
   #happenings: Happening[] = [];
@@ -105,11 +119,27 @@ export class VirtualStudy {
 
   /** Runs until the study has ended. */
   run(): void {
-    for (let step = 0; this.state.view.state !== 'ended'; step++) {
+    for (let step = 0; this.state.view.state !== 'ended' || this.#retryAfterEnd(); step++) {
       if (step > 100_000) this.#fail('does not end');
       this.#next();
     }
     this.#checkEnd();
+  }
+
+  /** A user who was given time retries something of a study that has ended; false when nothing is. */
+  #retryAfterEnd(): boolean {
+    const retriable = this.state.view.trials.filter(({ state }) => state === 'failed' || state === 'cancelled');
+    const some = retriable[this.#rng.int(retriable.length)];
+    if (this.#faults.command === 0 || some === undefined || this.#nRetriesLeft-- <= 0) return false;
+    this.now += this.#rng.int(10_000);
+    const nTrials = this.state.view.trials.length;
+    const before = this.state.view.endReason;
+    this.#command({ type: 'retry', number: some.number });
+    if (this.state.view.state === 'ended') return some.endedAt !== this.state.trial(some.number).endedAt;
+    // Only a study that had failed goes on with everything.
+    if (before !== 'failed' && this.state.view.trials.length > nTrials)
+      this.#fail(`a study that ended (${before}) creates trials`);
+    return true;
   }
 
   #next(): void {
@@ -132,6 +162,12 @@ export class VirtualStudy {
     this.#settle();
     if (this.#chance(this.#faults.crash)) this.#crash();
     if (this.#chance(this.#faults.command)) this.#someCommand();
+    if (this.#chance(this.#faults.outage)) this.#outageUntil = this.now + this.#rng.int(60_000);
+    if (this.#chance(this.#faults.storm)) {
+      for (const process of this.#processes.values())
+        if (!process.isOver && !process.isStopAsked)
+          this.#later(this.#rng.int(3), () => this.#end(process, { isPreempted: true, exitCode: null }));
+    }
   }
 
   #chance(probability: number): boolean {
@@ -201,6 +237,10 @@ export class VirtualStudy {
     this.#processes.set(key, process);
     const { parent } = pointOf(this.state, number);
     if (parent !== null && !this.trained.has(number)) this.trained.set(number, this.trained.get(parent) ?? 0);
+    if (this.now < this.#outageUntil) {
+      this.#later(this.#rng.int(20), () => this.#end(process, { isLost: true, exitCode: null, outputTail: 'no room for it' }));
+      return;
+    }
     if (this.#chance(this.#faults.lost)) {
       this.#later(this.#rng.int(20), () => this.#end(process, { isLost: true, exitCode: null }));
       return;
@@ -224,6 +264,7 @@ export class VirtualStudy {
       preempted: befalls(this.#faults.preempted),
       failed: befalls(this.#faults.failed),
       early: befalls(this.#faults.endsEarly),
+      crowded: befalls(this.#faults.outOfMemory),
     };
     const isNan = this.#chance(this.#faults.nan);
     const goOn = (step: number): void => {
@@ -242,7 +283,9 @@ export class VirtualStudy {
           cursor: { out: step, metrics: 0 },
         });
       }
-      if (step >= dies.preempted) this.#end(process, { isPreempted: true, exitCode: null });
+      if (step >= dies.crowded && this.state.live.size > 1)
+        this.#end(process, { exitCode: null, signal: 'SIGKILL', isOutOfMemory: true });
+      else if (step >= dies.preempted) this.#end(process, { isPreempted: true, exitCode: null });
       else if (step >= dies.failed)
         this.#end(process, { exitCode: 1, outputTail: `${number % 2 === 0 ? 'even' : 'odd'} trouble` });
       else if (step >= last || (step >= dies.early && step > begin)) this.#end(process, {});
@@ -271,6 +314,8 @@ export class VirtualStudy {
       { type: 'pause' },
       { type: 'resume' },
       { type: 'scale', parallel: 1 + this.#rng.int(6) },
+      { type: 'retry', number: this.#rng.int(nTrials + 1) },
+      { type: 'retry', number: this.#rng.int(nTrials + 1) },
       { type: 'stopTrial', trial: this.#rng.int(nTrials + 1) },
       { type: 'enqueue', params: this.state.baseline === null ? {} : { ...this.state.baseline.params, ...this.#somePoint() } },
       ...(this.#chance(0.1) ? [{ type: 'stop' } as const] : []),
@@ -309,7 +354,13 @@ export class VirtualStudy {
       this.#fail(`${view.trials.length} trials, budget ${budget.trials}`);
     if (budget.resource !== null && state.spent + state.reserved > budget.resource * (1 + 1e-9))
       this.#fail(`resource ${state.spent} + ${state.reserved} of ${budget.resource}`);
+    if (event.type === 'trialRetried') this.#endedTrials.delete(event.number);
+    if (event.type === 'trialRetried' || event.type === 'studyResumed') this.#forgivenAt = this.now;
+    if (event.type === 'studyPaused' && event.failure !== undefined) this.#checkPause(event.failure);
     if (event.type === 'attemptRequested') {
+      this.#checkPatience(event.number);
+      for (const { isAlone } of state.live.values())
+        if (isAlone && state.live.size > 1) this.#fail(`${state.live.size} attempts, one of which was to be alone`);
       if (state.live.size > view.parallel) this.#fail(`${state.live.size} attempts in ${view.parallel} slots`);
       if (event.slot >= view.parallel) this.#fail(`slot ${event.slot} of ${view.parallel}`);
       const attempts = view.trials[event.number]?.attempts ?? [];
@@ -325,6 +376,30 @@ export class VirtualStudy {
 
   #audit(violations: readonly Violation[]): void {
     for (const { invariant, what } of violations) this.#fail(`${invariant}: ${what}`);
+  }
+
+  /** A study pauses itself for a machine on which nothing starts, or where no trial has done well. */
+  #checkPause({ kind }: Failure): void {
+    const hasDoneWell = this.state.view.trials.some(({ state }) =>
+      ['complete', 'pruned', 'paused', 'infeasible'].includes(state),
+    );
+    if (kind !== 'infrastructure' && hasDoneWell) this.#fail('a study in which a trial has done well pauses itself');
+    if (kind === 'infrastructure' && this.#faults.outage === 0 && this.#faults.lost === 0)
+      this.#fail('it blames a machine that is well');
+  }
+
+  /** A trial that was preempted again and again without progress does not spin. */
+  #checkPatience(number: number): void {
+    if (this.state.view.spec.checkpoint !== null) return;
+    const attempts = this.state.trial(number).attempts.slice(0, -1);
+    const others = attempts.findLastIndex(
+      ({ failure, endedAt }) => failure?.kind !== 'preempted' || (endedAt ?? 0) <= this.#forgivenAt,
+    );
+    const last = attempts.at(-1);
+    if (attempts.length - others - 1 > 3 && last?.endedAt != null && this.now - last.endedAt < 1_000)
+      this.#fail(
+        `trial ${number} comes back ${this.now - last.endedAt} ms after it was preempted for the ${attempts.length - others - 1}th time`,
+      );
   }
 
   #checkEnd(): void {
