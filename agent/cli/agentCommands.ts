@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { CommandLine } from './commandLine.ts';
+import { forceStop } from './forceStop.ts';
 
 export function agentCommands(program: Command, line: CommandLine): void {
   const agent = program.command('agent').description('the background process that owns the studies');
@@ -25,7 +26,13 @@ export function agentCommands(program: Command, line: CommandLine): void {
   agent
     .command('stop')
     .description('end it; running trials go on and the next agent takes them over')
-    .action(async () => {
+    .option('--force', 'kill it, where it does not answer')
+    .action(async (options: { readonly force?: boolean }) => {
+      if (options.force === true) {
+        const killed = await forceStop(line.home);
+        line.print(killed.length === 0 ? 'no agent is running' : `killed process ${killed.join(', ')}; running trials go on`);
+        return;
+      }
       const client = await line.runningAgent();
       if (client === null) {
         line.print('no agent is running');

@@ -32,6 +32,8 @@ export interface ConnectOptions {
   readonly version: string;
   /** Start an agent where none runs; false: reject instead. Default true. */
   readonly start?: boolean;
+  /** An agent that was asked and says nothing for this long is stuck (HPO-5016). Default: 15 s. */
+  readonly silenceMs?: number;
 }
 
 /** A connection to the agent. Requests reject with an HpoError; after `closed` everything does. */
@@ -51,6 +53,9 @@ export interface AgentClient extends AsyncDisposable {
 }
 
 const startTimeoutMs = 15_000;
+const defaultSilenceMs = 15_000;
+/** A connection looks so often within that time whether anything came; where nobody waits for an answer, it asks at every tenth look. */
+const looksPerSilence = 10;
 const retryMs = 20;
 const settleMs = 2_000;
 /** An agent that yields to another one ends at once; where that other one was just ending, a second start is needed. */
@@ -91,22 +96,22 @@ interface Running {
  * whoever comes in between looks again.
  */
 async function connectSettled(options: ConnectOptions): Promise<Running | null> {
-  for (const deadline = Date.now() + settleMs; ; await delay(retryMs)) {
+  for (const deadline = performance.now() + settleMs; ; await delay(retryMs)) {
     try {
       return await connectRunning(options);
     } catch (error) {
-      if (!(error instanceof HpoError && error.code === 'HPO-5007') || Date.now() > deadline) throw error;
+      if (!(error instanceof HpoError && error.code === 'HPO-5007') || performance.now() > deadline) throw error;
     }
   }
 }
 
 async function connectRunning(options: ConnectOptions): Promise<Running | null> {
-  const discovery = readDiscovery(options.home);
+  const discovery = discoveredAgent(options.home);
   if (discovery === null) return null;
   refuseForeignSocket(discovery.socket);
   const socket = await openSocket(discovery.socket);
   if (socket === null) return null;
-  const client = new SocketClient(socket);
+  const client = new SocketClient(socket, discovery.pid, options.silenceMs ?? defaultSilenceMs);
   try {
     const hello = await client.request('hello', {
       protocolVersion,
@@ -123,7 +128,8 @@ async function connectRunning(options: ConnectOptions): Promise<Running | null> 
   }
 }
 
-function readDiscovery(home: string): Discovery | null {
+/** The agent that says that it is there; null where none does. It may be dead. */
+export function discoveredAgent(home: string): Discovery | null {
   try {
     return discoverySchema.parse(JSON.parse(readFileSync(discoveryFile(home), 'utf8')));
   } catch {
@@ -151,21 +157,25 @@ function openSocket(path: string): Promise<Socket | null> {
 }
 
 async function startAgent(options: ConnectOptions): Promise<AgentClient> {
-  const deadline = Date.now() + startTimeoutMs;
+  const deadline = performance.now() + startTimeoutMs;
   let agent = spawnAgent(options);
-  while (Date.now() < deadline) {
+  while (performance.now() < deadline) {
     const running = await connectSettled(options);
     if (running !== null) return running.client;
     if (agent.fault !== null) {
       throw notStarted(options.home, agent.fault);
     }
-    if (agent.yieldedAt !== null && Date.now() - agent.yieldedAt > restartMs) agent = spawnAgent(options);
+    if (agent.yieldedAt !== null && performance.now() - agent.yieldedAt > restartMs) agent = spawnAgent(options);
     await delay(retryMs);
   }
+  // One that yields says to whom.
+  const holder = agent.yieldedAt === null ? '' : (readFileSync(stderrFile(options.home), 'utf8').split('\n')[0] ?? '');
   throw new HpoError(
     'HPO-5004',
-    `the agent did not answer within ${startTimeoutMs / 1000} s`,
-    `look into ${join(options.home, 'agent.log')}`,
+    `the agent did not answer within ${startTimeoutMs / 1000} s${holder === '' ? '' : `: ${holder}`}`,
+    holder === ''
+      ? `look into ${join(options.home, 'agent.log')}`
+      : 'end the one that is in the way: hpo agent stop --force; running trials go on, and the next command starts a new one',
   );
 }
 
@@ -187,7 +197,7 @@ function notStarted(home: string, fault: string): HpoError {
 interface SpawnedAgent {
   /** Why it ended although it should run. */
   fault: string | null;
-  /** When it ended because another one is in charge. */
+  /** When it ended because another one is in charge, by `performance.now()`. */
   yieldedAt: number | null;
 }
 
@@ -204,7 +214,7 @@ function spawnAgent(options: ConnectOptions): SpawnedAgent {
   const agent: SpawnedAgent = { fault: null, yieldedAt: null };
   child.once('error', (error) => (agent.fault = error.message));
   child.once('exit', (code) => {
-    if (code === 0) agent.yieldedAt = Date.now();
+    if (code === 0) agent.yieldedAt = performance.now();
     else agent.fault = `it ended with code ${code}`;
   });
   child.unref();
@@ -232,13 +242,22 @@ class SocketClient implements AgentClient {
   readonly #early: Notifications['events'][] = [];
   readonly #progress = new Set<(message: string) => void>();
   readonly #pending = new Set<(error: unknown) => void>();
+  readonly #pid: number;
+  readonly #watch: NodeJS.Timeout;
+  #looks = 0;
+  /** Whether a sign of life was asked for, and nothing has come since. */
+  #isAsked = false;
+  /** Looks since then. */
+  #silentLooks = 0;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, pid: number, silenceMs: number) {
     this.#socket = socket;
+    this.#pid = pid;
     this.#connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     socket.once('close', () => {
+      clearInterval(this.#watch);
       for (const reject of this.#pending) reject(connectionLost());
       resolve();
     });
@@ -248,6 +267,8 @@ class SocketClient implements AgentClient {
       for (const listener of this.#progress) listener(message.message);
     });
     this.#connection.listen();
+    socket.on('data', () => (this.#isAsked = false));
+    this.#watch = setInterval(() => this.#look(), silenceMs / looksPerSilence).unref();
   }
 
   async request<N extends RequestName>(
@@ -301,6 +322,22 @@ class SocketClient implements AgentClient {
     await this.closed;
   }
 
+  /** Counts looks, not time: while this machine sleeps nobody looks. Whatever comes is a sign of life. */
+  #look(): void {
+    this.#looks++;
+    if (!this.#isAsked) {
+      this.#isAsked = this.#pending.size > 0 || this.#looks % looksPerSilence === 0;
+      // Asked for once; an answer that says no is one too.
+      if (this.#isAsked) this.#connection.sendRequest('agent/status', {}).catch(() => undefined);
+      this.#silentLooks = 0;
+      return;
+    }
+    this.#silentLooks++;
+    if (this.#silentLooks < looksPerSilence && !(this.#silentLooks > 1 && isStopped(this.#pid))) return;
+    for (const reject of this.#pending) reject(agentStuck(this.#pid));
+    this.#socket.destroy();
+  }
+
   #deliver(message: Notifications['events']): void {
     const listener = this.#listeners.get(message.subscription);
     if (listener === undefined) this.#early.push(message);
@@ -317,6 +354,27 @@ function connectionLost(): HpoError {
     'HPO-5002',
     'the connection to the agent was lost',
     'run the command again: studies go on and nothing is lost',
+  );
+}
+
+/** Stopped by a signal, as far as the system says. */
+function isStopped(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^[tT]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
+
+function agentStuck(pid: number): HpoError {
+  const [how, first] = isStopped(pid)
+    ? ['it was stopped (SIGSTOP, or a debugger)', `let it go on: kill -CONT ${pid}; or end it`]
+    : ['it is there and says nothing', 'wait, if the machine is very busy; else end it'];
+  return new HpoError(
+    'HPO-5016',
+    `the agent (process ${pid}) does not answer: ${how}`,
+    `${first}: hpo agent stop --force; running trials go on, and the next command starts a new agent that takes over`,
   );
 }
 

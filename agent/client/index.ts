@@ -1,2 +1,2 @@
-export { type AgentClient, type ConnectOptions, connectAgent } from './connectAgent.ts';
+export { type AgentClient, type ConnectOptions, connectAgent, discoveredAgent } from './connectAgent.ts';
 export { defaultHome, discoveryFile } from './home.ts';

@@ -28,8 +28,11 @@ export const failpointNames = [
 ] as const;
 export type FailpointName = (typeof failpointNames)[number];
 
-/** `kill`: SIGKILL of the agent itself; `error`: EIO; `full`: ENOSPC; `short`: a part of what is to be written, then ENOSPC. */
-export const failpointActions = ['kill', 'error', 'full', 'short'] as const;
+/**
+ * `kill`: SIGKILL of the agent itself; `stop`: SIGSTOP, and it goes on there when it is continued; `error`: EIO; `full`: ENOSPC;
+ * `short`: a part of what is to be written, then ENOSPC.
+ */
+export const failpointActions = ['kill', 'stop', 'error', 'full', 'short'] as const;
 export type FailpointAction = (typeof failpointActions)[number];
 
 /** Stands at the durable steps. */
@@ -122,6 +125,7 @@ function strike(faults: readonly InjectedFault[], when: InjectedFault['when'], n
   for (const { action, when: asked } of faults) {
     if ((action === 'short' ? 'after' : asked) !== when) continue;
     if (action === 'kill') process.kill(process.pid, 'SIGKILL');
+    else if (action === 'stop') process.kill(process.pid, 'SIGSTOP');
     else throw injectedError(action === 'error' ? 'EIO' : 'ENOSPC', `injected at ${name}`);
   }
 }
