@@ -5,7 +5,7 @@ import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
 import { formatDuration, plural } from '../protocol/format.ts';
 import { countTrials } from '../protocol/view.ts';
-import { type ChainCheck, openReadOnly } from '../store/read.ts';
+import { type JournalReader, openReadOnly } from '../store/read.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy } from './findStudy.ts';
 import { wholeNumber } from './tuneOptions.ts';
@@ -43,59 +43,72 @@ async function replay(line: CommandLine, study: string, options: ReplayOptions):
     journal.studies().map((id) => ({ studyId: id })),
     study,
   );
-  const [first, ...entries] = [...journal.read(studyId, 0)].filter(({ seq }) => seq <= upTo);
-  if (first === undefined)
-    throw new HpoError('HPO-4044', `study ${studyId} has no event up to ${upTo}`, 'give a larger number with --upto', {
-      exitCode: 2,
-    });
-  const folded = { line, studyId, first, entries, json: options.json === true };
-  if (options.verify !== true) printState(folded, replayed(first, entries));
-  else await verify(folded, sample, upTo === Infinity ? journal.verifyChain() : null);
+  const told = { line, studyId, json: options.json === true };
+  if (options.verify === true) await verify(told, journal, upTo, sample);
+  else replayed(told, entriesOf(journal, studyId, upTo));
 }
 
-interface Folded {
+interface Told {
   readonly line: CommandLine;
   readonly studyId: string;
-  readonly first: JournalEntry;
-  readonly entries: readonly JournalEntry[];
   readonly json: boolean;
 }
 
-function replayed(first: JournalEntry, entries: readonly JournalEntry[]): StudyState {
-  const state = createStudy(first);
+function replayed(told: Told, entries: Iterable<JournalEntry>): void {
+  let state: StudyState | null = null;
+  let nEvents = 0;
   for (const entry of entries) {
-    try {
-      fold(state, entry);
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      const next = 'look for what was changed with: hpo replay STUDY --verify';
-      throw new HpoError('HPO-4045', `event ${entry.seq} cannot follow from those before it: ${why}`, next, { cause });
-    }
+    nEvents++;
+    if (state === null) state = createStudy(entry);
+    else foldInto(state, entry);
   }
-  return state;
+  if (state === null) throw nothingThere(told.studyId);
+  printState(told, state, nEvents, null);
 }
 
-async function verify(folded: Folded, sample: number, chain: ChainCheck | null): Promise<void> {
-  const { line, first, entries } = folded;
-  const numbers = entries.flatMap(({ event }) => (isSampled(event) ? [event.number] : []));
+function foldInto(state: StudyState, entry: JournalEntry): void {
+  try {
+    fold(state, entry);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const next = 'look for what was changed with: hpo replay STUDY --verify';
+    throw new HpoError('HPO-4045', `event ${entry.seq} cannot follow from those before it: ${why}`, next, { cause });
+  }
+}
+
+async function verify(told: Told, journal: JournalReader, upTo: number, sample: number): Promise<void> {
+  const { line, studyId, json } = told;
+  const numbers: number[] = [];
+  let lastSeq = 0;
+  let first: JournalEntry | null = null;
+  for (const entry of entriesOf(journal, studyId, upTo)) {
+    first ??= entry;
+    lastSeq = entry.seq;
+    if (isSampled(entry.event)) numbers.push(entry.event.number);
+  }
+  if (first === null) throw nothingThere(studyId);
   const asked = evenly(numbers, sample);
   const check = new DecisionCheck(first, { isAsked: (number) => asked.has(number) });
   const progress = new Progress(line, asked.size);
   const differences: Difference[] = [];
-  for (const entry of entries) {
+  let nEvents = 1;
+  // A study that runs goes on meanwhile.
+  for (const entry of entriesOf(journal, studyId, lastSeq, first.seq)) {
+    nEvents++;
     const difference = check.next(entry);
     if (difference !== null) differences.push(difference);
     if (check.fault !== null) break;
     if (progress.isDue()) await progress.tell(check.nAsked);
   }
+  const chain = upTo === Infinity ? journal.verifyChain() : null;
   const isSame = differences.length === 0 && chain?.ok !== false;
   if (!isSame) line.exitCode = 1;
-  const { nDecisions: decisions, nAsked: points } = check;
-  printState(folded, check.state, { isSame, decisions, points, of: numbers.length, differences, fault: check.fault, chain });
-  if (folded.json) return;
+  const { nDecisions: decisions, nAsked: points, fault } = check;
+  printState(told, check.state, nEvents, { isSame, decisions, points, of: numbers.length, differences, fault, chain });
+  if (json) return;
   for (const difference of differences.slice(0, maxShown)) line.print(differenceText(difference));
   if (differences.length > maxShown) line.print(`and ${differences.length - maxShown} more: see all with --json`);
-  if (check.fault !== null) line.print(`fault   ${check.fault}: nothing after this event can be compared`);
+  if (fault !== null) line.print(`fault   ${fault}: nothing after this event can be compared`);
   if (chain?.ok === false) line.print(`chain   broken: ${chain.why}`);
   const among = points === numbers.length ? '' : `${points} of `;
   const result = differences.length === 0 ? 'all as recorded' : plural(differences.length, 'difference');
@@ -104,8 +117,7 @@ async function verify(folded: Folded, sample: number, chain: ChainCheck | null):
   );
 }
 
-function printState({ line, studyId, entries, json }: Folded, state: StudyState, verified: unknown = null): void {
-  const events = entries.length + 1;
+function printState({ line, studyId, json }: Told, state: StudyState, events: number, verified: object | null): void {
   const { seq } = state.view;
   const trials = countTrials(state.view);
   const hash = stateHash(state);
@@ -116,6 +128,17 @@ function printState({ line, studyId, entries, json }: Folded, state: StudyState,
     `study   ${studyId}: ${plural(events, 'event')} up to ${seq}, ${plural(state.view.trials.length, 'trial')}${counts}`,
   );
   line.print(`state   ${hash}`);
+}
+
+function* entriesOf(journal: JournalReader, studyId: string, upTo: number, from = 0): Generator<JournalEntry> {
+  for (const entry of journal.read(studyId, from)) {
+    if (entry.seq > upTo) return;
+    yield entry;
+  }
+}
+
+function nothingThere(studyId: string): HpoError {
+  return new HpoError('HPO-4044', `study ${studyId} has no event so early`, 'give a larger number with --upto', { exitCode: 2 });
 }
 
 /** At most `most` of some numbers, evenly. */
