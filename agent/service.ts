@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { keyText } from './driver/attempts.ts';
 import type { Driver } from './driver/driver.ts';
+import type { EntrySink } from './driver/subscriptions.ts';
 import type { AttemptOutput } from './driver/ports.ts';
 import { withEarlierResults } from './earlierResults.ts';
 import { type PreflightPorts, preflight, prepareStudy } from './preflight.ts';
 import { HpoError } from './protocol/errors.ts';
-import type { JournalEntry } from './protocol/events.ts';
 import type { AgentStatus, Requests, StudySummary, TuneRequest } from './protocol/requests.ts';
 import { bestTrial, countTrials, type StudyView } from './protocol/view.ts';
 import type { RequestContext, ServedRequest, Service } from './server/server.ts';
 import { version } from './version.ts';
 
 const logChunkBytes = 1024 * 1024;
+const maxViewTrials = 5_000;
 
 export interface ServicePorts extends PreflightPorts {
   readonly driver: Driver;
@@ -45,7 +46,7 @@ export class AgentService implements Service {
       'study/preflight': (request) => preflight(request, ports),
       'study/create': (request, context) => this.#create(request, context),
       'study/list': () => ({ studies: driver.views().map((view) => withFault(summaryOf(view), driver.fault)) }),
-      'study/view': ({ studyId }) => driver.view(studyId),
+      'study/view': ({ studyId }) => smallEnough(driver.view(studyId)),
       'study/command': async ({ studyId, command }) => {
         await driver.command(studyId, command);
         return {};
@@ -62,7 +63,11 @@ export class AgentService implements Service {
     return await this.#handlers[name](params, context);
   }
 
-  subscribe(studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => void): Disposable {
+  views(studyId: string | null): { readonly seq: number; readonly views: readonly StudyView[] } {
+    return this.#ports.driver.frozenViews(studyId);
+  }
+
+  subscribe(studyId: string | null, from: number, onEntries: EntrySink): Disposable {
     return this.#ports.driver.subscribe(studyId, from, onEntries);
   }
 
@@ -110,6 +115,16 @@ export class AgentService implements Service {
       ended: bytes.length === 0 && hasEnded && found.state !== 'running' && found.state !== 'waiting',
     };
   }
+}
+
+/** An answer is one text in memory, of the agent and of whoever asks. */
+function smallEnough(view: StudyView): StudyView {
+  if (view.trials.length <= maxViewTrials) return view;
+  throw new HpoError(
+    'HPO-5018',
+    `the study ${view.studyId} has ${view.trials.length} trials, too many for one answer`,
+    'ask for its pages: update this client',
+  );
 }
 
 /** A page that ends inside a UTF-8 character leaves its bytes to the next page, unless nothing follows. */

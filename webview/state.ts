@@ -1,6 +1,6 @@
 import type { JournalEntry } from '../agent/protocol/events.ts';
 import type { TrialState } from '../agent/protocol/study.ts';
-import { foldView, type StudyView, type TrialView } from '../agent/protocol/view.ts';
+import { copyTrial, foldView, type StudyView, type TrialView } from '../agent/protocol/view.ts';
 import type { Notice, PageState, ToHost, ToPage } from './contract.ts';
 import { nextSort, type Sort } from './trialRows.ts';
 
@@ -145,10 +145,6 @@ export function foldEntries(view: StudyView, entries: readonly JournalEntry[]): 
 function doesFollow(trial: TrialView, event: JournalEntry['event']): boolean {
   if (!('attempt' in event)) return true;
   return event.type === 'attemptRequested' ? event.attempt === trial.attempts.length + 1 : event.attempt <= trial.attempts.length;
-}
-
-function copyTrial(trial: TrialView): TrialView {
-  return { ...trial, curve: trial.curve.slice(), attempts: trial.attempts.map((attempt) => ({ ...attempt })) };
 }
 
 function undecodableText(problem: string): string {

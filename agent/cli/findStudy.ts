@@ -26,5 +26,5 @@ export async function findStudyId(client: AgentClient, text: string): Promise<st
 
 export async function viewOf(line: CommandLine, study: string): Promise<StudyView> {
   const client = await line.agent();
-  return await client.request('study/view', { studyId: await findStudyId(client, study) });
+  return await client.view(await findStudyId(client, study));
 }

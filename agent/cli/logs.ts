@@ -4,7 +4,7 @@ import type { AgentClient } from '../client/index.ts';
 import { stripAnsi } from '../metrics/ansi.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { CommandLine } from './commandLine.ts';
-import { findStudyId } from './findStudy.ts';
+import { findStudy, findStudyId } from './findStudy.ts';
 
 const followMs = 300;
 
@@ -29,9 +29,11 @@ async function logs(line: CommandLine, study: string, trial: string | undefined,
   }
   const readers = new Map<number, LogReader>();
   for (;;) {
-    const view = await client.request('study/view', { studyId });
-    const numbers = number === null ? view.trials.map((known) => known.number) : [number];
-    let isOver = number !== null || view.state === 'ended';
+    const { studies } = await client.request('study/list', {});
+    const summary = findStudy(studies, studyId);
+    const nTrials = Object.values(summary.trials).reduce((sum, count) => sum + count, 0);
+    const numbers = number === null ? Array.from({ length: nTrials }, (_, known) => known) : [number];
+    let isOver = number !== null || summary.state === 'ended';
     for (const known of numbers) {
       const reader = readers.get(known) ?? new LogReader(client, studyId, known, number === null ? `[${known}] ` : '');
       readers.set(known, reader);

@@ -4,14 +4,18 @@ import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry } from '../protocol/events.ts';
 import type { StudyCommand } from '../protocol/requests.ts';
 import type { AttemptKey, StudySpec } from '../protocol/study.ts';
-import type { StudyView } from '../protocol/view.ts';
+import { copyTrial, type StudyView } from '../protocol/view.ts';
 import { Attempts } from './attempts.ts';
 import type { DriverPorts } from './ports.ts';
 import { Proposals } from './proposals.ts';
 import { messageOf, noSuchStudy, type Study } from './study.ts';
 import { StudySaver } from './studySaver.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { type EntrySink, Subscriptions } from './subscriptions.ts';
 import { Turns } from './turns.ts';
+
+/** Pauses before a cleaning that failed is tried again: doubled each time. */
+const firstRetryMs = 1_000;
+const maxRetryMs = 60_000;
 
 /**
  * The one writer. Everything that happens (an observation, a command, a timer) becomes events; events are appended
@@ -111,8 +115,23 @@ export class Driver implements AsyncDisposable {
     return [...this.#turns.studies.values()].map((study) => study.state.view);
   }
 
+  /**
+   * A study, or all, as after the last entry, which will not change: trials that have ended are shared with the live view, as
+   * they are replaced and not changed.
+   */
+  frozenViews(studyId: string | null): { readonly seq: number; readonly views: readonly StudyView[] } {
+    const views = studyId === null ? this.views() : [this.view(studyId)];
+    return {
+      seq: this.#ports.journal.lastSeq(),
+      views: views.map((view) => ({
+        ...view,
+        trials: view.trials.map((trial) => (trial.endedAt === null ? copyTrial(trial) : trial)),
+      })),
+    };
+  }
+
   /** Entries with seq > from, first the past, then the present, in order and without a gap. */
-  subscribe(studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => void): Disposable {
+  subscribe(studyId: string | null, from: number, onEntries: EntrySink): Disposable {
     return this.#subscriptions.add(studyId, from, onEntries);
   }
 
@@ -204,16 +223,29 @@ export class Driver implements AsyncDisposable {
     studyId: string,
     removeFiles: boolean,
     after: Promise<unknown> = Promise.resolve(),
+    retryMs: number = firstRetryMs,
   ): Promise<void> {
     const cleanup = after
       .then(() => executor.cleanup(studyId, { removeFiles }))
-      .catch((error: unknown) => this.#ports.log.error('could not clean up after a study', { studyId, error: messageOf(error) }))
+      .catch((error: unknown) => {
+        this.#ports.log.error('could not clean up after a study; trying again', { studyId, error: messageOf(error) });
+        this.#ports.clock.after(retryMs, () => this.#cleanUpAgain(executor, studyId, removeFiles, retryMs));
+      })
       .finally(() => {
         this.#cleanups.delete(cleanup);
         if (removeFiles && !this.#turns.isClosed) this.#prune();
       });
     this.#cleanups.add(cleanup);
     return cleanup;
+  }
+
+  /** Unless the study goes on again by now; what the next agent finds, it tidies up. */
+  #cleanUpAgain(executor: Executor, studyId: string, removeFiles: boolean, waitedMs: number): void {
+    const study = this.#turns.studies.get(studyId);
+    const isOver = removeFiles ? study === undefined : study?.state.view.state === 'ended' && study.ready === null;
+    if (!isOver || this.#turns.isClosed) return;
+    const cleanup = this.#cleanUp(executor, studyId, removeFiles, Promise.resolve(), Math.min(2 * waitedMs, maxRetryMs));
+    if (study !== undefined) study.cleanup = cleanup;
   }
 
   /** Removes stored code to which no study refers any more. */

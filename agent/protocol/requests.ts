@@ -11,7 +11,7 @@ import type {
   StudySpec,
   StudyState,
 } from './study.ts';
-import type { StudyView, TrialCounts } from './view.ts';
+import type { StudyView, TrialCounts, TrialView } from './view.ts';
 
 /** Raised by one whenever a request, an answer or an event changes its meaning. */
 export const protocolVersion = 1;
@@ -132,7 +132,13 @@ export interface Requests {
   'study/preflight': { params: TuneRequest; result: Preflight };
   'study/create': { params: TuneRequest; result: { studyId: string } };
   'study/list': { params: Record<string, never>; result: { studies: readonly StudySummary[] } };
+  /** A study as it is, in one answer; refused (HPO-5018) for one of more than 5,000 trials. */
   'study/view': { params: { studyId: string }; result: StudyView };
+  /**
+   * A study, or all, at one moment: in pages, as `page` notifications with the number that the client chose for `stream`, and
+   * then `seq`, from which a subscription goes on without a gap.
+   */
+  'study/pages': { params: { studyId: string | null; stream: number }; result: { seq: number } };
   /**
    * Entries of one study (or of all: null) with seq > from arrive as `events` notifications, first the past, then the
    * present, without a gap. Ends with the connection or `study/unsubscribe`.
@@ -164,5 +170,7 @@ export type RequestName = keyof Requests;
 export interface Notifications {
   /** What a long request is doing (making an environment, taking the snapshot), for people. */
   progress: { readonly message: string };
+  /** Some trials of a study, in order; `view` is the study without its trials. */
+  page: { readonly stream: number; readonly view: StudyView; readonly trials: readonly TrialView[] };
   events: { readonly subscription: number; readonly entries: readonly JournalEntry[] };
 }

@@ -177,9 +177,14 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
       };
       return;
     }
-    default:
-      foldTrial(view, trialAt(view, event.number), event);
+    default: {
+      const trial = trialAt(view, event.number);
+      // One that had ended is not changed but replaced: it may be on its way to someone.
+      const next = trial.endedAt === null ? trial : copyTrial(trial);
+      if (next !== trial) view.trials[event.number] = next;
+      foldTrial(view, next, event);
       return;
+    }
   }
 }
 
@@ -268,6 +273,11 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
     default:
       return unreachable(event);
   }
+}
+
+/** A trial with lists of its own. */
+export function copyTrial(trial: TrialView): TrialView {
+  return { ...trial, curve: trial.curve.slice(), attempts: trial.attempts.map((attempt) => ({ ...attempt })) };
 }
 
 function trialAt(view: StudyView, number: number): TrialView {

@@ -6,6 +6,7 @@ import {
   createMessageConnection,
   type CancellationToken,
   ErrorCodes,
+  type Message,
   type MessageConnection,
   ResponseError,
   SocketMessageReader,
@@ -15,6 +16,7 @@ import { decodeParams, requestNames } from '../protocol/decoders.ts';
 import { HpoError, type WireError } from '../protocol/errors.ts';
 import type { JournalEntry } from '../protocol/events.ts';
 import { protocolVersion, type RequestName, type Requests } from '../protocol/requests.ts';
+import type { StudyView } from '../protocol/view.ts';
 import { MessageLimit } from './messageLimit.ts';
 
 /** Windows and terminals of one user; whoever opens more would take the file descriptors that trials need. */
@@ -30,11 +32,21 @@ export interface Service {
     params: Requests[N]['params'],
     context: RequestContext,
   ): Promise<Requests[N]['result']>;
-  subscribe(studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => void): Disposable;
+  /** A study, or all, as after the entry `seq` of each, which will not change. Throws an HpoError where there is no such study. */
+  views(studyId: string | null): { readonly seq: number; readonly views: readonly StudyView[] };
+  /** `onEntries` resolves when the entries have left. */
+  subscribe(studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => Promise<void>): Disposable;
 }
 
+/** Trials of a page: a few hundred kilobytes, so that no large text is made at once. */
+const pageTrials = 500;
+/** Subscriptions of one client. */
+const maxSubscriptions = 100;
+/** Messages that may wait for a client to read them; until then nothing more is read from it. */
+const maxUnread = 32;
+
 /** Requests that concern the connection are answered by the server itself. */
-export type ServedRequest = Exclude<RequestName, 'hello' | 'study/subscribe' | 'study/unsubscribe'>;
+export type ServedRequest = Exclude<RequestName, 'hello' | 'study/pages' | 'study/subscribe' | 'study/unsubscribe'>;
 
 export interface RequestContext {
   /** Aborted when the client cancels the request or goes away. */
@@ -117,6 +129,26 @@ function prepareSocketFolder(socket: string): void {
   rmSync(socket, { force: true });
 }
 
+/** Reads nothing more from a client that does not read its answers. */
+class PacedWriter extends SocketMessageWriter {
+  readonly #socket: Socket;
+  #nUnread = 0;
+
+  constructor(socket: Socket) {
+    super(socket);
+    this.#socket = socket;
+  }
+
+  override async write(message: Message): Promise<void> {
+    if (++this.#nUnread > maxUnread) this.#socket.pause();
+    try {
+      await super.write(message);
+    } finally {
+      if (--this.#nUnread <= maxUnread && this.#socket.isPaused()) this.#socket.resume();
+    }
+  }
+}
+
 class Connection implements Disposable {
   readonly #rpc: MessageConnection;
   readonly #socket: Socket;
@@ -129,7 +161,7 @@ class Connection implements Disposable {
   constructor(socket: Socket, options: ServerOptions, onClose: () => void) {
     this.#socket = socket;
     this.#options = options;
-    this.#rpc = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+    this.#rpc = createMessageConnection(new SocketMessageReader(socket), new PacedWriter(socket));
     socket.on('error', () => socket.destroy());
     const limit = new MessageLimit();
     socket.on('data', (chunk) => {
@@ -158,7 +190,7 @@ class Connection implements Disposable {
   }
 
   tell(message: string): void {
-    if (this.#isGreeted) this.#notify('progress', { message });
+    if (this.#isGreeted) void this.#notify('progress', { message });
   }
 
   [Symbol.dispose](): void {
@@ -181,6 +213,7 @@ class Connection implements Disposable {
   async #route(name: RequestName, params: unknown, token: CancellationToken): Promise<unknown> {
     if (name === 'hello') return this.#greet(decodeParams('hello', params));
     if (!this.#isGreeted) throw new HpoError('HPO-5012', `${name} came before hello`, 'say hello first');
+    if (name === 'study/pages') return await this.#sendPages(decodeParams('study/pages', params));
     if (name === 'study/subscribe') return this.#subscribe(decodeParams('study/subscribe', params));
     if (name === 'study/unsubscribe') return this.#unsubscribe(decodeParams('study/unsubscribe', params));
     const abort = new AbortController();
@@ -189,7 +222,7 @@ class Connection implements Disposable {
     if (token.isCancellationRequested) abort.abort();
     return await this.#options.service.handle(name, decodeParams(name, params), {
       signal: AbortSignal.any([abort.signal, this.#closed.signal]),
-      progress: (message) => this.#notify('progress', { message }),
+      progress: (message) => void this.#notify('progress', { message }),
     });
   }
 
@@ -200,9 +233,24 @@ class Connection implements Disposable {
     return { protocolVersion, version: this.#options.service.version, pid: process.pid };
   }
 
+  /** A page at a time, as fast as the client reads. */
+  async #sendPages({ studyId, stream }: Requests['study/pages']['params']): Promise<Requests['study/pages']['result']> {
+    const { seq, views } = this.#options.service.views(studyId);
+    for (const { trials, ...study } of views) {
+      for (let first = 0; first === 0 || first < trials.length; first += pageTrials) {
+        if (this.#socket.destroyed) return { seq };
+        await this.#notify('page', { stream, view: { ...study, trials: [] }, trials: trials.slice(first, first + pageTrials) });
+      }
+    }
+    return { seq };
+  }
+
   #subscribe({ studyId, from }: Requests['study/subscribe']['params']): Requests['study/subscribe']['result'] {
+    if (this.#subscriptions.size >= maxSubscriptions) {
+      throw new HpoError('HPO-5017', `this client has ${maxSubscriptions} subscriptions already`, 'end some of them first');
+    }
     const subscription = this.#nextSubscription++;
-    const send = (entries: readonly JournalEntry[]): void => this.#notify('events', { subscription, entries });
+    const send = (entries: readonly JournalEntry[]): Promise<void> => this.#notify('events', { subscription, entries });
     this.#subscriptions.set(subscription, this.#options.service.subscribe(studyId, from, send));
     return { subscription };
   }
@@ -213,10 +261,11 @@ class Connection implements Disposable {
     return {};
   }
 
-  #notify(method: string, params: unknown): void {
+  /** Resolves when the message has left, or never will. */
+  async #notify(method: string, params: unknown): Promise<void> {
     if (this.#socket.destroyed) return;
     // A client that went away is noticed by its socket's close.
-    this.#rpc.sendNotification(method, params).catch(() => this.#socket.destroy());
+    await this.#rpc.sendNotification(method, params).catch(() => this.#socket.destroy());
   }
 
   #wireError(name: RequestName, error: unknown): WireError {

@@ -102,6 +102,10 @@ export class AgentLink implements AsyncDisposable {
     const { studies } = await client.request('study/list', {});
     const known = new Set(studies.map((study) => study.studyId));
     if (this.#store.list().some((view) => !known.has(view.studyId))) this.#store.reset();
+    if (this.#store.seq === 0) {
+      const { seq, views } = await client.views();
+      this.#store.adopt(seq, views);
+    }
     await client.subscribe(null, this.#store.seq, (entries) => this.#store.fold(entries));
   }
 

@@ -33,6 +33,14 @@ export class StudyStore {
     return this.list().filter((view) => scriptPath(view) === path || tunesFile(view, path));
   }
 
+  /** Everything anew: all studies as they were after the entry `seq`. */
+  adopt(seq: number, views: readonly StudyView[]): void {
+    this.#studies.clear();
+    for (const view of views) this.#studies.set(view.studyId, view);
+    this.#seq = seq;
+    this.#tell({ entries: [], isReset: true });
+  }
+
   /** Entries come in order; those seen before are skipped, so that a subscription may overlap the last one. */
   fold(entries: readonly JournalEntry[]): void {
     const fresh = entries.filter((entry) => entry.seq > this.#seq);

@@ -53,8 +53,7 @@ export class EntryFeed implements Disposable {
 
   #receive({ entries, isReset }: StoreChange): void {
     if (isReset) {
-      this.#sent = null;
-      this.#queue = [];
+      this.sendStudy();
       return;
     }
     const own = entries.filter((entry) => entry.studyId === this.#studyId);

@@ -53,3 +53,40 @@ test('a long past comes in pieces, a subscription that was ended hears nothing m
   await sleep(5);
   expect(sizes).toHaveLength(3);
 });
+
+test('a reader that does not keep up is sent no more than some thousand entries ahead, and misses nothing', async () => {
+  using world = new World();
+  world.journal.append([
+    { studyId: 's', event: { type: 'studyCreated', at: 1, spec: study() } },
+    { studyId: 's', event: { type: 'studyPaused', at: 1, reason: '' } },
+  ]);
+  await using life = await world.open();
+  const got: number[] = [];
+  let most = 0;
+  let nOnTheirWay = 0;
+  const leave: (() => void)[] = [];
+  life.driver.subscribe('s', 0, async (entries) => {
+    nOnTheirWay += entries.length;
+    most = Math.max(most, nOnTheirWay);
+    got.push(...entries.map(({ seq }) => seq));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    leave.push(resolve);
+    await promise;
+    nOnTheirWay -= entries.length;
+  });
+  const scale = async (n: number): Promise<void> => {
+    const commands = Array.from({ length: n }, (_, i) => life.driver.command('s', { type: 'scale', parallel: 1 + (i % 2) }));
+    await Promise.all(commands);
+  };
+  await until(() => got.length === 2);
+  leave.shift()?.();
+  await sleep(5);
+  for (let round = 0; round < 12; round++) await scale(1_000);
+  expect(got.length).toBeLessThan(8_000);
+  await until(() => {
+    leave.shift()?.();
+    return got.length === world.journal.lastSeq();
+  });
+  expect(got).toEqual(world.entries('s').map(({ seq }) => seq));
+  expect(most).toBeLessThanOrEqual(7_000);
+});

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createMessageConnection, type MessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
 import { describe, expect, test } from 'vitest';
+import type { StudyView } from '../../../agent/protocol/view.ts';
+import { scene } from '../../support/views.ts';
 import { until } from '../driver/world.ts';
 import { ServerWorld, version } from './world.ts';
 
@@ -185,4 +187,49 @@ describe('several clients', () => {
     abort.abort();
     await until(() => world.service.creation?.signal.aborted === true);
   });
+});
+
+describe('a study in pages', () => {
+  test.each([0, 1, 499, 500, 501, 1_700])('%i trials come whole and in order', async (n) => {
+    await using world = await ServerWorld.open();
+    const view = manyTrials(n);
+    world.service.studies = [view];
+    await using client = await world.connect();
+    expect(await client.view('s')).toEqual(view);
+    const all = await client.views();
+    expect(all.seq).toBe(7);
+    expect(all.views).toEqual([view]);
+  });
+
+  test('all studies come apart, also those without trials', async () => {
+    await using world = await ServerWorld.open();
+    world.service.studies = ['a', 'b', 'c'].map((studyId, i) => ({ ...manyTrials(i * 600), studyId }));
+    await using client = await world.connect();
+    expect((await client.views()).views.map(({ studyId, trials }) => [studyId, trials.length])).toEqual([
+      ['a', 0],
+      ['b', 600],
+      ['c', 1_200],
+    ]);
+  });
+});
+
+function manyTrials(n: number): StudyView {
+  const view = scene('running');
+  const [trial] = view.trials;
+  if (trial === undefined) throw new RangeError('the scene has no trial');
+  return { ...view, trials: Array.from({ length: n }, (_, number) => ({ ...trial, number })) };
+}
+
+test('of a client that asks and does not read, only so much waits in memory', async () => {
+  await using world = await ServerWorld.open();
+  const big = { ...manyTrials(500), message: 'x'.repeat(100_000) };
+  world.service.studies = [big];
+  using client = await bare(world);
+  await client.rpc.sendRequest('hello', hello);
+  client.socket.pause();
+  for (let stream = 0; stream < 2_000; stream++)
+    void client.rpc.sendRequest('study/pages', { studyId: 's', stream }).catch(() => {});
+  await until(() => world.service.nViewed > 10);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(world.service.nViewed).toBeLessThan(500);
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type AgentClient, connectAgent } from '../../../agent/client/index.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
 import type { JournalEntry } from '../../../agent/protocol/events.ts';
+import type { StudyView } from '../../../agent/protocol/view.ts';
 import { AgentServer, type RequestContext, type ServedRequest, type Service } from '../../../agent/server/server.ts';
 
 export const version = '1.2.3';
@@ -14,6 +15,9 @@ export class MemoryService implements Service {
   readonly version = version;
   readonly asked: [ServedRequest, unknown][] = [];
   readonly subscribers = new Set<(entries: readonly JournalEntry[]) => void>();
+  studies: readonly StudyView[] = [];
+  /** How often they were asked for. */
+  nViewed = 0;
   /** The context of the last `study/create`, which is never answered. */
   creation: RequestContext | null = null;
 
@@ -34,6 +38,11 @@ export class MemoryService implements Service {
       default:
         return {};
     }
+  }
+
+  views(_studyId: string | null): { readonly seq: number; readonly views: readonly StudyView[] } {
+    this.nViewed++;
+    return { seq: 7, views: this.studies };
   }
 
   subscribe(_studyId: string | null, from: number, onEntries: (entries: readonly JournalEntry[]) => void): Disposable {

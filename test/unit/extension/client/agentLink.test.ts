@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { AgentClient } from '../../../../agent/client/index.ts';
 import { HpoError } from '../../../../agent/protocol/errors.ts';
+import { createView, foldView, type StudyView } from '../../../../agent/protocol/view.ts';
 import type { JournalEntry } from '../../../../agent/protocol/events.ts';
 import type { RequestName, Requests } from '../../../../agent/protocol/requests.ts';
 import { AgentLink, type LinkState } from '../../../../extension/client/agentLink.ts';
@@ -56,6 +57,16 @@ class MemoryAgent {
         // The link looks at ids alone.
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the answer to the one request that is served
         return Promise.resolve({ studies: [...ids].map((studyId) => ({ studyId })) } as unknown as Requests[N]['result']);
+      },
+      view: () => Promise.reject(new Error('not served')),
+      views: () => {
+        const views = new Map<string, StudyView>();
+        for (const entry of this.journal) {
+          const view = views.get(entry.studyId);
+          if (view === undefined) views.set(entry.studyId, createView(entry));
+          else foldView(view, entry);
+        }
+        return Promise.resolve({ seq: this.journal.at(-1)?.seq ?? 0, views: [...views.values()] });
       },
       subscribe: (_studyId, from, onEntries) => {
         onEntries(this.journal.filter((entry) => entry.seq > from));
