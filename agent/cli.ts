@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { agentCommands } from './cli/agentCommands.ts';
 import { bestCommand } from './cli/best.ts';
 import { CommandLine } from './cli/commandLine.ts';
+import { doctorCommand } from './cli/doctor.ts';
 import { explainCommand } from './cli/explain.ts';
 import { enqueueCommand } from './cli/enqueue.ts';
 import { exportCommand } from './cli/exportCommand.ts';
@@ -15,6 +16,7 @@ import { serveCommand } from './cli/serve.ts';
 import { spaceCommand } from './cli/space.ts';
 import { statusCommand } from './cli/status.ts';
 import { studyCommands } from './cli/studyCommands.ts';
+import { tortureCommand } from './cli/torture.ts';
 import { trialsCommand } from './cli/trials.ts';
 import { tuneCommands } from './cli/tune.ts';
 import { version } from './version.ts';
@@ -36,7 +38,9 @@ const commands = [
   studyCommands,
   retryCommand,
   enqueueCommand,
+  doctorCommand,
   agentCommands,
+  tortureCommand,
 ];
 
 async function main(): Promise<number> {

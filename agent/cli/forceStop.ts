@@ -28,8 +28,8 @@ export async function forceStop(home: string): Promise<readonly number[]> {
   return agents;
 }
 
-/** A zombie has no arguments any more. */
-function isAgentOf(pid: number, home: string): boolean {
+/** Whether the process is the agent of this home. A zombie has no arguments any more. */
+export function isAgentOf(pid: number, home: string): boolean {
   const words = argumentsOf(pid);
   return words.includes('--home') && words.includes(home) && /\bagent\.cjs\b/.test(words);
 }

@@ -1,12 +1,7 @@
-import {
-  createFileMetricParser,
-  createMetricParser,
-  createMetricsFileParser,
-  type MetricParser,
-  type MetricRecord,
-} from '../metrics/index.ts';
-import type { Dropped, OutputCursor, OutputStream } from '../protocol/events.ts';
+import type { MetricRecord } from '../metrics/index.ts';
+import type { Dropped, OutputCursor } from '../protocol/events.ts';
 import type { AttemptKey, MetricValues, StudySpec } from '../protocol/study.ts';
+import { merged, type OutputReader, readersOf } from './outputReaders.ts';
 import type { AttemptOutput } from './ports.ts';
 import type { ReadingOrder } from './readingOrder.ts';
 import { RecordLimits } from './recordLimits.ts';
@@ -46,10 +41,7 @@ export interface IntakeOptions {
   readonly onError: (error: unknown) => void;
 }
 
-interface Stream {
-  readonly name: OutputStream;
-  /** One, or one for each metric that is read from the same file. */
-  readonly parsers: readonly MetricParser[];
+interface Stream extends OutputReader {
   offset: number;
   /** Bytes of it when it was last looked at. */
   size: number;
@@ -86,12 +78,15 @@ export class AttemptIntake {
       .finally(() => (this.#reading = null));
   }
 
-  /** Reads to the end of a finished attempt, the unfinished last line included; resolves with the end of its output as text. */
-  async finish(): Promise<string> {
+  /**
+   * Reads to the end of a finished attempt; resolves with the end of its output as text. An unfinished last line counts,
+   * unless the program was cut short: what looks like a number may then be half of one.
+   */
+  async finish(wasCutShort = false): Promise<string> {
     this.#isFinishing = true;
     await this.#reading;
     await this.#readAll();
-    for (const stream of this.#streams ?? [])
+    for (const stream of (wasCutShort ? null : this.#streams) ?? [])
       this.#emit(
         stream,
         merged(stream, (parser) => parser.end()),
@@ -100,7 +95,7 @@ export class AttemptIntake {
   }
 
   async #readAll(): Promise<void> {
-    this.#streams ??= openStreams(this.#options, await this.#startsAtZero());
+    this.#streams ??= await this.#openStreams();
     do {
       this.#isDirty = false;
       let streams = this.#streams;
@@ -136,21 +131,9 @@ export class AttemptIntake {
     }
   }
 
-  /**
-   * Whether the script counts its steps from 0. An attempt that goes on from a checkpoint does not show it; the trial's
-   * first attempt did, in its first lines.
-   */
-  async #startsAtZero(): Promise<boolean | undefined> {
+  async #openStreams(): Promise<readonly Stream[]> {
     const { key, output } = this.#options;
-    if (key.attempt === 1) return undefined;
-    for (const { name, parsers } of openStreams(this.#options, undefined)) {
-      const bytes = await output.read({ ...key, attempt: 1 }, name, 0, chunkBytes);
-      for (const parser of parsers) {
-        parser.push(bytes);
-        if (parser.startsAtZero !== undefined) return parser.startsAtZero;
-      }
-    }
-    return undefined;
+    return (await readersOf(key, this.#options, output)).map((reader) => ({ ...reader, offset: 0, size: 0 }));
   }
 
   async #lookAtSizes(streams: readonly Stream[]): Promise<void> {
@@ -184,37 +167,4 @@ export class AttemptIntake {
 
 function isLimited({ name }: Stream): boolean {
   return limitedStreams.some((limited) => limited === name);
-}
-
-/** What the study reads is read even where its name looks like a clock's, and where only a blank stands before the value. */
-function openStreams({ spec, required }: IntakeOptions, startsAtZero: boolean | undefined): readonly Stream[] {
-  const options = { expected: required, startsAtZero, maxNames: spec.limits.metricNames };
-  const files = new Map<OutputStream, MetricParser[]>();
-  for (const source of spec.metrics) {
-    if (source.type !== 'json' && source.type !== 'csv') continue;
-    const name = `work/${source.path}` as const;
-    files.set(name, [...(files.get(name) ?? []), createFileMetricParser(source, options)]);
-  }
-  return [
-    { name: 'out', parsers: [createMetricParser({ ...options, sources: spec.metrics })], offset: 0, size: 0 },
-    { name: 'metrics', parsers: [createMetricsFileParser(options)], offset: 0, size: 0 },
-    ...[...files].map(([name, parsers]) => ({ name, parsers, offset: 0, size: 0 })),
-  ];
-}
-
-/** Records of all parsers of a stream in the order of its lines: a cursor counts lines, so a line's metrics are recorded together. */
-function merged({ parsers }: Stream, read: (parser: MetricParser) => readonly MetricRecord[]): readonly MetricRecord[] {
-  const [first = [], ...others] = parsers.map(read);
-  if (others.length === 0) return first;
-  const byEnd = new Map<number, MetricRecord>();
-  for (const record of [first, ...others].flat()) {
-    const known = byEnd.get(record.end);
-    const dropped = [...(known?.dropped ?? []), ...(record.dropped ?? [])];
-    byEnd.set(record.end, {
-      ...(known ?? record),
-      values: { ...known?.values, ...record.values },
-      ...(dropped.length === 0 ? {} : { dropped }),
-    });
-  }
-  return [...byEnd.values()].sort((a, b) => a.end - b.end);
 }

@@ -44,17 +44,17 @@ export class LocalAttemptFiles implements AttemptFiles {
 
   /** Studies with a folder. */
   async studies(disk: Files): Promise<string[]> {
-    return (await names(disk, this.#studiesDir)).filter(isStudyId);
+    return (await disk.names(this.#studiesDir)).filter(isStudyId);
   }
 
   /** Attempts of a study with a folder; none when the study was cleaned up. */
   async attempts(disk: Files, studyId: string): Promise<AttemptKey[]> {
     const trialsDir = this.trialsDir(studyId);
-    const entries = await names(disk, trialsDir);
+    const entries = await disk.names(trialsDir);
     if (entries.includes(cleanedName)) return [];
     const keys: AttemptKey[] = [];
     for (const trial of entries.filter((name) => /^\d+$/.test(name))) {
-      for (const folder of await names(disk, join(trialsDir, trial))) {
+      for (const folder of await disk.names(join(trialsDir, trial))) {
         const attempt = folder.match(/^attempt-(\d+)$/)?.[1];
         if (attempt !== undefined) keys.push({ studyId, trial: Number(trial), attempt: Number(attempt) });
       }
@@ -65,6 +65,14 @@ export class LocalAttemptFiles implements AttemptFiles {
   /** Value of HPO_ATTEMPT_KEY in the environment of every process of the attempt. */
   mark(key: AttemptKey): string {
     return `${keyText(key)}@${this.#homeMark}`;
+  }
+
+  /** The attempt of a mark of this home; null for any other text. */
+  keyOf(mark: string): AttemptKey | null {
+    const match = mark.match(/^([^/]+)\/(\d+)\/(\d+)@(\w+)$/);
+    const [, studyId, trial, attempt, home] = match ?? [];
+    if (studyId === undefined || home !== this.#homeMark) return null;
+    return { studyId, trial: Number(trial), attempt: Number(attempt) };
   }
 
   isMarkOfStudy(mark: string, studyId: string): boolean {
@@ -82,7 +90,3 @@ export function isStudyId(name: string): boolean {
 }
 
 const cleanedName = '.cleaned';
-
-function names(disk: Files, dir: string): Promise<readonly string[]> {
-  return disk.names(dir).catch(() => []);
-}
