@@ -144,6 +144,17 @@ describe('progress begins the count anew', () => {
     expect(h.state.view.trials[0]?.state).toBe(state);
   });
 
+  test('a resume begins it anew too', () => {
+    const h = study(null);
+    [1, 1, 1].forEach((step, i) => loseAt(h, i + 1, step, endings.infrastructure));
+    h.command({ type: 'pause' });
+    h.command({ type: 'resume' });
+    [1, 1, 1].forEach((step, i) => loseAt(h, i + 4, step, endings.infrastructure));
+    expect(h.state.view.trials[0]?.state).toBe('running');
+    loseAt(h, 7, 1, endings.infrastructure);
+    expect(h.state.view.trials[0]?.state).toBe('failed');
+  });
+
   test('not for time: each attempt comes farther, and the number is a limit', () => {
     const h = study({ dir: 'c' }, two);
     [5, 10, 15].forEach((step, i) => loseAt(h, i + 1, step, endings.timeout));

@@ -162,6 +162,31 @@ describe('the study goes on for it', () => {
   });
 });
 
+describe('its place in the rungs', () => {
+  test('a rung that waits for all of its trials waits for it too', () => {
+    const h = new Harness(spec({ fidelity: fidelity(1, 9), search: { scheduler: 'sha', parallel: 10 }, budget: { trials: 10 } }));
+    h.see(ended(1, 1, failed));
+    h.command({ type: 'retry', number: 1 });
+    for (const number of [2, 3, 4, 5, 6, 7, 8, 9]) h.see(metric(number, 1, 1, { loss: number }), ended(number, 1));
+    expect(h.story().filter((event) => event.startsWith('trialPromoted'))).toEqual([]);
+    h.see(metric(1, 2, 1, { loss: 1 }), ended(1, 2));
+    expect(h.story().filter((event) => event.startsWith('trialPromoted'))).toEqual([1, 2, 3].map((n) => `trialPromoted ${n}`));
+  });
+
+  test('one that was cancelled while it was paused has been measured: it goes on from there', () => {
+    const h = new Harness(spec({ fidelity: fidelity(1, 9), search: { scheduler: 'asha-promote' }, budget: { trials: 3 } }));
+    h.command({ type: 'scale', parallel: 2 });
+    h.see(metric(1, 1, 1, { loss: 5 }), ended(1, 1));
+    expect(h.state.trial(1).state).toBe('paused');
+    h.command({ type: 'stopTrial', trial: 1 });
+    h.command({ type: 'retry', number: 1 });
+    expect(h.state.trial(1)).toMatchObject({ target: 3 });
+    finish(h);
+    expect(['complete', 'pruned']).toContain(h.state.trial(1).state);
+    expect(h.state.trial(1).resource).toBeGreaterThanOrEqual(3);
+  });
+});
+
 describe('the budget holds', () => {
   test('of resource', () => {
     const h = new Harness(spec({ fidelity: fidelity(1, 9), search: { scheduler: 'none' }, budget: { trials: 3, resource: 18 } }));
