@@ -29,6 +29,7 @@ const suites = {
   unit: vitest('unit'),
   contract: vitest('contract'),
   simulation: vitest('simulation'),
+  mutation: vitest('mutation'),
   integration: { ...vitest('integration'), needs: [virtualEnvironments, browser] },
   extension: { ...vitest('extension', 'test/extension/vitest.config.ts'), needs: [virtualEnvironments, browser] },
 };

@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /** One project a kind of test; `vitest --project unit` runs one of them. */
-const project = (name: string, timeoutMs: number, globalSetup: string[] = []) => ({
+const project = (name: string, timeoutMs: number, globalSetup: string[] = [], maxConcurrency = 5) => ({
   test: {
     name,
+    maxConcurrency,
     globalSetup,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
@@ -19,6 +20,8 @@ export default defineConfig({
       project('contract', 60_000),
       project('simulation', 180_000),
       project('integration', 180_000, ['test/support/built.ts']),
+      // Each of its tests runs others.
+      project('mutation', 120_000, [], 2),
     ],
   },
 });

@@ -112,6 +112,25 @@ describe.concurrent('the local executor', () => {
     expect(readFileSync(join(world.files.checkpointDir(key(0)), 'log'), 'utf8')).toBe('ran ');
   });
 
+  it('runs an attempt once, whichever of two shims claims it', async () => {
+    await using world = await openLocalWorld();
+    await using executor = world.connect(new Observer());
+    // The first attempt is there for its shim alone.
+    await executor.start(attemptOf(world, []));
+    const shim = readdirSync(join(world.homeDir, 'run')).find((name) => name.startsWith('shim-')) ?? '';
+    const dir = join(world.base, 'attempt');
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'out.log'), '');
+    const program = ['/bin/sh', '-c', 'echo ran >>"$1"; sleep 0.3', 'sh', join(dir, 'ran')];
+    const codes = Array.from({ length: 4 }, () => {
+      const args = [join(world.homeDir, 'run', shim), dir, '0', '1', 'mark', '0', '1000000', ...program];
+      const child = spawn('/bin/sh', args, { detached: true, stdio: 'ignore' });
+      return new Promise((resolve) => child.once('exit', resolve));
+    });
+    expect((await Promise.all(codes)).map(String).sort()).toEqual(['0', '75', '75', '75']);
+    expect(readFileSync(join(dir, 'ran'), 'utf8')).toBe('ran\n');
+  });
+
   it('tells a loss when the shim was killed, and ends what it held', async () => {
     await using world = await openLocalWorld();
     const observer = new Observer();

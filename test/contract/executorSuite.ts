@@ -88,7 +88,7 @@ export function text({ studyId, trial, attempt }: AttemptKey): string {
 export async function eventually(probe: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (!(await probe())) {
-    if (performance.now() > deadline) throw new Error(`never came true: ${what}`);
+    if (performance.now() > deadline) expect.fail(`never came true: ${what}`);
     await sleep(20);
   }
 }
@@ -313,6 +313,7 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
         await executor.start(attemptOf(world, [{ do: 'sleep', ms: 2_000 }], { key: key(0, 1, 'study-10') }));
         await eventually(async () => (await world.read(key(0), 'out')) === 'ready', 'it runs');
         await executor.cleanup('study-1', { removeFiles });
+        expect((await executor.studies()).toSorted()).toEqual(removeFiles ? ['study-10'] : ['study-1', 'study-10']);
         expect(await world.read(key(0), 'out')).toBe(removeFiles ? '' : 'ready');
         expect(await executor.list()).toEqual([{ key: key(0, 1, 'study-10'), state: 'running' }]);
         expect(observer.count('ended', key(0))).toBe(1);

@@ -287,6 +287,7 @@ describe('what goes wrong in a trial', () => {
         list: () => executor.list(),
         cleanup: (studyId, options) => executor.cleanup(studyId, options),
         capacity: () => executor.capacity(),
+        studies: () => executor.studies(),
         [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
       }),
     });
@@ -321,6 +322,22 @@ describe('an agent that begins', () => {
     expect(trials[0]).toMatchObject({ state: 'complete', attempts: [{}, {}] });
     const failures = world.entries('s').flatMap(({ event }) => (event.type === 'attemptEnded' ? [event.failure?.message] : []));
     expect(failures).toEqual([expect.stringContaining('vanished without a record of its end'), undefined]);
+  });
+
+  test('hears of what an earlier one started: what it prints, and its end', async () => {
+    using world = new World({ program: training(3, 100) });
+    const life = await world.open();
+    await life.driver.createStudy('s', study({ budget: { trials: 1 } }));
+    await until(() => life.driver.view('s').trials[0]?.attempts[0]?.state === 'started');
+    life.kill();
+    await using next = await world.open();
+    await until(
+      () => next.driver.view('s').state === 'ended',
+      () => next.driver.view('s'),
+      4_000,
+    );
+    expect(world.recorded('s', 0, 1).map(({ step }) => step)).toEqual([1, 2, 3]);
+    expect(world.starts.get('s/0/1')).toBe(1);
   });
 
   test('stops what runs with its mark and belongs to no study', async () => {

@@ -75,6 +75,25 @@ describe('a full disk', () => {
     expect(published).toEqual(world.entries());
   });
 
+  test('what is seen meanwhile, start, reports and end, is recorded once there is room', async () => {
+    using world = new World({ program: training(2, 5) });
+    const disk = new Disk();
+    await using life = await world.open(disk.wrap);
+    await life.driver.createStudy('s', study({ budget: { trials: 1 } }));
+    await until(() => world.starts.size === 1);
+    disk.isFull = true;
+    await until(() => disk.nRefused > 0 && world.machine.processes === 0);
+    await sleep(20);
+    disk.isFull = false;
+    await until(
+      () => life.driver.view('s').state === 'ended',
+      () => life.driver.view('s'),
+      4_000,
+    );
+    expect(life.driver.view('s').trials).toMatchObject([{ state: 'complete', attempts: [{ pid: expect.any(Number) }] }]);
+    expect(world.recorded('s', 0, 1).map(({ step }) => step)).toEqual([1, 2]);
+  });
+
   test('an agent that ends on a full disk leaves everything to the next one', async () => {
     using world = new World({ program: training(3, 1) });
     const disk = new Disk();

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import { Driver } from '../../../agent/driver/driver.ts';
 import type { Journal, StartProposer } from '../../../agent/driver/ports.ts';
 import type { Executor, ExecutorListener } from '../../../agent/executors/executor.ts';
@@ -142,6 +143,7 @@ export class Life implements AsyncDisposable {
       start: (attempt) => alive(() => executor.start(attempt)),
       stop: (key, graceMs) => alive(() => executor.stop(key, graceMs)),
       list: () => alive(() => executor.list()),
+      studies: () => alive(() => executor.studies()),
       cleanup: (studyId, options) => alive(() => executor.cleanup(studyId, options)),
       capacity: () => executor.capacity(),
       [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
@@ -180,7 +182,7 @@ export function keyOf({ studyId, trial, attempt }: AttemptKey): string {
 export async function until(condition: () => boolean, what: () => unknown = () => '', timeoutMs = 15_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited in vain: ${condition.toString()} ${JSON.stringify(what())}`);
+    if (Date.now() > deadline) expect.fail(`waited in vain: ${condition.toString()} ${JSON.stringify(what())}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

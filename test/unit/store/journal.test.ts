@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createView, foldView, type StudyView } from '../../../agent/protocol/view.ts';
 import { openJournal, type SqliteJournal } from '../../../agent/store/journal.ts';
 import { openReadOnly } from '../../../agent/store/read.ts';
@@ -31,6 +31,16 @@ function views(
     for (const entry of rest) foldView(view, entry);
     return view;
   });
+}
+
+/** Studies of a history, oldest first. */
+function notDeleted(events: readonly Appended[]): readonly string[] {
+  const studies = new Set<string>();
+  for (const { studyId, event } of events) {
+    if (event.type === 'studyCreated') studies.add(studyId);
+    if (event.type === 'studyDeleted') studies.delete(studyId);
+  }
+  return [...studies];
 }
 
 describe('what any history leaves behind', () => {
@@ -79,6 +89,7 @@ describe('what any history leaves behind', () => {
         using journal = openJournal(dir.file('journal.db'));
         journal.append(events);
         const living = views(journal, journal.studies());
+        expect(living.map(({ studyId }) => studyId)).toEqual(notDeleted(events));
         expect(living.map(({ studyId }) => studyId)).toEqual(
           query(journal.path, 'SELECT study_name FROM studies ORDER BY study_id').map((row) => row['study_name']),
         );
@@ -181,6 +192,25 @@ describe('epochs', () => {
       expect(() => old.append(of('a', [make.trial(0)]))).toThrow(expect.objectContaining({ code: 'HPO-6002' }));
     expect([...old.read(null, 0)]).toHaveLength(1);
   });
+});
+
+test('every append waits for the disk', () => {
+  using dir = tempDir();
+  const seen: unknown[] = [];
+  // The connection's own answer, just before the journal lets go of it: 2 is FULL, an fsync at each commit.
+  using _spy = vi.spyOn(DatabaseSync.prototype, 'close').mockImplementation(function (this: DatabaseSync) {
+    if (this.location()?.endsWith('journal.db') === true) seen.push(this.prepare('PRAGMA synchronous').get()?.['synchronous']);
+    this[Symbol.dispose]();
+  });
+  openJournal(dir.file('journal.db'))[Symbol.dispose]();
+  expect(seen).toEqual([2]);
+});
+
+test('a second writer is refused while there is one', () => {
+  using dir = tempDir();
+  using first = openJournal(dir.file('journal.db'));
+  expect(() => openJournal(first.path)).toThrow(expect.objectContaining({ code: 'HPO-6001' }));
+  expect(first.append(of('a', [studyCreated()]))).toHaveLength(1);
 });
 
 describe('the main file', () => {
