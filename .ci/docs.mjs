@@ -1,8 +1,9 @@
-// Makes the documentation that follows from the sources: the list of errors, and the settings in the README.
+// Makes the documentation that follows from the sources: the list of errors, what follows from failures, and the settings in the README.
 // usage: node .ci/docs.mjs [--check]   (--check: fails where what is committed differs)
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { annotationFaults } from '../agent/core/annotations/index.ts';
+import { failurePolicy, usualRetries } from '../agent/core/study/failurePolicy.ts';
 import { root } from './setup.mjs';
 
 /** Codes whose text is put together while the program runs: what they stand for. */
@@ -30,6 +31,7 @@ const isCheck = process.argv.includes('--check');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const documents = {
   'media/errors.md': errors(),
+  'media/failures.md': failures(),
   'README.md': readme.replace(
     /(<!-- settings -->\n)[\s\S]*?(<!-- \/settings -->)/,
     (_, open, close) => `${open}${settings()}${close}`,
@@ -83,6 +85,67 @@ function errors() {
     return `## ${title}\n\n| Code | What it says |\n| --- | --- |\n${rows.map(([code, text]) => `| \`${code}\` | ${text} |`).join('\n')}\n`;
   });
   return `# Errors\n\nEvery error has a stable code, and its text says what happened, why, and what to do next. Made from the sources by \`npm run docs\`.\n\n${sections.join('\n')}`;
+}
+
+function failures() {
+  const times = (count) =>
+    count === null ? 'without limit' : count === 0 ? 'no, unless you say so' : count === 1 ? 'once' : `${count} times`;
+  const seconds = (ms) => (ms >= 60_000 ? `${ms / 60_000} min` : `${ms / 1_000} s`);
+  const wait = ({ nAtOnce, firstMs, factor, capMs }) =>
+    `${nAtOnce === 0 ? 'after' : `${nAtOnce} times at once, then after`} ${[0, 1, 2].map((n) => seconds(firstMs * factor ** n)).join(', ')} … at most ${seconds(capMs)}`;
+  const needs = { checkpoint: ', with a checkpoint', company: ', where others ran beside it' };
+  const rows = Object.entries(failurePolicy).map(([kind, rule]) => {
+    const { setting, backOff } = rule;
+    const again =
+      setting === null
+        ? 'no'
+        : `${times(usualRetries[setting])}${rule.needs === null ? '' : needs[rule.needs]} (\`${setting}=\`)`;
+    const when =
+      setting === null
+        ? '–'
+        : backOff === null
+          ? rule.needs === 'company'
+            ? 'while no other trial of the study runs'
+            : 'at once'
+          : wait(backOff);
+    const count = setting === null ? '–' : rule.isResetByProgress ? 'yes' : 'no';
+    const learns = rule.isTrialsFault ? 'to keep away' : 'what was reported';
+    return `| ${rule.title} (\`${kind}\`) | ${again} | ${when} | ${count} | ${learns} | ${rule.because} |`;
+  });
+  return `# What follows from a failure
+
+Made from the sources by \`npm run docs\`.
+
+| What went wrong | Tried again | When | Count begins anew with progress | The sampler learns | Why |
+| --- | --- | --- | --- | --- | --- |
+${rows.join('\n')}
+
+- How often: \`# @hpo.retry lost=5 timeout=2\` in the script, \`retry: {lost: 5}\` in an \`hpo.yml\`, or \`hpo tune SCRIPT --retry lost=5\`, which wins.
+- Waits are up to half shorter or longer than said, each trial's its own, so that trials that were lost together do not return together.
+- A further attempt has the same number, values and seed. With \`@hpo.checkpoint\` it goes on from the trial's checkpoint, else it begins
+  afresh. Progress is an attempt that came farther than all before it, with a checkpoint.
+- When a trial is tried again no more, it has failed. What was retried is in \`hpo trials\`, the panel and the log of each attempt.
+
+## A study that pauses itself
+
+- **All fail alike.** Nothing has worked, and as many trials as run at once, at least three, failed with one cause (or the first one, where
+  the script cannot even begin): the study pauses and says the cause once, with what mends it. What still runs goes on to its end, and if
+  it does well, so does the study. Where no trial would be left to run, it ends as \`failed\` instead.
+- **The machine.** A trial used up its further attempts because nothing can be started (processes, files, the interpreter) or the disk is
+  full, and nothing else has worked meanwhile: no trial is lost for it, they wait for \`hpo resume\`.
+
+\`hpo tune\` then ends with exit code 1; with \`--json\` its last line is \`{type: "studyPaused", studyId, message, failure: {kind, code, message},
+next, trials, best}\` in place of \`studyEnded\`, once none of its trials runs. \`hpo status\` says the same later.
+
+A study keeps the copy of the code, the interpreter and the limits that it began with. So a cause in the script means tuning again; a cause
+elsewhere (data that is linked, packages, memory, disk) is mended there, and the study goes on: \`hpo retry STUDY --failed\` tries what failed
+again and then the rest, \`hpo resume STUDY\` the rest alone.
+
+## Trying again by hand
+
+\`hpo retry STUDY TRIAL…\` gives failed or cancelled trials a new attempt, from the checkpoint where there is one, also after the study has
+ended: it goes on for them, within its budget, and ends as it had. A study that had ended because everything failed goes on with everything.
+`;
 }
 
 function settings() {
