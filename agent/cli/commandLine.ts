@@ -140,7 +140,7 @@ export class CommandLine {
 }
 
 /** `agent.cjs` lies beside the command line's own bundle. */
-function agentBundle(): string {
+export function agentBundle(): string {
   const path = join(import.meta.dirname, 'agent.cjs');
   if (existsSync(path)) return path;
   throw new HpoError('HPO-5008', `the agent's program is not at ${path}`, 'build it: npm run build');

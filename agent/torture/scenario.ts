@@ -1,12 +1,14 @@
 import type { InvariantName, Violation } from '../audit/invariants.ts';
 
-/** A fault that is done to real agents, and what must hold afterwards. One a file. */
+/** A fault that is done to real agents, and what must hold afterwards. */
 export interface Scenario {
-  /** As shown in the table: `kill -9 of the agent`. */
+  /** Unique: `agent killed at random`. */
   readonly name: string;
+  /** What the table sums up: `kill -9 of the agent`. */
+  readonly kind: string;
   /** Why it cannot be done on this machine, or null. */
   missing(): Promise<string | null>;
-  /** Runs once, on a home of its own; everything it starts has ended when it resolves. */
+  /** Runs once, on a home of its own; everything it starts has ended when it resolves. Rejects where the fault could not be injected. */
   run(context: TortureContext): Promise<Outcome>;
 }
 
@@ -22,6 +24,7 @@ export interface TortureContext {
 export interface Outcome {
   /** Faults that were injected. */
   readonly faults: number;
+  /** How often each invariant was checked. */
   readonly checks: ReadonlyMap<InvariantName, number>;
   readonly violations: readonly Violation[];
 }
