@@ -125,7 +125,7 @@ function printState({ line, studyId, json }: Told, state: StudyState, events: nu
   const states = Object.entries(trials).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []));
   const counts = states.length === 0 ? '' : ` (${states.join(', ')})`;
   line.print(
-    `study   ${studyId}: ${plural(events, 'event')} up to ${seq}, ${plural(state.view.trials.length, 'trial')}${counts}`,
+    `study   ${studyId}: ${plural(events, 'event')}, the last is ${seq}; ${plural(state.view.trials.length, 'trial')}${counts}`,
   );
   line.print(`state   ${hash}`);
 }

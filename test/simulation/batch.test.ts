@@ -5,7 +5,7 @@ import { type SamplerName, schedulerNames, type StudySpec } from '../../agent/pr
 import { fidelity, parameter, proposeAgain, spec } from '../unit/core/study/harness.ts';
 import { type Faults, noFaults, VirtualStudy } from './virtualStudy.ts';
 
-const nSeeds = 300;
+const nSeeds = 150;
 const workers = [1, 2, 4, 8] as const;
 /** `pbt` is refused in batches. */
 const schedulers = schedulerNames.filter((name) => name !== 'pbt');

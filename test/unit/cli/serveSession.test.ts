@@ -271,6 +271,26 @@ interface Answer {
   readonly decision: string;
 }
 
+test('in batches the same is asked for, whoever is told of first', () => {
+  const play = (order: (numbers: number[]) => number[]) => {
+    const session = new ServeSession();
+    const say = (request: object): Answer => JSON.parse(session.answer(JSON.stringify(request))) as Answer;
+    expect(say(create({ sampler: 'tpe', batch: 3, maxTrials: 11, seed: 4 }))).toEqual(ok);
+    const asked: unknown[] = [];
+    for (;;) {
+      const { trials } = say(ask(8));
+      if (trials.length === 0) return asked;
+      expect(trials.length).toBeLessThanOrEqual(3);
+      asked.push(trials);
+      for (const number of order(trials.map((trial) => trial.number)))
+        say({ tell: { number, state: 'complete', values: { loss: trials.find((trial) => trial.number === number)?.params.lr } } });
+    }
+  };
+  const forth = play((numbers) => numbers);
+  expect(forth.map((trials) => (trials as unknown[]).length)).toEqual([3, 3, 3, 2]);
+  expect(play((numbers) => numbers.toReversed())).toEqual(forth);
+});
+
 test('a fork of population-based training names the trial whose checkpoint it begins with', () => {
   const session = new ServeSession();
   const say = (request: object): Answer => JSON.parse(session.answer(JSON.stringify(request))) as Answer;
