@@ -300,7 +300,7 @@ describe('what goes wrong in a trial', () => {
       .flatMap(({ event }) => (event.type === 'attemptEnded' && event.failure !== null ? [event.failure] : []));
     expect(failure).toMatchObject({
       kind: 'infrastructure',
-      message: expect.stringMatching(/no folder \/long.*EACCES\. It is tried again/),
+      message: expect.stringMatching(/no folder \/long.*EACCES\..* It is tried again/),
     });
   });
 });

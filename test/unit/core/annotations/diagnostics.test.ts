@@ -263,6 +263,8 @@ const settings: readonly Row[] = [
   ['HPO-1123', 'parameters:\n  a: int(1, 3) when «a > 1»', null],
   ['HPO-1127', 'metrics:\n  loss: «{pattern: "loss=x"}»', null],
   ['HPO-1129', 'parameters:\n  a: int(1, 3) via «nothing»', null],
+  ['HPO-1104', 'retry: {«losts»: 3}', 'retry: {lost: 3}'],
+  ['HPO-1105', 'retry: {timeout: «-1»}', null],
   ['HPO-1141', 'resources: {spot: «yes»}', null],
   ['HPO-1141', 'secrets: [«TOKEN»]', null],
 ];
