@@ -1,6 +1,6 @@
 /** The agent: one per user and home, started on demand, never tied to a window. usage: agent.cjs --home DIR [--idle-minutes N] */
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino, { type Logger } from 'pino';
@@ -23,6 +23,8 @@ import type { System } from './system/system.ts';
 import { version } from './version.ts';
 
 const maxIdleCheckMs = 5_000;
+/** A piece of the journal takes a few milliseconds to check: about a tenth of the time goes to it, for as long as it takes. */
+const verifyPauseMs = 20;
 /** The answer to the request to stop is on its way before the socket closes. */
 const answerLeavesMs = 50;
 
@@ -43,6 +45,7 @@ async function main(): Promise<void> {
 
 /** Of agents started at once, one gets the lock; the others end quietly and their clients find the one. */
 function openAsOnlyWriter(home: string, failpoints: Failpoints): SqliteJournal | null {
+  refuseLostJournal(home);
   try {
     return openJournal(join(home, 'journal.db'), { failpoints, onTakenOver: () => vanish(home) });
   } catch (error) {
@@ -51,6 +54,20 @@ function openAsOnlyWriter(home: string, failpoints: Failpoints): SqliteJournal |
     process.stderr.write(`${error.code} ${error.message}\n${error.next}\n`);
     return null;
   }
+}
+
+/** A new journal in the place of one that was lost would give its studies' numbers and folders away again. */
+function refuseLostJournal(home: string): void {
+  const folder = join(home, 'studies');
+  // In this order: a study has its folder only after the journal was made.
+  const studies = existsSync(folder) ? readdirSync(folder) : [];
+  const journal = join(home, 'journal.db');
+  if (studies.length === 0 || existsSync(journal)) return;
+  throw new HpoError(
+    'HPO-6010',
+    `The journal ${journal} is missing, but the folders of its studies are there (${studies.length} in ${folder}). Nothing was changed.`,
+    'Put the journal back from a backup, with its -wal; or run `hpo doctor --repair`: it moves the folders aside, and a new journal begins.',
+  );
 }
 
 /**
@@ -107,6 +124,10 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   await server.listen();
   driver.onFault((fault) => server.tell(fault === null ? 'The journal is written again: everything goes on.' : messageOf(fault)));
   failpoints.step('agent.discovery', () => writeDiscovery(home, { pid: process.pid, version, socket, token }, failpoints));
+  const verifying = verifyJournal(journal, () => {
+    log.error('the journal is damaged', { error: String(journal.failure) });
+    if (journal.failure !== null) server.tell(messageOf(journal.failure));
+  });
   log.info('the agent listens', { socket, version, pid: process.pid });
 
   const idle = setInterval(
@@ -119,6 +140,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   );
   const reason = await stop.promise;
   clearInterval(idle);
+  verifying[Symbol.dispose]();
   log.info('the agent ends', { reason, ...(failpoints instanceof ProcessFailpoints ? { failpoints: failpoints.passed } : {}) });
   rmSync(discoveryFile(home), { force: true });
 }
@@ -138,6 +160,16 @@ function thisProgram(): string {
   return createHash('sha256')
     .update(readFileSync(process.argv[1] ?? ''))
     .digest('hex');
+}
+
+/** Checks what earlier agents wrote, a piece at a time, while there is other work to do. */
+function verifyJournal(journal: SqliteJournal, onDamage: () => void): Disposable {
+  const timer = setInterval(() => {
+    if (journal.verifySome()) return;
+    clearInterval(timer);
+    if (journal.failure?.code === 'HPO-6005') onDamage();
+  }, verifyPauseMs);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 function messageOf(fault: Error): string {

@@ -28,10 +28,10 @@ export async function readersOf(
   of: { readonly spec: StudySpec; readonly required: readonly string[] },
   output: Pick<AttemptOutput, 'read'>,
 ): Promise<readonly OutputReader[]> {
-  return openStreams(of, key.attempt === 1 ? undefined : await startsAtZero(key, of, output));
+  return openStreams(of, key.attempt === 1 ? undefined : await countsFromZero(key, of, output));
 }
 
-async function startsAtZero(
+async function countsFromZero(
   key: AttemptKey,
   of: { readonly spec: StudySpec; readonly required: readonly string[] },
   output: Pick<AttemptOutput, 'read'>,

@@ -3,6 +3,7 @@ import { Derivation } from './derive.ts';
 import { openDatabase, readEntries } from './read.ts';
 import { derivedTables, truthTables } from './schema.ts';
 import { isDamage } from './storeError.ts';
+import { transaction } from './transaction.ts';
 
 /** What a table shows that the events do not say, or the other way round. */
 export interface DerivedDifference {
@@ -25,7 +26,9 @@ export function compareDerived(path: string): readonly DerivedDifference[] {
     using expected = new DatabaseSync(':memory:', { enableForeignKeyConstraints: false });
     expected.exec(truthTables + derivedTables);
     const derivation = new Derivation(expected);
-    for (const entry of readEntries(actual, path, null, 0, Number.MAX_SAFE_INTEGER)) derivation.apply(entry);
+    transaction(expected, () => {
+      for (const entry of readEntries(actual, path, null, 0, Number.MAX_SAFE_INTEGER)) derivation.apply(entry);
+    });
     return Object.entries(tables).flatMap(([table, sql]) =>
       difference(table, rowsOf(expected, sql) ?? new Set(), rowsOf(actual, sql)),
     );
