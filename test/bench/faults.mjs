@@ -1,0 +1,77 @@
+/**
+ * Seven faults, done in one run to this program and to Optuna (5.0.0, the newest release; two storages), and what is left afterwards.
+ *
+ *   npm run bench -- faults [--faults "stale lock,full disk"] [--systems ours,journal,sqlite]
+ *
+ * Prints a table; a whole run also writes results/faults.md and the table in the README. Takes about half an hour. Linux alone: processes
+ * are found through /proc, and the full disk is a small tmpfs, which needs root or user namespaces.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pythonEnv } from '../support/python.ts';
+import { findUnshare } from '../support/smallDisk.ts';
+import { Optuna } from './faults/optuna.mjs';
+import { Ours } from './faults/ours.mjs';
+import { tables, writeReport } from './faults/report.mjs';
+import { perform, scenarios } from './faults/scenarios.mjs';
+
+const { values: options } = parseArgs({
+  options: { faults: { type: 'string' }, systems: { type: 'string' }, inside: { type: 'boolean', default: false } },
+});
+
+if (options.inside) await main();
+else inOwnMounts();
+
+/** Disks that are mounted here are seen by this run alone, and gone with it. */
+function inOwnMounts() {
+  const unshare = findUnshare();
+  if (unshare === null)
+    throw new Error('no small disk can be mounted here: run it as root, or where user namespaces are allowed');
+  const args = [...unshare, process.execPath, import.meta.filename, ...process.argv.slice(2), '--inside'];
+  process.exitCode = spawnSync('unshare', args, { stdio: 'inherit' }).status ?? 1;
+}
+
+async function main() {
+  const base = mkdtempSync(join(tmpdir(), 'hpo-faults-'));
+  try {
+    // A build meanwhile changes nothing.
+    cpSync(join(import.meta.dirname, '..', '..', 'dist'), join(base, 'dist'), {
+      recursive: true,
+      filter: (path) => !path.includes('types'),
+    });
+    const python = await pythonEnv('optuna', ['optuna==5.0.0', 'optuna-dashboard==0.21.0']);
+    const version = execFileSync(python, ['-c', 'import optuna; print(optuna.__version__)'], { encoding: 'utf8' }).trim();
+    const all = {
+      ours: new Ours(join(base, 'dist')),
+      journal: new Optuna(python, version, 'journal'),
+      sqlite: new Optuna(python, version, 'sqlite'),
+    };
+    const wanted = (text, name) => text === undefined || text.split(',').includes(name);
+    const systems = Object.entries(all).flatMap(([name, system]) => (wanted(options.systems, name) ? [system] : []));
+    const measured = [];
+    const undisturbed = new Map(systems.map((system) => [system, new Map()]));
+    for (const [at, scenario] of scenarios.filter(({ name }) => wanted(options.faults, name)).entries()) {
+      // At the same time: what an evaluation takes is a sleep, and no count depends on how long it is.
+      const all = await Promise.all(
+        systems.map(async (system, i) => {
+          const folder = join(base, `${at}-${i}`);
+          mkdirSync(folder);
+          return { scenario: scenario.name, system, runs: await perform(scenario, system, folder, undisturbed.get(system)) };
+        }),
+      );
+      for (const { system, runs } of all) {
+        console.error(`· ${scenario.name}, ${system.name}`);
+        for (const run of runs) console.error(`  ${JSON.stringify(run)}`);
+      }
+      measured.push(...all);
+    }
+    const text = tables(measured, systems);
+    console.log(text.full);
+    if (options.faults === undefined && options.systems === undefined) writeReport(text, systems);
+  } finally {
+    rmSync(base, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
