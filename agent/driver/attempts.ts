@@ -2,6 +2,7 @@ import { intents, type observe, pointOf, type StudyState } from '../core/study/i
 import type { Ending, Executor, ExecutorListener } from '../executors/executor.ts';
 import type { JournalEntry, OutputCursor } from '../protocol/events.ts';
 import type { AttemptKey, ExecutorName } from '../protocol/study.ts';
+import { sleep } from '../system/clock.ts';
 import { AttemptIntake, type IntakeRecord } from './attemptIntake.ts';
 import { buildAttempt, tunedFiles } from './buildAttempt.ts';
 import type { DriverPorts } from './ports.ts';
@@ -9,6 +10,8 @@ import { ReadingOrder } from './readingOrder.ts';
 import { messageOf, type Study } from './study.ts';
 
 const noCursor: OutputCursor = {};
+/** Pause before an attempt that is there and could not be adopted is tried again. */
+const retryAdoptionMs = 1_000;
 
 /** The end of an attempt of which nothing is known. */
 const lost: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };
@@ -135,15 +138,36 @@ export class Attempts {
   /** Starts the attempt, or adopts it where an earlier agent started it. Never rejects. */
   async #launch(study: Study, live: LiveAttempt): Promise<void> {
     const { key } = live;
+    for (;;) {
+      try {
+        study.ready ??= this.#prepare(study);
+        const texts = await study.ready;
+        // The study may have been deleted meanwhile, or the agent is ending and leaves the start to the next one.
+        if (this.#host.isClosed() || this.#attempts.get(keyText(key)) !== live) return;
+        await study.executor.start(buildAttempt(study.state.view.spec, { key, ...pointOf(study.state, key.trial) }, texts));
+        return;
+      } catch (error) {
+        study.ready = null;
+        if (!(await this.#mayBeThere(study.executor, key))) return await this.#end(live, lost, messageOf(error));
+        // An agent before this one started it, so that its end would be a lie.
+        this.#ports.log.error('an attempt cannot be adopted; trying again', {
+          key: keyText(key),
+          error: messageOf(error),
+        });
+        await sleep(this.#ports.clock, retryAdoptionMs);
+        // What keeps it from being adopted may never pass: an agent that ends, or a study that is deleted, does not wait for it.
+        if (this.#host.isClosed() || this.#attempts.get(keyText(key)) !== live) return;
+      }
+    }
+  }
+
+  /** Whether the attempt runs or has run, or that cannot be seen. */
+  async #mayBeThere(executor: Executor, key: AttemptKey): Promise<boolean> {
     try {
-      study.ready ??= this.#prepare(study);
-      const texts = await study.ready;
-      // The study may have been deleted meanwhile, or the agent is ending and leaves the start to the next one.
-      if (this.#host.isClosed() || this.#attempts.get(keyText(key)) !== live) return;
-      await study.executor.start(buildAttempt(study.state.view.spec, { key, ...pointOf(study.state, key.trial) }, texts));
-    } catch (error) {
-      study.ready = null;
-      await this.#end(live, lost, messageOf(error));
+      const listings = await executor.list();
+      return listings.some((listing) => keyText(listing.key) === keyText(key));
+    } catch {
+      return true;
     }
   }
 
@@ -179,7 +203,7 @@ export class Attempts {
     const { trial: number, attempt } = live.key;
     const ended = { type: 'ended', number, attempt } as const;
     try {
-      const tail = await live.intake.finish();
+      const tail = await live.intake.finish(ending.isLost || ending.signal !== null);
       this.#host.observe(live.key, { ...ended, ...ending, outputTail: reason ?? tail }, true);
     } catch (error) {
       this.#ports.log.error('the output of an attempt cannot be read', { key: keyText(live.key), error: messageOf(error) });

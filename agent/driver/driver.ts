@@ -71,7 +71,11 @@ export class Driver implements AsyncDisposable {
     this.#turns.open();
     for (const executor of this.#attempts.executors.values())
       this.#capacity = Math.max(this.#capacity, (await executor.capacity()).cpus);
-    await this.#tidyUp();
+    // Clients are answered and attempts adopted meanwhile: looking through the folders of very many trials takes its time.
+    const tidying = this.#tidyUp()
+      .catch((error: unknown) => this.#ports.log.error('could not tidy up', { error: messageOf(error) }))
+      .finally(() => this.#cleanups.delete(tidying));
+    this.#cleanups.add(tidying);
     this.#prune();
     this.#turns.wakeAll();
   }
@@ -198,8 +202,10 @@ export class Driver implements AsyncDisposable {
       for (const studyId of new Set(listings.map(({ key }) => key.studyId))) {
         const study = this.#turns.studies.get(studyId);
         if (study?.state.view.state === 'ended') study.cleanup = this.#cleanUp(executor, studyId, false);
+      }
+      for (const studyId of await executor.studies()) {
         // Files of which the journal knows nothing at all are another journal's.
-        if (study === undefined && this.#isDeleted(studyId)) void this.#cleanUp(executor, studyId, true);
+        if (!this.#turns.studies.has(studyId) && this.#isDeleted(studyId)) void this.#cleanUp(executor, studyId, true);
       }
     }
   }

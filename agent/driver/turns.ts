@@ -67,6 +67,8 @@ export class Turns {
   #fault: Error | null = null;
   readonly #faultListeners = new Set<(fault: Error | null) => void>();
   #nextSeq = 1;
+  /** The last event that `committed` was told of. */
+  #committedSeq = 0;
   #turn: Disposable | null = null;
   #groupTimer: Disposable | null = null;
   #retryTimer: Disposable | null = null;
@@ -83,7 +85,8 @@ export class Turns {
   /** Folds the journal. */
   open(): void {
     const { journal } = this.#ports;
-    this.#nextSeq = journal.lastSeq() + 1;
+    this.#committedSeq = journal.lastSeq();
+    this.#nextSeq = this.#committedSeq + 1;
     for (const studyId of journal.studies()) {
       const state = this.#foldJournal(studyId);
       if (state !== null) this.#adopt(studyId, state);
@@ -299,7 +302,7 @@ export class Turns {
   #tell({ entries, inputs, dirty }: RecordedTurn): void {
     if (this.#fault !== null) this.#recover();
     this.#ports.failpoints.step('turn.tell', () => {
-      this.#hooks.committed(entries);
+      this.#committed(entries);
       for (const { ack } of inputs) ack?.resolve();
     });
     if (this.#isClosed) return;
@@ -349,7 +352,16 @@ export class Turns {
         this.#dirty.add(study);
       }
     }
-    this.#nextSeq = this.#ports.journal.lastSeq() + 1;
+    const { journal } = this.#ports;
+    this.#nextSeq = journal.lastSeq() + 1;
+    // An append may say that it failed and be in the journal all the same.
+    const untold = this.#nextSeq - 1 > this.#committedSeq ? [...journal.read(null, this.#committedSeq)] : [];
+    if (untold.length > 0) this.#committed(untold);
+  }
+
+  #committed(entries: readonly JournalEntry[]): void {
+    this.#committedSeq = entries.at(-1)?.seq ?? this.#committedSeq;
+    this.#hooks.committed(entries);
   }
 
   /** The journal takes events again, or none waits for it. */

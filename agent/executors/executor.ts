@@ -21,6 +21,8 @@ export interface Executor extends AsyncDisposable {
    * output and end of an attempt are told once it has been adopted by `start` (or ended by `stop`).
    */
   list(): Promise<readonly AttemptListing[]>;
+  /** Studies of which anything is left, cleaned up or not. */
+  studies(): Promise<readonly string[]>;
   /** Lets go of everything that belongs to the study; its attempts are killed first. The attempt folders stay unless `removeFiles`. */
   cleanup(studyId: string, options: { readonly removeFiles: boolean }): Promise<void>;
   capacity(): Promise<Capacity>;

@@ -121,6 +121,10 @@ export class FakeMachine {
     return attempt;
   }
 
+  get studies(): readonly string[] {
+    return [...new Set([...this.#attempts.values()].map(({ key }) => key.studyId))];
+  }
+
   reopen(studyId: string): void {
     this.#cleaned.delete(studyId);
   }
@@ -169,6 +173,10 @@ export class FakeExecutor implements Executor {
     return Promise.resolve(
       this.#machine.attempts(null).map((attempt) => ({ key: attempt.key, state: attempt.ending === null ? 'running' : 'ended' })),
     );
+  }
+
+  studies(): Promise<readonly string[]> {
+    return Promise.resolve(this.#machine.studies);
   }
 
   async cleanup(studyId: string, options: { readonly removeFiles: boolean }): Promise<void> {

@@ -5,7 +5,7 @@ import type { Promotion } from '../schedulers/index.ts';
 import { isBatchFull, toldTrials } from './batch.ts';
 import { deadline, isAffordable, mayStart, startCost } from './budget.ts';
 import { endNow, endOfWork, selfPause } from './endConditions.ts';
-import { isMachineFault } from './failurePolicy.ts';
+import { isMachineFault, longestBackOffMs } from './failurePolicy.ts';
 import { type NextTrial, nextTrial, samplerContext } from './nextTrial.ts';
 import type { StudyState } from './state.ts';
 
@@ -139,7 +139,9 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
     // Everything else is held until it has run.
     if (waiting.isAlone && state.live.size > 0) return [];
     const { notBefore } = waiting;
-    if (notBefore <= now && hasCapacity) return [requested(state, now, number, slot, state.trial(number).target)];
+    // No back-off is that long: someone has set the clock back.
+    const isDue = notBefore <= now || notBefore > now + longestBackOffMs;
+    if (isDue && hasCapacity) return [requested(state, now, number, slot, state.trial(number).target)];
     nHeld++;
   }
   // A trial that comes back after a fault keeps its place: a machine in trouble is not given more and more trials.

@@ -18,7 +18,7 @@ export type AttemptRecord =
     }
   | { readonly state: 'ended'; readonly ending: Ending; readonly program: ProcessIdentity | null; readonly oomKills: number };
 
-/** Reads the records that the shim wrote. A record that a power cut left half-written counts as absent. */
+/** Reads the records that the shim wrote. A record that a power cut left half-written counts as absent; rejects where the disk cannot be read. */
 export async function readAttemptRecord(disk: Files, dir: string): Promise<AttemptRecord> {
   // In this order: what is written later is read first, so that an end in between is not taken for a loss.
   const exit = await readJson(disk, join(dir, 'exit.json'));
@@ -28,7 +28,7 @@ export async function readAttemptRecord(disk: Files, dir: string): Promise<Attem
   if (exit !== null) return { state: 'ended', ending: endingOf(exit), program, oomKills };
   const claim = start ?? (await readJson(disk, join(dir, 'claim.json')));
   if (claim !== null) return { state: 'started', shim: identityOf(claim, 'shim', 'shimTicks'), program, oomKills };
-  const isClaimed = (await disk.stat(join(dir, 'claim.json')).catch(() => null)) !== null;
+  const isClaimed = (await disk.stat(join(dir, 'claim.json'))) !== null;
   return isClaimed ? { state: 'started', shim: null, program, oomKills } : { state: 'absent' };
 }
 
@@ -50,9 +50,15 @@ async function readJson(disk: Files, path: string): Promise<Json | null> {
     const value: unknown = JSON.parse(await disk.readText(path));
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- any object is a record of unknowns
     return typeof value === 'object' && value !== null ? (value as Json) : null;
-  } catch {
-    return null;
+  } catch (error) {
+    // A record that cannot be read is not one that is missing: its attempt must not be started anew.
+    if (error instanceof SyntaxError || isMissing(error)) return null;
+    throw error;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
 
 function endingOf(exit: Json): Ending {

@@ -101,6 +101,10 @@ export class LocalExecutor implements Executor {
     return listings;
   }
 
+  studies(): Promise<readonly string[]> {
+    return this.files.studies(this.#system.files);
+  }
+
   cleanup(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
     const step = removeFiles ? 'study.delete' : 'study.clean';
     return this.#system.failpoints.step(step, () => this.#cleanUp(studyId, removeFiles));
@@ -209,21 +213,22 @@ export class LocalExecutor implements Executor {
     });
     this.#poll ??= this.#planPoll();
     // The end of a child is told by the child; anything else may have happened already.
-    if (live.child === null || live.child.exitCode !== null) this.#system.clock.soon(() => this.#background(this.#check(live)));
+    if (live.child?.hasExited ?? true) this.#system.clock.soon(() => this.#background(this.#check(live)));
   }
 
   /** Until the program runs, or the shim has ended without it. */
   async #waitForStart(live: LiveAttempt): Promise<AttemptRecord> {
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 1.5, 100)) {
       const shimHasExited = live.child?.hasExited ?? true;
-      const record = await this.#recordOf(live);
-      if (record.state === 'ended' || (record.state === 'started' && record.program !== null)) return record;
-      if (shimHasExited && record.state === 'absent')
+      // What was started is waited for, also while the disk cannot be read.
+      const record = await this.#recordOf(live).catch(() => null);
+      if (record?.state === 'ended' || (record?.state === 'started' && record.program !== null)) return record;
+      if (shimHasExited && record?.state === 'absent')
         throw infrastructure(
           `the shim ended before the attempt began (exit code ${live.child?.exitCode ?? 'unknown'}); see ${join(live.dir, 'out.log')}`,
           null,
         );
-      if (shimHasExited) {
+      if (shimHasExited && record !== null) {
         // Another agent's shim was there first: that one is not our child.
         live.child = null;
         return record;
@@ -251,8 +256,7 @@ export class LocalExecutor implements Executor {
     return this.#system.clock.after(pollMs, () => {
       this.#poll = this.#planPoll();
       for (const { watch } of this.#live.values()) watch?.poll();
-      for (const live of this.#live.values())
-        if (live.child === null || live.child.exitCode !== null) this.#background(this.#check(live));
+      for (const live of this.#live.values()) if (live.child?.hasExited ?? true) this.#background(this.#check(live));
     });
   }
 
@@ -276,8 +280,9 @@ export class LocalExecutor implements Executor {
   async #isRunning(dir: string, record: Extract<AttemptRecord, { state: 'started' }>): Promise<boolean> {
     const { clock, files, processes } = this.#system;
     if (record.shim !== null) return processes.isAlive(record.shim);
-    const claim = await files.stat(join(dir, 'claim.json')).catch(() => null);
-    return claim !== null && clock.now() - claim.modifiedAt < claimGraceMs;
+    const claim = await files.stat(join(dir, 'claim.json'));
+    // One from the future is no start in progress: someone has set the clock back.
+    return claim !== null && Math.abs(clock.now() - claim.modifiedAt) < claimGraceMs;
   }
 
   async #lose(live: LiveAttempt, record: AttemptRecord): Promise<void> {
@@ -364,7 +369,7 @@ export class LocalExecutor implements Executor {
   }
 
   async #exists(path: string): Promise<boolean> {
-    return (await this.#system.files.stat(path).catch(() => null)) !== null;
+    return (await this.#system.files.stat(path)) !== null;
   }
 
   /** A kill that nobody here asked for, while the kernel counted one for want of memory: that is all there is to see. */
