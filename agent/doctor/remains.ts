@@ -170,6 +170,7 @@ export function checkPrivacy(home: HomeFiles, socket: string | null): readonly F
     'journal.db-wal',
     'journal.db-shm',
     'journal.db.lock',
+    'journal.db.end',
     'agent.log',
     'run/agent.json',
     'run/agent.stderr',

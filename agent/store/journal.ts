@@ -7,8 +7,20 @@ import { type Failpoints, noFailpoints } from '../system/failpoints.ts';
 import { nodeClock } from '../system/nodeClock.ts';
 import { eventHash, hex } from './chain.ts';
 import { Derivation } from './derive.ts';
+import { EndMark, refuseShorter } from './endMark.ts';
 import { keepPrivate, lockJournal } from './lock.ts';
-import { type ChainCheck, checkHead, lastRow, listStudies, openReadOnly, readEntries, readMeta, verifyChain } from './read.ts';
+import {
+  type ChainCheck,
+  checkHead,
+  lastRow,
+  listsRightly,
+  listStudies,
+  openReadOnly,
+  readEntries,
+  readMeta,
+  verifyChain,
+  verifySteps,
+} from './read.ts';
 import { rebuildDerived } from './rebuild.ts';
 import { repairedFile } from './repair.ts';
 import { derivedTableNames, derivedTables, derivedVersion, schemaVersion, truthTables } from './schema.ts';
@@ -35,7 +47,7 @@ export interface JournalOptions {
  * Opens the journal for writing, and makes it when there is none. `:memory:` gives one that is never on disk.
  *
  * Throws HpoError, and changes nothing, when another process writes it (HPO-6001), when the file is not a journal
- * (HPO-6004), is damaged (HPO-6005) or of a newer version (HPO-6006), or cannot be opened or made (HPO-6003, 6007, 6008).
+ * (HPO-6004), is damaged (HPO-6005), lacks its last events (HPO-6011) or is of a newer version (HPO-6006), or cannot be opened or made (HPO-6003, 6007, 6008).
  */
 export function openJournal(path: string, options: JournalOptions = {}): SqliteJournal {
   const { checkpointMs = 250, failpoints = noFailpoints, clock = nodeClock, onTakenOver = () => undefined } = options;
@@ -69,6 +81,8 @@ export class SqliteJournal implements Disposable {
   readonly #derivation: Derivation;
   readonly #insert: StatementSync;
   readonly #setHead: StatementSync;
+  readonly #end: EndMark | null;
+  #verifying: ReturnType<typeof verifySteps> | null = null;
   #seq: number;
   #hash: Uint8Array;
   #failure: HpoError | null = null;
@@ -87,6 +101,8 @@ export class SqliteJournal implements Disposable {
     this.#insert = db.prepare('INSERT INTO hpo_event VALUES (?, ?, ?, ?, ?, ?, ?)');
     this.#setHead = db.prepare(`UPDATE hpo_meta SET value = ? WHERE key = 'head'`);
     ({ seq: this.#seq, hash: this.#hash } = lastRow(db));
+    this.#end = lock === null ? null : new EndMark(path);
+    this.#end?.write(this.#seq, this.#hash);
   }
 
   /** Why the last append failed; null while the journal takes events. A full disk heals by itself at the next append. */
@@ -142,6 +158,19 @@ export class SqliteJournal implements Disposable {
     return verifyChain(this.#db);
   }
 
+  /**
+   * Recomputes the hashes of the next few hundred events, from the first on: an opening has no time for all of them. False when
+   * there is no more to do. Once an event is not what was written, `failure` says so (HPO-6005) and nothing is appended any more.
+   */
+  verifySome(): boolean {
+    this.#verifying ??= verifySteps(this.#db);
+    const { done, value } = this.#verifying.next();
+    if (done !== true) return true;
+    if (value !== undefined && !value.ok)
+      this.#failure = damaged(this.path, `events 1 to ${value.intact} are as they were written; then ${value.why}`);
+    return false;
+  }
+
   /** Whether no newer agent has taken the journal over; asked by one that may have been stopped for a while. */
   isOurs(): boolean {
     const isOurs = readMeta(this.#db, 'epoch') === String(this.epoch);
@@ -180,6 +209,7 @@ export class SqliteJournal implements Disposable {
   [Symbol.dispose](): void {
     this.checkpoint();
     this.#db.close();
+    this.#end?.[Symbol.dispose]();
     this.#lock?.[Symbol.dispose]();
   }
 
@@ -204,6 +234,7 @@ export class SqliteJournal implements Disposable {
     });
     this.#seq = seq;
     this.#hash = prevHash;
+    this.#end?.write(seq, prevHash);
     return entries;
   }
 
@@ -330,7 +361,9 @@ function beginEpoch(db: DatabaseSync, path: string): number {
   }
   const fault = checkHead(db);
   if (fault !== null) throw damaged(path, fault);
-  if (Number(readMeta(db, 'derivedVersion')) !== derivedVersion || !hasDerivedTables(db)) rebuildDerived(db, path);
+  refuseShorter(path, lastRow(db).seq);
+  if (Number(readMeta(db, 'derivedVersion')) !== derivedVersion || !hasDerivedTables(db) || !listsRightly(db))
+    rebuildDerived(db, path);
   const epoch = Number(readMeta(db, 'epoch')) + 1;
   db.prepare(`UPDATE hpo_meta SET value = ? WHERE key = 'epoch'`).run(String(epoch));
   return epoch;

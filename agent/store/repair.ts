@@ -44,7 +44,7 @@ export function repairJournal(path: string, aside: string): JournalRepair {
 export function finishRepair(path: string, aside: string): void {
   mkdirSync(aside, { recursive: true, mode: 0o700 });
   // The journal last: as long as it is there, nobody takes the home for an empty one.
-  for (const suffix of ['-shm', '-wal', '']) {
+  for (const suffix of ['.end', '-shm', '-wal', '']) {
     const file = `${path}${suffix}`;
     if (existsSync(file)) renameSync(file, join(aside, basename(file)));
   }

@@ -1,0 +1,66 @@
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it } from 'vitest';
+import { openJournal, type SqliteJournal } from '../../../agent/store/journal.ts';
+import { of, studyCreated } from './studies.ts';
+import { tempDir } from './tempDir.ts';
+
+function change(path: string, sql: string): void {
+  const db = new DatabaseSync(path);
+  db.exec(sql);
+  db.close();
+}
+
+/** Twelve hundred studies: three pieces. */
+function write(path: string): void {
+  using journal = openJournal(path, { checkpointMs: null });
+  journal.append(Array.from({ length: 1200 }, (_, i) => of(`s${i}`, [studyCreated()])).flat());
+}
+
+function verifyAll(journal: SqliteJournal): number {
+  let pieces = 0;
+  while (journal.verifySome()) pieces++;
+  return pieces;
+}
+
+describe('a journal that is checked while it is in use', () => {
+  it('is checked in pieces, with what is appended meanwhile', () => {
+    using dir = tempDir();
+    const path = dir.file('journal.db');
+    write(path);
+    using journal = openJournal(path);
+    expect(journal.verifySome()).toBe(true);
+    journal.append(of('late', [studyCreated()]));
+    expect(verifyAll(journal)).toBe(1);
+    expect(journal.failure).toBeNull();
+  });
+
+  it('takes nothing any more once an old event is not what was written', () => {
+    using dir = tempDir();
+    const path = dir.file('journal.db');
+    write(path);
+    change(path, `UPDATE hpo_event SET body = replace(body, 'digits', 'digitz') WHERE seq = 700`);
+    using journal = openJournal(path);
+    journal.append(of('before', [studyCreated()]));
+    verifyAll(journal);
+    const damage = { code: 'HPO-6005', message: expect.stringMatching(/events 1 to 699 .* event 700 is not what was written/) };
+    expect(journal.failure).toMatchObject(damage);
+    expect(() => journal.append(of('after', [studyCreated()]))).toThrow(expect.objectContaining(damage));
+  });
+
+  it.each([`UPDATE hpo_study SET studyId = 'x17' WHERE studyId = 's17'`, `DELETE FROM hpo_study WHERE studyId = 's17'`])(
+    'lists the studies of which its events tell, whatever the list says: %s',
+    (sql) => {
+      using dir = tempDir();
+      const path = dir.file('journal.db');
+      write(path);
+      change(path, sql);
+      {
+        using journal = openJournal(path);
+        journal.append(of('s3', [{ type: 'studyEnded', at: 1, reason: 'stopped', message: '' }]));
+        journal.append(of('s3', [{ type: 'studyDeleted', at: 1 }]));
+      }
+      using journal = openJournal(path);
+      expect(journal.studies()).toEqual(Array.from({ length: 1200 }, (_, i) => `s${i}`).filter((id) => id !== 's3'));
+    },
+  );
+});
