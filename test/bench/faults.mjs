@@ -55,18 +55,18 @@ async function main() {
     const undisturbed = new Map(systems.map((system) => [system, new Map()]));
     for (const [at, scenario] of scenarios.filter(({ name }) => wanted(options.faults, name)).entries()) {
       // At the same time: what an evaluation takes is a sleep, and no count depends on how long it is.
-      const all = await Promise.all(
+      const counted = await Promise.all(
         systems.map(async (system, i) => {
           const folder = join(base, `${at}-${i}`);
           mkdirSync(folder);
           return { scenario: scenario.name, system, runs: await perform(scenario, system, folder, undisturbed.get(system)) };
         }),
       );
-      for (const { system, runs } of all) {
+      for (const { system, runs } of counted) {
         console.error(`· ${scenario.name}, ${system.name}`);
         for (const run of runs) console.error(`  ${JSON.stringify(run)}`);
       }
-      measured.push(...all);
+      measured.push(...counted);
     }
     const text = tables(measured, systems);
     console.log(text.full);
