@@ -5,7 +5,9 @@ import type { EntrySink } from './driver/subscriptions.ts';
 import type { AttemptOutput } from './driver/ports.ts';
 import { withEarlierResults } from './earlierResults.ts';
 import { type PreflightPorts, preflight, prepareStudy } from './preflight.ts';
+import { droppedOf, droppedText } from './protocol/dropped.ts';
 import { HpoError } from './protocol/errors.ts';
+import { plural } from './protocol/format.ts';
 import type { AgentStatus, Requests, StudySummary, TuneRequest } from './protocol/requests.ts';
 import { bestTrial, countTrials, type StudyView } from './protocol/view.ts';
 import type { RequestContext, ServedRequest, Service } from './server/server.ts';
@@ -158,6 +160,12 @@ function withFault(summary: StudySummary, fault: Error | null): StudySummary {
   return fault === null || summary.state === 'ended' ? summary : { ...summary, message: fault.message };
 }
 
+function leftOutOf(view: StudyView): string | null {
+  const dropped = droppedOf(view);
+  if (dropped === null) return null;
+  return `${droppedText(dropped.all, view.spec.limits)}, of ${plural(dropped.trials, 'trial')}`;
+}
+
 export function summaryOf(view: StudyView): StudySummary {
   const { spec } = view;
   return {
@@ -169,6 +177,7 @@ export function summaryOf(view: StudyView): StudySummary {
     message: view.message,
     failure: view.failure,
     endReason: view.endReason,
+    leftOut: leftOutOf(view),
     trials: countTrials(view),
     best: bestTrial(view),
     budget: spec.budget,

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { AgentClient } from '../client/index.ts';
 import { stripAnsi } from '../metrics/ansi.ts';
 import { HpoError } from '../protocol/errors.ts';
+import { printable } from '../protocol/printable.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy, findStudyId } from './findStudy.ts';
 
@@ -27,6 +28,8 @@ async function logs(line: CommandLine, study: string, trial: string | undefined,
       exitCode: 2,
     });
   }
+  const { leftOut } = findStudy((await client.request('study/list', {})).studies, studyId);
+  if (leftOut !== null) line.note(`${printable(leftOut)}; the logs have everything`);
   const readers = new Map<number, LogReader>();
   for (;;) {
     const { studies } = await client.request('study/list', {});

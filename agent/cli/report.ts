@@ -1,3 +1,4 @@
+import { droppedOf, droppedText } from '../protocol/dropped.ts';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -24,5 +25,7 @@ export async function reportHtml(view: StudyView): Promise<string> {
   const script = await readFile(join(import.meta.dirname, 'webview.js'), 'utf8');
   const style = await readFile(join(import.meta.dirname, '..', 'media', 'panel.css'), 'utf8');
   const findings = view.trials.length === 0 ? [] : explainStudy(view, 'ped-anova').map(explanationText);
+  const dropped = droppedOf(view);
+  if (dropped !== null) findings.push(`${droppedText(dropped.all, view.spec.limits)}.`);
   return renderReport(view, script, style, findings.join('\n\n'));
 }

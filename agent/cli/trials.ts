@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { formatDuration, formatMetric, formatParams } from '../protocol/format.ts';
+import { droppedOf, droppedText } from '../protocol/dropped.ts';
+import { formatDuration, formatMetric, formatParams, plural } from '../protocol/format.ts';
 import { printable } from '../protocol/printable.ts';
 import type { Failure } from '../protocol/study.ts';
 import type { TrialView } from '../protocol/view.ts';
@@ -7,6 +8,9 @@ import { trialLine } from '../store/index.ts';
 import type { CommandLine } from './commandLine.ts';
 import { viewOf } from './findStudy.ts';
 import { formatTable } from './table.ts';
+
+/** Trials with values that were left out which are named one by one. */
+const maxDroppedTrials = 20;
 
 export function trialsCommand(program: Command, line: CommandLine): void {
   program
@@ -35,6 +39,11 @@ async function trials(line: CommandLine, study: string, isJson: boolean): Promis
     ];
   });
   line.print(formatTable([['#', 'state', ...metrics, view.spec.fidelity?.name ?? 'steps', 'time', 'params'], ...rows]));
+  const dropped = droppedOf(view);
+  if (dropped === null) return;
+  line.note(`${printable(droppedText(dropped.all, view.spec.limits))}, of ${plural(dropped.trials, 'trial')}:`);
+  for (const trial of view.trials.filter((one) => one.dropped !== null).slice(0, maxDroppedTrials))
+    if (trial.dropped !== null) line.note(`  trial ${trial.number}: ${printable(droppedText(trial.dropped, view.spec.limits))}`);
 }
 
 /** Of a trial that waits to be tried again too. */

@@ -103,6 +103,8 @@ export interface StudySummary {
   /** The one cause for which the study paused itself; else null. */
   readonly failure: Failure | null;
   readonly endReason: StudyEndReason | null;
+  /** What limits left out of the records of its trials, for people; null for nothing. */
+  readonly leftOut: string | null;
   readonly trials: TrialCounts;
   readonly best: BestTrial | null;
   readonly budget: StudySpec['budget'];

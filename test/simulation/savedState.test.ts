@@ -33,7 +33,7 @@ test('a study of several pages is whole again; a page that is missing or of anot
     someFaults(5),
     () => 1,
   );
-  const trialEntries: JournalEntry[] = [...study.journal.slice(0, 1)];
+  const trialEntries: JournalEntry[] = study.journal.slice(0, 1);
   for (let number = 0; number < 1_200; number++)
     trialEntries.push({
       seq: number + 2,
