@@ -120,6 +120,33 @@ it('a script that fails until a file appears: resumed, it goes on; retried, the 
   expect(await hpo.run('retry', studyId, '--failed')).toMatchObject({ code: 1, stderr: expect.stringMatching(/HPO-4034/) });
 });
 
+it('one that still runs does well: the study goes on by itself, and so does who follows it', async () => {
+  await using hpo = new Hpo();
+  const go = join(hpo.project, 'go');
+  const script = hpo.write(
+    'train.py',
+    `${head}if int(os.environ["HPO_TRIAL"]) < 3:
+    raise ValueError("too early")
+while not os.path.exists(${JSON.stringify(go)}):
+    time.sleep(0.05)
+print(f"loss={x}")
+`,
+  );
+  const tuned = hpo.run('tune', script, '-n', '8', '--parallel', '3', '--seed', '1');
+  const { message } = await until(async () => {
+    const status = (await hpo.json<Status>('status'))[0];
+    return status?.state === 'paused' && (status.trials['running'] ?? 0) > 0 ? status : null;
+  });
+  expect(message).toMatch(/^All 3 trials failed with the same error: ValueError: too early/);
+  hpo.write('go', '');
+  const { code, stdout, stderr } = await tuned;
+  expect(stderr).toMatch(
+    /paused by itself: All 3 trials failed[\s\S]*running trials? go(es)? on to (its|their) end; if (it|one of them) succeeds, the study goes on/,
+  );
+  expect(stdout).toMatch(/ended \(budget\).*5 complete, 3 failed/);
+  expect(code).toBe(0);
+});
+
 describe('how a program ends', () => {
   it.each([
     [
