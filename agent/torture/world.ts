@@ -46,6 +46,11 @@ export function killAll(folder: string): number {
   return pids.length;
 }
 
+/** A clear answer that nothing can be recorded at present. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof HpoError && ['HPO-6003', 'HPO-6007', 'HPO-5013'].includes(error.code);
+}
+
 /** The agent died, or was stopped; another one may answer. */
 function isGone(error: unknown): boolean {
   return error instanceof HpoError && (error.code === 'HPO-5002' || error.code === 'HPO-5016');
@@ -122,12 +127,20 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** Starts a study; resolves with its id once that is acknowledged. */
+  /** Starts a study; resolves with its id once that is acknowledged. What is refused for want of a disk is asked for again. */
   async create(request: Omit<TuneRequest, 'script'> = {}): Promise<string> {
     const script = join(this.project, 'hpo.yml');
-    const { studyId } = await this.request('study/create', { script, seed: this.context.seed, ...request });
-    this.acknowledged.push({ studyId, command: { type: 'create' } });
-    return studyId;
+    const deadline = performance.now() + connectMs;
+    for (;;) {
+      try {
+        const { studyId } = await this.request('study/create', { script, seed: this.context.seed, ...request });
+        this.acknowledged.push({ studyId, command: { type: 'create' } });
+        return studyId;
+      } catch (error) {
+        if (!isRefusal(error) || performance.now() > deadline) throw error;
+        await delay(200);
+      }
+    }
   }
 
   /** Sends a command and remembers that it was acknowledged. False where the study's state did not allow it. */

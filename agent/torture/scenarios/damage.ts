@@ -110,6 +110,10 @@ export const damage: readonly Scenario[] = damages.map(({ name, inflict, isHarml
       findings.check('durable', !isHarmless, `it does not start, although the journal is whole: ${String(refusal)}`);
       return findings.outcome();
     }
+    if (await damageIsTold(world, studyId)) {
+      findings.check('durable', !isHarmless, 'it says that the journal is damaged, although that is whole', studyId);
+      return findings.outcome();
+    }
     findings.check(
       'durable',
       startsWith(readJournal(world), before),
@@ -120,6 +124,19 @@ export const damage: readonly Scenario[] = damages.map(({ name, inflict, isHarml
     return findings.outcome();
   },
 }));
+
+/** Whether the agent, which checks the journal while it goes on, refuses to go on with this one. */
+async function damageIsTold(world: World, studyId: string): Promise<boolean> {
+  try {
+    await world.settled(studyId, waitMs);
+    // Whoever asks for something new hears of it, at the latest.
+    await world.create({ trials: 1 });
+    return false;
+  } catch (error) {
+    if (error instanceof HpoError && error.code === 'HPO-6005') return true;
+    throw error;
+  }
+}
 
 function startsWith(entries: readonly JournalEntry[], beginning: readonly JournalEntry[]): boolean {
   return isDeepStrictEqual(entries.slice(0, beginning.length), beginning);

@@ -3,12 +3,11 @@ import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { HpoError } from '../../protocol/errors.ts';
 import { inspect } from '../inspect.ts';
 import { missingProc, until } from '../machine.ts';
 import { trialProgram } from '../program.ts';
 import type { Outcome, Scenario, TortureContext } from '../scenario.ts';
-import { World } from '../world.ts';
+import { isRefusal, World } from '../world.ts';
 
 const trials = 8;
 const sizeMb = 8;
@@ -62,8 +61,7 @@ export async function diskFullInside(context: TortureContext, place: string): Pr
       try {
         await world.command(studyId, { type: 'enqueue', params: { x: 2000 + world.rng.int(1000) } });
       } catch (error) {
-        const isClear = error instanceof HpoError && ['HPO-6003', 'HPO-6007', 'HPO-5013'].includes(error.code);
-        findings.check('progress', isClear, `a full disk is said to be: ${String(error)}`, studyId);
+        findings.check('progress', isRefusal(error), `a full disk is said to be: ${String(error)}`, studyId);
         nRefused++;
       }
     }

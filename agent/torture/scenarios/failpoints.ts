@@ -59,7 +59,7 @@ function scenario(name: FailpointName, when: 'before' | 'after', action: keyof t
       const lost = runningAttempts(world, studyId)[0];
       if (lost !== undefined) signal(lost.shim, 'SIGKILL');
       const isDead = action === 'kill' && (await until(() => !isRunning(first), 500));
-      if (!isDead) await stopOne(world, studyId);
+      if (!isDead) await stopOne(world, studyId, lost?.trial);
       await inspect(world, { complete: null });
       const times = timesPassed(world.home, first, name);
       // One that said nothing at its end has died of the fault, if not of nothing.
@@ -71,10 +71,13 @@ function scenario(name: FailpointName, when: 'before' | 'after', action: keyof t
   };
 }
 
-async function stopOne(world: World, studyId: string): Promise<void> {
+/** Another than the one that is lost, and may not be known to be. */
+async function stopOne(world: World, studyId: string, lost: number | undefined): Promise<void> {
   await until(async () => {
     const { trials: all, state } = await world.request('study/view', { studyId });
-    const running = all.find((trial) => trial.state === 'running' && trial.attempts.at(-1)?.state === 'started');
+    const running = all.find(
+      (trial) => trial.number !== lost && trial.state === 'running' && trial.attempts.at(-1)?.state === 'started',
+    );
     if (state === 'ended') return true;
     return running !== undefined && (await world.command(studyId, { type: 'stopTrial', trial: running.number }));
   }, passMs);
