@@ -72,9 +72,25 @@ describe('what is unknown is asked, and what is wrong is said', () => {
     expect(text).toContain('six 1.12.0');
   });
 
-  test('a study that fails says why once, with the way to the log', async () => {
+  test('a study whose trials all fail pauses itself, and says why once, with the ways on', async () => {
     await workbench.openFile('broken.py');
     await workbench.editor.lens('▶ Tune this script').click();
+    const paused = workbench.notification(/broken paused itself\..*missing\/train\.csv.*tune again/);
+    await paused.waitFor();
+    await workbench.screenshotIfAsked('pausedStudy');
+    expect(await paused.count()).toBe(1);
+    await workbench.explorer.open();
+    await workbench.explorer.row(/^Study broken, paused by itself, [34] of 6/).waitFor();
+    await workbench.statusBarItem(/[34]\/6/).waitFor();
+    await workbench.panel.state('paused').waitFor();
+    await workbench.panel.button('faultLog').waitFor();
+    await paused.hover();
+    await paused.getByRole('button', { name: /^Show Log of Trial \d+$/ }).waitFor();
+    await paused.getByRole('button', { name: 'Resume' }).click();
+    await workbench.explorer.row(/^Study broken, ended, 6 of 6/).waitFor();
+  });
+
+  test('a study that has failed says why once, with the way to the log', async () => {
     const failed = workbench.notification(/broken failed\..*missing\/train\.csv/);
     await failed.waitFor();
     await workbench.screenshotIfAsked('failedStudy');
@@ -86,6 +102,22 @@ describe('what is unknown is asked, and what is wrong is said', () => {
       .locator('.view-line', { hasText: /No\ssuch\sfile\sor\sdirectory/ })
       .first()
       .waitFor();
+  });
+
+  test('a trial that failed is retried from the tree, though its study has ended', async () => {
+    await workbench.explorer.expand('All trials');
+    await workbench.explorer.chooseFromMenu(/^Trial 0, failed/, 'Retry Trial');
+    await workbench.explorer
+      .row(/^Trial 0, the best, complete/)
+      .first()
+      .waitFor();
+    await workbench.explorer.row(/^Study broken, ended, 6 of 6/).waitFor();
+    await using client = await vscode.connect();
+    const { trials } = await client.request('study/view', { studyId: (await vscode.newest()).studyId });
+    expect(trials.map(({ state, attempts }) => `${state} ${attempts.length}`).sort()).toEqual([
+      'complete 2',
+      ...Array.from({ length: 5 }, () => 'failed 1'),
+    ]);
   });
 
   test('a fault of the annotations is said with a button that goes there', async () => {
