@@ -15,18 +15,25 @@ const studyId = z.string().check(z.minLength(1), z.maxLength(200));
 const count = z.int().check(z.gte(1), z.lte(1_000_000));
 const trialNumber = z.int().check(z.gte(0));
 
+/** Of a point that a user sends: no space has more. */
+const maxParams = 1_000;
+const maxNameLength = 1_000;
+const maxListItems = 10_000;
+
 const paramValue: z.ZodMiniType<ParamValue> = z.union([
   z.number(),
   z.string().check(z.maxLength(10_000)),
   z.boolean(),
   z.null(),
-  z.array(z.lazy(() => paramValue)),
+  z.array(z.lazy(() => paramValue)).check(z.maxLength(maxListItems)),
 ]);
 const metricName = z.string().check(
   z.minLength(1),
   z.refine((name) => !isReservedName(name), { error: 'every object has that name' }),
 );
-const point: z.ZodMiniType<Params> = z.record(z.string(), paramValue);
+const point: z.ZodMiniType<Params> = z
+  .record(z.string().check(z.maxLength(maxNameLength)), paramValue)
+  .check(z.refine((params) => Object.keys(params).length <= maxParams, `more than ${maxParams} parameters`));
 
 /** The words of `--budget`. */
 const budgetWords = {

@@ -253,7 +253,7 @@ describe('limits of what is recorded', () => {
       dropped: { rate: expect.any(Number) },
     },
   ])('$what', async ({ text, limits, kept, dropped }) => {
-    const reader = await readWhole(filesOf({ '1/out': text }), { ...(limits === undefined ? {} : { limits }) });
+    const reader = await readWhole(filesOf({ '1/out': text }), limits === undefined ? {} : { limits });
     for (const [name, count] of Object.entries(kept)) expect({ [name]: valuesOf(reader, name) }).toEqual({ [name]: count });
     expect(countOf(reader)).toEqual(dropped);
     const last = reader.records.findLast(({ values }) => values['acc'] !== undefined);
