@@ -1,0 +1,128 @@
+// `npm run torture`: 100,000 seeds of the simulated agent, and every real fault once; one table, and exit code 1 on a violation.
+// usage: npm run torture [-- --minutes N]   both, sharing the time, with seeds that nobody has tried yet
+//        npm run torture -- --seed N        one seed of the simulation, with all that happens in it
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { ensureBuilt, environment, root, runOrExit } from './setup.mjs';
+import { installSystemPackages, MissingPrecondition } from './systemPackages.mjs';
+
+const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' }, seeds: { type: 'string' } } });
+const minutes = values.minutes === undefined ? null : Number(values.minutes);
+const wanted = values.seeds === undefined ? 100_000 : Number(values.seeds);
+if ((minutes !== null && !(minutes > 0)) || !(wanted > 0)) {
+  console.error('usage: npm run torture [-- --minutes N | --seed N | --seeds N]');
+  process.exit(2);
+}
+ensureBuilt();
+const simulation = join('test', 'simulation', 'agent', 'runSeeds.ts');
+if (values.seed !== undefined) runOrExit('node', [simulation, '--seed', values.seed, '--trace']);
+else await torture();
+
+async function torture() {
+  try {
+    installSystemPackages(['libfaketime'], (text) => console.error(`· ${text}`));
+  } catch (error) {
+    if (!(error instanceof MissingPrecondition)) throw error;
+    console.error(`· ${error.message}`);
+  }
+  const startedAt = performance.now();
+  const half = minutes === null ? null : (minutes * 60_000) / 2;
+  const seed = minutes === null ? 0 : randomInt(1_000_000_000);
+  const simulated = await simulate(seed, half);
+  const real = await torment(minutes === null ? 1 : seed, minutes === null ? null : startedAt + 2 * half - performance.now());
+  print(simulated, real, performance.now() - startedAt);
+  const isWell = simulated.failures.length === 0 && real.violations === 0;
+  process.exitCode = isWell ? 0 : 1;
+}
+
+/** The seeds from one on: all that are wanted, or as many as there is time for. */
+async function simulate(from, limitMs) {
+  const { failureText, runSeeds } = await import('../test/simulation/agent/runSeeds.ts');
+  const startedAt = performance.now();
+  const total = { from, seeds: 0, faults: new Map(), checks: new Map(), failures: [] };
+  let saidAt = startedAt;
+  // In pieces, as a piece cannot be cut short.
+  const piece = limitMs === null ? 5_000 : 100 * availableParallelism();
+  while (limitMs === null ? total.seeds < wanted : performance.now() - startedAt < limitMs) {
+    const seeds = limitMs === null ? Math.min(piece, wanted - total.seeds) : piece;
+    const result = await runSeeds({ from: from + total.seeds, seeds, threads: availableParallelism() });
+    total.seeds += seeds;
+    for (const name of ['faults', 'checks']) for (const [key, n] of result[name]) add(total[name], key, n);
+    total.failures.push(...result.failures);
+    for (const failure of result.failures) console.error(failureText(failure));
+    if (total.failures.length >= 20) break;
+    if (performance.now() - saidAt < 10_000) continue;
+    saidAt = performance.now();
+    console.error(`· ${total.seeds.toLocaleString('en')} seeds, ${total.failures.length} with violations`);
+  }
+  return total;
+}
+
+/** `hpo torture`, every scenario once or as many as there is time for; its last line holds the sums. */
+async function torment(seed, limitMs) {
+  const time = limitMs === null ? [] : ['--minutes', String(Math.max(0.1, limitMs / 60_000))];
+  const args = [join(root, 'dist', 'cli.cjs'), 'torture', '--json', '--seed', String(seed), ...time];
+  const child = spawn('node', args, { cwd: root, env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
+  process.on('SIGINT', () => undefined);
+  let sums = null;
+  for await (const line of createInterface(child.stdout)) {
+    const run = JSON.parse(line);
+    if (run.type === 'sums') {
+      sums = run;
+      continue;
+    }
+    const isWell = run.violations.length === 0 && run.broken === null;
+    if (run.missing !== null) console.error(`· not here   ${run.name}: ${run.missing}`);
+    else console.error(`· ${isWell ? 'ok        ' : 'VIOLATION '} ${run.name}  ${(run.ms / 1000).toFixed(1)} s`);
+    for (const { invariant, what } of run.violations) console.error(`    ${invariant}: ${what}`);
+    if (run.broken !== null) console.error(`    it came to no end: ${run.broken}`);
+    if (!isWell)
+      console.error(`    again: hpo torture --only ${JSON.stringify(run.name)} --seed ${run.seed}; what is left: ${run.folder}`);
+  }
+  if (sums === null) {
+    console.error('hpo torture came to no end');
+    process.exit(1);
+  }
+  return sums;
+}
+
+function print(simulated, real, ms) {
+  const number = (value) => (value === null ? '' : value.toLocaleString('en')).padStart(13);
+  const row = (name, runs, faults, checks, violations, note = '') =>
+    console.log(`${name.padEnd(46)}${[runs, faults, checks, violations].map(number).join('')}${note === '' ? '' : `  ${note}`}`);
+  console.log(
+    `\n${'faults injected'.padEnd(46)}${['runs', 'faults', 'checks', 'violations'].map((word) => word.padStart(13)).join('')}`,
+  );
+  for (const [kind, faults] of [...simulated.faults].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    row(`simulated: ${kind}`, null, faults, null, null);
+  const sum = (numbers) => [...numbers].reduce((total, n) => total + n, 0);
+  const faults = sum(simulated.faults.values());
+  const checks = sum(simulated.checks.values());
+  row('simulated, all', simulated.seeds, faults, checks, sum(simulated.failures.map(({ violations }) => violations.length)));
+  for (const kind of real.kinds)
+    row(
+      `real: ${kind.kind}`,
+      kind.runs,
+      kind.faults,
+      kind.checks,
+      kind.violations,
+      kind.missing === null ? '' : `not here: ${kind.missing}`,
+    );
+  row('real, all', real.runs, real.faults, real.checks, real.violations);
+  const invariants = new Map(simulated.checks);
+  for (const [name, n] of Object.entries(real.invariants)) add(invariants, name, n);
+  console.log('\ninvariants checked');
+  for (const [name, n] of [...invariants].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    console.log(`  ${name.padEnd(44)}${number(n)}`);
+  const last = simulated.from + simulated.seeds - 1;
+  console.log(`\nseeds ${simulated.from} to ${last} simulated, ${real.seed} real, ${(ms / 60_000).toFixed(1)} minutes`);
+  for (const { seed } of simulated.failures) console.log(`violation: npm run torture -- --seed ${seed}`);
+}
+
+function add(sums, key, n) {
+  sums.set(key, (sums.get(key) ?? 0) + n);
+}
