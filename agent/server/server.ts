@@ -247,7 +247,7 @@ class Connection implements Disposable {
 
   #subscribe({ studyId, from }: Requests['study/subscribe']['params']): Requests['study/subscribe']['result'] {
     if (this.#subscriptions.size >= maxSubscriptions) {
-      throw new HpoError('HPO-5017', `this client has ${maxSubscriptions} subscriptions already`, 'end some of them first');
+      throw new HpoError('HPO-5019', `this client has ${maxSubscriptions} subscriptions already`, 'end some of them first');
     }
     const subscription = this.#nextSubscription++;
     const send = (entries: readonly JournalEntry[]): Promise<void> => this.#notify('events', { subscription, entries });
