@@ -42,6 +42,8 @@ export interface KnownTrial {
   isRetried: boolean;
   /** Last value of each metric that counts for the trial's own; null once it has ended. */
   latest: Map<string, MetricValue> | null;
+  /** In batches what the trial had shown when it was stopped is its result: all that it told, by metric; null once it has ended. */
+  told: Map<string, Set<MetricValue>> | null;
   /** Step of the trial's last report; before it, where the parent's checkpoint stands. */
   lastReported: number;
 }

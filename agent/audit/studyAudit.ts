@@ -107,6 +107,10 @@ export class StudyAudit {
     }
   }
 
+  #nothingTold(): KnownTrial['told'] {
+    return this.#study.spec.search.batch === undefined ? null : new Map();
+  }
+
   #create(event: EventOf<'trialCreated'>, check: Check): void {
     const study = this.#study;
     checkRepeat(study, event, check);
@@ -124,6 +128,7 @@ export class StudyAudit {
       lastEnd: null,
       isRetried: false,
       latest: new Map(),
+      told: this.#nothingTold(),
       lastReported: resource,
     });
   }
@@ -141,7 +146,14 @@ export class StudyAudit {
         trial.lastEnd = null;
         return;
       case 'trialRetried':
-        Object.assign(trial, { state: 'waiting', target: event.target, lastEnd: null, isRetried: true, latest: new Map() });
+        Object.assign(trial, {
+          state: 'waiting',
+          target: event.target,
+          lastEnd: null,
+          isRetried: true,
+          latest: new Map(),
+          told: this.#nothingTold(),
+        });
         this.#study.nOpen++;
         return;
       case 'attemptRequested':
@@ -171,6 +183,7 @@ export class StudyAudit {
         this.#results.ended(this.#study, trial, event, check);
         trial.state = event.state;
         trial.latest = null;
+        trial.told = null;
         this.#study.nOpen--;
         return;
       default:
@@ -217,7 +230,10 @@ export class StudyAudit {
     live.cursor = event.cursor;
     trial.lastReported = event.step;
     trial.resource = Math.max(trial.resource, event.step);
-    for (const [metric, value] of Object.entries(event.values)) trial.latest?.set(metric, value);
+    for (const [metric, value] of Object.entries(event.values)) {
+      trial.latest?.set(metric, value);
+      if (trial.told !== null) trial.told.set(metric, (trial.told.get(metric) ?? new Set()).add(value));
+    }
     const [objective] = this.#study.spec.objectives;
     if (objective === undefined || !Object.hasOwn(event.values, objective.metric)) return;
     if (live.nReports === 0) live.firstStep = event.step;

@@ -173,5 +173,6 @@ function someFaults(seed: number, parallel: number): Faults {
     repeated: sometimes(0.2),
     crash: sometimes(0.03),
     delayed: sometimes(0.4),
+    grouped: sometimes(0.5),
   };
 }

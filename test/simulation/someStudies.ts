@@ -66,5 +66,6 @@ export function someFaults(seed: number): Faults {
     crash: sometimes(0.05),
     command: sometimes(0.05),
     delayed: sometimes(0.5),
+    grouped: sometimes(0.4),
   };
 }

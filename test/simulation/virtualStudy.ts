@@ -44,6 +44,8 @@ export interface Faults {
   readonly command: number;
   /** Per proposal: it comes later, and knows less. */
   readonly delayed: number;
+  /** Per report: the next one is read together with it, before anything is decided. */
+  readonly grouped: number;
 }
 
 export const noFaults: Faults = {
@@ -59,6 +61,7 @@ export const noFaults: Faults = {
   crash: 0,
   command: 0,
   delayed: 0,
+  grouped: 0,
 };
 
 /** What a trial reports at a step; null: it fails there. */
@@ -289,6 +292,7 @@ export class VirtualStudy {
       else if (step >= dies.failed)
         this.#end(process, { exitCode: 1, outputTail: `${number % 2 === 0 ? 'even' : 'odd'} trouble` });
       else if (step >= last || (step >= dies.early && step > begin)) this.#end(process, {});
+      else if (this.#chance(this.#faults.grouped)) goOn(Math.min(last, step + 1));
       else this.#later(stepMs, () => goOn(Math.min(last, step + 1)));
     };
     goOn(begin);

@@ -24,8 +24,8 @@ export interface StoppedTrial {
  * of their ends, preemptions, lost attempts and crashes, as long as a trial with the same values reports the same.
  *
  * Told by their results like any other: trials that failed, broke a constraint, or were pruned (with what they had shown
- * when they were stopped, whatever came later). A lost or preempted attempt is repeated within the batch. A goal and failures
- * with one cause end the study after a batch.
+ * when they were stopped, whatever came later). A lost or preempted attempt is repeated within the batch. A goal ends the study, and
+ * failures with one cause pause it, after a batch.
  *
  * Not the same in two runs: what depends on time or on people. A budget of time cuts the last batch short, and one of resource
  * ends sooner where attempts were lost, as what they used up is gone; the trials of whole batches before are the same. Time limits of

@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { createStudy, fold, stateHash, type StudyState } from '../../../../agent/core/study/index.ts';
 import { canonicalJson } from '../../../../agent/core/space/index.ts';
@@ -19,6 +21,8 @@ const goldens: Readonly<Record<string, string>> = {
   pbt: '5a46a929d16330bf75e2f9fa4769db73a82d6e3fc3c470e44e2d0d33e11a90c5',
 };
 
+const root = join(import.meta.dirname, '..', '..', '..', '..');
+
 describe('a recorded journal', () => {
   const files = Object.entries(goldens);
   test.each(files)('%s leads to its hash', (name, hash) => {
@@ -34,6 +38,23 @@ describe('a recorded journal', () => {
       else fold(state, entry);
       if (i % every === 0) expect(stateHash(state)).toBe(stateHash(replay(journal.slice(0, i + 1))));
     }
+  });
+
+  test('leads there in another process, time zone and language too', () => {
+    const program = `
+      import { readFileSync } from 'node:fs';
+      import { createStudy, fold, stateHash } from ${JSON.stringify(pathToFileURL(join(root, 'agent/core/study/index.ts')).href)};
+      const [first, ...others] = readFileSync(process.argv[1], 'utf8').trimEnd().split('\\n').map((line) => JSON.parse(line));
+      const state = createStudy(first);
+      for (const entry of others) fold(state, entry);
+      console.log(stateHash(state));`;
+    const env = { ...process.env, TZ: 'Asia/Kathmandu', LC_ALL: 'tr_TR.UTF-8', LANG: 'tr_TR.UTF-8' };
+    const run = spawnSync(process.execPath, ['--input-type=module', '-e', program, pathOf('medianCommands')], {
+      env,
+      encoding: 'utf8',
+    });
+    expect(run.stderr).toBe('');
+    expect(run.stdout.trim()).toBe(goldens['medianCommands']);
   });
 
   test('a hash is of all that is known: it changes with every event, and with any value', () => {
@@ -99,9 +120,12 @@ describe('what is hashed', () => {
   });
 });
 
+function pathOf(name: string): string {
+  return join(root, 'test', 'fixtures', 'journals', `${name}.jsonl`);
+}
+
 function journalOf(name: string): readonly JournalEntry[] {
-  const path = join(import.meta.dirname, '..', '..', '..', 'fixtures', 'journals', `${name}.jsonl`);
-  return readFileSync(path, 'utf8')
+  return readFileSync(pathOf(name), 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as JournalEntry); // recorded by record.ts
