@@ -1,0 +1,136 @@
+import { createRng, type Rng } from '../../../agent/core/math/index.ts';
+import { createStudy } from '../../../agent/core/study/index.ts';
+import { HpoError } from '../../../agent/protocol/errors.ts';
+import type { SchedulerName, StudySpec } from '../../../agent/protocol/study.ts';
+import { fidelity, parameter, spec } from '../../unit/core/study/harness.ts';
+
+/** What is done to the machine from outside, now and then. */
+export const calamities = [
+  'kill agent',
+  'stop agent in order',
+  'freeze agent',
+  'freeze agent, locks broken',
+  'kill shim',
+  'kill program',
+  'out of memory',
+  'power cut',
+  'disk full',
+  'clock back',
+  'clock forward',
+  'more agents',
+] as const;
+export type Calamity = (typeof calamities)[number];
+
+/** What a user does besides starting studies. */
+export const deeds = ['pause', 'resume', 'scale', 'stopTrial', 'enqueue', 'retry', 'stop', 'delete'] as const;
+export type Deed = (typeof deeds)[number];
+
+/** What a program may do besides training to its end. */
+export const manners = [
+  'fails',
+  'nan',
+  'silent',
+  'ends early',
+  'hangs',
+  'ignores TERM',
+  'escapes',
+  'escapes, ignores TERM',
+  'kills itself',
+  'floods',
+] as const;
+export type Manner = (typeof manners)[number];
+
+/** One life of a machine, drawn from a seed. */
+export interface Scenario {
+  readonly seed: number;
+  readonly studies: readonly { readonly studyId: string; readonly spec: StudySpec; readonly at: number }[];
+  readonly agentsAtOnce: number;
+  /** Until then things go wrong; afterwards what is left must come to its end. In ms. */
+  readonly calmAt: number;
+  /** Mean time between calamities and between deeds, in ms. */
+  readonly calamityMs: number;
+  readonly deedMs: number;
+  readonly calamities: readonly Calamity[];
+  readonly deeds: readonly Deed[];
+  /** Chance of a fault at each call over the seam, and at each named place. */
+  readonly perCall: number;
+  readonly perPlace: number;
+  /** Chance that an attempt has one of the manners. */
+  readonly ill: number;
+  readonly manners: readonly Manner[];
+  /** Time that a step of training takes at most, in ms. */
+  readonly stepMs: number;
+}
+
+export function drawScenario(seed: number): Scenario {
+  const rng = createRng(seed, 0x5ce);
+  const nStudies = rng.next() < 0.2 ? 2 : 1;
+  return {
+    seed,
+    studies: Array.from({ length: nStudies }, (_, i) => ({
+      studyId: `s${i}`,
+      spec: drawSpec(rng, i),
+      at: 10 + i * rng.int(3_000),
+    })),
+    agentsAtOnce: rng.next() < 0.2 ? 2 + rng.int(3) : 1,
+    calmAt: 2_000 + rng.int(12_000),
+    calamityMs: 800 + rng.int(6_000),
+    deedMs: 1_000 + rng.int(10_000),
+    calamities: some(rng, calamities, 0.4),
+    deeds: some(rng, deeds, 0.4),
+    perCall: rng.next() < 0.4 ? 0 : [0.001, 0.004, 0.01][rng.int(3)]!,
+    perPlace: rng.next() < 0.3 ? 0 : [0.01, 0.04, 0.1][rng.int(3)]!,
+    ill: rng.next() < 0.4 ? 0 : 0.1 + 0.4 * rng.next(),
+    manners: some(rng, manners, 0.5),
+    stepMs: [20, 200, 1_500][rng.int(3)]!,
+  };
+}
+
+const schedulers: readonly SchedulerName[] = ['auto', 'none', 'median', 'sha', 'hyperband', 'asha-stop', 'asha-promote', 'pbt'];
+
+/** One that can begin: some schedulers need a fidelity or a checkpoint. */
+function drawSpec(rng: Rng, index: number): StudySpec {
+  for (;;) {
+    const drawn = drawAnySpec(rng, index);
+    try {
+      createStudy({ seq: 1, studyId: 's', event: { type: 'studyCreated', at: 0, spec: drawn } });
+      return drawn;
+    } catch (error) {
+      if (!(error instanceof HpoError)) throw error;
+    }
+  }
+}
+
+function drawAnySpec(rng: Rng, index: number): StudySpec {
+  const hasFidelity = rng.next() < 0.45;
+  const hasCheckpoint = rng.next() < (hasFidelity ? 0.5 : 0.25);
+  const lr = parameter('lr', { type: 'float', low: 1e-4, high: 1, log: true, revlog: false, step: null }, 0.01);
+  const trials = 2 + rng.int(5);
+  return spec({
+    name: `study${index}`,
+    space: { parameters: [{ ...lr, sink: { type: 'env', name: 'LR' } }], where: [] },
+    fidelity: hasFidelity ? { ...fidelity(1, [3, 4, 9][rng.int(3)]!), sink: { type: 'env', name: 'EPOCHS' } } : null,
+    checkpoint: hasCheckpoint ? { dir: 'ckpt' } : null,
+    search: {
+      sampler: rng.next() < 0.85 ? 'random' : rng.next() < 0.5 ? 'qmc' : 'evolution',
+      scheduler: hasFidelity ? schedulers[rng.int(schedulers.length)]! : rng.next() < 0.5 ? 'none' : 'median',
+      seed: rng.int(1_000),
+      parallel: 1 + rng.int(3),
+    },
+    budget: {
+      trials,
+      wallTimeMs: rng.next() < 0.1 ? 5_000 + rng.int(60_000) : null,
+      resource: hasFidelity && rng.next() < 0.2 ? 5 + rng.int(30) : null,
+    },
+    limits: {
+      // A program that hangs is ended by its deadline alone.
+      timeoutMs: rng.next() < 0.5 ? 3_000 + rng.int(20_000) : null,
+      graceMs: [0, 100, 1_000][rng.int(3)]!,
+      outputBytes: 20_000,
+    },
+  });
+}
+
+function some<T>(rng: Rng, all: readonly T[], chance: number): readonly T[] {
+  return all.filter(() => rng.next() < chance);
+}

@@ -1,0 +1,12 @@
+/** A thread that lives seeds through, one after the other, as it is told. */
+import { parentPort } from 'node:worker_threads';
+import { simulateSeed } from './simulateSeed.ts';
+
+parentPort?.on('message', (seeds: readonly number[]) => void run(seeds));
+
+async function run(seeds: readonly number[]): Promise<void> {
+  for (const seed of seeds) {
+    const { violations, checks, faults, steps } = await simulateSeed(seed);
+    parentPort?.postMessage({ seed, violations, checks, faults, steps });
+  }
+}
