@@ -1,4 +1,5 @@
 import type { MetricRecord } from '../metrics/index.ts';
+import { HpoError } from '../protocol/errors.ts';
 import type { Dropped, OutputCursor } from '../protocol/events.ts';
 import type { AttemptKey, MetricValues, StudySpec } from '../protocol/study.ts';
 import { merged, type OutputReader, readersOf } from './outputReaders.ts';
@@ -86,12 +87,26 @@ export class AttemptIntake {
     this.#isFinishing = true;
     await this.#reading;
     await this.#readAll();
+    this.#refuseLoss();
     for (const stream of (wasCutShort ? null : this.#streams) ?? [])
       this.#emit(
         stream,
         merged(stream, (parser) => parser.end()),
       );
     return new TextDecoder().decode(this.#tail);
+  }
+
+  /** What was read once and is gone: whatever followed it is gone too, and the attempt cannot be told by its end. */
+  #refuseLoss(): void {
+    for (const { name, size } of this.#streams ?? []) {
+      const recorded = this.#options.recorded[name] ?? 0;
+      if (size >= recorded) continue;
+      throw new HpoError(
+        'HPO-3013',
+        `its output (${name}) has ${size} bytes, of which ${recorded} were read before: it was cut or removed`,
+        'leave the folders of trials alone while a study runs; the attempt is repeated',
+      );
+    }
   }
 
   async #readAll(): Promise<void> {

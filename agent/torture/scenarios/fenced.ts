@@ -49,10 +49,7 @@ export const fenced: readonly Scenario[] = [null, ...places].map((place) => ({
     if (!(await until(() => stateOf(first) === 'T', waitMs))) throw new Error(`the agent never came to ${place}`);
     findings.injected();
     for (const suffix of ['', '-journal']) rmSync(join(world.home, `journal.db.lock${suffix}`), { force: true });
-    const second = world.spawnAgent();
-    // A stopped agent may hold the journal itself for a moment: then the second says so, and another one is started.
-    await until(() => world.discovered()?.pid === second || !isRunning(second), waitMs);
-    if (world.discovered()?.pid !== second) throw new Error('the second agent did not take over');
+    const second = await takeOver(world, first);
     await (creating ?? world.create({ trials, parallel: 2 }));
     await world.pause(1_500);
     const before = JSON.stringify(world.discovered());
@@ -67,3 +64,18 @@ export const fenced: readonly Scenario[] = [null, ...places].map((place) => ({
     return findings.outcome();
   },
 }));
+
+/** The second agent, once it is in charge. */
+async function takeOver(world: World, first: number): Promise<number> {
+  for (let tries = 0; tries < 10; tries++) {
+    const second = world.spawnAgent();
+    const isInCharge = (): boolean => world.discovered()?.pid === second;
+    await until(() => isInCharge() || !isRunning(second), waitMs);
+    if (isInCharge()) return second;
+    // Stopped in the middle of a transaction, the first holds the journal itself: none can begin until it goes on a little.
+    signal(first, 'SIGCONT');
+    await world.pause(100);
+    signal(first, 'SIGSTOP');
+  }
+  throw new Error('no second agent took over');
+}

@@ -329,3 +329,14 @@ describe('the order of reading', () => {
     expect(loud.records).toHaveLength(150_000);
   });
 });
+
+test('output that was read once and is gone is a loss, not an end', async () => {
+  const files: Files = new Map([['1/out', new TextEncoder().encode('epoch 1 loss=2\n')]]);
+  const recorded = { out: 15 };
+  expect((await readWhole(files, { recorded })).shown).toEqual([]);
+  files.set('1/out', new Uint8Array());
+  await expect(readWhole(files, { recorded })).rejects.toMatchObject({
+    code: 'HPO-3013',
+    message: expect.stringMatching(/has 0 bytes, of which 15 were read/),
+  });
+});
