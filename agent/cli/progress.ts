@@ -1,3 +1,4 @@
+import type { StudyEvent } from '../protocol/events.ts';
 import { formatDuration, formatMetric, formatParams } from '../protocol/format.ts';
 import { bestTrial, countTrials, metricNumber, type StudyView, type TrialView } from '../protocol/view.ts';
 import type { Failure, TrialState } from '../protocol/study.ts';
@@ -23,7 +24,6 @@ export class Progress implements Disposable {
   readonly #line: CommandLine;
   readonly #startedAt: number;
   readonly #timer: NodeJS.Timeout | null;
-  readonly #printed = new Set<number>();
   /** The trial whose line has told a failure. */
   readonly #told = new Map<string, number>();
   #view: StudyView | null = null;
@@ -35,15 +35,13 @@ export class Progress implements Disposable {
     this.#timer = line.stderr.isTTY ? setInterval(() => this.#redraw(), redrawMs) : null;
   }
 
-  /** Shows what changed since the last call. */
-  update(view: StudyView): void {
+  /** Shows the view after an event. */
+  update(view: StudyView, event: StudyEvent): void {
     this.#view = view;
-    for (const trial of view.trials) {
-      if (trial.endedAt === null || this.#printed.has(trial.number)) continue;
-      this.#printed.add(trial.number);
-      this.#clear();
-      this.#line.note(this.#trialLine(view, trial));
-    }
+    const trial = event.type === 'trialEnded' ? view.trials[event.number] : undefined;
+    if (trial === undefined) return;
+    this.#clear();
+    this.#line.note(this.#trialLine(view, trial));
   }
 
   /** A note between the lines of trials. */

@@ -104,7 +104,7 @@ async function followToEnd(line: CommandLine, studyId: string, isJson: boolean):
     studyId,
     (current, entry) => {
       if (!isJson) {
-        progress.update(current);
+        progress.update(current, entry.event);
         if (entry.event.type === 'studyPaused' && current.failure !== null) progress.say(runningNote(current));
       } else if (entry.event.type !== 'studyEnded') line.printJson({ seq: entry.seq, studyId, ...entry.event });
     },
