@@ -1,11 +1,12 @@
 import type { Stats } from 'node:fs';
-import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { HpoError } from '../protocol/errors.ts';
 import { isBuildName, isDataName, isOutputName, junkReason, secretReason } from './denyList.ts';
 import { forEachLimited } from './forEachLimited.ts';
 import { listProjectFiles } from './projectFiles.ts';
+import { readText } from './readText.ts';
 import { checkLimits, tooManyFiles } from './snapshotLimits.ts';
 
 /** Tracked files above this are linked to their place in the project rather than copied. */
@@ -195,8 +196,7 @@ function isInside(root: string, path: string): boolean {
 }
 
 async function readRules(file: string, translate: (line: string) => string = (line) => line): Promise<Ignore> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  return ignore().add(text.split(/\r?\n/).map(translate));
+  return ignore().add((await readText(file)).split(/\r?\n/).map(translate));
 }
 
 /** Docker's patterns are anchored at the root where git's match at any depth. */

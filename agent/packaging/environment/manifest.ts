@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
+import { readText } from '../readText.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import { normaliseName, parseRequirement } from './requirement.ts';
 import type { Requirement } from './requirement.ts';
@@ -28,12 +28,12 @@ export interface Manifest {
  * @throws HpoError HPO-2006 for a manifest that cannot be read.
  */
 export async function findManifest(script: string, root: string): Promise<Manifest | null> {
-  const block = inlineBlock(await readIfThere(script));
+  const block = inlineBlock(await readText(script));
   if (block !== null) return fromInline(block, label(script), root, script);
   for (const folder of foldersUp(dirname(script), root)) {
     for (const [name, read] of readers) {
       const path = join(folder, name);
-      const content = await readIfThere(path);
+      const content = await readText(path);
       const manifest = content === '' ? null : await read(content, path, root);
       if (manifest !== null) return manifest;
     }
@@ -155,7 +155,7 @@ async function requirementLines(content: string, path: string, files: Map<string
     else {
       const included = resolve(dirname(path), name);
       if (files.has(included)) continue;
-      const inner = await requirementLines(await readIfThere(included), included, files);
+      const inner = await requirementLines(await readText(included), included, files);
       if (option === '-r' || option === '--requirement') lines.push(...inner);
     }
   }
@@ -181,15 +181,6 @@ function toml(content: string, path: string): Record<string, unknown> {
         exitCode: 4,
       },
     );
-  }
-}
-
-/** Empty when there is no such file. */
-async function readIfThere(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    return '';
   }
 }
 
