@@ -187,6 +187,28 @@ describe('its place in the rungs', () => {
   });
 });
 
+test('in batches: what the end of the study came to is known when it goes on', () => {
+  const h = new Harness(
+    spec({ fidelity: fidelity(1, 9), search: { scheduler: 'asha-promote', batch: 5, parallel: 5 }, budget: { trials: 20 } }),
+  );
+  h.hasCapacity = false;
+  for (let step = 1; step <= 9; step++) h.see(metric(0, 1, step, { loss: 1 }));
+  h.see(ended(0, 1));
+  for (const number of [1, 2, 3]) h.see(metric(number, 1, 1, { loss: number }), ended(number, 1));
+  h.see(ended(4, 1, failed));
+  expect(h.states()).toBe('complete paused paused paused failed');
+  expect(h.story()).toContain('batchEnded');
+  h.command({ type: 'stop' });
+  expect(h.states()).toBe('complete pruned pruned pruned failed');
+  h.hasCapacity = true;
+  h.command({ type: 'retry', number: 4 });
+  expect(h.states()).toBe('complete pruned pruned pruned running');
+  finish(h);
+  expect(h.story().filter((event) => /^trialPromoted [123]/.test(event))).toEqual([]);
+  expect(h.states()).toMatch(/^complete pruned pruned pruned (pruned|complete)$/);
+  expect(replay(h.journal)).toEqual(h.state);
+});
+
 describe('the budget holds', () => {
   test('of resource', () => {
     const h = new Harness(spec({ fidelity: fidelity(1, 9), search: { scheduler: 'none' }, budget: { trials: 3, resource: 18 } }));
