@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
+import { keepPrivate } from './lock.ts';
 import { transaction } from './transaction.ts';
 
 /** A study's state as it was after the entry `seq`: see `core/study/savedState.ts`. */
@@ -104,6 +105,7 @@ function openOrRemake(path: string): DatabaseSync {
 
 /** What a power cut takes is made again, so no write waits for the disk. */
 function open(path: string): DatabaseSync {
+  keepPrivate(path);
   const db = new DatabaseSync(path);
   try {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512; ${tables}`);

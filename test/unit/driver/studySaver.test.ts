@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -107,6 +107,8 @@ describe('the saved state of a study', () => {
     save(path);
     const loaded = load(path) ?? expect.fail('nothing was loaded');
     expect(stateHash(loaded)).toBe(stateHash(whole));
+    // It holds what the journal holds.
+    expect(statSync(path).mode & 0o777).toBe(0o600);
     expect([...loaded.live.keys()]).toEqual([nTrials - 2, nTrials - 1]);
   });
 
