@@ -104,9 +104,10 @@ function asideFolder({ home, system }: DoctorOptions): string {
   return join(home, 'aside', new Date(system.clock.now()).toISOString().slice(0, 19).replaceAll(':', '-'));
 }
 
-/** The attempts that live by now; null where the journal cannot say. */
+/** The attempts that live by now: none without a journal; null where it cannot say. */
 function liveAttempts({ records }: JournalLook, journal: string): ReadonlySet<string> | null {
-  if (records === null) return existsSync(journal) ? null : new Set();
+  if (!existsSync(journal)) return new Set();
+  if (records === null) return null;
   using reader = openReadOnly(journal);
   const { attempts } = readRecords(reader.read(null, 0), new Map(), { mayGoOn: () => true });
   return new Set([...attempts].flatMap(([text, { isLive }]) => (isLive ? [text] : [])));

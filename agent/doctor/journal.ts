@@ -4,9 +4,12 @@ import type { Violation } from '../audit/invariants.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { StudyView } from '../protocol/view.ts';
 import {
+  besideJournal,
   compareDerived,
+  endMarkFile,
   finishRepair,
   type JournalRepair,
+  notedEnd,
   openJournal,
   openReadOnly,
   repairedFile,
@@ -74,7 +77,7 @@ function missingJournal({ home, aside }: JournalOptions): Finding {
     what,
     next: `put the file back from a backup (with the ${basename(wal)} that belongs to it); or ${repairCommand}: it moves what is left aside, and a new journal begins`,
     mend: () =>
-      `moved aside, for a new journal to begin: ${moveAside([wal, `${home.journal}-shm`, join(home.path, 'studies')], aside)}`,
+      `moved aside, for a new journal to begin: ${moveAside([...besideJournal.map((suffix) => `${home.journal}${suffix}`), join(home.path, 'studies')], aside)}`,
   };
 }
 
@@ -86,6 +89,8 @@ function sizeOf(file: string): number {
 function lookOnce(options: JournalOptions): JournalLook | null {
   const { home, studyId, shown, aside } = options;
   try {
+    // Before the journal: what was noted by now is in there.
+    const noted = notedEnd(home.journal) ?? 0;
     using reader = openReadOnly(home.journal);
     const chain = reader.verifyChain();
     if (!chain.ok) {
@@ -104,7 +109,9 @@ function lookOnce(options: JournalOptions): JournalLook | null {
     if (reader.isOutdated()) return null;
     const size = `${chain.events} events in ${records.views.size} studies, ${bytesText(statSync(home.journal).size)}`;
     const findings: Finding[] = [
-      { check: 'journal', state: 'ok', what: `${home.journal}: ${size}; every one is as it was written` },
+      noted > chain.events
+        ? shorter(home.journal, chain.events, noted, aside)
+        : { check: 'journal', state: 'ok', what: `${home.journal}: ${size}; every one is as it was written` },
       tables,
       ...lookAtHistory(records),
       ...(shown.size === 0 ? [] : lookAtViews(records, shown.size)),
@@ -124,6 +131,18 @@ function lookOnce(options: JournalOptions): JournalLook | null {
       mend: () => repaired(repairJournal(home.journal, aside)),
     });
   }
+}
+
+function shorter(journal: string, last: number, noted: number, aside: string): Finding {
+  const [events, are] = noted - last === 1 ? [`event ${noted}`, 'is'] : [`the events ${last + 1} to ${noted}`, 'are'];
+  return {
+    check: 'journal',
+    state: 'wrong',
+    what: `${journal} ends at event ${last}, but ${events} ${are} missing: its -wal was removed, cut or damaged, or an older copy was put in its place`,
+    next: `put back what is missing; or ${repairCommand}: studies go on from what is there, and what ran since is run again`,
+    mend: () =>
+      `studies go on from event ${last}; ${events} ${are} lost. The note of them is in ${moveAside([endMarkFile(journal)], aside)}`,
+  };
 }
 
 const repairAdvice = `${repairCommand}: it keeps what can be trusted in a new journal, moves the damaged files aside and says what is lost; or put back a backup`;

@@ -38,20 +38,20 @@ export function endMarkFile(path: string): string {
 
 /** Throws HPO-6011 where the note beside the journal knows of an event that the journal, which ends at `last`, does not have. */
 export function refuseShorter(path: string, last: number): void {
-  const noted = readNote(endMarkFile(path));
+  const noted = notedEnd(path);
   if (noted === null || noted <= last) return;
   const missing = noted - last;
   throw new HpoError(
     'HPO-6011',
     `The journal ${path} ends at event ${last}, but event ${noted} was recorded: the last ${missing === 1 ? 'one is' : `${missing} are`} missing, as its -wal was removed, cut or damaged, or an older copy was put in its place. Nothing was changed or deleted.`,
-    `Put back what is missing. Or, to go on without those events, delete ${endMarkFile(path)}: trials that are not recorded any more are run again.`,
+    'Put back what is missing. Or, to go on without those events: hpo doctor --repair; trials that are not recorded any more are run again.',
   );
 }
 
-/** Null where there is none that can be read. */
-function readNote(file: string): number | null {
+/** The last event that was recorded; null where there is no note that can be read. */
+export function notedEnd(path: string): number | null {
   try {
-    const seq = /^(\d{1,15}) [0-9a-f]{64} *\n$/.exec(readFileSync(file, 'utf8'))?.[1];
+    const seq = /^(\d{1,15}) [0-9a-f]{64} *\n$/.exec(readFileSync(endMarkFile(path), 'utf8'))?.[1];
     return seq === undefined ? null : Number(seq);
   } catch {
     return null;

@@ -40,10 +40,12 @@ export function repairJournal(path: string, aside: string): JournalRepair {
   }
 }
 
+/** What belongs to a journal's file, and that file last: as long as it is there, nobody takes the home for an empty one. */
+export const besideJournal = ['-shm', '-wal', '.end', ''] as const;
+
 /** Moves the damaged files aside and the repaired one into their place, whatever of that was done before. */
 export function finishRepair(path: string, aside: string): void {
   mkdirSync(aside, { recursive: true, mode: 0o700 });
-  // The journal last: as long as it is there, nobody takes the home for an empty one.
   for (const suffix of ['.end', '-shm', '-wal', '']) {
     const file = `${path}${suffix}`;
     if (existsSync(file)) renameSync(file, join(aside, basename(file)));

@@ -16,6 +16,7 @@ import type { JournalEntry } from '../../../agent/protocol/events.ts';
 import {
   compareDerived,
   finishRepair,
+  notedEnd,
   openJournal,
   openReadOnly,
   repairedFile,
@@ -239,6 +240,21 @@ describe('a damaged journal is put in order, and what is lost is said', () => {
     expect(repaired).toMatchObject({ kept: 11, faults: [] });
     expect(readdirSync(dir.file('aside')).sort()).toEqual(['copy.db', 'copy.db-shm', 'copy.db-wal']);
     expect(checkRepaired(dir.file('copy.db'))).toHaveLength(11);
+  });
+
+  test('the note of the end goes aside with the damaged journal: the new one may be shorter', () => {
+    using dir = tempDir();
+    const file = dir.file('journal.db');
+    writeFileSync(file, whole);
+    {
+      using _journal = openJournal(file);
+    }
+    expect(notedEnd(file)).toBe(entries.length);
+    sql(file, 'DELETE FROM hpo_event WHERE seq > 600');
+    expect(() => openJournal(file)).toThrow(expect.objectContaining({ code: 'HPO-6005' }));
+    repairJournal(file, dir.file('aside'));
+    expect(readdirSync(dir.file('aside'))).toContain('journal.db.end');
+    expect(checkRepaired(file)).toHaveLength(600);
   });
 
   test('an interrupted repair is not taken for a journal, and is brought to its end', () => {
