@@ -61,3 +61,18 @@ test('another study in the same page, and a deleted one', async () => {
   store.fold([{ seq: last + 1 + other.length, studyId: 'other', event: { type: 'studyDeleted', at: 0 } }]);
   expect(page.messages.at(-1)).toMatchObject({ type: 'notice', notice: { text: 'This study was deleted.' } });
 });
+
+test('a page that was there before the agent gets the study as it is now, and then what happens', async () => {
+  const store = new StudyStore();
+  const page = new Page();
+  using feed = new EntryFeed(store, studyId, (message) => page.receive(message));
+  expect(feed.sendStudy()).toBe(false);
+  const now = entries.slice(0, 60);
+  store.adopt(now.at(-1)?.seq ?? 0, [viewOf(now)]);
+  expect(page.view).toEqual(viewOf(now));
+  // What the views hold already is not folded twice.
+  store.fold(entries.slice(30));
+  await delay(600);
+  expect(page.view).toEqual(viewOf(entries));
+  expect(store.list()).toEqual([viewOf(entries)]);
+});
