@@ -118,6 +118,8 @@ function isFolder(path: string): boolean {
 
 function textOf(path: string): string {
   try {
+    // A pipe in its place would be waited for without end, and the whole agent with it.
+    if (!statSync(path).isFile()) return '';
     return readFileSync(path, 'utf8');
   } catch {
     return '';
