@@ -6,7 +6,7 @@ import { inspect } from '../inspect.ts';
 import { isRunning, missingProc, signal, until } from '../machine.ts';
 import { trialProgram } from '../program.ts';
 import type { Scenario } from '../scenario.ts';
-import { World } from '../world.ts';
+import { isRefusal, World } from '../world.ts';
 
 const kinds: Readonly<Record<Exclude<FailpointAction, 'stop'>, string>> = {
   kill: 'kill -9 at a durable step',
@@ -79,7 +79,11 @@ async function stopOne(world: World, studyId: string, lost: number | undefined):
       (trial) => trial.number !== lost && trial.state === 'running' && trial.attempts.at(-1)?.state === 'started',
     );
     if (state === 'ended') return true;
-    return running !== undefined && (await world.command(studyId, { type: 'stopTrial', trial: running.number }));
+    if (running === undefined) return false;
+    return await world.command(studyId, { type: 'stopTrial', trial: running.number }).catch((error: unknown) => {
+      if (isRefusal(error)) return false;
+      throw error;
+    });
   }, passMs);
 }
 

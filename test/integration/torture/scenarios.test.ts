@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { scenarios, torment } from '../../../agent/torture/index.ts';
 
 const agentMain = join(import.meta.dirname, '..', '..', '..', 'dist', 'agent.cjs');
@@ -27,8 +27,8 @@ const chosen = [
   'agent.discovery.after=short',
 ];
 
-describe('real faults, done to real agents', () => {
-  it.for(chosen)('%s', async (name, { skip }) => {
+describe.concurrent('real faults, done to real agents', () => {
+  it.for(chosen)('%s', async (name, { expect, skip }) => {
     const scenario = scenarios.find((one) => one.name === name);
     if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
     const missing = await scenario.missing();
