@@ -65,12 +65,13 @@ export class Vscode implements AsyncDisposable {
     return new Vscode(folder, server, browser, url);
   }
 
-  /** Opens the workspace in a new window. */
-  async open(): Promise<Workbench> {
+  /** Opens the sample workspace, or another folder or `.code-workspace` file, in a new window. */
+  async open(path = this.workspace): Promise<Workbench> {
     const context = await this.#browser.newContext({ viewport: { width: 1400, height: 900 } });
     const page = await context.newPage();
     page.setDefaultTimeout(longestWaitMs);
-    await page.goto(`${this.#url}/?folder=${this.workspace}`);
+    const kind = path.endsWith('.code-workspace') ? 'workspace' : 'folder';
+    await page.goto(`${this.#url}/?${kind}=${encodeURIComponent(path)}`);
     const workbench = new Workbench(page);
     await workbench.waitUntilReady();
     return workbench;
