@@ -16,6 +16,8 @@ export interface Killer {
 }
 
 const unit = (file: string, test: string): Killer => ({ file: `test/unit/${file}.test.ts`, test });
+/** Some lives of the whole agent on a virtual machine, each from a seed. */
+const seeds: Killer = { file: 'test/mutation/seeds.test.ts', test: 'lives of the agent on a virtual machine break no promise' };
 const contract = (file: string, test: string): Killer => ({ file: `test/contract/${file}.test.ts`, test });
 
 export const mutants: readonly Mutant[] = [
@@ -33,7 +35,7 @@ export const mutants: readonly Mutant[] = [
     replace: `let said = this.#ports.journal.lastSeq();
     this.#hooks.committed(this.#batch.map(({ studyId, event }) => ({ seq: ++said, studyId, event })));
     const entries = this.#batch.length > 0 ? this.#ports.journal.append(this.#batch) : [];`,
-    caughtBy: [unit('driver/journal', 'nothing unwritten is shown or acted on, all goes on by itself, nothing is lost')],
+    caughtBy: [unit('driver/journal', 'nothing unwritten is shown or acted on, all goes on by itself, nothing is lost'), seeds],
   },
   {
     name: 'acknowledges before it appends',
@@ -48,7 +50,7 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/driver/turns.ts',
     find: 'this.#inputs = [...inputs.filter(({ ack }) => ack === null), ...this.#inputs];',
     replace: '',
-    caughtBy: [unit('driver/journal', 'what is seen meanwhile, start, reports and end, is recorded once there is room')],
+    caughtBy: [unit('driver/journal', 'what is seen meanwhile, start, reports and end, is recorded once there is room'), seeds],
   },
   {
     name: 'writes on although a newer agent has taken over',
@@ -90,14 +92,14 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/driver/attemptIntake.ts',
     find: 'const recorded = this.#options.recorded[stream.name] ?? 0;',
     replace: 'const recorded = stream.name in this.#options.recorded ? Infinity : 0;',
-    caughtBy: [unit('driver/attemptIntake', 'two metrics of one file: neither is lost nor doubled')],
+    caughtBy: [unit('driver/attemptIntake', 'two metrics of one file: neither is lost nor doubled'), seeds],
   },
   {
     name: 'never gives a slot back',
     file: 'agent/core/study/fold.ts',
     find: 'state.slots = releaseSlot(state.slots, live.slot);',
     replace: '',
-    caughtBy: [unit('core/study/trials', 'as many run at once as asked for, in the lowest free slots')],
+    caughtBy: [unit('core/study/trials', 'as many run at once as asked for, in the lowest free slots'), seeds],
   },
   {
     name: 'counts what an attempt says that no longer counts',
@@ -127,7 +129,7 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/core/study/budget.ts',
     find: 'state.spent + state.reserved + cost <=',
     replace: 'state.spent + cost <=',
-    caughtBy: [unit('core/study/budget', 'a start that would exceed the rest is not made')],
+    caughtBy: [unit('core/study/budget', 'a start that would exceed the rest is not made'), seeds],
   },
   {
     name: 'takes the smallest value for the best where larger is better',
@@ -167,13 +169,14 @@ export const mutants: readonly Mutant[] = [
         'driver/subscriptions',
         'a subscription from anywhere, at any time, gets every entry once, in order and without a gap',
       ),
+      seeds,
     ],
   },
   {
     name: 'removes the files of studies that it does not know to be deleted',
     file: 'agent/driver/driver.ts',
-    find: 'if (study === undefined && this.#isDeleted(studyId))',
-    replace: 'if (study === undefined)',
+    find: '&& this.#isDeleted(studyId)) void this.#cleanUp',
+    replace: ') void this.#cleanUp',
     caughtBy: [unit('driver/driver', 'stops what runs with its mark and belongs to no study')],
   },
   {
@@ -181,7 +184,7 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/driver/attempts.ts',
     find: 'if (live !== null) live.launch ??= this.#launch(study, live);',
     replace: `if (live !== null && trial.attempts.at(-1)?.state === 'requested') live.launch ??= this.#launch(study, live);`,
-    caughtBy: [unit('driver/driver', 'hears of what an earlier one started: what it prints, and its end')],
+    caughtBy: [unit('driver/driver', 'hears of what an earlier one started: what it prints, and its end'), seeds],
   },
   {
     name: 'starts an attempt that another agent has claimed',
@@ -210,6 +213,20 @@ export const mutants: readonly Mutant[] = [
     find: `.replaceAll('<', '&lt;')`,
     replace: '',
     caughtBy: [unit('report/renderReport', 'shows what the trials say as text, and nothing where there is nothing to say')],
+  },
+  {
+    name: 'takes any process for the one that had its id before',
+    file: 'agent/system/nodeProcesses.ts',
+    find: ' && fields[19] === identity.ticks',
+    replace: '',
+    caughtBy: [contract('system', 'knows a process by its id, its beginning and its boot, and finds it by its mark')],
+  },
+  {
+    name: 'lets a text of the user steer the terminal',
+    file: 'agent/protocol/printable.ts',
+    find: 'return text.replaceAll(obeyed, (',
+    replace: 'return text.replaceAll(/(?!)/gu, (',
+    caughtBy: [unit('protocol/printable', 'makes one line of several')],
   },
   {
     name: 'copies secrets into the snapshot',

@@ -9,7 +9,7 @@ export default defineConfig({
   root,
   plugins: [mutantPlugin(root)],
   test: {
-    include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/simulation/**/*.test.ts'],
+    include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/mutation/seeds.test.ts'],
     setupFiles: ['test/mutation/setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

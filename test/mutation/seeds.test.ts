@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { simulateSeed } from '../simulation/agent/simulateSeed.ts';
+
+/** Few, as they are lived once for each bug that they are to find; `test/simulation` lives thousands. */
+const nSeeds = 12;
+
+test('lives of the agent on a virtual machine break no promise', async () => {
+  for (let seed = 0; seed < nSeeds; seed++) {
+    const { violations } = await simulateSeed(seed);
+    expect(violations, `seed ${seed}`).toEqual([]);
+  }
+});
