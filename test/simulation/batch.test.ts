@@ -27,7 +27,11 @@ describe('in batches the decisions are the same', () => {
           seen.trials++;
           seen.attempts += trial.attempts.length;
         }
+        let nStarts = 0;
         for (const { event } of journal) {
+          if (event.type === 'trialCreated' || event.type === 'trialPromoted') nStarts++;
+          if (event.type === 'batchEnded') nStarts = 0;
+          if (nStarts > (given.search.batch ?? 0)) expect.unreachable(`seed ${seed}: ${nStarts} starts in a batch`);
           if (event.type === 'trialPromoted') seen.promoted++;
           if (event.type === 'batchEnded' && event.trials.length < (given.search.batch ?? 0)) seen.smaller++;
         }
@@ -54,7 +58,7 @@ describe('in batches the decisions are the same', () => {
 
   test('a budget of resource ends the study after the same start, whoever ends first', () => {
     for (let seed = 0; seed < 60; seed++) {
-      const given = { ...someSpec(seed), budget: { trials: null, wallTimeMs: null, resource: 20 + (seed % 50) } };
+      const given = { ...someSpec(seed), budget: { trials: null, wallTimeMs: null, resource: 40 + (seed % 50) * 3 } };
       if (given.fidelity === null) continue;
       const runs = workers.map((parallel) => run(seed * 10 + parallel, withWorkers(given, parallel), noFaults));
       const [first, ...others] = runs.map(decisions);
@@ -114,11 +118,14 @@ function decisions(study: VirtualStudy | undefined) {
   };
 }
 
-/** What each batch came to. */
+/** The points of each whole batch. */
 function told({ journal, state }: VirtualStudy) {
-  return journal.flatMap(({ event }) =>
-    event.type === 'batchEnded' ? [event.trials.map((number) => ({ params: state.view.trials[number]?.params, number }))] : [],
-  );
+  const end = journal.findIndex(({ event }) => event.type === 'studyStopRequested');
+  return journal
+    .slice(0, end)
+    .flatMap(({ event }) =>
+      event.type === 'batchEnded' ? [event.trials.map((number) => ({ params: state.view.trials[number]?.params, number }))] : [],
+    );
 }
 
 function withWorkers(given: StudySpec, parallel: number): StudySpec {

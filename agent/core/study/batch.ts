@@ -19,7 +19,8 @@ export interface StoppedTrial {
 /**
  * Where a study in batches stands (`search.batch`). All starts of a batch (new trials, and paused ones that go on) are decided by what
  * was known before it and by the starts before them; reports by that and by the trial's own. What trials come to is kept
- * here, and counts, in the order of their numbers, when nothing of the batch runs or waits any more (`batchEnded`). So with
+ * here, and counts, in the order of their numbers, when nothing of the batch runs or waits any more (`batchEnded`, also where the
+ * study ends within it). So with
  * the same seed the same trials get the same points, targets and ends, whatever the number of workers, the order and time
  * of their ends, preemptions, lost attempts and crashes, as long as a trial with the same values reports the same.
  *

@@ -79,6 +79,8 @@ function stopAll(state: StudyState, at: number): readonly StudyEvent[] {
   const left = endLeft(state, at);
   if (left.length > 0) return left;
   if (state.live.size > 0) return [];
+  const told = endBatch(state, at);
+  if (told.length > 0) return told;
   return [{ type: 'studyEnded', at, reason: view.endReason ?? 'stopped', message: view.message }];
 }
 
@@ -162,9 +164,8 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
     exhausted = proposed.reason;
   }
   if (state.live.size + nHeld > 0) return [];
-  const { batch } = state;
-  if (batch !== null && batch.nStarts + batch.results.length > 0)
-    return [{ type: 'batchEnded', at: now, trials: toldTrials(batch) }];
+  const told = endBatch(state, now);
+  if (told.length > 0) return told;
   return close(state, now, slot, hasCapacity, exhausted);
 }
 
@@ -172,6 +173,12 @@ function isAlone({ live }: StudyState): boolean {
   if (live.size !== 1) return false;
   const [only] = live.values();
   return only?.isAlone === true;
+}
+
+/** Nothing of the batch runs any more: what it came to counts. */
+function endBatch({ batch }: StudyState, at: number): readonly StudyEvent[] {
+  if (batch === null || batch.nStarts + batch.results.length === 0) return [];
+  return [{ type: 'batchEnded', at, trials: toldTrials(batch) }];
 }
 
 /** Nothing runs and nothing new can begin: the last promotions, then the end. */

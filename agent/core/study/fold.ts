@@ -43,7 +43,6 @@ export function fold(state: StudyState, entry: JournalEntry): void {
     case 'studyEnded':
       state.idleSince ??= event.at;
       state.reopened = null;
-      endBatch(state);
       return;
     case 'studyResumed':
       if (state.idleSince !== null) state.idleMs += event.at - state.idleSince;
@@ -63,7 +62,7 @@ export function fold(state: StudyState, entry: JournalEntry): void {
       observe(state, event.number, 'pending', state.latest.get(event.number) ?? {});
       return;
     case 'batchEnded':
-      endBatch(state);
+      if (state.batch !== null) for (const result of nextBatch(state.batch, state.spent)) count(state, result);
       return;
     case 'trialPromoted':
       addStart(state, event.number, event.target);
@@ -293,11 +292,6 @@ function addStart(state: StudyState, number: number, target: number | null): voi
   if (state.batch === null) return;
   state.batch.nStarts++;
   state.batch.cost += startCost(state, number, target);
-}
-
-/** The results of the batch count; also where the study ends within it, as it may go on after all. */
-function endBatch(state: StudyState): void {
-  if (state.batch !== null) for (const result of nextBatch(state.batch, state.spent)) count(state, result);
 }
 
 /** What a trial came to counts from now on, or from the end of its batch. */

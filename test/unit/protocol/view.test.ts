@@ -329,6 +329,12 @@ describe('the best trial', () => {
     ['smallest', ends(['complete', 2], ['complete', 1], ['complete', 3]), spec, 1],
     ['largest', ends(['complete', 2], ['complete', 1], ['complete', 3]), maximised, 2],
     ['first of equals', ends(['complete', 1], ['complete', 1]), spec, 0],
+    [
+      'first of equals, not the first to end',
+      [trialCreated(0), trialCreated(1), trialEnded(1, 'complete', 1), trialEnded(0, 'complete', 1)],
+      spec,
+      0,
+    ],
     ['not a pruned or failed one', ends(['complete', 2], ['pruned', 1], ['failed', 0]), spec, 0],
     ['never nan', ends(['complete', 'nan'], ['complete', 5]), spec, 1],
     ['an infinity is a value', ends(['complete', 'inf'], ['complete', '-inf']), spec, 1],
