@@ -310,7 +310,7 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
         const observer = new Observer();
         await using executor = world.connect(observer);
         await executor.start(attemptOf(world, [{ do: 'ignoreTerm' }, { do: 'escape' }, { do: 'print', text: 'ready' }, forever]));
-        await executor.start(attemptOf(world, [{ do: 'sleep', ms: 2_000 }], { key: key(0, 1, 'study-10') }));
+        await executor.start(attemptOf(world, [forever], { key: key(0, 1, 'study-10') }));
         await eventually(async () => (await world.read(key(0), 'out')) === 'ready', 'it runs');
         await executor.cleanup('study-1', { removeFiles });
         expect((await executor.studies()).toSorted()).toEqual(removeFiles ? ['study-10'] : ['study-1', 'study-10']);

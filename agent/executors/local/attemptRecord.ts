@@ -35,11 +35,17 @@ export async function readAttemptRecord(disk: Files, dir: string): Promise<Attem
 export const lostEnding: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };
 
 /** Records, in the shim's place, that the attempt vanished: the next agent then says the same. */
-export function recordLoss({ files, processes, failpoints }: System, dir: string): Promise<void> {
+export function recordLoss({ files, failpoints }: System, dir: string): Promise<void> {
   return failpoints.step('attempt.loss', async () => {
-    const temporary = join(dir, `exit.json.${processes.ownPid}`);
-    await files.writeText(temporary, failpoints.written('attempt.loss', '{"code":null,"timeout":false}\n'));
-    await files.rename(temporary, join(dir, 'exit.json'));
+    // The same for every agent, so that what one leaves half written the next one takes up.
+    const temporary = join(dir, 'exit.json.lost');
+    try {
+      await files.writeText(temporary, failpoints.written('attempt.loss', '{"code":null,"timeout":false}\n'));
+      await files.rename(temporary, join(dir, 'exit.json'));
+    } catch (error) {
+      await files.remove(temporary).catch(() => undefined);
+      throw error;
+    }
   });
 }
 

@@ -66,7 +66,9 @@ export async function runSeeds({ from, seeds, threads, onProgress }: SeedsOption
 
 /** What a failing seed says, with the line that shows it again. */
 export function failureText({ seed, violations }: SeedsSummary['failures'][number]): string {
-  const lines = violations.slice(0, 5).map(({ invariant, studyId, what }) => `  ${invariant}: ${studyId ?? ''} ${what.slice(0, 1_000)}`);
+  const lines = violations
+    .slice(0, 5)
+    .map(({ invariant, studyId, what }) => `  ${invariant}: ${studyId ?? ''} ${what.slice(0, 1_000)}`);
   return [`seed ${seed}: npm run torture -- --seed ${seed}`, ...lines].join('\n');
 }
 
@@ -107,7 +109,9 @@ async function main(): Promise<void> {
   console.log(tableOf('invariants checked', summary.checks));
   for (const failure of summary.failures) console.log(failureText(failure));
   const seconds = (performance.now() - startedAt) / 1000;
-  console.log(`${summary.seeds} seeds, ${summary.steps} steps, ${summary.failures.length} seeds with violations, ${seconds.toFixed(1)} s`);
+  console.log(
+    `${summary.seeds} seeds, ${summary.steps} steps, ${summary.failures.length} seeds with violations, ${seconds.toFixed(1)} s`,
+  );
   process.exitCode = summary.failures.length === 0 ? 0 : 1;
 }
 

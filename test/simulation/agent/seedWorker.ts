@@ -2,11 +2,14 @@
 import { parentPort } from 'node:worker_threads';
 import { simulateSeed } from './simulateSeed.ts';
 
+// Faults are thrown by the thousand, and nobody reads their stacks.
+Error.stackTraceLimit = 0;
 parentPort?.on('message', (seeds: readonly number[]) => void run(seeds));
 
 async function run(seeds: readonly number[]): Promise<void> {
   for (const seed of seeds) {
     const { violations, checks, faults, steps } = await simulateSeed(seed);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     parentPort?.postMessage({ seed, violations, checks, faults, steps });
   }
 }

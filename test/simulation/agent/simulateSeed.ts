@@ -28,6 +28,8 @@ export interface SeedResult {
 const clientMs = 400;
 /** After the calm everything must come to its end in this time. */
 const patienceMs = 3_600_000;
+/** How long an agent with nothing to do stays, in ms; a real one stays longer. */
+const quietMs = 15_000;
 const maxSteps = 40_000;
 const cpus = 4;
 
@@ -57,6 +59,7 @@ class World implements Disposable {
   /** The user closes the last window. */
   #isLeaving = false;
   #isOver = false;
+  #quietSince = 0;
   #mayHaveCommitted = false;
   /** What a client that follows the journal has heard of. */
   #heard = 0;
@@ -301,7 +304,10 @@ class World implements Disposable {
       if (state !== 'paused') continue;
       this.#command(studyId, this.#nResumed++ < 4 ? { type: 'resume' } : { type: 'stop' });
     }
-    if (!isDone || driver.isBusy) return;
+    const { now } = this.#machine.timeline;
+    if (!isDone || driver.isBusy) this.#quietSince = now;
+    // What could not be cleaned up is tried again soon; the last agent stays that long.
+    if (now - this.#quietSince < quietMs) return;
     this.#compare(agent);
     this.#isLeaving = true;
     agent.stop();
@@ -432,7 +438,7 @@ class World implements Disposable {
     this.#checker.check('nothingLeft', processes.length === 0, null, () => `processes are left: ${processes.join(', ')}`);
     const agents = this.#agents.filter(({ isAlive }) => isAlive).length;
     this.#checker.check('nothingLeft', agents === 0, null, () => `${agents} agents are left`);
-    const remains = [...disk.paths(`${homeDir}/studies`)].filter((path) => /\.new$|exit\.json\.\d+$/.test(path));
+    const remains = [...disk.paths(`${homeDir}/studies`)].filter((path) => /\.new$|exit\.json\.lost$/.test(path));
     this.#checker.check('nothingLeft', remains.length === 0, null, () => `files are left: ${remains.join(', ')}`);
     for (const studyId of disk.names(`${homeDir}/studies`)) {
       const isDeleted = this.#checker.view(studyId)?.deleted === true;
