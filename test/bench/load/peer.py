@@ -1,10 +1,11 @@
 """Optuna's side of the load bench; prints JSON.
 usage: peer.py trials KIND PATH N JOBS: N trials that each run `sh -c 'echo loss=…'`, JOBS at once; trials per second
        peer.py records KIND PATH SECONDS: reports of one trial; reports per second
-       peer.py open PATH STUDY: seconds to read all trials of our own journal"""
+       peer.py open PATH STUDY: seconds to read all trials of our own journal; `trials` null where it takes longer"""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,14 @@ def objective(trial):
     x = trial.suggest_float("x", 0, 1)
     out = subprocess.run(["sh", "-c", 'echo "loss=$X"'], env={**os.environ, "X": str(x)}, capture_output=True, text=True, check=True)
     return float(out.stdout.strip().split("=")[1])
+
+
+PATIENCE = 90
+
+
+def give_up(*_):
+    print(json.dumps({"seconds": PATIENCE, "trials": None}), flush=True)
+    os._exit(0)
 
 
 def study_of(kind, path):
@@ -48,6 +57,9 @@ elif what == "records":
     print(json.dumps({"rate": n / (time.perf_counter() - begin)}))
 else:
     path, name = args
+    # However long it may take, it is not waited for longer than this.
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE)
     begin = time.perf_counter()
     trials = optuna.load_study(study_name=name, storage=f"sqlite:///{path}").trials
     print(json.dumps({"seconds": time.perf_counter() - begin, "trials": len(trials)}))
