@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
-import { isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
+import { dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { HpoError } from '../protocol/errors.ts';
 import { isBuildName, isDataName, isOutputName, junkReason, secretReason } from './denyList.ts';
@@ -173,6 +173,14 @@ async function checkIncluded(root: string, path: string): Promise<string> {
       `@hpo.include names ${path}, which is not in ${root}`,
       'correct the path, or remove it from the annotation',
       { exitCode: 3 },
+    );
+  }
+  const folder = await realpath(dirname(join(root, inside)));
+  if (!isInside(root, folder)) {
+    throw new HpoError(
+      'HPO-2204',
+      `${inside} is in ${folder}, outside the project ${root}, through a link`,
+      'put a copy into the project; data can be named with @hpo.data',
     );
   }
   return inside;
