@@ -1,5 +1,5 @@
 import type { OutputCursor, StopReason } from '../protocol/events.ts';
-import type { Failure, MetricValue, StudyEndReason, StudySpec, StudyState, TrialState } from '../protocol/study.ts';
+import type { Failure, MetricValue, MetricValues, StudyEndReason, StudySpec, StudyState, TrialState } from '../protocol/study.ts';
 
 /** What the audit knows of a study; no more than the checks need. */
 export interface KnownStudy {
@@ -38,8 +38,8 @@ export interface KnownTrial {
   live: KnownAttempt | null;
   /** How the last attempt ended; null before, and once the trial was told to go on. */
   lastEnd: { readonly failure: Failure | null; readonly why: StopReason | null } | null;
-  /** The user had it tried again: what it reported before its end may count, or not. */
-  isRetried: boolean;
+  /** With which it ended last; empty before. */
+  values: MetricValues;
   /** Last value of each metric that counts for the trial's own; null once it has ended. */
   latest: Map<string, MetricValue> | null;
   /** In batches what the trial had shown when it was stopped is its result: all that it told, by metric; null once it has ended. */

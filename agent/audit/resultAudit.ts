@@ -77,7 +77,6 @@ export class ResultAudit {
     const name = `trial ${number}`;
     for (const [metric, value] of Object.entries(values)) {
       const told = latest.get(metric);
-      if (told === undefined && trial.isRetried) continue;
       const isStopped = state === 'pruned' || state === 'cancelled';
       const isTold = value === told || (isStopped && trial.told?.get(metric)?.has(value) === true);
       check('best', isTold, () => `${name} ended with ${metric} ${value}, but its last report was ${told ?? 'none'}`);

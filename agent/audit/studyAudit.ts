@@ -126,7 +126,7 @@ export class StudyAudit {
       nAttempts: 0,
       live: null,
       lastEnd: null,
-      isRetried: false,
+      values: {},
       latest: new Map(),
       told: this.#nothingTold(),
       lastReported: resource,
@@ -150,8 +150,8 @@ export class StudyAudit {
           state: 'waiting',
           target: event.target,
           lastEnd: null,
-          isRetried: true,
-          latest: new Map(),
+          // What it had reported still counts where it goes on from a checkpoint.
+          latest: new Map(Object.entries(trial.values)),
           told: this.#nothingTold(),
         });
         this.#study.nOpen++;
@@ -182,6 +182,7 @@ export class StudyAudit {
       case 'trialEnded':
         this.#results.ended(this.#study, trial, event, check);
         trial.state = event.state;
+        trial.values = event.values;
         trial.latest = null;
         trial.told = null;
         this.#study.nOpen--;

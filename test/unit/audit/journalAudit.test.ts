@@ -306,6 +306,25 @@ describe('what may be', () => {
       ],
     ],
     [
+      'retried from its checkpoint: what it had reported still counts',
+      [
+        epochs({ checkpoint: { dir: 'c' } }),
+        create(0, { target: 9 }),
+        request(0, 1, { target: 9 }),
+        begin(0),
+        report(0, 1, 1, { values: { loss: 5, acc: 1 } }),
+        exit(0, 1, broken),
+        end(0, { state: 'failed', failure: broken, values: { loss: 5, acc: 1 } }),
+        { type: 'trialRetried', at: 2, number: 0, target: 9 },
+        request(0, 2, { target: 9 }),
+        begin(0, 2),
+        report(0, 9, 4, { attempt: 2 }),
+        exit(0, 2),
+        end(0, { values: { loss: 4, acc: 1 } }),
+        over(),
+      ],
+    ],
+    [
       'NaN loses',
       [
         start(),
