@@ -46,7 +46,7 @@ async function simulate(from, limitMs) {
   const total = { from, seeds: 0, faults: new Map(), checks: new Map(), failures: [] };
   let saidAt = startedAt;
   // In pieces, as a piece cannot be cut short.
-  const piece = limitMs === null ? 5_000 : 100 * availableParallelism();
+  const piece = limitMs === null ? 5_000 : 25 * availableParallelism();
   while (limitMs === null ? total.seeds < wanted : performance.now() - startedAt < limitMs) {
     const seeds = limitMs === null ? Math.min(piece, wanted - total.seeds) : piece;
     const result = await runSeeds({ from: from + total.seeds, seeds, threads: availableParallelism() });
@@ -97,7 +97,11 @@ function print(simulated, real, ms) {
   console.log(
     `\n${'faults injected'.padEnd(46)}${['runs', 'faults', 'checks', 'violations'].map((word) => word.padStart(13)).join('')}`,
   );
-  for (const [kind, faults] of [...simulated.faults].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  const kinds = new Map();
+  // At which of some forty steps it was is not worth a line each.
+  for (const [kind, n] of simulated.faults)
+    add(kinds, kind.replace(/^(\S+(?: \S+)?) (before|after) \S+\.\S+$/, '$1 $2 a step'), n);
+  for (const [kind, faults] of [...kinds].toSorted(([a], [b]) => (a < b ? -1 : 1)))
     row(`simulated: ${kind}`, null, faults, null, null);
   const sum = (numbers) => [...numbers].reduce((total, n) => total + n, 0);
   const faults = sum(simulated.faults.values());

@@ -24,7 +24,7 @@ import {
 import { rebuildDerived } from './rebuild.ts';
 import { repairedFile } from './repair.ts';
 import { derivedTableNames, derivedTables, derivedVersion, schemaVersion, truthTables } from './schema.ts';
-import { damaged, isDamage, storeError } from './storeError.ts';
+import { damaged, isContradiction, isDamage, storeError } from './storeError.ts';
 import { transaction } from './transaction.ts';
 
 export interface JournalOptions {
@@ -124,7 +124,7 @@ export class SqliteJournal implements Disposable {
     if (events.length === 0) return [];
     if (this.#failure !== null) this.#retry(this.#failure);
     try {
-      const entries = this.#failpoints.step('journal.append', () => this.#appendInTransaction(events));
+      const entries = this.#failpoints.step('journal.append', () => this.#appendOrMend(events));
       this.#failure = null;
       this.#planCheckpoint(entries);
       return entries;
@@ -211,6 +211,17 @@ export class SqliteJournal implements Disposable {
     this.#db.close();
     this.#end?.[Symbol.dispose]();
     this.#lock?.[Symbol.dispose]();
+  }
+
+  /** Derived rows that contradict the events (a flipped byte that SQLite does not see) are made anew: they are not the truth. */
+  #appendOrMend(events: readonly { readonly studyId: string; readonly event: StudyEvent }[]): readonly JournalEntry[] {
+    try {
+      return this.#appendInTransaction(events);
+    } catch (error) {
+      if (!isContradiction(error)) throw error;
+      this.rebuild();
+      return this.#appendInTransaction(events);
+    }
   }
 
   #appendInTransaction(events: readonly { readonly studyId: string; readonly event: StudyEvent }[]): readonly JournalEntry[] {

@@ -10,6 +10,7 @@ const corrupt = 11;
 const cantOpen = 14;
 const notADatabase = 26;
 const permission = 3;
+const constraint = 19;
 
 /** The primary result code when the error comes from SQLite, else null. */
 export function sqliteCode(error: unknown): number | null {
@@ -31,6 +32,11 @@ export function outOfOrder(): Error {
 export function isUnopenable(error: unknown): boolean {
   const code = sqliteCode(error);
   return code === cantOpen || code === readOnly || code === permission;
+}
+
+/** A row does not fit those that are there. */
+export function isContradiction(error: unknown): boolean {
+  return sqliteCode(error) === constraint;
 }
 
 export function isBusy(error: unknown): boolean {

@@ -1,7 +1,9 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { openJournal, type SqliteJournal } from '../../../agent/store/journal.ts';
-import { of, studyCreated } from './studies.ts';
+import { openReadOnly } from '../../../agent/store/read.ts';
+import { query } from './dump.ts';
+import { of, studyCreated, wholeTrial } from './studies.ts';
 import { tempDir } from './tempDir.ts';
 
 function change(path: string, sql: string): void {
@@ -63,4 +65,21 @@ describe('a journal that is checked while it is in use', () => {
       expect(journal.studies()).toEqual(Array.from({ length: 1200 }, (_, i) => `s${i}`).filter((id) => id !== 's3'));
     },
   );
+
+  it('makes its tables anew where a row of them is in the way of an event', () => {
+    using dir = tempDir();
+    const path = dir.file('journal.db');
+    {
+      using journal = openJournal(path);
+      journal.append(of('a', [studyCreated(), ...wholeTrial(0)]));
+    }
+    // As a flipped byte would make it: the number of a trial that is still to come.
+    change(path, 'UPDATE hpo_trial SET number = 1');
+    using journal = openJournal(path);
+    journal.append(of('a', wholeTrial(1)));
+    expect(journal.verifyChain()).toMatchObject({ ok: true });
+    using db = openReadOnly(path);
+    expect(db.studies()).toEqual(['a']);
+    expect(query(path, 'SELECT number FROM hpo_trial ORDER BY number')).toEqual([{ number: 0 }, { number: 1 }]);
+  });
 });
