@@ -1,6 +1,6 @@
 /** The agent: one per user and home, started on demand, never tied to a window. usage: agent.cjs --home DIR [--idle-minutes N] */
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino, { type Logger } from 'pino';
@@ -62,10 +62,10 @@ function refuseLostJournal(home: string): void {
   // In this order: a study has its folder only after the journal was made.
   const studies = existsSync(folder) ? readdirSync(folder) : [];
   const journal = join(home, 'journal.db');
-  if (studies.length === 0 || existsSync(journal)) return;
+  if (studies.length === 0 || (statSync(journal, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
   throw new HpoError(
     'HPO-6010',
-    `The journal ${journal} is missing, but the folders of its studies are there (${studies.length} in ${folder}). Nothing was changed.`,
+    `The journal ${journal} is missing or empty, but the folders of its studies are there (${studies.length} in ${folder}). Nothing was changed.`,
     'Put the journal back from a backup, with its -wal; or run `hpo doctor --repair`: it moves the folders aside, and a new journal begins.',
   );
 }

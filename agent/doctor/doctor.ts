@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { discoveryFile, socketPath } from '../client/home.ts';
 import { LocalAttemptFiles } from '../executors/local/attemptFiles.ts';
@@ -106,7 +106,7 @@ function asideFolder({ home, system }: DoctorOptions): string {
 
 /** The attempts that live by now: none without a journal; null where it cannot say. */
 function liveAttempts({ records }: JournalLook, journal: string): ReadonlySet<string> | null {
-  if (!existsSync(journal)) return new Set();
+  if ((statSync(journal, { throwIfNoEntry: false })?.size ?? 0) === 0) return new Set();
   if (records === null) return null;
   using reader = openReadOnly(journal);
   const { attempts } = readRecords(reader.read(null, 0), new Map(), { mayGoOn: () => true });

@@ -46,7 +46,7 @@ export function lookAtJournal(options: JournalOptions): JournalLook {
     };
     return damaged({ check: 'journal', state: 'wrong', what, next: repairCommand, mend });
   }
-  if (!existsSync(home.journal)) {
+  if (sizeOf(home.journal) === 0) {
     const isLost = home.studies.size > 0 || sizeOf(`${home.journal}-wal`) > 0;
     if (isLost) return damaged(missingJournal(options));
     const what = `there is none yet: the first study makes ${home.journal}`;
@@ -70,7 +70,7 @@ function missingJournal({ home, aside }: JournalOptions): Finding {
   const wal = `${home.journal}-wal`;
   const n = home.studies.size;
   const folders = n === 1 ? 'the folder of 1 study is' : `the folders of ${n} studies are`;
-  const what = `${home.journal} is missing, but ${n === 0 ? `its ${basename(wal)} is` : folders} there: what was found out about them was in that file`;
+  const what = `${home.journal} is ${existsSync(home.journal) ? 'empty' : 'missing'}, but ${n === 0 ? `its ${basename(wal)} is` : folders} there: what was found out about them was in that file`;
   return {
     check,
     state: 'wrong',

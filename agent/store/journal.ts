@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
@@ -12,9 +12,11 @@ import { keepPrivate, lockJournal } from './lock.ts';
 import {
   type ChainCheck,
   checkHead,
+  isOnlyWal,
   lastRow,
   listsRightly,
   listStudies,
+  onlyWal,
   openReadOnly,
   readEntries,
   readMeta,
@@ -24,7 +26,7 @@ import {
 import { rebuildDerived } from './rebuild.ts';
 import { repairedFile } from './repair.ts';
 import { derivedTableNames, derivedTables, derivedVersion, schemaVersion, truthTables } from './schema.ts';
-import { damaged, isContradiction, isDamage, storeError } from './storeError.ts';
+import { damaged, isContradiction, isDamage, isMisfit, storeError } from './storeError.ts';
 import { transaction } from './transaction.ts';
 
 export interface JournalOptions {
@@ -57,7 +59,15 @@ export function openJournal(path: string, options: JournalOptions = {}): SqliteJ
     const opened = openForWriting(path);
     db = opened;
     const epoch = failpoints.step('journal.epoch', () => beginEpoch(opened, path));
-    return new SqliteJournal(opened, path, epoch, lock, { checkpointMs, failpoints, clock, onTakenOver });
+    const begin = (): SqliteJournal =>
+      new SqliteJournal(opened, path, epoch, lock, { checkpointMs, failpoints, clock, onTakenOver });
+    try {
+      return begin();
+    } catch (error) {
+      if (!isMisfit(error)) throw error;
+      rebuildDerived(opened, path);
+      return begin();
+    }
   } catch (error) {
     db?.close();
     lock?.[Symbol.dispose]();
@@ -321,9 +331,7 @@ function refuseRemains(path: string): void {
       'Bring it to its end: hpo doctor --repair',
     );
   }
-  const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  if (sizeOf(path) === 0 && sizeOf(`${path}-wal`) > 0)
-    throw damaged(path, `the file itself is missing or empty, and only what was last written (${path}-wal) is there`);
+  if (isOnlyWal(path)) throw damaged(path, onlyWal(path));
 }
 
 function openForWriting(path: string): DatabaseSync {

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
@@ -52,8 +52,20 @@ export interface ReadOnlyDatabase {
   readonly close: () => void;
 }
 
-/** Throws what SQLite throws. */
+/** Whether the file is missing or empty, and what was last written is all that is left. */
+export function isOnlyWal(path: string): boolean {
+  const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  return sizeOf(path) === 0 && sizeOf(`${path}-wal`) > 0;
+}
+
+export function onlyWal(path: string): string {
+  return `the file itself is missing or empty, and only what was last written (${path}-wal) is there`;
+}
+
+/** Throws what SQLite throws, and HPO-6005 for a WAL without its file. */
 export function openDatabase(path: string): ReadOnlyDatabase {
+  // Even when it only reads, SQLite deletes a WAL whose file is empty.
+  if (isOnlyWal(path)) throw damaged(path, onlyWal(path));
   // Whoever has it open keeps a WAL beside it. Without one SQLite would make it, and its index, only to read.
   const isFrozen = !existsSync(`${path}-wal`);
   if (isFrozen) {

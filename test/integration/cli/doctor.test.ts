@@ -199,6 +199,12 @@ describe('hpo doctor finds what is wrong, and --repair puts it right', () => {
         expect(readdirSync(join(hpo.home, 'aside', readdirSync(join(hpo.home, 'aside'))[0] ?? '', 'studies'))).toHaveLength(2),
     },
     {
+      name: 'the journal is empty',
+      fault: (hpo) => truncateSync(join(hpo.home, 'journal.db'), 0),
+      line: /^journal: .*journal\.db is empty, but the folders of 2 studies are there/,
+      done: /moved aside, for a new journal to begin/,
+    },
+    {
       name: 'the derived tables are changed',
       fault: (hpo) => database(hpo, 'UPDATE trial_values SET value = 0'),
       line: /^tables: .*trial_values \(7 rows\)/,
@@ -385,7 +391,7 @@ describe('hpo doctor finds what is wrong, and --repair puts it right', () => {
     rmSync(journal);
     const lost = await hpo.run('status');
     expect(lost.code).not.toBe(0);
-    expect(lost.stderr).toMatch(/The journal .* is missing, but the folders of its studies are there/);
+    expect(lost.stderr).toMatch(/The journal .* is missing or empty, but the folders of its studies are there/);
     expect(lost.stderr).toMatch(/hpo doctor --repair/);
     expect(existsSync(journal)).toBe(false);
   });

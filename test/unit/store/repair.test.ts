@@ -368,6 +368,19 @@ describe('reading changes nothing', () => {
     expect(listing(dir.path).filter(([name]) => !String(name).endsWith('-shm'))).toEqual(before);
   });
 
+  test('of an empty file: SQLite would delete its WAL', () => {
+    using dir = tempDir();
+    const file = dir.file('journal.db');
+    writeFileSync(file, '');
+    writeFileSync(`${file}-wal`, 'all that is left');
+    const before = listing(dir.path);
+    expect(() => openReadOnly(file)).toThrow(expect.objectContaining({ code: 'HPO-6005' }));
+    expect(() => repairJournal(file, dir.file('aside'))).toThrow(expect.objectContaining({ code: 'HPO-6005' }));
+    expect(
+      listing(dir.path).filter(([name]) => String(name).startsWith('journal.db') && !String(name).includes('repair')),
+    ).toEqual(before);
+  });
+
   test('a writer that comes meanwhile is noticed', () => {
     using dir = tempDir();
     writeFileSync(dir.file('journal.db'), whole);
