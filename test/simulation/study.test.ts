@@ -7,6 +7,8 @@ import { someFaults, someLoss, someSpec } from './someStudies.ts';
 import { type Faults, noFaults, VirtualStudy } from './virtualStudy.ts';
 
 const nSeeds = 2_000;
+/** Of studies that showed a fault: 4744 ran trials that had ended, 11376 promoted a trial that its user had stopped. */
+const keptSeeds = [4744, 11376];
 
 describe('whatever happens in whatever order', () => {
   test(`${nSeeds} studies with faults, crashes and commands keep every invariant`, () => {
@@ -24,7 +26,7 @@ describe('whatever happens in whatever order', () => {
       pausedForMachine: 0,
       nPreempted: 0,
     };
-    for (let seed = 0; seed < nSeeds; seed++) {
+    for (const seed of [...keptSeeds, ...Array(nSeeds).keys()]) {
       const study = new VirtualStudy(seed, someSpec(seed), someFaults(seed), someLoss);
       study.run();
       seen.events += study.journal.length;

@@ -275,14 +275,19 @@ function foldTrialEnded(state: StudyState, event: EventOf<'trialEnded'>): void {
   const { number } = event;
   state.unsettled.delete(number);
   state.waiting.delete(number);
-  state.paused.delete(number);
+  const isTakenAway = state.paused.delete(number) && event.state === 'cancelled';
   state.troubles.delete(number);
   if (state.suspect === number) state.suspect = null;
   state.latest.delete(number);
   countTime(state, number, 1);
   const isTrialsFault = event.failure !== null && failurePolicy[event.failure.kind].isTrialsFault;
   const known = isTrialsFault ? 'failed' : endedObservation[event.state];
-  settle(state, { event, observation: observation(state, number, known, event.values, state.batch?.stopped.get(number)) });
+  const result = { event, observation: observation(state, number, known, event.values, state.batch?.stopped.get(number)) };
+  // A paused trial that the user takes away must not be promoted before its batch has ended.
+  if (isTakenAway) {
+    takeBack(state, number);
+    count(state, result);
+  } else settle(state, result);
   state.batch?.stopped.delete(number);
   state.curves.delete(number);
 }
