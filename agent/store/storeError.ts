@@ -11,6 +11,8 @@ const cantOpen = 14;
 const notADatabase = 26;
 const permission = 3;
 const constraint = 19;
+/** A statement of ours does not fit the tables. */
+const misfit = 1;
 
 /** The primary result code when the error comes from SQLite, else null. */
 export function sqliteCode(error: unknown): number | null {
@@ -32,6 +34,11 @@ export function outOfOrder(): Error {
 export function isUnopenable(error: unknown): boolean {
   const code = sqliteCode(error);
   return code === cantOpen || code === readOnly || code === permission;
+}
+
+/** The tables are not those that this program made. */
+export function isMisfit(error: unknown): boolean {
+  return sqliteCode(error) === misfit;
 }
 
 /** A row does not fit those that are there. */
@@ -85,6 +92,7 @@ export function storeError(error: unknown, path: string): unknown {
         { cause: error },
       );
     case corrupt:
+    case misfit:
       return damaged(path, said, error);
     default:
       return error;

@@ -82,4 +82,28 @@ describe('a journal that is checked while it is in use', () => {
     expect(db.studies()).toEqual(['a']);
     expect(query(path, 'SELECT number FROM hpo_trial ORDER BY number')).toEqual([{ number: 0 }, { number: 1 }]);
   });
+
+  it.each([
+    ['trial_intermediate_values', null],
+    ['hpo_event', 'HPO-6005'],
+  ])('whose table %s lost its name for a column: made anew where it can be, else damaged', (table, code) => {
+    using dir = tempDir();
+    const path = dir.file('journal.db');
+    {
+      using journal = openJournal(path);
+      journal.append(of('a', [studyCreated(), ...wholeTrial(0)]));
+    }
+    const from = table === 'hpo_event' ? 'prevHash' : 'intermediate_value_type';
+    const db = new DatabaseSync(path, { defensive: false });
+    db.exec('PRAGMA writable_schema = ON');
+    db.exec(`UPDATE sqlite_master SET sql = replace(sql, '${from}', 'x${from.slice(1)}') WHERE name = '${table}'`);
+    db.close();
+    if (code !== null) {
+      expect(() => openJournal(path)).toThrow(expect.objectContaining({ code }));
+      return;
+    }
+    using journal = openJournal(path);
+    journal.append(of('a', wholeTrial(1)));
+    expect(journal.verifyChain()).toMatchObject({ ok: true });
+  });
 });
