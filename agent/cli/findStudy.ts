@@ -24,7 +24,11 @@ export async function findStudyId(client: AgentClient, text: string): Promise<st
   return findStudy((await client.request('study/list', {})).studies, text).studyId;
 }
 
-export async function viewOf(line: CommandLine, study: string): Promise<StudyView> {
+export async function viewOf(
+  line: CommandLine,
+  study: string,
+  options: { readonly withoutCurves?: boolean } = {},
+): Promise<StudyView> {
   const client = await line.agent();
-  return await client.view(await findStudyId(client, study));
+  return await client.view(await findStudyId(client, study), options);
 }

@@ -21,7 +21,7 @@ export function trialsCommand(program: Command, line: CommandLine): void {
 }
 
 async function trials(line: CommandLine, study: string, isJson: boolean): Promise<void> {
-  const view = await viewOf(line, study);
+  const view = await viewOf(line, study, { withoutCurves: true });
   if (isJson) {
     for (const trial of view.trials) line.printJson(trialLine(view, trial));
     return;

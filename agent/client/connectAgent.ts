@@ -41,8 +41,8 @@ export interface ConnectOptions {
 export interface AgentClient extends AsyncDisposable {
   /** Aborting the signal cancels the request; the agent goes on with what it had to finish. */
   request<N extends RequestName>(name: N, params: Requests[N]['params'], signal?: AbortSignal): Promise<Requests[N]['result']>;
-  /** A study as it is. */
-  view(studyId: string): Promise<StudyView>;
+  /** A study as it is; without the curves of its trials where nobody looks at them. */
+  view(studyId: string, options?: { readonly withoutCurves?: boolean }): Promise<StudyView>;
   /** All studies at one moment; a subscription to all from `seq` goes on without a gap. */
   views(): Promise<{ readonly seq: number; readonly views: readonly StudyView[] }>;
   /** Entries with seq > from, in order and without a gap. The first call of `onEntries` may come before this resolves. */
@@ -63,7 +63,8 @@ export interface AgentClient extends AsyncDisposable {
  */
 export const agentNodeArgs: readonly string[] = ['--max-semi-space-size=4'];
 
-const startTimeoutMs = 15_000;
+/** An agent that folds a very large journal for the first time takes its time; one that ends is noticed at once. */
+const startTimeoutMs = 60_000;
 const defaultSilenceMs = 15_000;
 /** A connection looks so often within that time whether anything came; where nobody waits for an answer, it asks at every tenth look. */
 const looksPerSilence = 10;
@@ -309,18 +310,21 @@ class SocketClient implements AgentClient {
     }
   }
 
-  async view(studyId: string): Promise<StudyView> {
-    const { views } = await this.#views(studyId);
+  async view(studyId: string, { withoutCurves = false }: { readonly withoutCurves?: boolean } = {}): Promise<StudyView> {
+    const { views } = await this.#views(studyId, withoutCurves);
     const [view] = views;
     if (view === undefined) throw connectionLost();
     return view;
   }
 
   async views(): Promise<{ readonly seq: number; readonly views: readonly StudyView[] }> {
-    return await this.#views(null);
+    return await this.#views(null, false);
   }
 
-  async #views(studyId: string | null): Promise<{ readonly seq: number; readonly views: readonly StudyView[] }> {
+  async #views(
+    studyId: string | null,
+    withoutCurves: boolean,
+  ): Promise<{ readonly seq: number; readonly views: readonly StudyView[] }> {
     const stream = this.#nextStream++;
     const views: StudyView[] = [];
     this.#streams.set(stream, ({ view, trials }) => {
@@ -328,7 +332,7 @@ class SocketClient implements AgentClient {
       views.at(-1)?.trials.push(...trials);
     });
     try {
-      const { seq } = await this.request('study/pages', { studyId, stream });
+      const { seq } = await this.request('study/pages', { studyId, stream, withoutCurves });
       return { seq, views };
     } finally {
       this.#streams.delete(stream);

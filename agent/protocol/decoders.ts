@@ -88,7 +88,7 @@ const paramSchemas: { readonly [N in RequestName]: z.ZodMiniType } = {
   'study/create': tune,
   'study/list': nothing,
   'study/view': z.strictObject({ studyId }),
-  'study/pages': z.strictObject({ studyId: z.nullable(studyId), stream: z.int() }),
+  'study/pages': z.strictObject({ studyId: z.nullable(studyId), stream: z.int(), withoutCurves: z.optional(z.boolean()) }),
   'study/subscribe': z.strictObject({ studyId: z.nullable(studyId), from: z.int().check(z.gte(0)) }),
   'study/unsubscribe': z.strictObject({ subscription: z.int() }),
   'study/command': z.strictObject({ studyId, command }),

@@ -140,7 +140,10 @@ export interface Requests {
    * A study, or all, at one moment: in pages, as `page` notifications with the number that the client chose for `stream`, and
    * then `seq`, from which a subscription goes on without a gap.
    */
-  'study/pages': { params: { studyId: string | null; stream: number }; result: { seq: number } };
+  'study/pages': {
+    params: { studyId: string | null; stream: number /** For who does not look at them. */; withoutCurves?: boolean };
+    result: { seq: number };
+  };
   /**
    * Entries of one study (or of all: null) with seq > from arrive as `events` notifications, first the past, then the
    * present, without a gap. Ends with the connection or `study/unsubscribe`.

@@ -234,12 +234,18 @@ class Connection implements Disposable {
   }
 
   /** A page at a time, as fast as the client reads. */
-  async #sendPages({ studyId, stream }: Requests['study/pages']['params']): Promise<Requests['study/pages']['result']> {
+  async #sendPages({
+    studyId,
+    stream,
+    withoutCurves,
+  }: Requests['study/pages']['params']): Promise<Requests['study/pages']['result']> {
     const { seq, views } = this.#options.service.views(studyId);
     for (const { trials, ...study } of views) {
       for (let first = 0; first === 0 || first < trials.length; first += pageTrials) {
         if (this.#socket.destroyed) return { seq };
-        await this.#notify('page', { stream, view: { ...study, trials: [] }, trials: trials.slice(first, first + pageTrials) });
+        const page = trials.slice(first, first + pageTrials);
+        const sent = withoutCurves === true ? page.map((trial) => ({ ...trial, curve: [], curveStart: 0 })) : page;
+        await this.#notify('page', { stream, view: { ...study, trials: [] }, trials: sent });
       }
     }
     return { seq };
