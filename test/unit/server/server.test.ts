@@ -196,8 +196,8 @@ describe('a study in pages', () => {
     world.service.studies = [view];
     await using client = await world.connect();
     expect(await client.view('s')).toEqual(view);
-    const bare = await client.view('s', { withoutCurves: true });
-    expect(bare.trials).toEqual(view.trials.map((trial) => ({ ...trial, curve: [], curveStart: 0 })));
+    const short = await client.view('s', { withoutCurves: true });
+    expect(short.trials).toEqual(view.trials.map((trial) => ({ ...trial, curve: [], curveStart: 0 })));
     const all = await client.views();
     expect(all.seq).toBe(7);
     expect(all.views).toEqual([view]);
