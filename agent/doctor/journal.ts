@@ -104,6 +104,18 @@ function lookOnce(options: JournalOptions): JournalLook | null {
         mend: () => repaired(repairJournal(home.journal, aside)),
       });
     }
+    const [page] = reader.verifyPages();
+    if (page !== undefined) {
+      if (reader.isOutdated()) return null;
+      const what = `pages of ${home.journal} around its ${chain.events} events, which are whole, are damaged (${page})`;
+      return damaged({
+        check: 'journal',
+        state: 'wrong',
+        what,
+        next: repairAdvice,
+        mend: () => repaired(repairJournal(home.journal, aside)),
+      });
+    }
     const records = readRecords(reader.read(null, 0), shown, { studyId, mayGoOn: () => true });
     const tables = lookAtTables(home.journal);
     if (reader.isOutdated()) return null;

@@ -14,6 +14,8 @@ export interface JournalReader extends Disposable {
   read(studyId: string | null, from: number): Iterable<JournalEntry>;
   studies(): readonly string[];
   verifyChain(): ChainCheck;
+  /** What SQLite finds wrong with the pages of the file, indexes and derived tables included; empty where nothing is. */
+  verifyPages(): readonly string[];
   /** Whether a writer has opened it since: what was read may be half old and half new, and must be read again. */
   isOutdated(): boolean;
 }
@@ -38,6 +40,7 @@ export function openReadOnly(path: string): JournalReader {
       read: (studyId, from) => readEntries(db, path, studyId, from, Number.MAX_SAFE_INTEGER),
       studies: () => listStudies(db, path),
       verifyChain: () => verifyChain(db),
+      verifyPages: () => verifyPages(db),
       [Symbol.dispose]: close,
     };
   } catch (error) {
@@ -250,6 +253,19 @@ export function* verifySteps(db: DatabaseSync): Generator<void, ChainCheck, unde
     return fault === null ? { ok: true, events: seq } : bad(fault);
   } catch (error) {
     if (isDamage(error) && error instanceof Error) return bad(`event ${seq + 1} cannot be read (${error.message})`);
+    throw error;
+  }
+}
+
+/** As many faults as tell what is wrong. */
+const maxPageFaults = 5;
+
+function verifyPages(db: DatabaseSync): readonly string[] {
+  try {
+    const rows = db.prepare(`PRAGMA integrity_check(${maxPageFaults})`).all();
+    return rows.map((row) => String(row['integrity_check'])).filter((text) => text !== 'ok');
+  } catch (error) {
+    if (isDamage(error) && error instanceof Error) return [error.message];
     throw error;
   }
 }

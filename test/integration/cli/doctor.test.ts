@@ -75,6 +75,18 @@ function flipByte(hpo: Hpo, text: string): void {
   writeFileSync(file, bytes);
 }
 
+/** The first page of a table or an index is noise. */
+function spoilRoot(hpo: Hpo, name: string): void {
+  const file = join(hpo.home, 'journal.db');
+  const db = new DatabaseSync(file);
+  const page = Number(db.prepare('SELECT rootpage FROM sqlite_master WHERE name = ?').get(name)?.['rootpage']);
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  db.close();
+  const bytes = readFileSync(file);
+  const size = bytes.readUInt16BE(16);
+  writeFileSync(file, bytes.fill(0xa5, (page - 1) * size, page * size));
+}
+
 const studyFolder = (hpo: Hpo): string => join(hpo.home, 'studies', readdirSync(join(hpo.home, 'studies'))[0] ?? 'none');
 
 /** Two studies that have ended, of 4 and 3 trials, and no agent. */
@@ -173,6 +185,18 @@ describe('hpo doctor finds what is wrong, and --repair puts it right', () => {
       name: 'a flipped byte in the hash of an event: nothing is lost',
       fault: (hpo) => database(hpo, 'UPDATE hpo_event SET hash = zeroblob(32) WHERE seq = 20'),
       line: /^journal: .*event 20 is not what was written/,
+      done: /Nothing is lost/,
+    },
+    {
+      name: 'noise in the index of the events: nothing is lost',
+      fault: (hpo) => spoilRoot(hpo, 'hpo_event_study'),
+      line: /^journal: pages of .*journal\.db around its \d+ events, which are whole, are damaged/,
+      done: /Nothing is lost/,
+    },
+    {
+      name: 'noise in a derived table: nothing is lost',
+      fault: (hpo) => spoilRoot(hpo, 'trial_values'),
+      line: /^journal: pages of .* are damaged/,
       done: /Nothing is lost/,
     },
     {
