@@ -4,6 +4,7 @@ import type { Files } from '../../system/files.ts';
 import type { ProcessIdentity } from '../../system/processes.ts';
 import type { System } from '../../system/system.ts';
 import type { Ending } from '../executor.ts';
+import { outputFileNames } from './outputFile.ts';
 
 /** What an attempt's folder says. */
 export type AttemptRecord =
@@ -25,7 +26,11 @@ export async function readAttemptRecord(disk: Files, dir: string): Promise<Attem
   const start = await readJson(disk, join(dir, 'start.json'));
   const oomKills = numberOf(start?.['oom']) ?? 0;
   const program = start === null ? null : identityOf(start, 'pid', 'pidTicks');
-  if (exit !== null) return { state: 'ended', ending: endingOf(exit), program, oomKills };
+  if (exit !== null) {
+    // A power cut may take the end of the output and leave the record: what cannot be read any more is lost.
+    const isWhole = ((await disk.stat(join(dir, outputFileNames.out)))?.size ?? 0) >= (numberOf(exit['output']) ?? 0);
+    return { state: 'ended', ending: isWhole ? endingOf(exit) : lostEnding, program, oomKills };
+  }
   const claim = start ?? (await readJson(disk, join(dir, 'claim.json')));
   if (claim !== null) return { state: 'started', shim: identityOf(claim, 'shim', 'shimTicks'), program, oomKills };
   const isClaimed = (await disk.stat(join(dir, 'claim.json'))) !== null;

@@ -128,7 +128,11 @@ export class LocalExecutor implements Executor {
     else if (await this.#exists(this.files.trialsDir(studyId))) {
       // The copies can be made again from the snapshot; of a large project they would fill the disk.
       for (const key of await this.files.attempts(disk, studyId)) {
-        if ((await this.#stateOf(key)) === 'ended') await removeUnchanged(disk, this.files.attemptDir(key));
+        if ((await this.#stateOf(key)) !== 'ended') continue;
+        const attemptDir = this.files.attemptDir(key);
+        await removeUnchanged(disk, attemptDir);
+        // What a shim that was killed, or had no room, left half written.
+        for (const name of ['start.json.new', 'exit.json.new']) await disk.remove(join(attemptDir, name));
       }
       await disk.writeText(this.files.cleanedFile(studyId), '');
     }

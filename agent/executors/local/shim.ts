@@ -132,7 +132,8 @@ if [ $timeout = true ]; then
     kill -s KILL "\${file%/environ}" 2>/dev/null
   done
 fi
-record exit.json "{\\"code\\":$code,\\"timeout\\":$timeout}"
+size=$(wc -c <"$dir/out.log" 2>/dev/null)
+record exit.json "{\\"code\\":$code,\\"timeout\\":$timeout,\\"output\\":$((size))}"
 `;
 
 /** Writes the shim under its version into the folder, once; returns its path. A running one is never changed. */

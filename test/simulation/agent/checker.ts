@@ -5,7 +5,7 @@ import { createStudy, decide, fold } from '../../../agent/core/study/index.ts';
 import type { JournalEntry, StudyEvent } from '../../../agent/protocol/events.ts';
 import type { StudyCommand } from '../../../agent/protocol/requests.ts';
 import type { Params } from '../../../agent/protocol/space.ts';
-import type { AttemptKey, StudySpec, StudyState } from '../../../agent/protocol/study.ts';
+import type { AttemptKey, StudySpec } from '../../../agent/protocol/study.ts';
 import { createView, foldView, metricNumber, type StudyView, unreachable } from '../../../agent/protocol/view.ts';
 import type { JournalDisk } from './journalDisk.ts';
 import type { Run } from './training.ts';
@@ -97,13 +97,13 @@ export class Checker {
     studyId: string,
     command: StudyCommand | 'create',
     sentAtSeq: number,
-    stateBefore: StudyState | undefined,
+    before: Pick<StudyView, 'state' | 'parallel'> | undefined,
   ): { readonly seq: number; readonly hash: string } {
     this.look();
     const since = this.entries.slice(sentAtSeq).filter((entry) => entry.studyId === studyId);
     this.check(
       'durable',
-      (command !== 'create' && isSoAlready(command, stateBefore)) || this.#isRecorded(studyId, command, since),
+      (command !== 'create' && isSoAlready(command, before)) || this.#isRecorded(studyId, command, since),
       studyId,
       () => `${JSON.stringify(command)} was acknowledged and is not in the journal`,
     );
@@ -311,7 +311,10 @@ export function keyOf({ studyId, trial, attempt }: AttemptKey): string {
 }
 
 /** A command that asks for what is so already leaves no event. */
-function isSoAlready({ type }: StudyCommand, state: StudyState | undefined): boolean {
+function isSoAlready(command: StudyCommand, before: Pick<StudyView, 'state' | 'parallel'> | undefined): boolean {
+  const { type } = command;
+  if (type === 'scale') return before?.parallel === command.parallel;
+  const state = before?.state;
   return (
     (type === 'pause' && state === 'paused') ||
     (type === 'resume' && state === 'running') ||

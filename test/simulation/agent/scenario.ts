@@ -64,12 +64,14 @@ export interface Scenario {
 
 export function drawScenario(seed: number): Scenario {
   const rng = createRng(seed, 0x5ce);
+  // What was added later, so that a kept seed goes on drawing what it drew.
+  const more = createRng(seed, 0x5cf);
   const nStudies = rng.next() < 0.2 ? 2 : 1;
   return {
     seed,
     studies: Array.from({ length: nStudies }, (_, i) => ({
       studyId: `s${i}`,
-      spec: drawSpec(rng, i),
+      spec: drawSpec(rng, more, i),
       at: 10 + i * rng.int(3_000),
     })),
     agentsAtOnce: rng.next() < 0.2 ? 2 + rng.int(3) : 1,
@@ -89,9 +91,9 @@ export function drawScenario(seed: number): Scenario {
 const schedulers: readonly SchedulerName[] = ['auto', 'none', 'median', 'sha', 'hyperband', 'asha-stop', 'asha-promote', 'pbt'];
 
 /** One that can begin: some schedulers need a fidelity or a checkpoint. */
-function drawSpec(rng: Rng, index: number): StudySpec {
+function drawSpec(rng: Rng, more: Rng, index: number): StudySpec {
   for (;;) {
-    const drawn = drawAnySpec(rng, index);
+    const drawn = drawAnySpec(rng, more, index);
     try {
       createStudy({ seq: 1, studyId: 's', event: { type: 'studyCreated', at: 0, spec: drawn } });
       return drawn;
@@ -101,7 +103,7 @@ function drawSpec(rng: Rng, index: number): StudySpec {
   }
 }
 
-function drawAnySpec(rng: Rng, index: number): StudySpec {
+function drawAnySpec(rng: Rng, more: Rng, index: number): StudySpec {
   const hasFidelity = rng.next() < 0.45;
   const hasCheckpoint = rng.next() < (hasFidelity ? 0.5 : 0.25);
   const lr = parameter('lr', { type: 'float', low: 1e-4, high: 1, log: true, revlog: false, step: null }, 0.01);
@@ -116,7 +118,9 @@ function drawAnySpec(rng: Rng, index: number): StudySpec {
       scheduler: hasFidelity ? schedulers[rng.int(schedulers.length)]! : rng.next() < 0.5 ? 'none' : 'median',
       seed: rng.int(1_000),
       parallel: 1 + rng.int(3),
+      ...(more.next() < 0.15 ? { batch: 1 + more.int(4) } : {}),
     },
+    ...(more.next() < 0.3 ? { retry: { error: 1, memory: 1, timeout: 1, lost: 1 + more.int(3), preempted: null } } : {}),
     budget: {
       trials,
       wallTimeMs: rng.next() < 0.1 ? 5_000 + rng.int(60_000) : null,

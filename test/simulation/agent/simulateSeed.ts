@@ -230,7 +230,8 @@ class World implements Disposable {
   ): void {
     this.#checker.look();
     const sentAtSeq = this.#checker.lastSeq;
-    const stateBefore = this.#checker.view(studyId)?.state;
+    const view = this.#checker.view(studyId);
+    const before = view === undefined ? undefined : { state: view.state, parallel: view.parallel };
     const what = command === 'create' ? 'create' : JSON.stringify(command);
     this.#log(`the user asks of ${studyId}: ${what}`);
     let isAnswered = false;
@@ -245,7 +246,7 @@ class World implements Disposable {
           }
           this.#log(`acknowledged: ${studyId} ${what}`);
           if (command === 'create') this.#created.add(studyId);
-          this.#receipts.push(this.#checker.acknowledged(studyId, command, sentAtSeq, stateBefore));
+          this.#receipts.push(this.#checker.acknowledged(studyId, command, sentAtSeq, before));
         },
         (error: unknown) => {
           isAnswered = true;

@@ -17,8 +17,8 @@ export interface ShimStart {
 /** What `agent/executors/local/shim.ts` does in POSIX sh, step by step as a kernel sees it, so that it can be killed between any two. */
 export function runShim(kernel: Kernel, timeline: Timeline, disk: Disk, start: ShimStart): Process {
   const [dir = '', limit = '0', grace = '0', mark = '', oom = '0', mostBytes = '0', ...command] = start.args;
-  const shim = kernel.spawn('shim', null, null);
   const output = disk.create(start.outputPath, true);
+  const shim = kernel.spawn('shim', null, null);
   const identity = { shim: shim.pid, shimTicks: shim.ticks, boot: kernel.boot };
   /** Steps one after the other, until the shim is killed. */
   const then = (ms: number, act: () => void): void => void timeline.after(ms, () => shim.isAlive && act());
@@ -119,7 +119,9 @@ export function runShim(kernel: Kernel, timeline: Timeline, disk: Disk, start: S
       if (left > 0 && kernel.signalGroup(process.pid, '')) return then(50, () => sweep(left - 1));
       kernel.signalGroup(process.pid, 'SIGKILL');
       if (isTimeout) for (const other of kernel.processes) if (other.mark === mark) kernel.send(other.pid, 'SIGKILL');
-      record('exit.json', JSON.stringify({ code, timeout: isTimeout }), () => then(start.stepMs(), () => kernel.end(shim, 0)));
+      record('exit.json', JSON.stringify({ code, timeout: isTimeout, output: output.size }), () =>
+        then(start.stepMs(), () => kernel.end(shim, 0)),
+      );
     };
     sweep(kernel.signalGroup(process.pid, 'SIGTERM') ? 10 : 0);
   }
