@@ -1,8 +1,8 @@
 import { existsSync, fsyncSync, mkdirSync, openSync, closeSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { openDamaged } from './firstPage.ts';
 import { keepPrivate } from './lock.ts';
-import { openDatabase } from './read.ts';
 import { rebuildDerived } from './rebuild.ts';
 import { derivedTables, derivedVersion, schemaVersion, truthTables } from './schema.ts';
 import { Renumbering, salvage, type Salvage } from './salvage.ts';
@@ -56,7 +56,7 @@ export function finishRepair(path: string, aside: string): void {
 
 function writeAnew(path: string, target: string): Salvage {
   keepPrivate(target);
-  const { db: damaged, close } = openDatabase(path);
+  const { db: damaged, close } = openDamaged(path);
   try {
     const db = new DatabaseSync(target, { enableForeignKeyConstraints: false });
     try {

@@ -198,6 +198,28 @@ describe('a damaged journal is put in order, and what is lost is said', () => {
     expect(withoutBase(eventsOf(kept, 'b'))).toEqual(withoutBase(writtenOf('b')));
   });
 
+  test('any damage of the first page, which says where all else is: everything is kept', () => {
+    const spoilt: readonly (readonly [string, (bytes: Buffer) => void])[] = [
+      // The magic, the size of a page, the format, the number of pages, the schema's version, the encoding, the tree of the schema.
+      ...[3, 17, 18, 31, 47, 59, 100, 104, 108].map(
+        (place) => [`byte ${place}`, (bytes: Buffer) => (bytes[place] = (bytes[place] ?? 0) ^ 4)] as const,
+      ),
+      ['its schema', (bytes) => bytes.fill(0xa5, 2_000, 4_000)],
+      ['all of it', (bytes) => bytes.fill(0, 0, 4_096)],
+    ];
+    for (const [what, spoil] of spoilt) {
+      using dir = tempDir();
+      const file = dir.file('journal.db');
+      const bytes = Buffer.from(whole);
+      spoil(bytes);
+      writeFileSync(file, bytes);
+      const { kept, faults } = repairJournal(file, dir.file('aside'));
+      expect({ what, kept, faults }).toEqual({ what, kept: entries.length, faults: [] });
+      using reader = openReadOnly(file);
+      expect([...reader.read(null, 0)]).toEqual(entries);
+    }
+  });
+
   test('what a proposal knew is counted anew', () => {
     using dir = tempDir();
     const file = dir.file('journal.db');
