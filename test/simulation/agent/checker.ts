@@ -324,11 +324,12 @@ function isSoAlready(command: StudyCommand, before: Pick<StudyView, 'state' | 'p
 
 /** Params of the trials, by number, of a study to which nothing happens; null for one that no sampler proposed. */
 function undisturbed(spec: StudySpec): readonly (Params | null)[] {
+  const { batch: _, ...search } = spec.search;
   const calm: StudySpec = {
     ...spec,
     fidelity: null,
     checkpoint: null,
-    search: { ...spec.search, scheduler: 'none', parallel: 12 },
+    search: { ...search, scheduler: 'none', parallel: 12 },
     budget: { trials: 12, wallTimeMs: null, resource: null },
   };
   const state = createStudy({ seq: 1, studyId: 'calm', event: { type: 'studyCreated', at: 0, spec: calm } });

@@ -5,7 +5,7 @@ import { failpointNames } from '../../../agent/system/failpoints.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
 import { unreachable } from '../../../agent/protocol/view.ts';
 import type { StudyCommand } from '../../../agent/protocol/requests.ts';
-import type { Fault, Place } from '../machine/agentProcess.ts';
+import { type Fault, Killed, type Place } from '../machine/agentProcess.ts';
 import { Machine } from '../machine/machine.ts';
 import { Checker } from './checker.ts';
 import { JournalDisk } from './journalDisk.ts';
@@ -89,6 +89,11 @@ class World implements Disposable {
     timeline.after(this.#wait(this.#scenario.calamityMs), () => this.#calamity());
     timeline.after(this.#wait(this.#scenario.deedMs), () => this.#deed());
     timeline.after(calmAt, () => this.#calm());
+    // It would end a real agent.
+    const onRejection = (error: unknown): void =>
+      void (error instanceof Killed || this.#fail(`a rejection that nobody handles: ${String(error)}`));
+    process.on('unhandledRejection', onRejection);
+    using _rejections = { [Symbol.dispose]: () => void process.off('unhandledRejection', onRejection) };
     let steps = 0;
     for (; !this.#isOver && this.#checker.violations.length === 0; steps++) {
       if (!timeline.step()) this.#fail('nothing happens any more');
