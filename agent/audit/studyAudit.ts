@@ -79,7 +79,7 @@ export class StudyAudit {
       case 'studyResumed':
         study.state = 'running';
         study.endReason = null;
-        if (study.idleSince !== null) study.idleMs += event.at - study.idleSince;
+        if (study.idleSince !== null) study.idleMs += Math.max(0, event.at - study.idleSince);
         study.idleSince = null;
         return;
       case 'studyScaled':

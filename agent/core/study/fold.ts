@@ -45,7 +45,8 @@ export function fold(state: StudyState, entry: JournalEntry): void {
       state.reopened = null;
       return;
     case 'studyResumed':
-      if (state.idleSince !== null) state.idleMs += event.at - state.idleSince;
+      // A clock that was set back meanwhile takes nothing from the budget of time.
+      if (state.idleSince !== null) state.idleMs += Math.max(0, event.at - state.idleSince);
       state.idleSince = null;
       forgive(state);
       return;

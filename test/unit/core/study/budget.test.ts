@@ -31,6 +31,15 @@ describe('time', () => {
     h.wait(30_000);
     expect(h.state.view.state).toBe('stopping');
   });
+
+  test('a clock that is set back while the study is paused takes nothing from it', () => {
+    const h = new Harness(spec({ budget: { trials: null, wallTimeMs: 60_000 } }));
+    const end = nextWakeup(h.state);
+    h.command({ type: 'pause' });
+    h.wait(-40_000);
+    h.command({ type: 'resume' });
+    expect(nextWakeup(h.state)).toBe(end);
+  });
 });
 
 describe('resource', () => {
