@@ -1,5 +1,8 @@
-/** Records that may wait to be recorded before nothing more is read: some 50 ms of the driver's work. */
-const maxPending = 4_000;
+/**
+ * Records that may wait to be recorded before nothing more is read: a quarter of a second of the driver's work. Fewer would
+ * give the rate to the disk's flushes, of which each turn waits for one or two.
+ */
+const maxPending = 12_000;
 /** Chunks that are read at once. */
 const maxReaders = 4;
 
