@@ -110,7 +110,9 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     executors: (listener) =>
       new Map([['local', new LocalExecutor({ system, homeDir: home, snapshots, listener, environment: process.env })]]),
   });
-  await driver.open();
+  await driver.open().catch((error: unknown) => {
+    throw journal.explain(error);
+  });
   const service = new AgentService({
     driver,
     output,

@@ -181,6 +181,15 @@ export class SqliteJournal implements Disposable {
     return false;
   }
 
+  /** What an error that came of reading the events means to people: HPO-6005 where an event is not what was written. */
+  explain(error: unknown): unknown {
+    if (error instanceof HpoError) return error;
+    const check = this.verifyChain();
+    return check.ok
+      ? error
+      : damaged(this.path, `events 1 to ${check.intact} are as they were written; then ${check.why}`, error);
+  }
+
   /** Whether no newer agent has taken the journal over; asked by one that may have been stopped for a while. */
   isOurs(): boolean {
     const isOurs = readMeta(this.#db, 'epoch') === String(this.epoch);

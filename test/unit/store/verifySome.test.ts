@@ -33,6 +33,8 @@ describe('a journal that is checked while it is in use', () => {
     expect(journal.verifySome()).toBe(true);
     journal.append(of('late', [studyCreated()]));
     expect(verifyAll(journal)).toBe(1);
+    const fault = new TypeError('another fault');
+    expect(journal.explain(fault)).toBe(fault);
     expect(journal.failure).toBeNull();
   });
 
@@ -47,6 +49,7 @@ describe('a journal that is checked while it is in use', () => {
     const damage = { code: 'HPO-6005', message: expect.stringMatching(/events 1 to 699 .* event 700 is not what was written/) };
     expect(journal.failure).toMatchObject(damage);
     expect(() => journal.append(of('after', [studyCreated()]))).toThrow(expect.objectContaining(damage));
+    expect(journal.explain(new TypeError('no digitz'))).toMatchObject(damage);
   });
 
   it.each([`UPDATE hpo_study SET studyId = 'x17' WHERE studyId = 's17'`, `DELETE FROM hpo_study WHERE studyId = 's17'`])(
