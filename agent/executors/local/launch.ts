@@ -10,6 +10,9 @@ import { copyCheckpoint } from './copyCheckpoint.ts';
 import { outputFileNames } from './outputFile.ts';
 import { trialEnvironment } from './trialEnvironment.ts';
 
+/** Begins the names of work folders that are being made; what an agent that was killed left of them is removed with the copies. */
+export const unfinishedWork = 'work-';
+
 export interface LaunchOptions {
   readonly system: System;
   readonly attempt: AttemptStart;
@@ -47,24 +50,37 @@ export function infrastructure(message: string, cause: unknown): HpoError {
   );
 }
 
-async function makeFolders(dir: string, { system, attempt, files, snapshots }: LaunchOptions): Promise<void> {
+/**
+ * The work folder appears whole or not at all, and what is there is never replaced: an agent that was stopped while another one took
+ * over must not take the folder away from a program that runs in it. Both would make the same one.
+ */
+async function makeFolders(dir: string, options: LaunchOptions): Promise<void> {
+  const { system, attempt, files, snapshots } = options;
   const disk = system.files;
   const work = join(dir, 'work');
   const checkpoint = files.checkpointDir(attempt.key);
   await disk.makeFolder(dir);
   const { checkpointFrom } = attempt;
-  await Promise.all([
-    checkpointFrom === null
-      ? disk.makeFolder(checkpoint)
-      : copyCheckpoint(system, files.checkpointDir({ ...attempt.key, trial: checkpointFrom }), checkpoint),
-    snapshots.materialize(attempt.snapshot, work, attempt.files),
-  ]);
-  if (attempt.checkpointDir === null) return;
-  const place = resolve(work, attempt.checkpointDir);
+  if (checkpointFrom === null) await disk.makeFolder(checkpoint);
+  else await copyCheckpoint(system, files.checkpointDir({ ...attempt.key, trial: checkpointFrom }), checkpoint);
+  if ((await disk.stat(work)) !== null) return;
+  const unfinished = join(dir, `${unfinishedWork}${process.pid}`);
+  await snapshots.materialize(attempt.snapshot, unfinished, attempt.files);
+  if (attempt.checkpointDir !== null) await linkCheckpoint(disk, unfinished, checkpoint, attempt.checkpointDir);
+  try {
+    await disk.rename(unfinished, work);
+  } catch (error) {
+    if ((await disk.stat(work)) === null) throw error;
+    await disk.remove(unfinished);
+  }
+}
+
+async function linkCheckpoint(disk: Files, work: string, checkpoint: string, checkpointDir: string): Promise<void> {
+  const place = resolve(work, checkpointDir);
   if (!place.startsWith(work + sep)) {
     throw new HpoError(
       'HPO-2302',
-      `the checkpoint folder ${attempt.checkpointDir} is outside the project`,
+      `the checkpoint folder ${checkpointDir} is outside the project`,
       'name a folder inside it: # @hpo.checkpoint dir=ckpt/',
     );
   }
@@ -73,7 +89,7 @@ async function makeFolders(dir: string, { system, attempt, files, snapshots }: L
   if (parent !== realWork && !parent.startsWith(realWork + sep)) {
     throw new HpoError(
       'HPO-2302',
-      `the checkpoint folder ${attempt.checkpointDir} is in a folder that is linked to ${parent}`,
+      `the checkpoint folder ${checkpointDir} is in a folder that is linked to ${parent}`,
       'name a folder that is not linked, so that no trial removes or writes what is in yours: # @hpo.checkpoint dir=ckpt/',
     );
   }

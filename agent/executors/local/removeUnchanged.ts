@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import type { Files } from '../../system/files.ts';
+import { unfinishedWork } from './launch.ts';
 
 /**
  * Removes from an ended attempt's `work/` what was put there before its program began and was not touched since: copies of
  * the project and links, never what they lead to. What the program made or changed stays. Does nothing where the beginning
- * is not known, nor for what was put there in the same tick of the file system's clock.
+ * is not known, nor for what was put there in the same tick of the file system's clock. What was never finished goes too.
  */
 export async function removeUnchanged(disk: Files, attemptDir: string): Promise<void> {
+  for (const name of await disk.names(attemptDir).catch(() => []))
+    if (name.startsWith(unfinishedWork)) await disk.remove(join(attemptDir, name));
   // Written by the shim between the two.
   const claim = await disk.lstat(join(attemptDir, 'claim.json')).catch(() => null);
   if (claim !== null) await removeBefore(disk, join(attemptDir, 'work'), claim.modifiedAt);
