@@ -21,7 +21,7 @@ export default defineConfig({
       project('simulation', 180_000),
       project('integration', 180_000, ['test/support/built.ts']),
       // Each of its tests runs others.
-      project('mutation', 120_000, [], 2),
+      project('mutation', 600_000, [], 2),
     ],
   },
 });

@@ -1,13 +1,14 @@
 /**
  * Seven faults, done in one run to this program and to Optuna (5.0.0, the newest release; two storages), and what is left afterwards.
  *
- *   npm run bench -- faults [--faults "stale lock,full disk"] [--systems ours,journal,sqlite]
+ *   npm run bench -- faults [--faults "stale lock,full disk"] [--systems ours,journal,sqlite] [--fresh]
  *
- * Prints a table; a whole run also writes results/faults.md and the table in the README. Takes about half an hour. Linux alone: processes
+ * What was counted is kept in results/recorded/faults.jsonl, fault by fault, so an interrupted run goes on where it was; `--fresh` begins
+ * anew. Prints a table; once all is there, also writes results/faults.md and the table in the README. Takes about half an hour. Linux alone: processes
  * are found through /proc, and the full disk is a small tmpfs, which needs root or user namespaces.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -19,8 +20,15 @@ import { tables, writeReport } from './faults/report.mjs';
 import { perform, scenarios } from './faults/scenarios.mjs';
 
 const { values: options } = parseArgs({
-  options: { faults: { type: 'string' }, systems: { type: 'string' }, inside: { type: 'boolean', default: false } },
+  options: {
+    faults: { type: 'string' },
+    systems: { type: 'string' },
+    fresh: { type: 'boolean', default: false },
+    inside: { type: 'boolean', default: false },
+  },
 });
+
+const recorded = join(import.meta.dirname, 'results', 'recorded', 'faults.jsonl');
 
 if (options.inside) await main();
 else inOwnMounts();
@@ -51,27 +59,40 @@ async function main() {
     };
     const wanted = (text, name) => text === undefined || text.split(',').includes(name);
     const systems = Object.entries(all).flatMap(([name, system]) => (wanted(options.systems, name) ? [system] : []));
-    const measured = [];
+    if (options.fresh) rmSync(recorded, { force: true });
+    const measured = readRecorded();
     const undisturbed = new Map(systems.map((system) => [system, new Map()]));
     for (const [at, scenario] of scenarios.filter(({ name }) => wanted(options.faults, name)).entries()) {
+      const missing = systems.filter(
+        ({ key }) => !measured.some((known) => known.scenario === scenario.name && known.system === key),
+      );
       // At the same time: what an evaluation takes is a sleep, and no count depends on how long it is.
-      const counted = await Promise.all(
-        systems.map(async (system, i) => {
+      await Promise.all(
+        missing.map(async (system, i) => {
           const folder = join(base, `${at}-${i}`);
           mkdirSync(folder);
-          return { scenario: scenario.name, system, runs: await perform(scenario, system, folder, undisturbed.get(system)) };
+          const runs = await perform(scenario, system, folder, undisturbed.get(system));
+          const measurement = { scenario: scenario.name, system: system.key, runs };
+          measured.push(measurement);
+          appendFileSync(recorded, `${JSON.stringify(measurement)}\n`);
+          console.error(`· ${scenario.name}, ${system.name}`);
+          for (const run of runs) console.error(`  ${JSON.stringify(run)}`);
         }),
       );
-      for (const { system, runs } of counted) {
-        console.error(`· ${scenario.name}, ${system.name}`);
-        for (const run of runs) console.error(`  ${JSON.stringify(run)}`);
-      }
-      measured.push(...counted);
     }
-    const text = tables(measured, systems);
+    const inOrder = scenarios.flatMap(({ name }) =>
+      Object.values(all).flatMap(({ key }) => measured.filter(({ scenario, system }) => scenario === name && system === key)),
+    );
+    const text = tables(inOrder, Object.values(all));
     console.log(text.full);
-    if (options.faults === undefined && options.systems === undefined) writeReport(text, systems);
+    if (inOrder.length === scenarios.length * Object.keys(all).length) writeReport(text, Object.values(all));
   } finally {
     rmSync(base, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+function readRecorded() {
+  if (!existsSync(recorded)) return [];
+  const lines = readFileSync(recorded, 'utf8').split('\n');
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line));
 }

@@ -11,6 +11,7 @@ const files = { journal: 'journal.log', sqlite: 'study.db' };
 export class Optuna {
   constructor(python, version, kind) {
     this.python = python;
+    this.key = kind;
     this.kind = kind;
     this.name = `Optuna ${version}, ${kind === 'journal' ? 'JournalStorage' : 'RDBStorage (SQLite)'}`;
     this.configuration =
@@ -99,7 +100,9 @@ class OptunaStudy {
   }
 
   /** Nor can it mend anything. */
-  async repair() {}
+  async repair() {
+    return false;
+  }
 
   async leaveLock() {
     await heldAndKilled(this.#system.python, this.#args('hold'));

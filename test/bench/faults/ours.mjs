@@ -9,6 +9,7 @@ const here = import.meta.dirname;
 
 /** This program as a user has it: `hpo tune`, which starts the agent and follows the study. `bundles`: a folder with dist/. */
 export class Ours {
+  key = 'ours';
   name = 'ours';
   configuration = '`hpo tune --search tpe`, as it comes';
 
@@ -139,9 +140,10 @@ class OurStudy {
     return !JSON.parse(stdout).ok;
   }
 
-  /** Puts right what the program itself can put right. */
+  /** Puts right what the program itself can put right, as its errors say; false where nothing was wrong. */
   async repair() {
-    await this.#hpo('doctor', '--repair');
+    const { stdout } = await this.#hpo('doctor', '--repair', '--json');
+    return JSON.parse(stdout).repaired.length > 0;
   }
 
   /** A process that has begun to write the journal, and is killed there. The agent held its lock when it was killed. */

@@ -87,10 +87,12 @@ async function cutJournal(context, bytes) {
   const { last } = study.files;
   const { length } = readFileSync(last);
   truncateSync(last, Math.max(0, length - bytes));
-  const { trials, error } = await study.read();
+  const { error } = await study.read();
+  const isRepaired = error !== null && (await study.repair());
+  const { trials } = await study.read();
   const starts = await finish(study, true);
   const readable = trials.filter(({ state, point }) => state === 'complete' && context.base.complete.has(keyOf(point))).length;
-  return { ...(await account(context, study, 1)), starts, readable, of: context.base.complete.size, error };
+  return { ...(await account(context, study, 1)), starts, readable, of: context.base.complete.size, isRepaired, error };
 }
 
 /** The study is on a disk of its own, of which something else leaves it a few kB; after a while there is room again. */
