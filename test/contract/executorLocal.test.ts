@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -346,6 +356,22 @@ describe.concurrent('the local executor', () => {
     expect(await executor.list()).toEqual([]);
     await executor.start(attemptOf(world, [{ do: 'exit', code: 1 }]));
     expect(await observer.ending(key(0))).toMatchObject({ exitCode: 1 });
+  });
+
+  it('leaves a work folder alone that another agent has made, whatever is in it by now', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    const attempt = attemptOf(world, [{ do: 'exit', code: 0 }]);
+    await executor.start(attempt);
+    await observer.ending(key(0));
+    const dir = world.files.attemptDir(key(0));
+    // As one that was stopped while another agent took over sees it: when it looked, nothing had begun.
+    writeFileSync(join(dir, 'work', 'made'), 'by the program');
+    for (const record of ['claim.json', 'start.json', 'exit.json']) rmSync(join(dir, record));
+    await using late = world.connect(new Observer());
+    await late.start(attempt);
+    expect(readFileSync(join(dir, 'work', 'made'), 'utf8')).toBe('by the program');
   });
 
   it('takes no study id for a way out of its folder', async () => {
