@@ -21,6 +21,8 @@ interface LiveAttempt {
   readonly intake: AttemptIntake;
   /** Settles when the executor, in this life of the agent, has started or adopted it, or could not; null before it was asked. */
   launch: Promise<void> | null;
+  /** The executor has told its start, so that it may report. */
+  hasStarted: boolean;
   isStopAsked: boolean;
   hasEnded: boolean;
 }
@@ -82,7 +84,7 @@ export class Attempts {
 
   /** Output that was not read while the journal took nothing. */
   readAll(): void {
-    for (const { intake } of this.#attempts.values()) intake.poke();
+    for (const { intake, hasStarted } of this.#attempts.values()) if (hasStarted) intake.poke();
   }
 
   /** Forgets a study's attempts; resolves when no start of one is under way. */
@@ -111,6 +113,7 @@ export class Attempts {
       key,
       intake: this.#intake(key, state),
       launch: null,
+      hasStarted: false,
       isStopAsked: false,
       hasEnded: false,
     };
@@ -213,8 +216,11 @@ export class Attempts {
 
   #listener(): ExecutorListener {
     return {
-      started: (key, { pid }) =>
-        this.#host.observe(key, { type: 'started', number: key.trial, attempt: key.attempt, pid }, false),
+      started: (key, { pid }) => {
+        const live = this.#liveAttempt(key);
+        if (live !== null) live.hasStarted = true;
+        this.#host.observe(key, { type: 'started', number: key.trial, attempt: key.attempt, pid }, false);
+      },
       // While the journal takes nothing, output stays in its file instead of in memory.
       output: (key) => void (!this.#host.isStuck() && this.#liveAttempt(key)?.intake.poke()),
       ended: (key, ending) => {

@@ -73,8 +73,8 @@ export class Turns {
   #groupTimer: Disposable | null = null;
   #retryTimer: Disposable | null = null;
   #wakeTimer: Disposable | null = null;
-  /** The time by which was last decided: a back-off that ended since must still wake its study. */
-  #decidedAt = 0;
+  /** The time by which each study was last decided: a back-off that ended since must still wake it, whatever else was decided. */
+  readonly #decidedAt = new WeakMap<Study, number>();
   #isClosed = false;
 
   constructor(ports: TurnPorts, hooks: TurnHooks) {
@@ -242,13 +242,14 @@ export class Turns {
 
   /** One decision of each study in turn, the one with the fewest attempts first, so that a large study leaves room for a small one. */
   #decideAll(): void {
-    this.#decidedAt = this.#ports.clock.now();
+    const now = this.#ports.clock.now();
+    for (const study of this.#dirty) this.#decidedAt.set(study, now);
     for (let studies = [...this.#dirty]; studies.length > 0; ) {
       studies.sort((a, b) => a.state.nRunning - b.state.nRunning);
       const undecided: Study[] = [];
       for (const study of studies) {
         const events = decide(study.state, {
-          now: this.#decidedAt,
+          now,
           hasCapacity: this.#hasCapacity(),
           propose: (context) => this.#hooks.propose(study, context),
         });
@@ -383,7 +384,7 @@ export class Turns {
 
   #setWakeup(): void {
     this.#wakeTimer?.[Symbol.dispose]();
-    const times = [...this.studies.values()].map((study) => ({ study, at: nextWakeup(study.state, this.#decidedAt) }));
+    const times = [...this.studies.values()].map((study) => ({ study, at: nextWakeup(study.state, this.#decidedAt.get(study)) }));
     const at = Math.min(...times.map((time) => time.at ?? Infinity));
     if (at === Infinity) return;
     const { clock } = this.#ports;

@@ -14,6 +14,10 @@ const kept: readonly { readonly seed: number; readonly found: string }[] = [
   { seed: 546, found: 'files of a study that was deleted after its end stayed when the agent died meanwhile' },
   { seed: 580, found: 'a trial waited for a day to be tried again after the clock was set back' },
   { seed: 628, found: 'a half-written record of a loss stayed when it could not be renamed' },
+  { seed: 2971, found: 'a record of a good end outlived its output in a power cut, whose half a number was told' },
+  { seed: 3211, found: 'half-written records of a killed shim stayed' },
+  { seed: 30_387, found: 'an attempt that was not adopted yet reported as the journal was written again' },
+  { seed: 5_000_351, found: 'a turn of another study, or a refused command, took away the alarm of a trial that waited' },
 ];
 
 /** As many threads as the smallest machine of the tests has. */
