@@ -32,6 +32,7 @@ export class Driver implements AsyncDisposable {
   readonly #subscriptions: Subscriptions;
   readonly #saver: StudySaver;
   readonly #cleanups = new Set<Promise<void>>();
+  readonly #retries = new Set<Disposable>();
   #capacity = 1;
 
   constructor(ports: DriverPorts) {
@@ -72,10 +73,7 @@ export class Driver implements AsyncDisposable {
     for (const executor of this.#attempts.executors.values())
       this.#capacity = Math.max(this.#capacity, (await executor.capacity()).cpus);
     // Clients are answered and attempts adopted meanwhile: looking through the folders of very many trials takes its time.
-    const tidying = this.#tidyUp()
-      .catch((error: unknown) => this.#ports.log.error('could not tidy up', { error: messageOf(error) }))
-      .finally(() => this.#cleanups.delete(tidying));
-    this.#cleanups.add(tidying);
+    this.#tidy(firstRetryMs);
     this.#prune();
     this.#turns.wakeAll();
   }
@@ -151,6 +149,7 @@ export class Driver implements AsyncDisposable {
   /** Writes what is known and lets go; running attempts go on for the next agent. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#turns.close();
+    for (const timer of this.#retries) timer[Symbol.dispose]();
     if (this.#turns.fault === null) this.#saver[Symbol.dispose]();
     this.#proposals[Symbol.dispose]();
     this.#subscriptions[Symbol.dispose]();
@@ -190,6 +189,27 @@ export class Driver implements AsyncDisposable {
       study.ready = null;
       study.cleanup = this.#cleanUp(study.executor, study.studyId, false);
     }
+  }
+
+  /** Unless the agent ends before: what it leaves, the next one finds. */
+  #tryAgain(ms: number, act: () => void): void {
+    if (this.#turns.isClosed) return;
+    const timer = this.#ports.clock.after(ms, () => {
+      this.#retries.delete(timer);
+      act();
+    });
+    this.#retries.add(timer);
+  }
+
+  /** Tidies up, again and again where the disk is in trouble. */
+  #tidy(retryMs: number): void {
+    const tidying = this.#tidyUp()
+      .catch((error: unknown) => {
+        this.#ports.log.error('could not tidy up; trying again', { error: messageOf(error) });
+        this.#tryAgain(retryMs, () => this.#tidy(Math.min(2 * retryMs, maxRetryMs)));
+      })
+      .finally(() => this.#cleanups.delete(tidying));
+    this.#cleanups.add(tidying);
   }
 
   /** What an agent that was killed left behind: attempts that no longer count, files of studies that ended or were deleted. */
@@ -235,7 +255,7 @@ export class Driver implements AsyncDisposable {
       .then(() => executor.cleanup(studyId, { removeFiles }))
       .catch((error: unknown) => {
         this.#ports.log.error('could not clean up after a study; trying again', { studyId, error: messageOf(error) });
-        this.#ports.clock.after(retryMs, () => this.#cleanUpAgain(executor, studyId, removeFiles, retryMs));
+        this.#tryAgain(retryMs, () => this.#cleanUpAgain(executor, studyId, removeFiles, retryMs));
       })
       .finally(() => {
         this.#cleanups.delete(cleanup);
@@ -249,7 +269,7 @@ export class Driver implements AsyncDisposable {
   #cleanUpAgain(executor: Executor, studyId: string, removeFiles: boolean, waitedMs: number): void {
     const study = this.#turns.studies.get(studyId);
     const isOver = removeFiles ? study === undefined : study?.state.view.state === 'ended' && study.ready === null;
-    if (!isOver || this.#turns.isClosed) return;
+    if (!isOver) return;
     const cleanup = this.#cleanUp(executor, studyId, removeFiles, Promise.resolve(), Math.min(2 * waitedMs, maxRetryMs));
     if (study !== undefined) study.cleanup = cleanup;
   }
