@@ -256,7 +256,12 @@ export class Checker {
     const values = view.trials.flatMap(({ number, state }) => {
       if (state !== 'complete') return [];
       const runs = [...this.runs.values()].filter(({ key }) => key.studyId === view.studyId && key.trial === number);
-      return runs.findLast(({ printed }) => printed.length > 0)?.printed.at(-1)?.loss ?? [];
+      // What is printed after a stop was asked for does not count.
+      const counted = runs.map(({ key, printed }) => {
+        const told = this.#told.get(keyOf(key));
+        return told?.isStopAsked === true ? told.losses : printed.map(({ loss }) => loss);
+      });
+      return counted.findLast((losses) => losses.length > 0)?.at(-1) ?? [];
     });
     const best = view.incumbent === null ? undefined : metricNumber(view.trials[view.incumbent]?.values['loss']);
     const expected = values.length === 0 ? undefined : Math.min(...values);
