@@ -1,14 +1,16 @@
 /**
  * Seven faults, done in one run to this program and to Optuna (5.0.0, the newest release; two storages), and what is left afterwards.
  *
- *   npm run bench -- faults [--faults "stale lock,full disk"] [--systems ours,journal,sqlite] [--fresh]
+ *   npm run bench -- faults [--faults "stale lock,full disk"] [--systems ours,journal,sqlite]
+ *   npm run bench -- faults --go-on           measures only what an interrupted run has left
+ *   npm run bench -- faults --report          the tables from what is recorded, without running anything
  *
- * What was counted is kept in results/recorded/faults.jsonl, fault by fault, so an interrupted run goes on where it was; `--fresh` begins
- * anew. Prints a table; once all is there, also writes results/faults.md and the table in the README. Takes about half an hour. Linux alone: processes
+ * What was counted is kept in results/recorded/faults.jsonl, fault by fault. Prints a table; once all is there, also writes
+ * results/faults.md and the table in the README. Takes about half an hour. Linux alone: processes
  * are found through /proc, and the full disk is a small tmpfs, which needs root or user namespaces.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,7 +25,8 @@ const { values: options } = parseArgs({
   options: {
     faults: { type: 'string' },
     systems: { type: 'string' },
-    fresh: { type: 'boolean', default: false },
+    'go-on': { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
     inside: { type: 'boolean', default: false },
   },
 });
@@ -59,10 +62,14 @@ async function main() {
     };
     const wanted = (text, name) => text === undefined || text.split(',').includes(name);
     const systems = Object.entries(all).flatMap(([name, system]) => (wanted(options.systems, name) ? [system] : []));
-    if (options.fresh) rmSync(recorded, { force: true });
-    const measured = readRecorded();
+    const isChosen = ({ name }) => wanted(options.faults, name);
+    const measured = readRecorded().filter(
+      ({ scenario, system }) =>
+        options['go-on'] || options.report || !isChosen({ name: scenario }) || !systems.some(({ key }) => key === system),
+    );
+    writeFileSync(recorded, measured.map((measurement) => `${JSON.stringify(measurement)}\n`).join(''));
     const undisturbed = new Map(systems.map((system) => [system, new Map()]));
-    for (const [at, scenario] of scenarios.filter(({ name }) => wanted(options.faults, name)).entries()) {
+    for (const [at, scenario] of (options.report ? [] : scenarios.filter(isChosen)).entries()) {
       const missing = systems.filter(
         ({ key }) => !measured.some((known) => known.scenario === scenario.name && known.system === key),
       );
