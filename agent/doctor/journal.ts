@@ -214,11 +214,14 @@ function lookAtViews({ violations }: Records, nShown: number): readonly Finding[
 }
 
 /** What was kept and what was lost, for people. */
-function repaired({ kept, faults, cut, lastSeq, aside }: JournalRepair): string {
+function repaired({ kept, putBack, faults, cut, lastSeq, aside }: JournalRepair): string {
   if (kept === 0 && faults.length > 0)
     return `nothing could be read: a new, empty journal begins; the damaged files are in ${aside}`;
-  const head = `a new journal has ${kept} of ${lastSeq} events; the damaged files are in ${aside}`;
-  if (faults.length === 0) return `${head}. Nothing is lost: only what lies around the events was damaged`;
+  const nMended = putBack === 1 ? 'one event' : `${putBack} events`;
+  const mended = putBack === 0 ? '' : `. In ${nMended} a changed byte was put right, as the hash tells`;
+  const head = `a new journal has ${kept} of ${lastSeq} events; the damaged files are in ${aside}${mended}`;
+  if (faults.length === 0)
+    return `${head}. Nothing is lost${putBack === 0 ? ': only what lies around the events was damaged' : ''}`;
   const lost = faults.map(({ from, to, why, studyId }) => {
     const whose = studyId === null ? 'of an unknown study' : `of ${studyId}`;
     return from === to ? `event ${from} ${whose} (${why})` : `events ${from} to ${to} ${whose} (${why})`;

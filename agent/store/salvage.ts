@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { type EventRow, eventHash, genesisHash, hex } from './chain.ts';
+import { type Link, putBack } from './putBack.ts';
 import { areOrdered, bytes, equal, eventRow, readMeta } from './read.ts';
 import { sqliteCode } from './storeError.ts';
 
@@ -18,6 +19,8 @@ export interface Salvage {
   readonly faults: readonly Fault[];
   /** Events that can be trusted and are kept. */
   readonly kept: number;
+  /** Events of which a changed byte was put right (`putBack`). */
+  readonly putBack: number;
   /** By study, events that can be read and are not kept, as what is lost may have come before them. */
   readonly cut: ReadonlyMap<string, { readonly from: number; readonly events: number }>;
   /** Studies of which something is kept, oldest first. */
@@ -30,7 +33,7 @@ export interface Salvage {
 
 /**
  * Finds what can be kept and hands each such event to `keep`, in order. An event is trusted when its hash, or what the
- * event after it says of it, fits; without any fault all are kept. Of a study that an event was lost of, only what came before
+ * event after it says of it, fits, if need be after a changed byte was put right; without any fault all are kept. Of a study that an event was lost of, only what came before
  * is: all later events follow from it. Where it cannot be told whose a lost event was, that holds for every study that
  * was there.
  */
@@ -41,6 +44,7 @@ export function salvage(db: DatabaseSync, keep: (row: EventRow) => void): Salvag
   const studies: string[] = [];
   const known = new Set<string>();
   let kept = 0;
+  let nPutBack = 0;
   let epoch = Number(meta(db, 'epoch') ?? 0) || 0;
   let lastSeq = 0;
   const lose = (fault: Fault): void => {
@@ -76,6 +80,7 @@ export function salvage(db: DatabaseSync, keep: (row: EventRow) => void): Salvag
       lastSeq = Math.max(lastSeq, found.fault.to);
       continue;
     }
+    if (found.isPutBack) nPutBack++;
     epoch = Math.max(epoch, found.row.epoch);
     lastSeq = Math.max(lastSeq, found.row.seq);
     take(found.row);
@@ -85,11 +90,12 @@ export function salvage(db: DatabaseSync, keep: (row: EventRow) => void): Salvag
     lose({ from: lastSeq + 1, to: end, studyId: null, why: 'missing at the end' });
     lastSeq = end;
   }
-  return { faults, kept, cut, studies, lastSeq, epoch };
+  return { faults, kept, putBack: nPutBack, cut, studies, lastSeq, epoch };
 }
 
 type Found =
-  | { readonly type: 'row'; readonly row: EventRow }
+  /** `isPutBack`: a changed byte of it was put right. */
+  | { readonly type: 'row'; readonly row: EventRow; readonly isPutBack: boolean }
   /** `row`: as it can be read. */
   | { readonly type: 'fault'; readonly fault: Fault; readonly row?: EventRow };
 
@@ -119,26 +125,32 @@ function* trustedRows(db: DatabaseSync): Generator<Found> {
     }
     const follower = next.done === true ? undefined : next.value.raw;
     const isNext = Number(follower?.['seq']) === row.seq + 1;
-    lastHash = trustedHash(item.raw, row, lastHash, isNext ? bytes(follower?.['prevHash']) : null);
+    const links = linksOf(item.raw, lastHash, isNext ? bytes(follower?.['prevHash']) : null);
     lastSeq = row.seq;
-    if (lastHash !== null && isJson(row.body)) yield { type: 'row', row };
-    else yield { type: 'fault', fault: { from: row.seq, to: row.seq, studyId: row.studyId, why: notWritten }, row };
+    const whole = links.find(({ prevHash, hash }) => equal(eventHash(prevHash, row), hash));
+    lastHash = whole?.hash ?? null;
+    if (whole !== undefined && isJson(row.body)) {
+      yield { type: 'row', row, isPutBack: false };
+      continue;
+    }
+    const before = putBack(db, row, links);
+    if (before !== null) {
+      lastHash = links.find(({ prevHash, hash }) => equal(eventHash(prevHash, before), hash))?.hash ?? null;
+      yield { type: 'row', row: before, isPutBack: true };
+    } else yield { type: 'fault', fault: { from: row.seq, to: row.seq, studyId: row.studyId, why: notWritten }, row };
   }
 }
 
-/** The hash of a row that is what was written, else null. The damage may be in one of the two hashes that the row holds. */
-function trustedHash(
-  raw: Raw['raw'],
-  row: EventRow,
-  lastHash: Uint8Array | null,
-  saidNext: Uint8Array | null,
-): Uint8Array | null {
-  const witnesses = [bytes(raw['hash']), ...(saidNext === null ? [] : [saidNext])];
-  for (const prevHash of [bytes(raw['prevHash']), ...(lastHash === null ? [] : [lastHash])]) {
-    const hash = eventHash(prevHash, row);
-    if (witnesses.some((witness) => equal(witness, hash))) return hash;
+/** What may link a row to those beside it. The damage may be in one of the two hashes that the row holds. */
+function linksOf(raw: Raw['raw'], lastHash: Uint8Array | null, saidNext: Uint8Array | null): readonly Link[] {
+  const links: Link[] = [];
+  for (const prevHash of [lastHash, bytes(raw['prevHash'])]) {
+    for (const hash of [saidNext, bytes(raw['hash'])]) {
+      if (prevHash === null || hash === null) continue;
+      if (!links.some((link) => equal(link.prevHash, prevHash) && equal(link.hash, hash))) links.push({ prevHash, hash });
+    }
   }
-  return null;
+  return links;
 }
 
 interface Raw {

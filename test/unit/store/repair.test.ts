@@ -111,8 +111,33 @@ describe('a damaged journal is put in order, and what is lost is said', () => {
   test.each<[string, (file: string) => void, { faults: readonly object[]; a: number; b: number }]>([
     [
       'one value changed',
-      (file) => sql(file, `UPDATE hpo_event SET body = replace(body, '"loss":', '"l0ss":') WHERE seq = 15`),
+      (file) => sql(file, `UPDATE hpo_event SET body = replace(body, '"loss":', '"l0s5":') WHERE seq = 15`),
       { faults: [{ from: 15, to: 15, studyId: 'a', why: 'not what was written' }], a: 15, b: Infinity },
+    ],
+    [
+      'one bit of an event changed: it is put right',
+      (file) => sql(file, `UPDATE hpo_event SET body = replace(body, '"loss":', '"moss":') WHERE seq = 15`),
+      { faults: [], a: Infinity, b: Infinity },
+    ],
+    [
+      'one byte of an event changed: it is put right',
+      (file) => sql(file, `UPDATE hpo_event SET body = replace(body, '"loss":', '"lXss":') WHERE seq = 15`),
+      { faults: [], a: Infinity, b: Infinity },
+    ],
+    [
+      'a byte that is no text any more: it is put right',
+      (file) =>
+        sql(file, `UPDATE hpo_event SET body = CAST(x'fb' || substr(CAST(body AS BLOB), 2) AS TEXT) WHERE seq IN (15, 16, 300)`),
+      { faults: [], a: Infinity, b: Infinity },
+    ],
+    [
+      'one byte of whose and what an event is changed: it is put right',
+      (file) =>
+        sql(
+          file,
+          `UPDATE hpo_event SET studyId = 'c' WHERE seq = 15; UPDATE hpo_event SET type = 'T' || substr(type, 2) WHERE seq = 17`,
+        ),
+      { faults: [], a: Infinity, b: Infinity },
     ],
     [
       'no JSON any more',
@@ -156,7 +181,7 @@ describe('a damaged journal is put in order, and what is lost is said', () => {
     ],
     [
       'another study in its name',
-      (file) => sql(file, `UPDATE hpo_event SET studyId = 'c' WHERE seq = 15`),
+      (file) => sql(file, `UPDATE hpo_event SET studyId = 'other' WHERE seq = 15`),
       { faults: [{ from: 15, to: 15, studyId: null }], a: 15, b: Infinity },
     ],
   ])('%s', (_, damage, expected) => {
