@@ -218,6 +218,10 @@ export class Turns {
   }
 
   #begin(studyId: string, event: CreationEvent): void {
+    if (this.studies.has(studyId)) {
+      const next = 'it was started before: see how it stands with hpo status';
+      throw new HpoError('HPO-4046', `there is a study ${studyId} already`, next);
+    }
     this.#dirty.add(this.#adopt(studyId, createStudy({ seq: this.#nextSeq, studyId, event })));
     this.#nextSeq++;
     this.#batch.push({ studyId, event });

@@ -46,7 +46,13 @@ async function openExecutor(base, python) {
   const { hash } = await snapshots.take({ root: base, mustHave: ['train.py'] });
   const waiting = new Map();
   const listener = { started() {}, output() {}, ended: (key) => waiting.get(key.trial)() };
-  const executor = new LocalExecutor({ system: nodeSystem(), homeDir: join(base, 'home'), snapshots, listener, environment: process.env });
+  const executor = new LocalExecutor({
+    system: nodeSystem(),
+    homeDir: join(base, 'home'),
+    snapshots,
+    listener,
+    environment: process.env,
+  });
   let cpu = 0;
   return {
     async attempt(trial) {

@@ -18,6 +18,7 @@ const kept: readonly { readonly seed: number; readonly found: string }[] = [
   { seed: 3211, found: 'half-written records of a killed shim stayed' },
   { seed: 30_387, found: 'an attempt that was not adopted yet reported as the journal was written again' },
   { seed: 5_000_351, found: 'a turn of another study, or a refused command, took away the alarm of a trial that waited' },
+  { seed: 952365221, found: 'a study that was asked for twice at once kept everything else from being recorded' },
 ];
 
 /** As many threads as the smallest machine of the tests has. */

@@ -9,6 +9,18 @@ const checkpoint = { dir: 'ckpt' };
 const steady = training(1_000, 1);
 
 describe('a study', () => {
+  test('the same study a second time is refused, and harms nothing that is asked beside it', async () => {
+    using world = new World();
+    await using life = await world.open();
+    const asked = ['a', 'a', 'b'].map((studyId) => life.driver.createStudy(studyId, study({ budget: { trials: 1 } })));
+    const [first, second, other] = await Promise.allSettled(asked);
+    expect(first).toMatchObject({ status: 'fulfilled' });
+    expect(second).toMatchObject({ status: 'rejected', reason: { code: 'HPO-4046' } });
+    expect(other).toMatchObject({ status: 'fulfilled' });
+    await ended(life.driver, 'a');
+    await ended(life.driver, 'b');
+  });
+
   test('runs to its budget', async () => {
     using world = new World();
     await using life = await world.open();

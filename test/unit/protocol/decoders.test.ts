@@ -29,7 +29,10 @@ const accepted: { readonly [N in RequestName]: readonly unknown[] } = {
   'study/create': [fullTune, { script: 'x' }],
   'study/list': [{}],
   'study/view': [{ studyId: 's' }],
-  'study/pages': [{ studyId: 's', stream: 1 }, { studyId: null, stream: 2 }],
+  'study/pages': [
+    { studyId: 's', stream: 1 },
+    { studyId: null, stream: 2 },
+  ],
   'study/subscribe': [
     { studyId: null, from: 0 },
     { studyId: 's', from: 7 },
