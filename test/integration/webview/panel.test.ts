@@ -227,10 +227,13 @@ describe.skipIf(chromium === null)('the panel in Chromium', () => {
     expect(panel.problems).toEqual([]);
   });
 
-  it.each(['running', 'hostile', 'failed', 'pausedItself', 'empty'] as const)('has no sideways scroll at 400 px: %s', async (name) => {
-    await using panel = await open(name, { width: 400 });
-    expect(await panel.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(400);
-  });
+  it.each(['running', 'hostile', 'failed', 'pausedItself', 'empty'] as const)(
+    'has no sideways scroll at 400 px: %s',
+    async (name) => {
+      await using panel = await open(name, { width: 400 });
+      expect(await panel.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(400);
+    },
+  );
 
   it('tells a study that paused itself from one that was paused: the cause, what mends it, the log, and the way on', async () => {
     await using panel = await open('pausedItself');

@@ -282,8 +282,10 @@ test('in batches the same is asked for, whoever is told of first', () => {
       if (trials.length === 0) return asked;
       expect(trials.length).toBeLessThanOrEqual(3);
       asked.push(trials);
-      for (const number of order(trials.map((trial) => trial.number)))
-        say({ tell: { number, state: 'complete', values: { loss: trials.find((trial) => trial.number === number)?.params.lr } } });
+      for (const number of order(trials.map((each) => each.number)))
+        say({
+          tell: { number, state: 'complete', values: { loss: trials.find((each) => each.number === number)?.params.lr } },
+        });
     }
   };
   const forth = play((numbers) => numbers);
