@@ -61,8 +61,10 @@ export function lookAtJournal(options: JournalOptions): JournalLook {
   }
 }
 
-function damaged(finding: Finding): JournalLook {
-  return { findings: [finding], records: null };
+/** Damage that a repair mends. */
+function damaged({ home, aside }: JournalOptions, what: string): JournalLook {
+  const mend = (): string => repaired(repairJournal(home.journal, aside));
+  return { findings: [{ check: 'journal', state: 'wrong', what, next: repairAdvice, mend }], records: null };
 }
 
 function missingJournal({ home, aside }: JournalOptions): Finding {
@@ -96,25 +98,13 @@ function lookOnce(options: JournalOptions): JournalLook | null {
     if (!chain.ok) {
       if (reader.isOutdated()) return null;
       const what = `${home.journal} is damaged: ${chain.why}; the ${chain.intact} events before it are whole`;
-      return damaged({
-        check: 'journal',
-        state: 'wrong',
-        what,
-        next: repairAdvice,
-        mend: () => repaired(repairJournal(home.journal, aside)),
-      });
+      return damaged(options, what);
     }
     const [page] = reader.verifyPages();
     if (page !== undefined) {
       if (reader.isOutdated()) return null;
       const what = `pages of ${home.journal} around its ${chain.events} events, which are whole, are damaged (${page})`;
-      return damaged({
-        check: 'journal',
-        state: 'wrong',
-        what,
-        next: repairAdvice,
-        mend: () => repaired(repairJournal(home.journal, aside)),
-      });
+      return damaged(options, what);
     }
     const records = readRecords(reader.read(null, 0), shown, { studyId, mayGoOn: () => true });
     const tables = lookAtTables(home.journal);
@@ -134,14 +124,8 @@ function lookOnce(options: JournalOptions): JournalLook | null {
     const said = storeError(error, home.journal);
     const isElse = said instanceof HpoError && said.code !== 'HPO-6005' && said.code !== 'HPO-6004';
     const what = said instanceof Error ? said.message : String(said);
-    if (isElse) return damaged({ check: 'journal', state: 'wrong', what, next: said.next });
-    return damaged({
-      check: 'journal',
-      state: 'wrong',
-      what: said instanceof HpoError ? what : `${home.journal} is damaged: SQLite said: ${what}`,
-      next: repairAdvice,
-      mend: () => repaired(repairJournal(home.journal, aside)),
-    });
+    if (isElse) return { findings: [{ check: 'journal', state: 'wrong', what, next: said.next }], records: null };
+    return damaged(options, said instanceof HpoError ? what : `${home.journal} is damaged: SQLite said: ${what}`);
   }
 }
 
