@@ -44,11 +44,11 @@ export function lookAtJournal(options: JournalOptions): JournalLook {
       finishRepair(home.journal, aside);
       return `the new journal is in its place; the damaged files are in ${aside}`;
     };
-    return damaged({ check: 'journal', state: 'wrong', what, next: repairCommand, mend });
+    return only({ check: 'journal', state: 'wrong', what, next: repairCommand, mend });
   }
   if (sizeOf(home.journal) === 0) {
     const isLost = home.studies.size > 0 || sizeOf(`${home.journal}-wal`) > 0;
-    if (isLost) return damaged(missingJournal(options));
+    if (isLost) return only(missingJournal(options));
     const what = `there is none yet: the first study makes ${home.journal}`;
     return {
       findings: [{ check: 'journal', state: 'ok', what }],
@@ -64,7 +64,12 @@ export function lookAtJournal(options: JournalOptions): JournalLook {
 /** Damage that a repair mends. */
 function damaged({ home, aside }: JournalOptions, what: string): JournalLook {
   const mend = (): string => repaired(repairJournal(home.journal, aside));
-  return { findings: [{ check: 'journal', state: 'wrong', what, next: repairAdvice, mend }], records: null };
+  return only({ check: 'journal', state: 'wrong', what, next: repairAdvice, mend });
+}
+
+/** Nothing else can be said of such a journal. */
+function only(finding: Finding): JournalLook {
+  return { findings: [finding], records: null };
 }
 
 function missingJournal({ home, aside }: JournalOptions): Finding {
@@ -124,7 +129,7 @@ function lookOnce(options: JournalOptions): JournalLook | null {
     const said = storeError(error, home.journal);
     const isElse = said instanceof HpoError && said.code !== 'HPO-6005' && said.code !== 'HPO-6004';
     const what = said instanceof Error ? said.message : String(said);
-    if (isElse) return { findings: [{ check: 'journal', state: 'wrong', what, next: said.next }], records: null };
+    if (isElse) return only({ check: 'journal', state: 'wrong', what, next: said.next });
     return damaged(options, said instanceof HpoError ? what : `${home.journal} is damaged: SQLite said: ${what}`);
   }
 }
