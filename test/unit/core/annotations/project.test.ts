@@ -22,11 +22,11 @@ describe('a study covers the script, its modules and config files (rule 11)', ()
       path: 'hpo.yml',
       text: 'search: {trials: 99, parallel: 2}\nobjective: x min\nparameters: {lr: "float(5, 6)", extra: "int(1, 2)"}',
     },
-    { path: 'pyproject.toml', text: '[tool.hpo.search]\nparallel = 7\nbatch = 4\n' },
+    { path: 'pyproject.toml', text: '[tool.hpo.search]\nparallel = 7\npatience = 4\nbatch = 4\n' },
   ];
   test('the main script wins, then modules, then settings', () => {
     const { spec, diagnostics, includes } = parseProject(files, 'train.py');
-    expect(diagnostics).toEqual([expect.objectContaining({ code: 'HPO-1141', file: 'pyproject.toml', line: 3, column: 9 })]);
+    expect(diagnostics).toEqual([expect.objectContaining({ code: 'HPO-1141', file: 'pyproject.toml', line: 3, column: 12 })]);
     expect(spec.space.parameters.map(({ name, site }) => [name, site.file, site.line])).toEqual([
       ['lr', 'train.py', 5],
       ['depth', 'model.py', 1],
@@ -35,7 +35,7 @@ describe('a study covers the script, its modules and config files (rule 11)', ()
     ]);
     expect(spec.space.parameters[0]?.distribution).toMatchObject({ low: 0, high: 1 });
     expect(spec.objectives).toEqual([{ metric: 'loss', direction: 'min', goal: null }]);
-    expect(spec.search).toEqual({ trials: '3', seed: '1', parallel: '2', batch: '4' });
+    expect(spec.search).toEqual({ trials: '3', seed: '1', parallel: '2', patience: '4', batch: '4' });
     expect(spec.include).toEqual(['conf/a.yaml']);
     expect(includes).toEqual([
       {
