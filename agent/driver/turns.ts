@@ -7,6 +7,8 @@ import type { Study } from './study.ts';
 
 /** Metric records wait this long for company, so that one disk flush serves many. Ends and commands do not wait. */
 const groupMs = 25;
+/** What waits for a time is looked at this often, as the clock may be set meanwhile. */
+const longestSleepMs = 60_000;
 /** Pause before a failed append is tried again. */
 const retryAppendMs = 1_000;
 
@@ -392,8 +394,7 @@ export class Turns {
     const at = Math.min(...times.map((time) => time.at ?? Infinity));
     if (at === Infinity) return;
     const { clock } = this.#ports;
-    // Node's timers take 31 bits of milliseconds.
-    const waitMs = Math.min(Math.max(0, at - clock.now()), 2 ** 31 - 1);
+    const waitMs = Math.min(Math.max(0, at - clock.now()), longestSleepMs);
     // A timer may be early: what it came for is decided again, at the time by the clock, and waits again if it is not over.
     this.#wakeTimer = clock.after(waitMs, () => {
       for (const time of times) if (time.at !== null && time.at <= at) this.#dirty.add(time.study);

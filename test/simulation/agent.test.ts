@@ -19,6 +19,7 @@ const kept: readonly { readonly seed: number; readonly found: string }[] = [
   { seed: 30_387, found: 'an attempt that was not adopted yet reported as the journal was written again' },
   { seed: 5_000_351, found: 'a turn of another study, or a refused command, took away the alarm of a trial that waited' },
   { seed: 952365221, found: 'a study that was asked for twice at once kept everything else from being recorded' },
+  { seed: 1008726, found: 'a back-off lasted for an hour, as a command was refused after the clock was set back' },
 ];
 
 /** As many threads as the smallest machine of the tests has. */

@@ -89,7 +89,11 @@ export class AgentProcess {
     this.#later(this.#latencyMs(), () => {
       const fault = this.#faults(place);
       if (fault === 'kill before') {
-        part?.();
+        try {
+          part?.();
+        } catch {
+          // The disk takes no part of it either.
+        }
         return this.die(`killed before ${place}`);
       }
       let answer: () => void;
