@@ -42,7 +42,7 @@ export function classify(state: StudyState, live: LiveAttempt, ending: AttemptEn
 }
 
 function outputLimit(spec: StudySpec): Failure {
-  const limit = `${Math.round(spec.limits.outputBytes / 1e6)} MB`;
+  const limit = size(spec.limits.outputBytes);
   return {
     kind: 'userError',
     code: failureCodes.outputLimit,
@@ -125,10 +125,10 @@ function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal
   }
   const seen = lastLine(outputTail);
   const said = seen === '' ? 'It printed nothing.' : `Last line: "${seen}".`;
-  if (exitCode === 126 || exitCode === 127) {
+  if ((exitCode === 126 || exitCode === 127) && live.nReports === 0 && isNotRunnable(spec.command[0] ?? '', outputTail)) {
     const program = spec.command[0] ?? '';
     // What ran before and now does not has been taken away: the script has no part in that.
-    if (state.hasReported && live.nReports === 0 && program !== '' && outputTail.includes(program)) {
+    if (state.hasReported) {
       return {
         kind: 'infrastructure',
         code: failureCodes.cannotStart,
@@ -138,7 +138,7 @@ function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal
     return {
       kind: 'userError',
       code: failureCodes.start,
-      message: `The program "${spec.command[0] ?? ''}" cannot be run. ${said} Check the command and the interpreter.`,
+      message: `The program "${program}" cannot be run. ${said} Check the command and the interpreter.`,
     };
   }
   if (signal !== null) {
@@ -152,8 +152,28 @@ function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal
   return {
     kind: 'userError',
     code: failureCodes.program,
-    message: `The script ended with exit code ${exitCode ?? 'unknown'}. ${said} See the trial's log.`,
+    message: `The script ended with exit code ${exitCode ?? 'unknown'}${meaningOf(exitCode)}. ${said} See the trial's log.`,
   };
+}
+
+/**
+ * Whether the output is all that is printed in place of a program that cannot be executed: one line, by setsid or by the
+ * sh of the shim, that names it. Anything else with such an exit code is the program's own, such as a script of the shell
+ * in which a command is missing.
+ */
+function isNotRunnable(program: string, outputTail: string): boolean {
+  const line = outputTail.trim();
+  if (program === '' || /[\r\n]/.test(line)) return false;
+  const said = /^(?:setsid|\S.*\/shim-[0-9a-f]{12}\.sh): (.*)$/.exec(line)?.[1] ?? '';
+  // Between other words, which differ with the language: "failed to execute python3: …", "69: exec: python3: not found".
+  const words = ` ${said.replaceAll(/['"‘’“”„]/g, '')} `;
+  return words.includes(` ${program} `) || words.includes(` ${program}: `);
+}
+
+/** What shells mean by an exit code. */
+function meaningOf(exitCode: number | null): string {
+  if (exitCode === 127) return ', with which a shell says that a command was not found';
+  return exitCode === 126 ? ', with which a shell says that a command could not be executed' : '';
 }
 
 function badMetric(state: StudyState, live: LiveAttempt, outputTail: string, ranMs: number): Failure | null {
@@ -196,6 +216,15 @@ function seenNames(curve: readonly CurvePoint[]): readonly string[] {
 
 function lastLine(tail: string): string {
   return tailLines(tail, 1)[0] ?? '';
+}
+
+const sizeUnits = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const;
+
+/** As a limit is written, in powers of 1024: 100 MB for `output=100MB`. */
+function size(bytes: number): string {
+  let power = 0;
+  while (power < sizeUnits.length - 1 && bytes >= 1024 ** (power + 1)) power++;
+  return `${Math.round((bytes / 1024 ** power) * 100) / 100} ${sizeUnits[power] ?? 'B'}`;
 }
 
 /** For people: 850 ms, 3 s, 4 min, 2.5 h. */

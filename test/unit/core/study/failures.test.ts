@@ -32,13 +32,6 @@ describe('why an attempt did not deliver', () => {
       'HPO-3002',
       /invalid syntax \(train\.py, line 3\)/,
     ],
-    [
-      'a program that is not there',
-      { exitCode: 127, outputTail: 'sh: python: not found' },
-      'userError',
-      'HPO-3002',
-      /The program "python" cannot be run/,
-    ],
     ['a time limit', { exitCode: null, signal: 'SIGTERM', isTimeout: true }, 'timeout', 'HPO-3005', /time limit of 3 s/],
     [
       'memory, by the kernel',
@@ -63,6 +56,49 @@ describe('why an attempt did not deliver', () => {
     expect(trial).toMatchObject({ state: 'failed', failure: { kind, code } });
     expect(trial?.failure?.message).toMatch(message);
   });
+
+  test.each([
+    'setsid: failed to execute python: No such file or directory\n',
+    'setsid: failed to execute python: Permission denied\n',
+    "setsid: can't execute 'python': No such file or directory\n",
+    'setsid: python konnte nicht ausgeführt werden: Datei oder Verzeichnis nicht gefunden\n',
+    '/home/me/a b/shim-0123456789ab.sh: 69: exec: python: not found\n',
+    '/home/me/shim-0123456789ab.sh: line 69: python: No such file or directory\n',
+  ])('a program that is not there: %j', (outputTail) => {
+    const h = new Harness(spec());
+    h.see({ type: 'started', number: 0, attempt: 1, pid: 1 }, ended(0, 1, { exitCode: 127, outputTail }));
+    expect(h.state.view.trials[0]?.failure).toMatchObject({
+      kind: 'userError',
+      code: 'HPO-3002',
+      message: expect.stringContaining('The program "python" cannot be run'),
+    });
+  });
+
+  test.each([
+    ['done, bye\n', 127],
+    ['', 127],
+    ['t.sh: 3: nosuch: not found\n', 127],
+    ['python: line 3: nosuch: command not found\n', 127],
+    ['setsid: failed to execute python: printed by the program\nand more\n', 127],
+    ['setsid: failed to execute nosuch: No such file or directory\n', 127],
+    ['setsid: failed to execute python3: No such file or directory\n', 127],
+    ['t.sh: 3: ./python: Permission denied\n', 126],
+  ])(
+    'what the program says itself with exit code 127 or 126 is its own error, also after others went well: %j',
+    (outputTail, exitCode) => {
+      const h = new Harness(spec());
+      h.run(0, 0.5);
+      h.see({ type: 'started', number: 1, attempt: 1, pid: 1 }, ended(1, 1, { exitCode, outputTail }));
+      expect(h.state.view.trials[1]).toMatchObject({
+        state: 'failed',
+        failure: {
+          kind: 'userError',
+          code: 'HPO-3001',
+          message: expect.stringMatching(new RegExp(`^The script ended with exit code ${exitCode}, with which a shell says`)),
+        },
+      });
+    },
+  );
 
   test.each([
     [
