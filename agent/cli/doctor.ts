@@ -12,6 +12,7 @@ import { lastHolder, openReadOnly } from '../store/index.ts';
 import { nodeSystem } from '../system/node.ts';
 import { version } from '../version.ts';
 import type { CommandLine } from './commandLine.ts';
+import { findStudy } from './findStudy.ts';
 import { isAgentOf } from './forceStop.ts';
 
 export function doctorCommand(program: Command, line: CommandLine): void {
@@ -31,7 +32,7 @@ async function doctor(
   { repair: isRepair = false, json: isJson = false }: { readonly repair?: boolean; readonly json?: boolean },
 ): Promise<void> {
   const { home } = line;
-  const studyId = study === undefined ? undefined : findStudy(home, study);
+  const studyId = study === undefined ? undefined : idOf(home, study);
   const options = { home, cacheDir: cacheFolder(), folder: process.cwd(), version, system: nodeSystem(), studyId };
   const mended = isRepair ? await mend(line, { ...options, agent: { type: 'none' }, studyId: undefined }) : [];
   const findings = await examine({ ...options, agent: await agentState(line, studyId) });
@@ -64,22 +65,18 @@ function show(line: CommandLine, { state, check, what, next, studyId }: Finding)
   if (next !== undefined) line.print(`${' '.repeat(20)}${line.style('bold', 'next')}: ${next}`);
 }
 
-/** By id, or by its unmistakable beginning; read from the journal, as no agent may run. */
-function findStudy(home: string, text: string): string {
+/** Read from the journal, as no agent may run. */
+function idOf(home: string, text: string): string {
   const journal = join(home, 'journal.db');
   let studies: readonly string[] = [];
   if (existsSync(journal)) {
     using reader = openReadOnly(journal);
     studies = reader.studies();
   }
-  const matches = studies.includes(text) ? [text] : studies.filter((studyId) => studyId.startsWith(text));
-  const [only] = matches;
-  if (only !== undefined && matches.length === 1) return only;
-  if (matches.length > 1)
-    throw new HpoError('HPO-4022', `"${text}" fits several studies: ${matches.join(', ')}`, 'write more of the name', {
-      exitCode: 2,
-    });
-  throw new HpoError('HPO-4004', `there is no study ${JSON.stringify(text)}`, 'list them with: hpo status', { exitCode: 3 });
+  return findStudy(
+    studies.map((studyId) => ({ studyId })),
+    text,
+  ).studyId;
 }
 
 async function agentState(line: CommandLine, studyId: string | undefined): Promise<AgentState> {

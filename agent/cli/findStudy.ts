@@ -5,7 +5,7 @@ import type { CommandLine } from './commandLine.ts';
 
 /** By id, or by its unmistakable beginning. */
 export function findStudy<T extends { readonly studyId: string }>(studies: readonly T[], text: string): T {
-  const exact = studies.find(({ studyId }) => studyId === text);
+  const exact = byFullId(studies, text);
   if (exact !== undefined) return exact;
   const matches = studies.filter(({ studyId }) => studyId.startsWith(text));
   const [only] = matches;
@@ -17,7 +17,26 @@ export function findStudy<T extends { readonly studyId: string }>(studies: reado
       'write more of the name',
       { exitCode: 2 },
     );
-  throw new HpoError('HPO-4004', `there is no study ${JSON.stringify(text)}`, 'list them with: hpo status', { exitCode: 3 });
+  throw noStudy(text, 'list them with: hpo status');
+}
+
+/** By its full id alone: for what cannot be undone. */
+export function findByFullId<T extends { readonly studyId: string }>(studies: readonly T[], text: string): T {
+  const exact = byFullId(studies, text);
+  if (exact !== undefined) return exact;
+  const [near] = studies.filter(({ studyId }) => studyId.startsWith(text));
+  throw noStudy(text, `write the full name${near === undefined ? '' : `, such as ${near.studyId}`}; list them with: hpo status`);
+}
+
+function byFullId<T extends { readonly studyId: string }>(studies: readonly T[], text: string): T | undefined {
+  // Every id begins with nothing, which is what a variable of a shell is that was never set.
+  if (text === '')
+    throw new HpoError('HPO-4035', 'the name of the study is empty', 'list them with: hpo status', { exitCode: 2 });
+  return studies.find(({ studyId }) => studyId === text);
+}
+
+function noStudy(text: string, next: string): HpoError {
+  return new HpoError('HPO-4004', `there is no study ${JSON.stringify(text)}`, next, { exitCode: 3 });
 }
 
 export async function findStudyId(client: AgentClient, text: string): Promise<string> {

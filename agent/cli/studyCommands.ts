@@ -4,7 +4,7 @@ import { HpoError } from '../protocol/errors.ts';
 import { printable } from '../protocol/printable.ts';
 import type { StudyCommand } from '../protocol/requests.ts';
 import type { CommandLine } from './commandLine.ts';
-import { findStudyId } from './findStudy.ts';
+import { findByFullId, findStudyId } from './findStudy.ts';
 import { wholeNumber } from './tuneOptions.ts';
 
 export function studyCommands(program: Command, line: CommandLine): void {
@@ -27,12 +27,17 @@ export function studyCommands(program: Command, line: CommandLine): void {
     );
   program
     .command('delete <study...>')
-    .description('delete studies with their results and logs')
+    .description('delete studies, by their full names, with their results and logs')
     .option('-y, --yes', 'do not ask')
     .action(async (studies: string[], options: { readonly yes?: boolean }) => {
-      for (const study of studies) {
-        if (options.yes !== true) await confirm(`Delete ${study} with all its results?`);
-        await send(line, study, { type: 'delete' }, 'deleted');
+      const client = await line.agent();
+      const known = (await client.request('study/list', {})).studies;
+      // Nothing is deleted where one of them is not to be found.
+      const ids = new Set(studies.map((study) => findByFullId(known, study).studyId));
+      for (const studyId of ids) {
+        if (options.yes !== true) await confirm(`Delete ${studyId} with all its results?`);
+        await client.request('study/command', { studyId, command: { type: 'delete' } });
+        line.print(`${studyId} deleted`);
       }
     });
 }

@@ -149,7 +149,10 @@ describe('hpo tune', () => {
     const csv = await hpo.run('export', studyId, '--format', 'csv');
     expect(csv.stdout.trim().split('\n')).toHaveLength(13);
     expect((await hpo.run('delete', studyId)).code).toBe(2);
-    expect((await hpo.run('delete', '--yes', studyId)).code).toBe(0);
+    for (const text of ['', studyId.slice(0, 1), studyId.slice(0, -1)])
+      expect((await hpo.run('delete', '--yes', studyId, text)).code, text).toBe(text === '' ? 2 : 3);
+    expect((await hpo.run('status', studyId)).code).toBe(0);
+    expect((await hpo.run('delete', '--yes', studyId, studyId)).code).toBe(0);
     expect((await hpo.run('status', studyId)).code).toBe(3);
   });
 });
