@@ -9,6 +9,7 @@ import { eventHash, hex } from './chain.ts';
 import { Derivation } from './derive.ts';
 import { EndMark, refuseShorter } from './endMark.ts';
 import { keepPrivate, lockJournal } from './lock.ts';
+import { Place, placeTaken, putInPlace, rescue } from './place.ts';
 import {
   type ChainCheck,
   checkHead,
@@ -82,16 +83,13 @@ export class SqliteJournal implements Disposable {
   readonly path: string;
   /** Which life of the writer this is: one more at each opening, and written with every event. */
   readonly epoch: number;
-  readonly #db: DatabaseSync;
   readonly #lock: Disposable | null;
   readonly #checkpointMs: number | null;
   readonly #failpoints: Failpoints;
   readonly #onTakenOver: () => void;
   readonly #clock: Clock;
-  readonly #derivation: Derivation;
-  readonly #insert: StatementSync;
-  readonly #setHead: StatementSync;
-  readonly #end: EndMark | null;
+  #open: OpenFile;
+  #end: EndMark | null;
   #verifying: ReturnType<typeof verifySteps> | null = null;
   #seq: number;
   #hash: Uint8Array;
@@ -99,7 +97,6 @@ export class SqliteJournal implements Disposable {
   #timer: Disposable | null = null;
 
   constructor(db: DatabaseSync, path: string, epoch: number, lock: Disposable | null, options: WriterOptions) {
-    this.#db = db;
     this.path = path;
     this.epoch = epoch;
     this.#lock = lock;
@@ -107,9 +104,7 @@ export class SqliteJournal implements Disposable {
     this.#failpoints = options.failpoints;
     this.#onTakenOver = options.onTakenOver;
     this.#clock = options.clock;
-    this.#derivation = new Derivation(db);
-    this.#insert = db.prepare('INSERT INTO hpo_event VALUES (?, ?, ?, ?, ?, ?, ?)');
-    this.#setHead = db.prepare(`UPDATE hpo_meta SET value = ? WHERE key = 'head'`);
+    this.#open = new OpenFile(db, path);
     ({ seq: this.#seq, hash: this.#hash } = lastRow(db));
     this.#end = lock === null ? null : new EndMark(path);
     this.#end?.write(this.#seq, this.#hash);
@@ -127,19 +122,20 @@ export class SqliteJournal implements Disposable {
 
   /**
    * Appends all events and updates the derived tables in one transaction that is on the disk when this returns; or
-   * throws and appends none. Throws HPO-6003 (disk full) and HPO-6007 (cannot be written) until the cause is gone,
-   * HPO-6002 and HPO-6005 for good; a TypeError or RangeError for events that no driver may send.
+   * throws and appends none. Throws HPO-6003 (disk full), HPO-6007 (cannot be written) and HPO-6012 (another file is in its
+   * place) until the cause is gone, HPO-6002 and HPO-6005 for good; a TypeError or RangeError for events that no driver may send.
    */
   append(events: readonly { readonly studyId: string; readonly event: StudyEvent }[]): readonly JournalEntry[] {
     if (events.length === 0) return [];
     if (this.#failure !== null) this.#retry(this.#failure);
     try {
+      this.#keepPlace();
       const entries = this.#failpoints.step('journal.append', () => this.#appendOrMend(events));
       this.#failure = null;
       this.#planCheckpoint(entries);
       return entries;
     } catch (error) {
-      this.#derivation.forget();
+      this.#open.derivation.forget();
       this.#findEnd();
       const forPeople = storeError(error, this.path);
       if (forPeople instanceof HpoError) this.#failure = forPeople;
@@ -149,23 +145,23 @@ export class SqliteJournal implements Disposable {
 
   /** Entries with seq > from that are there now, in order; of one study, or of all when studyId is null. Read in pieces. */
   read(studyId: string | null, from: number): Iterable<JournalEntry> {
-    return readEntries(this.#db, this.path, studyId, from, this.#seq);
+    return readEntries(this.#open.db, this.path, studyId, from, this.#seq);
   }
 
   /** The hash of the chain after an entry; null where there is none. */
   hashAt(seq: number): Uint8Array | null {
-    const hash = this.#db.prepare('SELECT hash FROM hpo_event WHERE seq = ?').get(seq)?.['hash'];
+    const hash = this.#open.db.prepare('SELECT hash FROM hpo_event WHERE seq = ?').get(seq)?.['hash'];
     return hash instanceof Uint8Array ? hash : null;
   }
 
   /** Ids of all studies that are not deleted, oldest first. */
   studies(): readonly string[] {
-    return listStudies(this.#db, this.path);
+    return listStudies(this.#open.db, this.path);
   }
 
   /** Recomputes every hash; names the first event that is not what was written. */
   verifyChain(): ChainCheck {
-    return verifyChain(this.#db);
+    return verifyChain(this.#open.db);
   }
 
   /**
@@ -173,7 +169,7 @@ export class SqliteJournal implements Disposable {
    * there is no more to do. Once an event is not what was written, `failure` says so (HPO-6005) and nothing is appended any more.
    */
   verifySome(): boolean {
-    this.#verifying ??= verifySteps(this.#db);
+    this.#verifying ??= verifySteps(this.#open.db);
     const { done, value } = this.#verifying.next();
     if (done !== true) return true;
     if (value !== undefined && !value.ok)
@@ -192,15 +188,16 @@ export class SqliteJournal implements Disposable {
 
   /** Whether no newer agent has taken the journal over; asked by one that may have been stopped for a while. */
   isOurs(): boolean {
-    const isOurs = readMeta(this.#db, 'epoch') === String(this.epoch);
+    this.#tryToKeepPlace();
+    const isOurs = readMeta(this.#open.db, 'epoch') === String(this.epoch);
     if (!isOurs) this.#onTakenOver();
     return isOurs;
   }
 
   /** Drops the derived tables and makes them again from the events. */
   rebuild(): void {
-    this.#derivation.forget();
-    rebuildDerived(this.#db, this.path);
+    this.#open.derivation.forget();
+    rebuildDerived(this.#open.db, this.path);
   }
 
   /**
@@ -210,26 +207,66 @@ export class SqliteJournal implements Disposable {
   checkpoint(): boolean {
     this.#cancelTimer();
     if (this.path === ':memory:') return true;
+    this.#tryToKeepPlace();
     try {
       // Without a wait: a slow reader must not hold up the driver.
-      this.#db.exec('PRAGMA busy_timeout = 0');
+      this.#open.db.exec('PRAGMA busy_timeout = 0');
       return this.#failpoints.step(
         'journal.checkpoint',
-        () => this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0,
+        () => this.#open.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0,
       );
     } catch (error) {
       if (storeError(error, this.path) === error) throw error;
       return false;
     } finally {
-      this.#db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+      this.#open.db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     }
   }
 
+  /** Throws where the file was removed and could not be written anew: with this connection, the last that holds it goes. */
   [Symbol.dispose](): void {
-    this.checkpoint();
-    this.#db.close();
+    try {
+      this.checkpoint();
+      const place = this.#open.place.look();
+      if (place !== 'kept') rescue(this.#open.db, this.path);
+    } catch (error) {
+      throw storeError(error, this.path);
+    } finally {
+      this.#open.db.close();
+      this.#end?.[Symbol.dispose]();
+      this.#lock?.[Symbol.dispose]();
+    }
+  }
+
+  /**
+   * Writes the journal anew where somebody has removed its file: it is all still there in the open one. Throws HPO-6012 where
+   * another file is in its place.
+   */
+  #keepPlace(): void {
+    const place = this.#open.place.look();
+    if (place === 'kept') return;
+    if (place === 'taken') throw placeTaken(this.path);
+    const { db: removed } = this.#open;
+    rescue(removed, this.path);
+    putInPlace(this.path);
+    this.#open = new OpenFile(openForWriting(this.path), this.path);
+    this.#verifying = null;
+    // SQLite sees that its file is not at the path any more, and leaves what is there alone.
+    removed.close();
     this.#end?.[Symbol.dispose]();
-    this.#lock?.[Symbol.dispose]();
+    this.#end = new EndMark(this.path);
+    this.#end.write(this.#seq, this.#hash);
+  }
+
+  /** What stands in the way is said by the next append. */
+  #tryToKeepPlace(): void {
+    try {
+      this.#keepPlace();
+    } catch (error) {
+      const forPeople = storeError(error, this.path);
+      if (!(forPeople instanceof HpoError)) throw error;
+      this.#failure ??= forPeople;
+    }
   }
 
   /** Derived rows that contradict the events (a flipped byte that SQLite does not see) are made anew: they are not the truth. */
@@ -246,20 +283,20 @@ export class SqliteJournal implements Disposable {
   #appendInTransaction(events: readonly { readonly studyId: string; readonly event: StudyEvent }[]): readonly JournalEntry[] {
     let seq = this.#seq;
     let prevHash = this.#hash;
-    const entries = transaction(this.#db, () => {
+    const entries = transaction(this.#open.db, () => {
       this.#checkEpoch();
       const written = events.map(({ studyId, event }): JournalEntry => {
         assertNumbers(event);
         seq += 1;
         const row = { seq, epoch: this.epoch, studyId, type: event.type, body: JSON.stringify(event) };
         const hash = eventHash(prevHash, row);
-        this.#insert.run(seq, row.epoch, studyId, row.type, row.body, prevHash, hash);
+        this.#open.insert.run(seq, row.epoch, studyId, row.type, row.body, prevHash, hash);
         prevHash = hash;
         const entry = { seq, studyId, event };
-        this.#derivation.apply(entry);
+        this.#open.derivation.apply(entry);
         return entry;
       });
-      this.#setHead.run(`${seq} ${hex(prevHash)}`);
+      this.#open.setHead.run(`${seq} ${hex(prevHash)}`);
       return written;
     });
     this.#seq = seq;
@@ -270,7 +307,7 @@ export class SqliteJournal implements Disposable {
 
   /** The lock is the guard; this is the fence behind it, should someone delete the lock's file. */
   #checkEpoch(): void {
-    const epoch = readMeta(this.#db, 'epoch');
+    const epoch = readMeta(this.#open.db, 'epoch');
     if (epoch === String(this.epoch)) return;
     this.#onTakenOver();
     throw new HpoError(
@@ -288,7 +325,7 @@ export class SqliteJournal implements Disposable {
   /** Where the journal ends now: a commit that was answered with an error may have happened all the same. */
   #findEnd(): void {
     try {
-      ({ seq: this.#seq, hash: this.#hash } = lastRow(this.#db));
+      ({ seq: this.#seq, hash: this.#hash } = lastRow(this.#open.db));
     } catch {
       // What cannot be read now is read before the next append.
     }
@@ -312,6 +349,23 @@ export class SqliteJournal implements Disposable {
   #cancelTimer(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
+  }
+}
+
+/** A connection to the journal's file, and what is prepared on it. */
+class OpenFile {
+  readonly db: DatabaseSync;
+  readonly place: Place;
+  readonly derivation: Derivation;
+  readonly insert: StatementSync;
+  readonly setHead: StatementSync;
+
+  constructor(db: DatabaseSync, path: string) {
+    this.db = db;
+    this.place = new Place(path);
+    this.derivation = new Derivation(db);
+    this.insert = db.prepare('INSERT INTO hpo_event VALUES (?, ?, ?, ?, ?, ?, ?)');
+    this.setHead = db.prepare(`UPDATE hpo_meta SET value = ? WHERE key = 'head'`);
   }
 }
 

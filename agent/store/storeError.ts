@@ -51,11 +51,29 @@ export function isBusy(error: unknown): boolean {
   return code === busy || code === locked;
 }
 
-/** An error for people from what SQLite said about the file; anything else is returned as it is. */
+/** What the system's errors about a file mean, in SQLite's words. */
+const systemCodes = new Map([
+  ['ENOSPC', full],
+  ['EDQUOT', full],
+  ['EACCES', permission],
+  ['EPERM', permission],
+  ['ENOENT', cantOpen],
+  ['ENOTDIR', cantOpen],
+  ['ELOOP', cantOpen],
+]);
+
+/** Null for what is no error of a call to the system. */
+function systemCode(error: unknown): number | null {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return null;
+  return systemCodes.get(String(error.code)) ?? ioError;
+}
+
+/** An error for people from what SQLite or the system said about the file; anything else is returned as it is. */
 export function storeError(error: unknown, path: string): unknown {
-  const code = sqliteCode(error);
+  const inSqlite = sqliteCode(error);
+  const code = inSqlite ?? systemCode(error);
   if (code === null || !(error instanceof Error)) return error;
-  const said = `SQLite said: ${error.message}`;
+  const said = `${inSqlite === null ? 'The system' : 'SQLite'} said: ${error.message}`;
   switch (code) {
     case full:
       return new HpoError(
