@@ -105,6 +105,44 @@ describe.concurrent('the local executor', () => {
     await eventually(async () => (await state()) === 'ended', 'the end is recorded');
   });
 
+  const floods = [
+    { what: 'prints fast from the start', script: 'exec yes', stream: 'out' },
+    { what: 'prints fast after a while', script: 'sleep 2.5; exec yes', stream: 'out' },
+    { what: 'prints on when it is asked to end', script: "trap '' TERM; while :; do yes; done", stream: 'out' },
+    { what: 'ends by itself before anybody looks', script: 'yes | head -c 50000000', stream: 'out' },
+    { what: 'reports metrics without end', script: 'yes >>"$HPO_METRICS_FILE"', stream: 'metrics' },
+  ] as const;
+  it.each(floods)(
+    'keeps of too much output what the limit allows, and that there was more: $what',
+    async ({ script, stream }) => {
+      await using world = await openLocalWorld();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      const attempt = attemptOf(world, [], { command: sh(script), outputBytes: 1_000_000, graceMs: 60_000 });
+      await executor.start(attempt);
+      // Long before the grace is over. That the output was cut is no loss.
+      expect(await observer.ending(key(0))).toMatchObject({ isLost: false, isTimeout: false });
+      expect(await world.output.size(key(0), stream)).toBe(1_000_001);
+      const again = new Observer();
+      await using next = world.connect(again);
+      await next.start(attempt);
+      expect(await again.ending(key(0))).toEqual(observer.endings.get('study-1/0/1'));
+    },
+  );
+
+  it('leaves output alone that is as long as the limit, and what a link in its place leads to', async () => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    const mine = join(world.base, 'mine');
+    writeFileSync(mine, 'x'.repeat(5_000));
+    const command = sh('ln -s "$1" "$HPO_METRICS_FILE"; yes | head -c 1000', mine);
+    await executor.start(attemptOf(world, [], { command, outputBytes: 1_000 }));
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
+    expect(await world.output.size(key(0), 'out')).toBe(1_000);
+    expect(statSync(mine).size).toBe(5_000);
+  });
+
   it('runs an attempt once, whichever of two agents starts it', async () => {
     await using world = await openLocalWorld();
     const observers = [new Observer(), new Observer()];
@@ -160,6 +198,19 @@ describe.concurrent('the local executor', () => {
     await using later = world.connect(next);
     await later.start(attemptOf(world, []));
     expect(await next.ending(key(0))).toMatchObject({ isLost: true });
+  });
+
+  it('cleans up after an attempt that ended while no agent was there, what left its group included', async () => {
+    await using world = await openLocalWorld();
+    {
+      await using executor = world.connect(new Observer());
+      await executor.start(attemptOf(world, [], { command: sh('setsid sleep 300 & sleep 0.5') }));
+    }
+    await eventually(() => existsSync(join(world.files.attemptDir(key(0)), 'exit.json')), 'the attempt has ended');
+    expect(await world.processes()).toBeGreaterThan(0);
+    await using later = world.connect(new Observer());
+    await later.cleanup(key(0).studyId, { removeFiles: true });
+    await eventually(async () => (await world.processes()) === 0, 'no process is left');
   });
 
   it.runIf(existsSync('/proc/self/stat'))('leaves no watch behind when the shim was killed and no agent is there', async () => {

@@ -293,7 +293,11 @@ export class Checker {
           this.entries.some(
             ({ studyId: of, event }) => of === studyId && event.type === 'attemptStopRequested' && event.number === command.trial,
           ) ||
-          has((event) => event.type === 'attemptEnded' && event.number === command.trial)
+          // It may have been retried since.
+          has(
+            ({ type, ...of }) =>
+              (type === 'attemptEnded' || type === 'trialEnded') && 'number' in of && of.number === command.trial,
+          )
         );
       case 'retry':
         return (

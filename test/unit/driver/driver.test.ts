@@ -45,6 +45,15 @@ describe('a study', () => {
     expect(other).not.toEqual(first);
   });
 
+  test('gets the slot that another one gives back', async () => {
+    using world = new World({ cpus: 1, program: training(3, 5) });
+    await using life = await world.open();
+    const one = { search: { parallel: 1 }, budget: { trials: 1 } };
+    await Promise.all(['a', 'b'].map((studyId) => life.driver.createStudy(studyId, study(one))));
+    await ended(life.driver, 'a');
+    await ended(life.driver, 'b');
+  });
+
   test('shares the machine with another: never more than it has, and the small one is not kept waiting', async () => {
     let most = 0;
     const train = training(3, 1);

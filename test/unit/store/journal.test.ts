@@ -204,6 +204,12 @@ test('every append waits for the disk', () => {
   });
   openJournal(dir.file('journal.db'))[Symbol.dispose]();
   expect(seen).toEqual([2]);
+  const used = openJournal(dir.file('journal.db'));
+  used.append(of('a', [studyCreated()]));
+  used.checkpoint();
+  used.append(of('a', [make.trial(0)]));
+  used[Symbol.dispose]();
+  expect(seen).toEqual([2, 2]);
 });
 
 test('a second writer is refused while there is one', () => {
