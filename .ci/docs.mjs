@@ -12,7 +12,8 @@ const causes = {
   'HPO-3001': 'The program of the trial failed: it ended with an exit code, a signal or an error of its own.',
   'HPO-3002': 'The program of the trial could not be started, or stopped before it began to work.',
   'HPO-3003': 'The trial ended without a value for the objective.',
-  'HPO-3004': 'The objective of the trial was NaN at its end: the training diverged.',
+  'HPO-3004':
+    'The objective of the trial was NaN or infinite at its end: the training diverged, or the script computes it wrongly.',
   'HPO-3005': 'The trial was ended because its time limit was over.',
   'HPO-3006': 'The trial ran out of memory.',
   'HPO-3007': 'The trial was lost: it vanished without a record of its end.',

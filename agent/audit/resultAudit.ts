@@ -89,7 +89,7 @@ export class ResultAudit {
         () => `${name} ended without ${metric}, but reported ${told}`,
       );
       if (state !== 'complete') continue;
-      check('best', !Number.isNaN(metricNumber(values[metric])), () => `${name} is complete with ${metric} ${values[metric]}`);
+      check('best', Number.isFinite(metricNumber(values[metric])), () => `${name} is complete with ${metric} ${values[metric]}`);
     }
     if (state === 'complete' || state === 'infeasible') this.#checkFeasible(event, check);
     if (state === 'complete') this.#compare(study, event);
@@ -111,7 +111,7 @@ export class ResultAudit {
     const [objective, ...others] = this.#spec.objectives;
     if (objective === undefined || others.length > 0) return;
     const value = metricNumber(values[objective.metric]);
-    if (Number.isNaN(value)) return;
+    if (!Number.isFinite(value)) return;
     const { best } = study;
     const isFurther = (a: number, b: number): boolean => (objective.direction === 'min' ? a < b : a > b);
     if (best === null || isFurther(value, best.value) || (value === best.value && number < best.number))

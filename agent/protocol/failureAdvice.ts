@@ -8,7 +8,7 @@ import type { StudyView } from './view.ts';
 export type Remedy = 'again' | 'resume' | 'either';
 
 const remedies: Readonly<Record<string, Remedy>> = {
-  // No objective, NaN, the limits of time and output.
+  // No objective, one that is NaN or infinite, the limits of time and output.
   'HPO-3003': 'again',
   'HPO-3004': 'again',
   'HPO-3005': 'again',

@@ -68,14 +68,14 @@ export function bestGainSentence(view: StudyView): string {
 
 /**
  * Numbers of the complete trials that no other one beats: none is at least as good in every objective and better in one.
- * In order of number; trials with equal values are all among them, and one without a value for an objective never is.
+ * In order of number; trials with equal values are all among them, and one without a finite value for an objective never is.
  */
 export function paretoFront(view: StudyView): number[] {
   const signs = view.spec.objectives.map(({ direction }) => (direction === 'min' ? 1 : -1));
   let front: { readonly number: number; readonly losses: readonly number[] }[] = [];
   for (const { number, state, values } of view.trials) {
     const losses = view.spec.objectives.map(({ metric }, index) => (signs[index] ?? 1) * metricNumber(values[metric]));
-    if (state !== 'complete' || losses.length === 0 || losses.some(Number.isNaN)) continue;
+    if (state !== 'complete' || losses.length === 0 || !losses.every(Number.isFinite)) continue;
     if (front.some((member) => dominates(member.losses, losses))) continue;
     front = front.filter((member) => !dominates(losses, member.losses));
     front.push({ number, losses });
@@ -83,7 +83,7 @@ export function paretoFront(view: StudyView): number[] {
   return front.map(({ number }) => number);
 }
 
-/** At least as good in every objective and better in one; losses, none of them NaN. */
+/** At least as good in every objective and better in one; losses, all of them finite. */
 export function dominates(a: readonly number[], b: readonly number[]): boolean {
   let isBetter = false;
   for (let k = 0; k < a.length; k++) {

@@ -297,7 +297,8 @@ function isBetter(view: StudyView, trial: TrialView): boolean {
   const [objective, ...others] = view.spec.objectives;
   if (objective === undefined || others.length > 0 || trial.state !== 'complete') return false;
   const value = metricNumber(trial.values[objective.metric]);
-  if (Number.isNaN(value)) return false;
+  // As an objective the infinities are no results, also where somebody tells them to be complete.
+  if (!Number.isFinite(value)) return false;
   if (view.incumbent === null) return true;
   const best = metricNumber(view.trials[view.incumbent]?.values[objective.metric]);
   // Of equal ones the first, not the first to end: that would depend on what else the machine did.

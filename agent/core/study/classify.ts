@@ -1,5 +1,6 @@
-import type { Failure, StudySpec } from '../../protocol/study.ts';
-import type { CurvePoint } from '../../protocol/view.ts';
+import type { Objective } from '../../protocol/space.ts';
+import type { Failure, MetricValue, StudySpec } from '../../protocol/study.ts';
+import { metricNumber, type CurvePoint } from '../../protocol/view.ts';
 import { isPastStop } from './budget.ts';
 import { failureCodes } from './failurePolicy.ts';
 import type { LiveAttempt, StudyState } from './state.ts';
@@ -188,12 +189,22 @@ function badMetric(state: StudyState, live: LiveAttempt, outputTail: string, ran
       const message = `No metric "${name}" was reported. ${spec.script ?? 'The program'} ended normally after ${duration(ranMs)} ${whatElse(name, seen, outputTail)}`;
       return { kind: 'badMetric', code: failureCodes.noObjective, message };
     }
-    if (value === 'nan' && spec.objectives.some((objective) => objective.metric === name)) {
-      const message = `"${name}" was NaN at the end (step ${live.lastStep}): the training diverged. The search keeps away from such points; narrow the range that leads there if it happens often.`;
-      return { kind: 'badMetric', code: failureCodes.nanObjective, message };
+    const objective = spec.objectives.find(({ metric }) => metric === name);
+    // A constraint may well be infinite: that holds or does not.
+    if (objective !== undefined && !Number.isFinite(metricNumber(value))) {
+      const message = notFinite(objective, value, live.lastStep);
+      return { kind: 'badMetric', code: failureCodes.objectiveNotFinite, message };
     }
   }
   return null;
+}
+
+/** Better than any value can be is no result either: were it one, nothing could ever be better. */
+function notFinite({ metric, direction }: Objective, value: MetricValue, step: number): string {
+  const seen = `"${metric}" was ${value === 'nan' ? 'NaN' : value} at the end (step ${step})`;
+  return value === (direction === 'min' ? '-inf' : 'inf')
+    ? `${seen}, better than any result can be: look for a logarithm of 0 or a division by 0 where the script computes it. The search keeps away from such points.`
+    : `${seen}: the training diverged. The search keeps away from such points; narrow the range that leads there if it happens often.`;
 }
 
 function whatElse(name: string, seen: readonly string[], outputTail: string): string {

@@ -41,7 +41,7 @@ export function goalReached(objectives: readonly Objective[], values: MetricValu
     goals.length > 0 &&
     goals.every(({ metric, direction, goal }) => {
       const value = metricNumber(values[metric]);
-      return goal !== null && (direction === 'min' ? value <= goal : value >= goal);
+      return goal !== null && Number.isFinite(value) && (direction === 'min' ? value <= goal : value >= goal);
     })
   );
 }

@@ -44,7 +44,7 @@ export const failurePolicy: Readonly<Record<FailureKind, FailureRule>> = {
     because: 'All attempts of a trial have the same values and the same seed, so most errors come again.',
   },
   badMetric: {
-    title: 'No objective, or NaN',
+    title: 'No objective, or one that is NaN or infinite',
     setting: null,
     needs: null,
     backOff: null,
@@ -112,7 +112,7 @@ export const failureCodes = {
   program: 'HPO-3001',
   start: 'HPO-3002',
   noObjective: 'HPO-3003',
-  nanObjective: 'HPO-3004',
+  objectiveNotFinite: 'HPO-3004',
   timeout: 'HPO-3005',
   memory: 'HPO-3006',
   lost: 'HPO-3007',

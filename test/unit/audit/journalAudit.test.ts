@@ -325,7 +325,7 @@ describe('what may be', () => {
       ],
     ],
     [
-      'NaN loses',
+      'NaN loses, and so do the infinities',
       [
         start(),
         create(0),
@@ -335,7 +335,12 @@ describe('what may be', () => {
         exit(0, 1, broken),
         end(0, { state: 'failed', failure: broken, values: { loss: 'nan' } }),
         ...run(1, 2),
-        ...run(2, '-inf'),
+        create(2),
+        request(2),
+        begin(2),
+        report(2, 1, '-inf'),
+        exit(2, 1, broken),
+        end(2, { state: 'failed', failure: broken, values: { loss: '-inf' } }),
         over(),
       ],
     ],
@@ -558,6 +563,8 @@ describe('what must not be is found, once, and said', () => {
       ],
     ],
     ['best', /trial 0 is complete with loss nan/, [start(), ...run(0, 'nan')]],
+    ['best', /trial 0 is complete with loss inf/, [start(), ...run(0, 'inf')]],
+    ['best', /trial 0 is complete with loss -inf/, [start(), ...run(0, '-inf')]],
     [
       'best',
       /trial 0 ended without loss, but reported 2/,

@@ -11,7 +11,7 @@ describe('where it can be mended', () => {
     ['program', 'either'],
     ['start', 'either'],
     ['noObjective', 'again'],
-    ['nanObjective', 'again'],
+    ['objectiveNotFinite', 'again'],
     ['timeout', 'again'],
     ['memory', 'either'],
     ['lost', 'resume'],

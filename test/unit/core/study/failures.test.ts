@@ -126,11 +126,36 @@ describe('why an attempt did not deliver', () => {
     [['nan'], 'failed'],
     [['nan', 0.5], 'complete'],
     [[0.5, 'nan'], 'failed'],
-    [['inf'], 'complete'],
-    [['-inf'], 'complete'],
+    [['inf'], 'failed'],
+    [['-inf'], 'failed'],
+    [[-1, 'inf'], 'failed'],
+    [['inf', '-inf', -1], 'complete'],
   ] as const)('reports %j: %s', (losses, state) => {
     const h = new Harness(spec());
     h.run(0, ...losses);
+    expect(h.state.view.trials[0]?.state).toBe(state);
+  });
+
+  test.each([
+    ['min', 'nan', /^"loss" was NaN at the end \(step 1\): the training diverged\./],
+    ['min', 'inf', /^"loss" was inf at the end \(step 1\): the training diverged\./],
+    ['max', '-inf', /^"loss" was -inf at the end \(step 1\): the training diverged\./],
+    ['min', '-inf', /^"loss" was -inf at the end \(step 1\), better than any result can be: look for a logarithm of 0/],
+    ['max', 'inf', /^"loss" was inf at the end \(step 1\), better than any result can be/],
+  ] as const)('an objective to be %s that is %s is no result, and reaches no goal', (direction, value, message) => {
+    const h = new Harness(spec({ objectives: [{ metric: 'loss', direction, goal: 0 }] }));
+    h.run(0, value);
+    expect(h.state.view).toMatchObject({ state: 'running', incumbent: null });
+    expect(h.state.view.trials[0]?.failure).toMatchObject({ kind: 'badMetric', code: 'HPO-3004' });
+    expect(h.state.view.trials[0]?.failure?.message).toMatch(message);
+  });
+
+  test.each([
+    ['inf', 'infeasible'],
+    ['-inf', 'complete'],
+  ] as const)('the metric of a constraint may be infinite: %s is %s', (size, state) => {
+    const h = new Harness(spec({ constraints: ['size <= 3'] }));
+    h.see({ type: 'started', number: 0, attempt: 1, pid: 1 }, metric(0, 1, 1, { loss: 1, size }), ended(0, 1));
     expect(h.state.view.trials[0]?.state).toBe(state);
   });
 
