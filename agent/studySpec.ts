@@ -193,7 +193,7 @@ const sizeUnits: Readonly<Record<string, number>> = {
   PB: 1024 ** 5,
 };
 
-/** `500MB`, `2G`, `1GiB`: all in powers of 1024. */
+/** `500MB`, `2G`, `1GiB`: all in powers of 1024; whole bytes. */
 function sizeBytes(text: string | undefined): number | null {
   if (text === undefined) return null;
   const match = /^(\d+(?:\.\d+)?)\s*([KMGTP]?)i?B?$/i.exec(text.trim());
@@ -201,5 +201,5 @@ function sizeBytes(text: string | undefined): number | null {
   if (match?.[1] === undefined || factor === undefined) {
     throw new HpoError('HPO-4014', `"${text}" is not a size`, 'write it as 500MB or 2GB', { exitCode: 2 });
   }
-  return Number(match[1]) * factor;
+  return Math.floor(Number(match[1]) * factor);
 }

@@ -81,14 +81,14 @@ export class AttemptIntake {
 
   /**
    * Reads to the end of a finished attempt; resolves with the end of its output as text. An unfinished last line counts,
-   * unless the program was cut short: what looks like a number may then be half of one.
+   * unless the program or its output was cut short: what looks like a number may then be half of one.
    */
   async finish(wasCutShort = false): Promise<string> {
     this.#isFinishing = true;
     await this.#reading;
     await this.#readAll();
     this.#refuseLoss();
-    for (const stream of (wasCutShort ? null : this.#streams) ?? [])
+    for (const stream of (wasCutShort || this.#isOverLimit ? null : this.#streams) ?? [])
       this.#emit(
         stream,
         merged(stream, (parser) => parser.end()),
@@ -127,13 +127,13 @@ export class AttemptIntake {
   /** False at the end of what is there. */
   async #readChunk(stream: Stream): Promise<boolean> {
     const { key, spec, output, order } = this.#options;
-    // What is printed beyond the limit, until the attempt is stopped, is not read.
-    if (isLimited(stream) && stream.offset >= spec.limits.outputBytes) return false;
-    if (stream.offset >= stream.size) return false;
+    // What is printed beyond the limit, until the attempt is stopped, is not read: it is not kept either.
+    const left = isLimited(stream) ? spec.limits.outputBytes - stream.offset : Infinity;
+    if (left <= 0 || stream.offset >= stream.size) return false;
     await order.enter();
     let nRecords = 0;
     try {
-      const bytes = await output.read(key, stream.name, stream.offset, chunkBytes);
+      const bytes = await output.read(key, stream.name, stream.offset, Math.min(chunkBytes, left));
       stream.offset += bytes.length;
       if (stream.name === 'out') this.#keepTail(bytes);
       nRecords = this.#emit(

@@ -9,13 +9,18 @@ import type { Files } from '../../system/files.ts';
  * - runs the program in a process group of its own, with our mark in its environment alone, never in the shim's;
  * - records start and end by rename, so that a reader sees all of a record or nothing;
  * - ends the whole tree at the deadline, or when it has printed too much, also when no agent is there;
- * - ends what the program left behind in its group.
+ * - ends what the program left behind in its group;
+ * - keeps of what was printed too much the bytes up to the limit and one more, which says that there was more.
+ *
+ * What is printed is looked at every two seconds, and every tenth of one at first and while it grows fast. So the limit
+ * bounds what is kept; while the program runs, the file holds besides what is printed until it is seen, and until the
+ * program heeds SIGTERM: the grace at most, and no longer once there is twice the limit.
  *
  * sh tells an end by a signal as 128 + its number, so a program that itself exits with 137 looks like a killed one.
  */
 export const shimScript = `#!/bin/sh
 # Arguments: attempt folder, deadline and grace in seconds (deadline 0: none), mark, count of kernel kills for memory
-# so far, most bytes of output; then the program and its arguments.
+# so far, most bytes of output (out.log and metrics.jsonl, each); then the program and its arguments.
 dir=$1 limit=$2 grace=$3 mark=$4 oom=$5 output=$6
 shift 6
 
@@ -94,13 +99,36 @@ if [ "$limit" != 0 ]; then
     end_tree
   ) &
 fi
-# The agent sees too much output at once; this is for when there is none, before the disk is full.
+# The agent sees too much output sooner; this is for when there is none, before the disk is full.
 (
-  while sleep 2; do
+  cd "$dir"
+  pause=0.1 size=0 asked=
+  # A sleep that knows no fractions sleeps whole seconds.
+  while sleep "$pause" || sleep 2 || exit; do
     check_owner
-    [ "$(wc -c <"$dir/out.log")" -le "$output" ] || break
+    last=$size
+    # The sizes of both, or of the one that is there, and their sum.
+    set -- $(wc -c out.log metrics.jsonl)
+    size=$((\${1:-0}))
+    [ "\${3:-0}" -le "$size" ] || size=$3
+    if [ "$size" -gt "$output" ]; then
+      pause=0.1
+      if [ "$size" -gt $((2 * output)) ]; then
+        signal_group KILL || kill -s KILL "$pid"
+      elif [ -z "$asked" ]; then
+        asked=1
+        end_tree &
+      fi
+    elif [ $((size + 20 * (size - last))) -gt "$output" ]; then
+      pause=0.1
+    else
+      case $pause in
+        0.1) pause=0.3 ;;
+        0.3) pause=1 ;;
+        *) pause=2 ;;
+      esac
+    fi
   done
-  end_tree
 ) &
 # A shutdown of the machine asks the shim too: pass it on.
 trap 'interrupted=1; signal_group TERM' TERM INT
@@ -132,6 +160,11 @@ if [ $timeout = true ]; then
     kill -s KILL "\${file%/environ}" 2>/dev/null
   done
 fi
+# Before the record of the size. A link is not ours to cut.
+for file in "$dir/metrics.jsonl" "$dir/out.log"; do
+  [ -f "$file" ] && [ ! -L "$file" ] && size=$(wc -c <"$file") && [ "$((size))" -gt "$output" ] &&
+    dd if=/dev/null of="$file" bs=1 seek=$((output + 1))
+done
 size=$(wc -c <"$dir/out.log" 2>/dev/null)
 record exit.json "{\\"code\\":$code,\\"timeout\\":$timeout,\\"output\\":$((size))}"
 `;

@@ -125,6 +125,12 @@ export class Disk {
     if (this.isFull) throw systemError('ENOSPC', path);
   }
 
+  /** Cuts a file off after so many bytes. */
+  truncate(path: string, size: number): void {
+    this.#touch(this.#file(path), size);
+    this.#tell(path);
+  }
+
   rename(from: string, to: string): void {
     const source = this.#place(from);
     const node = source.folder.children.get(source.name);

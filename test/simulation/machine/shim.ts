@@ -17,6 +17,8 @@ export interface ShimStart {
 /** What `agent/executors/local/shim.ts` does in POSIX sh, step by step as a kernel sees it, so that it can be killed between any two. */
 export function runShim(kernel: Kernel, timeline: Timeline, disk: Disk, start: ShimStart): Process {
   const [dir = '', limit = '0', grace = '0', mark = '', oom = '0', mostBytes = '0', ...command] = start.args;
+  const most = Number(mostBytes);
+  const metricsPath = `${dir}/metrics.jsonl`;
   const output = disk.create(start.outputPath, true);
   const shim = kernel.spawn('shim', null, null);
   const identity = { shim: shim.pid, shimTicks: shim.ticks, boot: kernel.boot };
@@ -100,13 +102,23 @@ export function runShim(kernel: Kernel, timeline: Timeline, disk: Disk, start: S
       }
       endTree();
     });
+    let [pauseMs, size, isAsked] = [100, 0, false];
     let flood = planFlood();
     return [deadline, { [Symbol.dispose]: () => flood[Symbol.dispose]() }];
 
     function planFlood(): Disposable {
-      return timeline.after(2_000, () => {
-        if (output.size > Number(mostBytes)) endTree();
-        else if (shim.isAlive && process.isAlive) flood = planFlood();
+      return timeline.after(pauseMs, () => {
+        if (!shim.isAlive || !process.isAlive) return;
+        const last = size;
+        size = Math.max(output.size, disk.stat(metricsPath)?.size ?? 0);
+        if (size > most) {
+          pauseMs = 100;
+          if (size > 2 * most) kernel.signalGroup(process.pid, 'SIGKILL');
+          else if (!isAsked) endTree();
+          isAsked = true;
+        } else if (size + 20 * (size - last) > most) pauseMs = 100;
+        else pauseMs = pauseMs === 100 ? 300 : pauseMs === 300 ? 1_000 : 2_000;
+        flood = planFlood();
       });
     }
   }
@@ -119,6 +131,7 @@ export function runShim(kernel: Kernel, timeline: Timeline, disk: Disk, start: S
       if (left > 0 && kernel.signalGroup(process.pid, '')) return then(50, () => sweep(left - 1));
       kernel.signalGroup(process.pid, 'SIGKILL');
       if (isTimeout) for (const other of kernel.processes) if (other.mark === mark) kernel.send(other.pid, 'SIGKILL');
+      for (const path of [metricsPath, start.outputPath]) if ((disk.stat(path)?.size ?? 0) > most) disk.truncate(path, most + 1);
       record('exit.json', JSON.stringify({ code, timeout: isTimeout, output: output.size }), () =>
         then(start.stepMs(), () => kernel.end(shim, 0)),
       );

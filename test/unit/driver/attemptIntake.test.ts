@@ -133,6 +133,23 @@ describe('the streams of an attempt', () => {
     expect((await readWhole(filesOf({ '1/out': 'x'.repeat(1_000) }), { limit: 1_000 })).nLimits).toBe(0);
   });
 
+  test.each(['out', 'metrics'])('of %s beyond the limit nothing is read, so that a cut there is no loss', async (stream) => {
+    // The limit falls into the third number: what looks like a whole one is not.
+    const written = '{"step": 1, "loss": 25}\n'.repeat(3);
+    const limit = written.length - 3;
+    const uncut = await readWhole(filesOf({ [`1/${stream}`]: written + 'x'.repeat(100_000) }), { limit });
+    expect(uncut.shown).toEqual(['1 loss=25', '1 loss=25']);
+    const recorded = uncut.records.at(-1)?.cursor ?? {};
+    const cut = await readWhole(filesOf({ [`1/${stream}`]: written.slice(0, limit + 1) }), { limit, recorded });
+    expect(cut.shown).toEqual([]);
+    expect(cut.nLimits).toBe(1);
+  });
+
+  test('a number that the limit of output cuts is no value', async () => {
+    const reader = await readWhole(filesOf({ '1/out': 'loss=0.53\nloss=0.53\n' }), { limit: 18 });
+    expect(reader.shown).toEqual(['1 loss=0.53']);
+  });
+
   test('a hint that comes while the end is read gives nothing twice', async () => {
     const reader = new Reader(filesOf({ '1/out': 'loss=1\nloss=2\n' }));
     const finished = reader.intake.finish();

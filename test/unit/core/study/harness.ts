@@ -41,7 +41,7 @@ export function spec(
     metrics: [],
     search: { sampler: 'random', scheduler: 'auto', seed: 7, parallel: 1, liar: 'mean', ...search },
     budget: { trials: 6, wallTimeMs: null, resource: null, ...budget },
-    limits: { timeoutMs: null, graceMs: 1000, outputBytes: 100e6, cpus: 1, ...limits },
+    limits: { timeoutMs: null, graceMs: 1000, outputBytes: 100 * 1024 ** 2, cpus: 1, ...limits },
     checkpoint: null,
     executor: 'local',
     environment: { interpreter: '/usr/bin/python3', version: '3.12.1', reason: 'PATH' },
