@@ -10,6 +10,7 @@ import { checkDisk, checkPorts, checkProgram, checkPython } from './facts.ts';
 import { checkNames, type Finding } from './finding.ts';
 import { readHome } from './home.ts';
 import { type JournalLook, lookAtJournal } from './journal.ts';
+import { folderObstacles, journalObstacle } from './obstacle.ts';
 import { readRecords } from './records.ts';
 import { checkFolders, checkPrivacy, checkProcesses, checkRemains } from './remains.ts';
 import { checkValues } from './values.ts';
@@ -49,12 +50,14 @@ export async function examine(options: DoctorOptions, aside: string = asideFolde
   const home = readHome(options.home, system.clock.now());
   const files = new LocalAttemptFiles(options.home);
   const shown = agent.type === 'running' ? agent.shown : new Map<string, StudyView>();
-  const look = lookAtJournal({ home, studyId, shown, aside });
+  const obstacle = journalObstacle(home.journal);
+  const look = obstacle === null ? lookAtJournal({ home, studyId, shown, aside }) : { findings: [obstacle], records: null };
   const { records } = look;
   const socket = agent.type === 'running' ? agent.socket : null;
   const findings: Finding[] = [
     checkProgram(options.version),
     ...checkPrivacy(home, socket),
+    ...folderObstacles(options.home),
     checkDisk(options.home),
     ...checkAgent(options),
     ...look.findings,
@@ -66,7 +69,9 @@ export async function examine(options: DoctorOptions, aside: string = asideFolde
   else findings.push(...(await checkValues(records, new AttemptOutputFiles(files, system.files))));
   // Of one study nothing can be said of what belongs to the others.
   if (studyId === undefined) {
-    findings.push(...(await checkProcesses(system.processes, files, () => liveAttempts(look, home.journal))));
+    findings.push(
+      ...(await checkProcesses(system.processes, files, () => (obstacle === null ? liveAttempts(look, home.journal) : null))),
+    );
     findings.push(...checkFolders(home, files, records, { aside, hasAgent: agent.type !== 'none' }));
     findings.push(...checkRemains(home));
   }

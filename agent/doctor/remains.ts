@@ -159,6 +159,15 @@ export function checkRemains({ unfinished: paths }: HomeFiles): readonly Finding
   ];
 }
 
+/** 0 for what is not there, and for what this user may not see. */
+function modeOf(path: string): number {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
 /** What others of this machine could read or write. */
 export function checkPrivacy(home: HomeFiles, socket: string | null): readonly Finding[] {
   const check = 'home';
@@ -179,7 +188,7 @@ export function checkPrivacy(home: HomeFiles, socket: string | null): readonly F
     'run/agent.stderr',
   ];
   const sockets = socket === null ? [] : [socket];
-  const isOpen = (path: string, bits: number): boolean => ((lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0) & bits) !== 0;
+  const isOpen = (path: string, bits: number): boolean => (modeOf(path) & bits) !== 0;
   const secret = [...folders, ...names.map((name) => join(home.path, name)), ...sockets, ...sockets.map((path) => dirname(path))];
   // A home that the user made may be seen; what is in it may not, and nobody else may put anything there.
   const open = [...secret.filter((path) => isOpen(path, 0o077)), ...[home.path].filter((path) => isOpen(path, 0o022))];

@@ -9,6 +9,7 @@ import { eventHash, hex } from './chain.ts';
 import { Derivation } from './derive.ts';
 import { EndMark, refuseShorter } from './endMark.ts';
 import { keepPrivate, lockJournal } from './lock.ts';
+import { refuseNotAFile } from './notAFile.ts';
 import { Place, placeTaken, putInPlace, rescue } from './place.ts';
 import {
   type ChainCheck,
@@ -21,6 +22,7 @@ import {
   openReadOnly,
   readEntries,
   readMeta,
+  refuseNewer,
   verifyChain,
   verifySteps,
 } from './read.ts';
@@ -122,7 +124,7 @@ export class SqliteJournal implements Disposable {
 
   /**
    * Appends all events and updates the derived tables in one transaction that is on the disk when this returns; or
-   * throws and appends none. Throws HPO-6003 (disk full), HPO-6007 (cannot be written) and HPO-6012 (another file is in its
+   * throws and appends none. Throws HPO-6003 (disk full), HPO-6007 (cannot be written) and HPO-6014 (another file is in its
    * place) until the cause is gone, HPO-6002 and HPO-6005 for good; a TypeError or RangeError for events that no driver may send.
    */
   append(events: readonly { readonly studyId: string; readonly event: StudyEvent }[]): readonly JournalEntry[] {
@@ -239,7 +241,7 @@ export class SqliteJournal implements Disposable {
   }
 
   /**
-   * Writes the journal anew where somebody has removed its file: it is all still there in the open one. Throws HPO-6012 where
+   * Writes the journal anew where somebody has removed its file: it is all still there in the open one. Throws HPO-6014 where
    * another file is in its place.
    */
   #keepPlace(): void {
@@ -374,6 +376,7 @@ const busyTimeoutMs = 2000;
 
 /** By a file beside the journal; makes the journal's own file readable by its owner alone. */
 function lockFile(path: string): Disposable {
+  refuseNotAFile(path);
   const lock = lockJournal(path);
   try {
     refuseRemains(path);
@@ -433,14 +436,7 @@ function createTables(db: DatabaseSync): void {
 
 /** Checks that this program may write the file, and takes it over. */
 function beginEpoch(db: DatabaseSync, path: string): number {
-  const version = Number(readMeta(db, 'schemaVersion'));
-  if (version > schemaVersion) {
-    throw new HpoError(
-      'HPO-6006',
-      `The journal ${path} was written by a newer version of this program (schema ${version}; this one knows ${schemaVersion}).`,
-      'Update this program, or set HPO_HOME to another folder.',
-    );
-  }
+  refuseNewer(db, path);
   const fault = checkHead(db);
   if (fault !== null) throw damaged(path, fault);
   refuseShorter(path, lastRow(db).seq);

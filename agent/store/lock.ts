@@ -1,7 +1,8 @@
-import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { HpoError } from '../protocol/errors.ts';
-import { isBusy, storeError } from './storeError.ts';
+import { refuseNotAFile } from './notAFile.ts';
+import { isBusy, isDamage, isMisfit, isNoDatabase, storeError } from './storeError.ts';
 
 /**
  * Makes this process the one writer of the journal at `path`, until the lock is disposed or the process dies.
@@ -12,7 +13,36 @@ import { isBusy, storeError } from './storeError.ts';
  */
 export function lockJournal(path: string): Disposable {
   const file = `${path}.lock`;
+  refuseNotAFile(file);
   keepPrivate(file);
+  try {
+    return hold(file, path);
+  } catch (error) {
+    if (!(error instanceof HpoError && isUseless(error.cause))) throw error;
+    empty(file);
+    return hold(file, path);
+  }
+}
+
+/** Whatever is in the file, it is not ours, and nobody misses it. */
+function isUseless(error: unknown): boolean {
+  return isNoDatabase(error) || isDamage(error) || isMisfit(error);
+}
+
+/**
+ * Not removed: of two that find it so, one would remove what the other has locked by then. The locks are the file's, whatever is
+ * in it.
+ */
+function empty(file: string): void {
+  try {
+    rmSync(`${file}-journal`, { force: true });
+    truncateSync(file);
+  } catch (error) {
+    throw storeError(error, file);
+  }
+}
+
+function hold(file: string, path: string): Disposable {
   const db = openLockFile(file, path);
   try {
     for (;;) {
@@ -49,14 +79,18 @@ export function keepPrivate(file: string): void {
   } catch {}
 }
 
-/** Id of the process that holds or last held the lock of the journal at `path`; null when nobody ever did. */
+/** Id of the process that holds or last held the lock of the journal at `path`; null when nobody ever did, or it cannot be read. */
 export function lastHolder(path: string): number | null {
   if (!existsSync(`${path}.lock`)) return null;
-  const db = new DatabaseSync(`${path}.lock`, { readOnly: true });
   try {
-    return holder(db);
-  } finally {
-    db.close();
+    const db = new DatabaseSync(`${path}.lock`, { readOnly: true });
+    try {
+      return holder(db);
+    } finally {
+      db.close();
+    }
+  } catch {
+    return null;
   }
 }
 

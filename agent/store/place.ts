@@ -58,7 +58,7 @@ export function putInPlace(path: string): void {
 
 export function placeTaken(path: string): HpoError {
   return new HpoError(
-    'HPO-6012',
+    'HPO-6014',
     `Another file was put in the place of the journal ${path} while it was in use; nothing new is recorded and no trial starts. The agent still holds all that was recorded.`,
     `Move the other file away: the agent then writes the journal there anew, and nothing is lost. If the agent is stopped first, it leaves the journal as ${repairedFile(path)}, and hpo doctor --repair puts it back and moves the other file aside.`,
   );

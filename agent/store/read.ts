@@ -6,6 +6,8 @@ import { pathToFileURL } from 'node:url';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
 import { type EventRow, eventHash, genesisHash, hex } from './chain.ts';
+import { refuseNotAFile } from './notAFile.ts';
+import { schemaVersion } from './schema.ts';
 import { damaged, isDamage, isUnopenable, outOfOrder, storeError } from './storeError.ts';
 
 /** A journal that is only looked at; the agent may have it open. */
@@ -14,6 +16,8 @@ export interface JournalReader extends Disposable {
   read(studyId: string | null, from: number): Iterable<JournalEntry>;
   studies(): readonly string[];
   verifyChain(): ChainCheck;
+  /** Throws HPO-6006 where a newer version of this program wrote it: its tables may mean something else. */
+  refuseNewer(): void;
   /** What SQLite finds wrong with the pages of the file, indexes and derived tables included; empty where nothing is. */
   verifyPages(): readonly string[];
   /** Whether a writer has opened it since: what was read may be half old and half new, and must be read again. */
@@ -30,6 +34,7 @@ export type ChainCheck =
  * beside a journal that nobody has open. Throws HPO-6008 (exit code 3) when there is none.
  */
 export function openReadOnly(path: string): JournalReader {
+  refuseNotAFile(path);
   if (!existsSync(path)) {
     throw new HpoError('HPO-6008', `There is no journal at ${path}.`, 'Tune a script first, or check HPO_HOME.', { exitCode: 3 });
   }
@@ -40,6 +45,7 @@ export function openReadOnly(path: string): JournalReader {
       read: (studyId, from) => readEntries(db, path, studyId, from, Number.MAX_SAFE_INTEGER),
       studies: () => listStudies(db, path),
       verifyChain: () => verifyChain(db),
+      refuseNewer: () => refuseNewer(db, path),
       verifyPages: () => verifyPages(db),
       [Symbol.dispose]: close,
     };
@@ -216,6 +222,17 @@ export function listsRightly(db: DatabaseSync): boolean {
 export function readMeta(db: DatabaseSync, key: string): string | null {
   const value = db.prepare('SELECT value FROM hpo_meta WHERE key = ?').get(key)?.['value'];
   return typeof value === 'string' ? value : null;
+}
+
+export function refuseNewer(db: DatabaseSync, path: string): void {
+  const version = Number(readMeta(db, 'schemaVersion'));
+  if (version > schemaVersion) {
+    throw new HpoError(
+      'HPO-6006',
+      `The journal ${path} was written by a newer version of this program (schema ${version}; this one knows ${schemaVersion}).`,
+      'Update this program, or set HPO_HOME to another folder.',
+    );
+  }
 }
 
 /** Where the chain goes on. */

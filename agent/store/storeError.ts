@@ -36,6 +36,10 @@ export function isUnopenable(error: unknown): boolean {
   return code === cantOpen || code === readOnly || code === permission;
 }
 
+export function isNoDatabase(error: unknown): boolean {
+  return sqliteCode(error) === notADatabase;
+}
+
 /** The tables are not those that this program made. */
 export function isMisfit(error: unknown): boolean {
   return sqliteCode(error) === misfit;

@@ -1,8 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { checkDisk, checkPorts, checkProgram, checkPython } from '../../../agent/doctor/facts.ts';
+import { examine } from '../../../agent/doctor/doctor.ts';
 import { readHome } from '../../../agent/doctor/home.ts';
 import { lookAtJournal } from '../../../agent/doctor/journal.ts';
 import { readRecords } from '../../../agent/doctor/records.ts';
@@ -13,6 +15,7 @@ import { AttemptOutputFiles } from '../../../agent/executors/local/outputFile.ts
 import type { JournalEntry, StudyEvent } from '../../../agent/protocol/events.ts';
 import { createView, foldView, type StudyView } from '../../../agent/protocol/view.ts';
 import { openJournal } from '../../../agent/store/index.ts';
+import { nodeSystem } from '../../../agent/system/node.ts';
 import { nodeFiles } from '../../../agent/system/nodeFiles.ts';
 import { nodeProcesses } from '../../../agent/system/nodeProcesses.ts';
 import { fidelity, Harness, metric, spec } from '../core/study/harness.ts';
@@ -124,6 +127,41 @@ test('a history that cannot be is told, with the event', () => {
   expect(findings.filter(({ state }) => state === 'wrong')).toMatchObject([
     { check: 'history', what: expect.stringMatching(/trial 1 has the point of trial 0.* at event 3/) },
   ]);
+});
+
+describe('what keeps the agent from starting is told, and is not called damage', () => {
+  const newer = (path: string): void => {
+    {
+      using journal = openJournal(path);
+      journal.append(of('s', [{ type: 'studyCreated', at: 0, spec: spec({}) }]));
+    }
+    using db = new DatabaseSync(path);
+    db.exec(`UPDATE hpo_meta SET value = '999' WHERE key = 'schemaVersion'`);
+  };
+  test.each<[string, string, (path: string) => void, RegExp]>([
+    ['a newer version', 'journal.db', newer, /written by a newer version .*schema 999/],
+    ['a folder', 'journal.db', (path) => mkdirSync(path), /journal\.db is a folder, where a file of the journal belongs/],
+    ['a link to itself', 'journal.db', (path) => symlinkSync(path, path), /is a symbolic link that leads round in a circle/],
+    ['a file for the studies', 'studies', (path) => writeFileSync(path, ''), /studies is a file, where a folder belongs/],
+    ['a file for what is put aside', 'aside', (path) => writeFileSync(path, ''), /aside is a file, where a folder belongs/],
+    ['a link to itself for code', 'snapshots', (path) => symlinkSync(path, path), /snapshots cannot be looked into: ELOOP/],
+  ])('%s', async (_, name, make, what) => {
+    using dir = tempDir();
+    make(dir.file(name));
+    const findings = await examine({
+      home: dir.path,
+      cacheDir: dir.file('cache'),
+      folder: dir.path,
+      version: '1.2.3',
+      system: nodeSystem(),
+      agent: { type: 'none' },
+    });
+    const wrong = findings.filter((finding) => finding.state === 'wrong' && what.test(finding.what));
+    expect(wrong).toMatchObject([{ next: expect.any(String) }]);
+    expect(wrong[0]?.mend).toBeUndefined();
+    expect(findings.filter(({ state, what: said }) => state === 'wrong' && /damaged/.test(said))).toEqual([]);
+    if (name === 'journal.db') expect(() => openJournal(dir.file(name))).toThrow(what);
+  });
 });
 
 describe('facts', () => {

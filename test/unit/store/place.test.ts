@@ -75,8 +75,8 @@ onPosix('a journal whose file is removed while it is in use', () => {
     add(journal, 'a');
     for (const suffix of ['-wal', '-shm', '']) rmSync(`${path}${suffix}`);
     copyFileSync(other, path);
-    for (let i = 0; i < 2; i++) expect(() => add(journal, 'b')).toThrow(expect.objectContaining({ code: 'HPO-6012' }));
-    expect(journal.failure?.code).toBe('HPO-6012');
+    for (let i = 0; i < 2; i++) expect(() => add(journal, 'b')).toThrow(expect.objectContaining({ code: 'HPO-6014' }));
+    expect(journal.failure?.code).toBe('HPO-6014');
     expect(journal.isOurs()).toBe(true);
     expect(studiesAt(path)).toEqual(['other']);
     renameSync(path, dir.file('away.db'));

@@ -1,0 +1,55 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { HpoError } from '../protocol/errors.ts';
+import { openReadOnly } from '../store/index.ts';
+import { refuseNotAFile } from '../store/notAFile.ts';
+import { storeError } from '../store/storeError.ts';
+import type { Finding } from './finding.ts';
+
+/**
+ * What keeps a journal from being looked at although nothing of it need be damaged: something else in its place, rights that are
+ * missing, a newer version. No agent starts then, and no repair mends it. Null where there is no such thing.
+ */
+export function journalObstacle(journal: string): Finding | null {
+  try {
+    refuseNotAFile(journal);
+    if ((statSync(journal, { throwIfNoEntry: false })?.size ?? 0) === 0) return null;
+    accessSync(journal, constants.R_OK);
+    using reader = openReadOnly(journal);
+    reader.refuseNewer();
+    return null;
+  } catch (error) {
+    const said = storeError(error, journal);
+    if (!(said instanceof HpoError)) throw error;
+    // Damage is told together with what can be kept.
+    if (said.code === 'HPO-6005') return null;
+    return { check: 'journal', state: 'wrong', what: said.message, next: said.next };
+  }
+}
+
+/** Folders of the home that are none, or that this user may not look into. */
+export function folderObstacles(home: string): readonly Finding[] {
+  const findings: Finding[] = [];
+  for (const [check, path] of [
+    ['home', home],
+    ...['studies', 'snapshots', 'run', 'aside'].map((name) => ['folders', join(home, name)] as const),
+  ] as const) {
+    const why = folderObstacle(path);
+    if (why === null) continue;
+    const next = check === 'home' ? 'set HPO_HOME to a folder of your own' : 'move it away, or give yourself the right to it';
+    findings.push({ check, state: 'wrong', what: `${path} ${why}`, next });
+  }
+  return findings;
+}
+
+function folderObstacle(path: string): string | null {
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return null;
+    if (!stat.isDirectory()) return 'is a file, where a folder belongs: what is to be kept in it cannot be';
+    accessSync(path, constants.R_OK | constants.X_OK);
+    return null;
+  } catch (error) {
+    return `cannot be looked into: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
