@@ -73,7 +73,14 @@ function resume({ view }: StudyState, at: number): readonly StudyEvent[] | Refus
   if (view.state === 'paused') return [{ type: 'studyResumed', at }];
   if (view.state === 'stopping')
     return { code: 'HPO-4302', message: 'The study is being stopped.', next: 'Resume it when its trials have ended.' };
-  if (view.endReason === 'stopped' || view.endReason === 'failed') return [{ type: 'studyResumed', at }];
+  if (view.endReason === 'stopped') return [{ type: 'studyResumed', at }];
+  // One in which something were left to do would have paused itself.
+  if (view.endReason === 'failed')
+    return {
+      code: 'HPO-4302',
+      message: `The study has ended, and nothing is left to do in it: ${view.message}`,
+      next: `Try its failed trials again with: hpo retry ${view.studyId} --failed; what is mended in the script needs a new study: hpo tune ${view.spec.script ?? 'hpo.yml'}`,
+    };
   return {
     code: 'HPO-4302',
     message: `The study has ended: ${view.message}`,

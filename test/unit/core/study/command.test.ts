@@ -143,6 +143,19 @@ describe('commands that make no sense say why', () => {
     });
   });
 
+  test('resume one that failed to its last trial: it names what goes on, and the reason of the end stays', () => {
+    const h = new Harness(spec({ budget: { trials: 1 } }));
+    h.see(ended(0, 1, { exitCode: 1 }));
+    expect(h.state.view).toMatchObject({ state: 'ended', endReason: 'failed' });
+    expect(command(h.state, { type: 'resume' }, h.now)).toEqual({
+      code: 'HPO-4302',
+      message: expect.stringMatching(/^The study has ended, and nothing is left to do in it: .*exit code 1/),
+      next: expect.stringMatching(/hpo retry s1 --failed.*hpo tune train\.py/),
+    });
+    h.command({ type: 'retry', number: 0 });
+    expect(h.states()).toBe('running');
+  });
+
   test.each([
     ['running', 'resume'],
     ['paused', 'pause'],
