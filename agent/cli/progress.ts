@@ -1,4 +1,5 @@
 import type { StudyEvent } from '../protocol/events.ts';
+import { withoutDurations } from '../protocol/failureAdvice.ts';
 import { formatDuration, formatMetric, formatParams } from '../protocol/format.ts';
 import { bestTrial, countTrials, metricNumber, type StudyView, type TrialView } from '../protocol/view.ts';
 import type { Failure, TrialState } from '../protocol/study.ts';
@@ -79,9 +80,10 @@ export class Progress implements Disposable {
 
   /** A cause is told once. */
   #failureText(number: number, { message }: Failure): string {
-    const first = this.#told.get(message);
+    const cause = withoutDurations(message);
+    const first = this.#told.get(cause);
     if (first !== undefined) return `the same error as trial ${first}`;
-    this.#told.set(message, number);
+    this.#told.set(cause, number);
     return printable(message.split('\n')[0] ?? '');
   }
 

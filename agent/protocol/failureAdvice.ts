@@ -42,6 +42,11 @@ export function adviceOf(failure: Failure): string {
   }
 }
 
+/** The text of a failure without how long things took: equal for failures with one cause. */
+export function withoutDurations(message: string): string {
+  return message.replaceAll(/(?<![\w.-])\d+(?:\.\d+)? (?:ms|s|min|h)\b/g, '#');
+}
+
 /** The newest trial that met the failure for which the study paused itself: its log says more. Null where there is none. */
 export function failedTrial({ trials, failure }: StudyView): number | null {
   if (failure === null) return null;

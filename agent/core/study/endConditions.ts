@@ -1,3 +1,4 @@
+import { withoutDurations } from '../../protocol/failureAdvice.ts';
 import type { Objective } from '../../protocol/space.ts';
 import { endedTrialStates, type Failure, type MetricValues, type StudyEndReason } from '../../protocol/study.ts';
 import { metricNumber } from '../../protocol/view.ts';
@@ -46,9 +47,11 @@ export function goalReached(objectives: readonly Objective[], values: MetricValu
   );
 }
 
-/** Equal for failures with one cause: digits and what hangs on them vary from trial to trial. */
+/** Equal for failures with one cause: durations, and digits with what hangs on them, vary from trial to trial. */
 export function failureSignature({ code, message }: Failure): string {
-  return `${code} ${message.slice(0, 400).replaceAll(/[-+]?\d[\w.+-]*/g, '#')}`;
+  return `${code} ${withoutDurations(message)
+    .slice(0, 400)
+    .replaceAll(/[-+]?\d[\w.+-]*/g, '#')}`;
 }
 
 function goalEnd({ goalTrial, view, reopened }: StudyState): StudyEnd | null {

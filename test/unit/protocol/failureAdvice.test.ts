@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { failureCodes, failurePolicy } from '../../../agent/core/study/failurePolicy.ts';
-import { adviceOf, failedTrial, remedyOf } from '../../../agent/protocol/failureAdvice.ts';
+import { adviceOf, failedTrial, remedyOf, withoutDurations } from '../../../agent/protocol/failureAdvice.ts';
 import type { Failure } from '../../../agent/protocol/study.ts';
 import { scene } from '../../support/views.ts';
 
@@ -31,6 +31,18 @@ describe('where it can be mended', () => {
   test('memory: fewer at once', () => {
     expect(adviceOf(failure(failureCodes.memory, 'outOfMemory'))).toMatch(/^Let fewer trials run at once/);
   });
+});
+
+test.each([
+  ['ended after 12 ms and', 'ended after 18 ms and', true],
+  ['ended after 850 ms and', 'ended after 1 s and', true],
+  ['ended after 110 s.', 'ended after 2.5 h.', true],
+  ['exit code 3. After 3 s', 'exit code 4. After 3 s', false],
+  ['data-3 s', 'data-3 h', false],
+  ['x3 s', 'x3 h', false],
+  ['3 sheep', '4 sheep', false],
+])('%j and %j are one but for what they took: %j', (a, b, areOne) => {
+  expect(withoutDurations(a) === withoutDurations(b)).toBe(areOne);
 });
 
 test('the log that says more is that of the newest trial with the failure', () => {

@@ -295,6 +295,17 @@ describe('a study in which everything fails alike pauses itself and says the cau
     expect(h.state.view.state).toBe('running');
   });
 
+  test('also where they took longer or shorter, told in other units', () => {
+    const h = new Harness(spec({ budget: { trials: 100 } }));
+    [12, 900, 3_000].forEach((ms, number) => {
+      h.see({ type: 'started', number, attempt: 1, pid: 1 });
+      h.wait(ms);
+      h.see(ended(number, 1));
+    });
+    expect(h.state.view).toMatchObject({ state: 'paused', failure: { code: 'HPO-3003' } });
+    expect(h.state.view.message).toMatch(/^All 3 trials failed with the same error/);
+  });
+
   test('different causes, or one success, go on', () => {
     const h = new Harness(spec({ budget: { trials: 100 } }));
     ['ValueError: a', 'KeyError: b', 'ValueError: a', 'KeyError: b'].forEach((error, number) => fail(h, number, error));
