@@ -145,6 +145,7 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
     environmentOf(request, project, ports),
     ports.snapshots.survey(selectionOf(project)),
   ]);
+  refuseLinkedCheckpoint(project, snapshot.linked);
   return {
     spec: project.spec,
     diagnostics: project.diagnostics,
@@ -174,6 +175,7 @@ export async function prepareStudy(
   const environment = await settleEnvironment(request, report, ports, progress);
   progress('storing the code');
   const snapshot = await ports.snapshots.take(selectionOf(project));
+  refuseLinkedCheckpoint(project, snapshot.linked);
   const spec = specOf(request, project, environment, snapshot.hash);
   planStudy(spec);
   await trySplice(spec, ports);
@@ -195,10 +197,26 @@ async function trySplice(spec: StudySpec, { snapshots }: PreflightPorts): Promis
   );
 }
 
-/** Files with a tuned value are stored whatever ignores them: they have to be spliced. */
+/** Files with a tuned value, and those that one is written into, are stored whatever ignores them: they have to be spliced. */
 function selectionOf({ root, scriptPath, spec }: ProjectReading): SelectOptions {
-  const sites = [...spec.space.parameters, ...(spec.fidelity === null ? [] : [spec.fidelity])].map(({ site }) => site.file);
-  return { root, mustHave: [...new Set([scriptPath, ...sites])], include: spec.include, data: spec.data };
+  const tuned = [...spec.space.parameters, ...(spec.fidelity === null ? [] : [spec.fidelity])].flatMap(({ site, sink }) =>
+    sink.type === 'key' ? [site.file, sink.file] : [site.file],
+  );
+  return { root, mustHave: [...new Set([scriptPath, ...tuned])], include: spec.include, data: spec.data };
+}
+
+/** The snapshot links what is not stored to its place in the project: nothing is written there, and nothing removed. */
+function refuseLinkedCheckpoint({ spec }: ProjectReading, linked: readonly string[]): void {
+  const dir = spec.checkpoint?.['dir'];
+  if (dir === undefined) return;
+  const place = posix.normalize(dir);
+  const folder = linked.find((path) => place.startsWith(`${path}/`) && place !== `${path}/`);
+  if (folder === undefined) return;
+  throw new HpoError(
+    'HPO-2302',
+    `the checkpoint folder ${dir} is in ${folder}, which is not copied for each trial but linked to yours`,
+    'name a folder that is not linked: # @hpo.checkpoint dir=ckpt/',
+  );
 }
 
 function refuseFaults({ spec, diagnostics, scriptPath, text, command }: ProjectReading, request: TuneRequest): void {

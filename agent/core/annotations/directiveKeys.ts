@@ -13,7 +13,9 @@ export type ValueKind =
   | { readonly type: 'flag' }
   | { readonly type: 'integers' }
   | { readonly type: 'word'; readonly words: readonly string[] }
-  | { readonly type: 'text' };
+  | { readonly type: 'text' }
+  /** A folder in the project, relative to its root. */
+  | { readonly type: 'folder' };
 
 export interface DirectiveKey {
   readonly description: string;
@@ -117,7 +119,13 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
       example: 'preempted=100',
     },
   },
-  checkpoint: { dir: { description: 'Folder in which the script keeps its checkpoints.', kind: text, example: 'dir=ckpt/' } },
+  checkpoint: {
+    dir: {
+      description: 'Folder of the project in which the script keeps its checkpoints.',
+      kind: { type: 'folder' },
+      example: 'dir=ckpt/',
+    },
+  },
   folds: { k: { description: 'Number of folds; each is a task of its own.', kind: count, example: 'k=5' } },
   seeds: {
     n: { description: 'Seeds that each trial is repeated with.', kind: count, example: 'n=3' },
@@ -215,9 +223,23 @@ export function checkValue(kind: ValueKind, value: string): { readonly message: 
       return kind.words.includes(value) ? null : wrong(`one of ${kind.words.join(', ')}`);
     case 'text':
       return value === '' ? wrong('a text') : null;
+    case 'folder':
+      return isInside(value) ? null : wrong('a folder inside the project such as ckpt/, relative to its root');
     default:
       return unreachable(kind);
   }
+}
+
+/** Whether a path leads into a folder that is not the root itself, on any system. */
+function isInside(path: string): boolean {
+  if (/^(?:[/\\]|[A-Za-z]:)/.test(path)) return false;
+  let depth = 0;
+  for (const part of path.split(/[/\\]/)) {
+    if (part === '..') depth--;
+    else if (part !== '' && part !== '.') depth++;
+    if (depth < 0) return false;
+  }
+  return depth > 0;
 }
 
 function mendUnit(value: string, units: Readonly<Record<string, RegExp>>): string | null {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Hpo } from '../../support/hpo.ts';
@@ -194,7 +194,29 @@ describe('what cannot be tuned says so before anything starts', () => {
       name: 'a key of a file that is missing',
       files: { 'train.py': `${objective}x = 1  # @hpo int(1, 9) via key(nowhere.yaml:opt.rate)\n${print}` },
       code: 3,
-      says: /HPO-\d{4}: .*nowhere\.yaml/,
+      says: /HPO-2202: nowhere\.yaml is needed but is not in [\s\S]*next: check the path/,
+    },
+    {
+      name: 'a key of a file outside the project',
+      files: { 'train.py': `${objective}x = 1  # @hpo int(1, 9) via key(../outside.yaml:lr)\n${print}` },
+      code: 1,
+      says: /HPO-2204: \.\.\/outside\.yaml is outside the project [\s\S]*next: move it into the project/,
+    },
+    {
+      name: 'a checkpoint folder outside the project',
+      files: { 'train.py': `${objective}# @hpo.checkpoint dir=../x\nx = 1  # @hpo int(1, 9)\n${print}` },
+      code: 1,
+      says: /train\.py:2:\d+ error HPO-1105: dir needs a folder inside the project such as ckpt\/[^\n]* not "\.\.\/x"/,
+    },
+    {
+      name: 'a checkpoint folder in a folder that trials see linked',
+      files: {
+        'train.py': `${objective}# @hpo.checkpoint dir=data/ckpt\nx = 1  # @hpo int(1, 9)\n${print}`,
+        '.gitignore': 'data/\n',
+        'data/mine': 'mine',
+      },
+      code: 1,
+      says: /HPO-2302: the checkpoint folder data\/ckpt is in data, [\s\S]*next: name a folder that is not linked/,
     },
     {
       name: 'an included file that is missing',
@@ -242,7 +264,7 @@ describe('what cannot be tuned says so before anything starts', () => {
     expect(`${result.stdout}${result.stderr}`).toMatch(says);
     expect(result.code).toBe(code);
     expect(result.stderr).not.toMatch(/at .*\.cjs:\d+/);
-    expect(existsSync(`${hpo.home}/studies`)).toBe(false);
+    expect(readdirSync(hpo.home).includes('studies') ? readdirSync(`${hpo.home}/studies`) : []).toEqual([]);
     expect(await hpo.json('status')).toEqual([]);
   });
 });

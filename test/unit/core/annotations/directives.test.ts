@@ -31,6 +31,7 @@ describe('what a directive says', () => {
       { retry: { error: '1', memory: '0', timeout: '2', lost: '5', preempted: '100' } },
     ],
     ['checkpoint dir=ckpt/', { checkpoint: { dir: 'ckpt/' } }],
+    ['checkpoint dir=./a/../out/ckpt', { checkpoint: { dir: './a/../out/ckpt' } }],
     ['checkpoint ckpt', { checkpoint: { dir: 'ckpt' } }],
     ['checkpoint dir="my ckpt"', { checkpoint: { dir: 'my ckpt' } }],
     ['checkpoint', { checkpoint: {} }],
