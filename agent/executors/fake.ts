@@ -208,6 +208,9 @@ export class FakeExecutor implements Executor {
   }
 }
 
+/** Between two looks at what an attempt prints too much. */
+const floodMs = 100;
+
 const ordinary: Ending = { exitCode: 0, signal: null, isTimeout: false, isOutOfMemory: false, isLost: false };
 
 /** One process tree with its shim. */
@@ -228,6 +231,7 @@ class FakeAttempt {
   #isTimeout = false;
   #deadline: unknown = null;
   #kill: unknown = null;
+  #flood: unknown = null;
 
   constructor(start: AttemptStart, timers: Timers, pid: number) {
     this.key = start.key;
@@ -287,6 +291,8 @@ class FakeAttempt {
     this.escaped = 0;
     this.#timers.clearTimeout(this.#deadline);
     this.#timers.clearTimeout(this.#kill);
+    this.#timers.clearTimeout(this.#flood);
+    for (const file of Object.values(this.output)) file.cut(this.#start.outputBytes + 1);
     this.#interrupt?.();
     this.#resolve(this.ending);
   }
@@ -299,7 +305,18 @@ class FakeAttempt {
     // What a killed process still computes reaches nobody.
     if (this.ending !== null) return;
     this.output[stream].append(text);
+    if (this.#flood === null && this.output[stream].size > this.#start.outputBytes) this.#planFlood(true);
     for (const hint of this.#hints) hint();
+  }
+
+  /** As the shim: asks once what printed too much to end, and kills what printed twice as much. */
+  #planFlood(isFirst: boolean): void {
+    this.#flood = this.#timers.setTimeout(() => {
+      const { graceMs, outputBytes } = this.#start;
+      if (Math.max(this.output.out.size, this.output.metrics.size) > 2 * outputBytes) return this.#signal('SIGKILL');
+      if (isFirst) this.stop(graceMs, false);
+      if (this.ending === null) this.#planFlood(false);
+    }, floodMs);
   }
 
   #sleep(ms: number): Promise<void> {
@@ -313,7 +330,7 @@ class FakeAttempt {
   }
 }
 
-/** A file that only grows. */
+/** A file that is only appended to, until it is cut. */
 class Bytes {
   #bytes = new Uint8Array(256);
   size = 0;
@@ -327,6 +344,10 @@ class Bytes {
     }
     this.#bytes.set(added, this.size);
     this.size += added.length;
+  }
+
+  cut(size: number): void {
+    this.size = Math.min(this.size, size);
   }
 
   read(offset: number, maxBytes: number): Uint8Array {

@@ -235,6 +235,31 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
       expect(await world.processes()).toBe(0);
     });
 
+    it('ends what prints or reports too much, and keeps the limit of it and one byte that says so', async () => {
+      await using world = await open();
+      const observer = new Observer();
+      await using executor = world.connect(observer);
+      const flood = 'x'.repeat(150);
+      const tooMuch = { outputBytes: 100, graceMs: 300 };
+      await executor.start(attemptOf(world, [{ do: 'print', text: flood }, forever], tooMuch));
+      await executor.start(attemptOf(world, [{ do: 'report', line: flood }, forever], { ...tooMuch, key: key(1) }));
+      const stubborn = [{ do: 'ignoreTerm' }, { do: 'print', text: flood + flood }, forever] as const;
+      await executor.start(attemptOf(world, stubborn, { ...tooMuch, key: key(2), graceMs: 60_000 }));
+      await executor.start(attemptOf(world, [{ do: 'print', text: flood }], { ...tooMuch, key: key(3) }));
+      expect(await observer.ending(key(0))).toMatchObject({ signal: 'SIGTERM', isTimeout: false });
+      expect(await observer.ending(key(1))).toMatchObject({ signal: 'SIGTERM', isTimeout: false });
+      // More than twice the limit: it is not asked any more.
+      expect(await observer.ending(key(2))).toMatchObject({ signal: 'SIGKILL', isTimeout: false });
+      expect(await observer.ending(key(3))).toEqual(ordinary);
+      const kept = [
+        world.read(key(0), 'out'),
+        world.read(key(1), 'metrics'),
+        world.read(key(2), 'out'),
+        world.read(key(3), 'out'),
+      ];
+      expect((await Promise.all(kept)).map(({ length }) => length)).toEqual([101, 101, 101, 101]);
+    });
+
     it('hands over to the next agent: what runs, what ended, what timed out meanwhile', async () => {
       await using world = await open();
       const first = new Observer();
