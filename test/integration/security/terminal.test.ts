@@ -74,7 +74,8 @@ describe.skipIf(process.platform === 'win32')('every command at a terminal', () 
   it('obeys no text of the script, its names, its output and its errors', async () => {
     await using hpo = new Hpo();
     const env = { ...process.env, HPO_HOME: hpo.home, HPO_CACHE: `${hpo.folder}/cache`, TERM: 'xterm-256color', COLUMNS: '200' };
-    delete (env as NodeJS.ProcessEnv)['NO_COLOR'];
+    // A terminal of a person, wherever the tests run.
+    for (const name of ['NO_COLOR', 'FORCE_COLOR', 'NODE_DISABLE_COLORS', 'CI']) delete (env as NodeJS.ProcessEnv)[name];
     const atTty = (...args: readonly string[]): Promise<{ code: number | null; text: string }> =>
       new Promise((resolve) => {
         const child = spawn('python3', ['-c', atTerminal, process.execPath, cliMain, ...args], { cwd: hpo.project, env });
