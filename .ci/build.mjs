@@ -1,11 +1,22 @@
 // Makes everything in dist/ from the sources. usage: node .ci/build.mjs [--if-needed] [--production]
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
-import { root } from './setup.mjs';
+import { ensurePackages, root } from './setup.mjs';
+
+ensurePackages();
+const { build } = await import('esbuild');
 
 const stamp = join(root, 'dist', '.built');
 const isProduction = process.argv.includes('--production');
+
+/** Said before anything that an older Node lacks is loaded. */
+const nodeCheck = `{
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 22 || (major === 22 && minor < 13)) {
+    process.stderr.write('hpo needs Node 22.13 or later, and this is ' + process.version + ': run it with a newer one\\n');
+    process.exit(4);
+  }
+}`;
 
 if (!process.argv.includes('--if-needed') || isStale()) await buildAll();
 
@@ -30,9 +41,14 @@ async function buildAll() {
     define: { 'import.meta.dirname': '__dirname' },
   };
   await Promise.all([
-    build({ ...node, entryPoints: ['agent/main.ts'], outfile: 'dist/agent.cjs' }),
+    build({ ...node, entryPoints: ['agent/main.ts'], outfile: 'dist/agent.cjs', banner: { js: nodeCheck } }),
     build({ ...node, entryPoints: ['agent/proposer.ts'], outfile: 'dist/proposer.cjs' }),
-    build({ ...node, entryPoints: ['agent/cli.ts'], outfile: 'dist/cli.cjs', banner: { js: '#!/usr/bin/env node' } }),
+    build({
+      ...node,
+      entryPoints: ['agent/cli.ts'],
+      outfile: 'dist/cli.cjs',
+      banner: { js: `#!/usr/bin/env node\n${nodeCheck}` },
+    }),
     build({ ...node, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.cjs', external: ['vscode'] }),
     build({
       ...common,
