@@ -1,6 +1,8 @@
 import type { StudyEvent } from '../protocol/events.ts';
 import type { Check } from './check.ts';
-import type { KnownAttempt, KnownStudy } from './known.ts';
+import type { KnownAttempt, KnownStudy, KnownTrial } from './known.ts';
+
+type EventOf<T extends StudyEvent['type']> = Extract<StudyEvent, { type: T }>;
 
 /**
  * What is promised of a budget:
@@ -8,7 +10,8 @@ import type { KnownAttempt, KnownStudy } from './known.ts';
  * - trials: no more are created. Attempts that are repeated and trials that go on are no further trials.
  * - resource: an attempt begins only where what all ended attempts consumed, lost and repeated ones included, what live ones
  *   may still consume, and what this one may consume fit together. Only steps that a trial does again, because its checkpoint
- *   is older than its last report, can go beyond that; they count when the attempt has ended.
+ *   is older than its last report, can go beyond that; they count when the attempt has ended. In batches what a trial did after the
+ *   report for which the scheduler stopped it is not counted.
  * - time: no attempt begins once the time is over, by the agent's clock and without the time for which the study was paused
  *   or had ended. Running attempts are asked to stop then, and have the grace of the limits.
  */
@@ -60,4 +63,17 @@ export function consumed(attempt: KnownAttempt, isEndedWell: boolean): number {
   const isRedone = nReports > 1 && firstStep <= reportedBefore;
   const begin = isRedone ? Math.min(base, Math.max(0, firstStep - 1)) : base;
   return Math.max(0, (isWhole ? target : Math.min(lastStep, target)) - begin);
+}
+
+/**
+ * What an attempt consumed and is not charged, where its trial was stopped in a batch: what came after the report that decided.
+ * That is one with the values of the result; of several, the first is taken, so that what is found is too much for certain. Zero elsewhere.
+ */
+export function uncharged({ lastEnd }: KnownTrial, { state: endsAs, values }: EventOf<'trialEnded'>): number {
+  if (lastEnd === null || (endsAs !== 'pruned' && endsAs !== 'cancelled')) return 0;
+  const { live, failure, why } = lastEnd;
+  const shown = Object.entries(values);
+  const decisive = live.after?.find(({ latest }) => shown.every(([metric, value]) => latest.get(metric) === value));
+  if (decisive === undefined) return 0;
+  return consumed(live, failure === null && why === null) - consumed({ ...live, ...decisive }, false);
 }

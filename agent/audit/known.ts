@@ -36,8 +36,8 @@ export interface KnownTrial {
   resource: number;
   nAttempts: number;
   live: KnownAttempt | null;
-  /** How the last attempt ended; null before, and once the trial was told to go on. */
-  lastEnd: { readonly failure: Failure | null; readonly why: StopReason | null } | null;
+  /** The last attempt that ended, and how; null before, and once the trial was told to go on. */
+  lastEnd: { readonly live: KnownAttempt; readonly failure: Failure | null; readonly why: StopReason | null } | null;
   /** With which it ended last; empty before. */
   values: MetricValues;
   /** Last value of each metric that counts for the trial's own; null once it has ended. */
@@ -48,7 +48,15 @@ export interface KnownTrial {
   lastReported: number;
 }
 
-export interface KnownAttempt {
+/** Reports of the first objective, and their steps: the first, the highest, and the highest before it; 0 before. */
+export interface KnownReports {
+  nReports: number;
+  firstStep: number;
+  lastStep: number;
+  previousStep: number;
+}
+
+export interface KnownAttempt extends KnownReports {
   readonly attempt: number;
   readonly slot: number;
   readonly target: number | null;
@@ -59,9 +67,9 @@ export interface KnownAttempt {
   isStarted: boolean;
   why: StopReason | null;
   cursor: OutputCursor;
-  /** Reports of the first objective, and their steps: the first, the highest, and the highest before it. */
-  nReports: number;
-  firstStep: number;
-  lastStep: number;
-  previousStep: number;
+  /**
+   * In batches with a budget of resource the reports as they were after each, with the last value of each metric, until what
+   * follows from the attempt's end is known; null elsewhere.
+   */
+  readonly after: (KnownReports & { readonly latest: ReadonlyMap<string, MetricValue> })[] | null;
 }

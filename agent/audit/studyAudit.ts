@@ -1,6 +1,6 @@
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
 import { createView, foldView, type StudyView } from '../protocol/view.ts';
-import { checkBudget, consumed, reservation } from './budgetAudit.ts';
+import { checkBudget, consumed, reservation, uncharged } from './budgetAudit.ts';
 import type { Check } from './check.ts';
 import type { KnownAttempt, KnownStudy, KnownTrial } from './known.ts';
 import { orderFault } from './order.ts';
@@ -176,11 +176,14 @@ export class StudyAudit {
         if (live !== null) this.#endAttempt(trial, live, event);
         return;
       case 'trialPaused':
+        trial.lastEnd?.live.after?.splice(0);
         trial.state = 'paused';
         trial.resource = Math.max(trial.resource, event.resource);
         return;
       case 'trialEnded':
         this.#results.ended(this.#study, trial, event, check);
+        this.#study.spent -= uncharged(trial, event);
+        trial.lastEnd?.live.after?.splice(0);
         trial.state = event.state;
         trial.values = event.values;
         trial.latest = null;
@@ -209,6 +212,7 @@ export class StudyAudit {
       firstStep: 0,
       lastStep: 0,
       previousStep: 0,
+      after: study.spec.search.batch === undefined || study.spec.budget.resource === null ? null : [],
     };
     Object.assign(trial, { state: 'running', live, nAttempts: attempt, lastEnd: null });
     study.nLive++;
@@ -239,9 +243,9 @@ export class StudyAudit {
     if (objective === undefined || !Object.hasOwn(event.values, objective.metric)) return;
     if (live.nReports === 0) live.firstStep = event.step;
     live.nReports++;
-    if (event.step <= live.lastStep) return;
-    live.previousStep = live.lastStep;
-    live.lastStep = event.step;
+    if (event.step > live.lastStep) Object.assign(live, { previousStep: live.lastStep, lastStep: event.step });
+    const { nReports, firstStep, lastStep, previousStep } = live;
+    live.after?.push({ nReports, firstStep, lastStep, previousStep, latest: new Map(trial.latest) });
   }
 
   #endAttempt(trial: KnownTrial, live: KnownAttempt, { failure }: EventOf<'attemptEnded'>): void {
@@ -251,7 +255,7 @@ export class StudyAudit {
     study.reserved -= reservation(live);
     study.spent += consumed(live, failure === null && why === null);
     if (study.slots.get(live.slot) === trial.number) study.slots.delete(live.slot);
-    Object.assign(trial, { state: 'waiting', live: null, lastEnd: { failure, why } });
+    Object.assign(trial, { state: 'waiting', live: null, lastEnd: { live, failure, why } });
   }
 
   #checkNothingIsLeft(check: Check): void {

@@ -56,14 +56,33 @@ describe('in batches the decisions are the same', () => {
     }
   });
 
-  test('a budget of resource ends the study after the same start, whoever ends first', () => {
-    for (let seed = 0; seed < 60; seed++) {
-      const given = { ...someSpec(seed), budget: { trials: null, wallTimeMs: null, resource: 40 + (seed % 50) * 3 } };
-      if (given.fidelity === null) continue;
-      const runs = workers.map((parallel) => run(seed * 10 + parallel, withWorkers(given, parallel), noFaults));
-      const [first, ...others] = runs.map(decisions);
-      for (const other of others) expect(other, `seed ${seed}`).toEqual(first);
+  test('a budget of resource ends the study after the same start, whoever ends first, however late a trial hears of its stop', () => {
+    const seen = { nStudies: 0, nStopped: 0, nBeyond: 0, schedulers: new Set<string>() };
+    for (let seed = 0; seed < 70; seed++) {
+      const some = someSpec(seed);
+      if (some.fidelity === null) continue;
+      const resource = 40 + (seed % 50) * 3;
+      const given = { ...some, budget: { trials: null, wallTimeMs: null, resource } };
+      const runs = workers.map((parallel) =>
+        run(seed * 10 + parallel, withWorkers(given, parallel), parallel === 1 ? noFaults : punctual(seed, parallel)),
+      );
+      const [first, ...others] = runs.map((study) => ({ ...decisions(study), spent: study.state.spent }));
+      for (const [i, other] of others.entries()) expect(other, `seed ${seed}, ${workers[i + 1]} workers`).toEqual(first);
+      seen.nStudies++;
+      for (const study of runs) {
+        seen.schedulers.add(study.state.scheduler.name);
+        for (const { number, state, curve } of study.state.view.trials) {
+          if (state !== 'pruned') continue;
+          seen.nStopped++;
+          // A report beyond the one that decided.
+          if ((curve.at(-1)?.step ?? 0) > (study.state.history.of(number)?.resource ?? 0)) seen.nBeyond++;
+        }
+      }
     }
+    expect(seen.nStudies).toBeGreaterThan(50);
+    expect([...seen.schedulers].sort()).toEqual(schedulers.filter((name) => name !== 'auto').toSorted());
+    expect(seen.nStopped).toBeGreaterThan(500);
+    expect(seen.nBeyond).toBeGreaterThan(100);
   });
 
   test('a budget of time cuts the last batch short: all before it is the same', () => {
@@ -169,6 +188,11 @@ function someSpec(seed: number, samplers: readonly [SamplerName, ...SamplerName[
 }
 
 const light = ['random', 'qmc', 'tpe', 'evolution', 'cmaes'] as const;
+
+/** Nothing is lost or done again, but reports come late and together, decisions are late, and agents die. */
+function punctual(seed: number, parallel: number): Faults {
+  return { ...someFaults(seed, parallel), lost: 0, preempted: 0, grouped: 0.7 };
+}
 
 function someFaults(seed: number, parallel: number): Faults {
   const rng = createRng(seed, parallel, 2);

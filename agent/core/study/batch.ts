@@ -9,7 +9,7 @@ export interface TrialResult {
   readonly observation: Observation;
 }
 
-/** What a trial had shown when the scheduler stopped it. */
+/** What a trial had shown when the scheduler stopped it: of later reports nothing counts. */
 export interface StoppedTrial {
   readonly values: MetricValues;
   readonly resource: number;
@@ -20,18 +20,23 @@ export interface StoppedTrial {
  * Where a study in batches stands (`search.batch`). All starts of a batch (new trials, and paused ones that go on) are decided by what
  * was known before it and by the starts before them; reports by that and by the trial's own. What trials come to is kept
  * here, and counts, in the order of their numbers, when nothing of the batch runs or waits any more (`batchEnded`, also where the
- * study ends within it). So with
- * the same seed the same trials get the same points, targets and ends, whatever the number of workers, the order and time
- * of their ends, preemptions, lost attempts and crashes, as long as a trial with the same values reports the same.
+ * study ends within it). So with the same seed the same trials get the same points, targets and ends, whatever the number of workers,
+ * the order and time of their ends, preemptions, lost attempts and crashes, as long as a trial with the same values reports the same.
  *
  * Told by their results like any other: trials that failed, broke a constraint, or were pruned (with what they had shown
  * when they were stopped, whatever came later). A lost or preempted attempt is repeated within the batch. A goal ends the study, and
  * failures with one cause pause it, after a batch.
  *
- * Not the same in two runs: what depends on time or on people. A budget of time cuts the last batch short, and one of resource
- * ends sooner where attempts were lost, as what they used up is gone; the trials of whole batches before are the same. Time limits of
- * trials, reports left out because they came too fast, trials that lost every attempt, commands of users: each changes what is known, and
- * what follows is decided by it.
+ * A trial that the scheduler stopped is also charged to a budget of resource up to the report that decided, and no farther
+ * (`attemptCost`): what it does until it hears of that depends on the machine. So a little more than the budget may really be
+ * consumed, by each stopped trial at most what was left to its target.
+ *
+ * Not the same in two runs: what was seen of a trial after its stop. The view keeps that: the resource that a pruned trial reached,
+ * its curve and its log, in exports too. Its values are those of the stop. And what depends on time or on people: a budget of time
+ * cuts the last batch short, and one of resource ends sooner where attempts were lost, as what they used up is gone; the trials of
+ * whole batches before are the same. Time limits of trials, reports left out because they came too fast, trials that lost every
+ * attempt, commands of users: each changes what is known, and what follows is decided by it. So does `--from` such a study, for
+ * which counts what was seen.
  */
 export interface BatchState {
   /** Most starts of a batch. */
@@ -39,7 +44,7 @@ export interface BatchState {
   /** Starts of the present batch so far, and the resource that they may consume. */
   nStarts: number;
   cost: number;
-  /** Resource that was consumed before it. */
+  /** Resource that was charged before it. */
   spentBefore: number;
   /** What its trials came to, in the order of their ends. */
   results: TrialResult[];

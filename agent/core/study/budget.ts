@@ -31,12 +31,15 @@ export function reservation(live: LiveAttempt): number {
 }
 
 /**
- * Resource that an ended attempt consumed, counted by its steps. One that had to redo steps (a checkpoint older than its
+ * Resource that an ended attempt is charged, counted by its steps. One that had to redo steps (a checkpoint older than its
  * last report) pays for them again; steps beyond the target are those of a script that counts something else.
+ *
+ * In batches one that the scheduler stopped (`isStopped`) pays up to the report that decided, which is the last that counts: how far it
+ * came before it heard of that depends on the machine. What it did beyond, at most up to its target, is consumed without being charged.
  */
-export function attemptCost(live: LiveAttempt, outcome: Pick<AttemptOutcome, 'failure'>): number {
+export function attemptCost(live: LiveAttempt, outcome: Pick<AttemptOutcome, 'failure'>, isStopped: boolean): number {
   if (live.target === null) return 0;
-  const isWhole = outcome.failure === null && live.stopReason === null && hasReachedTarget(live);
+  const isWhole = !isStopped && outcome.failure === null && live.stopReason === null && hasReachedTarget(live);
   const end = isWhole ? live.target : Math.min(live.lastStep, live.target);
   // Only a step that was reported before is redone: between the last report and a target that counted as reached, the first
   // training may have been what this attempt now does.

@@ -168,8 +168,9 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
   const latest = state.latest.get(event.number);
   if (live === undefined || latest === undefined || live.attempt !== event.attempt) return;
   live.cursor = event.cursor;
-  const isStopped = state.batch?.stopped.has(event.number) === true;
-  for (const name of isStopped ? [] : state.requiredMetrics) {
+  // In batches nothing counts that comes after the scheduler's word, neither as a result nor for the budget.
+  if (state.batch?.stopped.has(event.number) === true) return;
+  for (const name of state.requiredMetrics) {
     const value = Object.hasOwn(event.values, name) ? event.values[name] : undefined;
     if (value !== undefined) latest[name] = value;
   }
@@ -177,7 +178,6 @@ function foldMetric(state: StudyState, event: EventOf<'metricReported'>): void {
   if (objective === undefined || !Object.hasOwn(event.values, objective.metric)) return;
   countReport(live, event.step);
   state.hasReported = true;
-  if (isStopped) return;
   // In batches a rung is a rung, also while the attempt makes room because the study is paused.
   const isJudged = live.stopReason === null || (state.batch !== null && live.stopReason === 'studyPaused');
   if (live.target !== null && isJudged) {
@@ -227,8 +227,8 @@ function foldEnded(state: StudyState, event: EventOf<'attemptEnded'>): void {
   state.slots = releaseSlot(state.slots, live.slot);
   const outcome: AttemptOutcome = { live, failure: event.failure, exitCode: event.exitCode, signal: event.signal, at: event.at };
   state.reserved -= reservation(live);
-  state.spent += attemptCost(live, outcome);
   const stopped = state.batch?.stopped.get(number);
+  state.spent += attemptCost(live, outcome, stopped !== undefined);
   // In batches the scheduler's word holds, however far the attempt came before it heard of it; but not against the user's.
   const follows: ReturnType<typeof verdict> =
     stopped === undefined || live.stopReason === 'user'

@@ -104,7 +104,7 @@ export class StudyState {
   /** Points that the user asked for and no trial has, in their order. */
   readonly points: Map<string, Params>;
   slots: Slots;
-  /** Resource consumed by ended attempts, and the most that live ones may still consume. */
+  /** Resource that ended attempts are charged (`attemptCost`), and the most that live ones may still consume. */
   spent = 0;
   reserved = 0;
   /** Null for a study in which whatever is known counts at once. */

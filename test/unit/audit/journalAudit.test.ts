@@ -120,6 +120,20 @@ const epochs = (
     search: { parallel: changes.parallel ?? 1 },
   });
 
+/** Two trials of 9 epochs; the first told 5, 4, 3, 2, 1 when it was stopped, and ended with this. */
+const stoppedBefore = (resource: number, loss: number, batch: number | null = 2): StudyEvent[] => [
+  start({ fidelity: fidelity(1, 9), budget: { resource }, search: { parallel: 1, ...(batch === null ? {} : { batch }) } }),
+  create(0, { target: 9 }),
+  request(0, 1, { target: 9 }),
+  begin(0),
+  ...[5, 4, 3, 2, 1].map((told, i) => report(0, i + 1, told)),
+  stop(0, 'pruned'),
+  exit(0),
+  end(0, { state: 'pruned', values: { loss } }),
+  create(1, { target: 9 }),
+  request(1, 1, { target: 9 }),
+];
+
 function journal(events: readonly StudyEvent[]): JournalEntry[] {
   return events.map((event, i) => ({ seq: i + 1, studyId: 's', event }));
 }
@@ -604,6 +618,26 @@ describe('what must not be is found, once, and said', () => {
   ])('at the end: %s: %s', (invariant, what, events) => {
     const found = audit(journal(events)).filter((line) => line.startsWith(`${invariant}:`));
     expect(found[0]).toMatch(what);
+  });
+
+  test.each<[string, number, readonly StudyEvent[]]>([
+    ['the report that decided, in batches', 2, stoppedBefore(11, 4)],
+    ['that also where it was the last', 5, stoppedBefore(14, 1)],
+    ['all that it did, without batches', 5, stoppedBefore(14, 1, null)],
+  ])('a trial that was stopped is charged up to %s', (_, charged, events) => {
+    expect(audit(journal(events), false)).toEqual([]);
+    const less = journal(events).map(({ event, ...place }) => ({
+      ...place,
+      event:
+        event.type === 'studyCreated'
+          ? { ...event, spec: { ...event.spec, budget: { ...event.spec.budget, resource: charged + 8 } } }
+          : event,
+    }));
+    expect(audit(less, false)).toEqual([
+      expect.stringContaining(
+        `budget: with attempt 1 of trial 1 ${charged + 9} of ${charged + 8} epochs are consumed or set aside`,
+      ),
+    ]);
   });
 
   test('events out of order, and each with its place', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { nextWakeup } from '../../../../agent/core/study/index.ts';
+import { nextWakeup, observe } from '../../../../agent/core/study/index.ts';
 import { ended, fidelity, Harness, metric, spec } from './harness.ts';
 
 const killed = { exitCode: null, signal: 'SIGTERM' } as const;
@@ -116,6 +116,28 @@ describe('resource', () => {
     for (let step = 3; step <= 9; step++) h.see(metric(1, 2, step, { loss: 1 }));
     h.see(ended(1, 2));
     expect(h.state.spent).toBe(9 + 9);
+  });
+
+  test.each([
+    ['at once', 1, false],
+    ['after 5 steps', 5, false],
+    ['after all but one', 8, false],
+    ['after all', 9, false],
+    ['never: it had ended by itself', 9, true],
+    ['never: it had ended by itself, before the last step', 8, true],
+  ])('in batches a trial that is stopped pays up to the report that decided, when it hears of that %s', (_, nSteps, isOver) => {
+    const search = { scheduler: 'asha-stop', batch: 3, parallel: 1 } as const;
+    const h = new Harness(spec({ fidelity: fidelity(1, 9), search, budget: { trials: null, resource: 200 } }));
+    for (const number of [0, 1, 2]) h.run(number, ...Array.from({ length: 9 }, () => 1));
+    expect(h.state.spent).toBe(27);
+    // Reports that are read together are recorded before anything is decided.
+    for (let step = 1; step <= nSteps; step++) h.record(observe(h.state, metric(3, 1, step, { loss: 10 - step }), h.now));
+    if (!isOver) h.decide();
+    expect(h.state.live.get(3)?.stopReason).toBe(isOver ? null : 'pruned');
+    h.see(ended(3, 1, isOver ? {} : { exitCode: null, signal: 'SIGTERM' }));
+    expect(h.state.view.trials[3]).toMatchObject({ state: 'pruned', values: { loss: 9 } });
+    expect(h.state.spent).toBe(27 + 1);
+    expect(h.replay().spent).toBe(27 + 1);
   });
 
   test('fractions add up to the budget', () => {
