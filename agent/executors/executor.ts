@@ -61,7 +61,10 @@ export interface AttemptStart {
   readonly checkpointFrom: number | null;
   readonly timeoutMs: number | null;
   readonly graceMs: number;
-  /** Bytes of output at which the attempt is ended even if no agent is there; with one, the driver is sooner. */
+  /**
+   * Most bytes of output and of metrics, whole: an attempt with more of either is ended even if no agent is there, with one the
+   * driver is sooner. Of what it ended with, this many are kept and one more, which says that there was more.
+   */
   readonly outputBytes: number;
   /** Threads that numeric libraries should take, so that trials side by side do not fight for processors; the user's own setting wins. */
   readonly cpus: number;

@@ -46,6 +46,7 @@ describe('words of a script', () => {
     ['resources output=30MB', ({ limits }) => limits.outputBytes, 30 * 1024 ** 2],
     ['resources output=1.5G', ({ limits }) => limits.outputBytes, 1.5 * 1024 ** 3],
     ['resources output=2GiB', ({ limits }) => limits.outputBytes, 2 * 1024 ** 3],
+    ['resources output=0.3KB', ({ limits }) => limits.outputBytes, 307],
     ['resources output=500b', ({ limits }) => limits.outputBytes, 500],
     ['resources cpus=2', ({ limits }) => limits.cpus, 2],
     ['retry lost=5 error=1', ({ retry }) => retry, { error: 1, memory: 1, timeout: 0, lost: 5, preempted: null }],
