@@ -1,4 +1,4 @@
-import { adviceOf, remedyOf } from '../protocol/failureAdvice.ts';
+import { adviceOf, isForFewer, remedyOf } from '../protocol/failureAdvice.ts';
 import type { Failure } from '../protocol/study.ts';
 import { formatTable } from './table.ts';
 
@@ -12,7 +12,7 @@ export function howToGoOn(study: {
   const { studyId, script, failure, nFailed } = study;
   const remedy = remedyOf(failure);
   const rows: string[][] = [];
-  if (failure.kind === 'outOfMemory') rows.push(['fewer at once:', `hpo scale ${studyId} 1`]);
+  if (isForFewer(failure)) rows.push(['fewer at once:', `hpo scale ${studyId} 1`]);
   if (remedy !== 'again') {
     if (nFailed > 0) rows.push(['go on, the failed trials again:', `hpo retry ${studyId} --failed`]);
     rows.push([nFailed > 0 ? 'go on without them:' : 'go on:', `hpo resume ${studyId}`]);

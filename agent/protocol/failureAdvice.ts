@@ -21,6 +21,14 @@ const remedies: Readonly<Record<string, Remedy>> = {
   'HPO-3012': 'resume',
 };
 
+/** Out of memory where no other trial of the study ran beside it: fewer at once would help nothing. */
+const memoryAlone = 'HPO-3015';
+
+/** Whether fewer trials at once may be all that it takes. */
+export function isForFewer({ kind, code }: Failure): boolean {
+  return kind === 'outOfMemory' && code !== memoryAlone;
+}
+
 export function remedyOf({ code }: Failure): Remedy {
   return remedies[code] ?? 'either';
 }
@@ -34,7 +42,9 @@ export function adviceOf(failure: Failure): string {
     case 'resume':
       return 'When that is mended, resume the study.';
     case 'either':
-      return failure.kind === 'outOfMemory'
+      if (failure.code === memoryAlone)
+        return 'Narrow the parameters that need memory and tune again: a study keeps the code that it began with. If other programs took it, free it and resume the study.';
+      return isForFewer(failure)
         ? 'Let fewer trials run at once and resume the study, or narrow the parameters and tune again: a study keeps the code that it began with.'
         : 'If the cause is in the script, mend it and tune again: a study keeps the code that it began with. If it is elsewhere (data, packages, a service), mend it there and resume the study.';
     default:

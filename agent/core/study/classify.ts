@@ -1,6 +1,6 @@
-import type { Objective } from '../../protocol/space.ts';
+import type { MetricSource, Objective } from '../../protocol/space.ts';
 import type { Failure, MetricValue, StudySpec } from '../../protocol/study.ts';
-import { metricNumber, type CurvePoint } from '../../protocol/view.ts';
+import { metricNumber, unreachable, type CurvePoint } from '../../protocol/view.ts';
 import { isPastStop } from './budget.ts';
 import { failureCodes } from './failurePolicy.ts';
 import type { LiveAttempt, StudyState } from './state.ts';
@@ -95,7 +95,26 @@ function outOfMemory(spec: StudySpec, seen: string, { hadCompany }: LiveAttempt)
   const next = hadCompany
     ? `Let fewer trials run at once, or ${narrow}.`
     : `${narrow.charAt(0).toUpperCase()}${narrow.slice(1)}.`;
-  return { kind: 'outOfMemory', code: failureCodes.memory, message: `The trial ran out of memory${detail}. ${next}` };
+  const code = hadCompany ? failureCodes.memory : failureCodes.memoryAlone;
+  return { kind: 'outOfMemory', code, message: `The trial ran out of memory${detail}. ${next}` };
+}
+
+/** By the class of the exception, or the words with which libraries tell it; a message may speak of memory and mean another. */
+function isOutOfMemory(error: string): boolean {
+  return (
+    /^(?:\w+\.)*\w*(?:MemoryError|OutOfMemory\w*|ResourceExhaustedError)(?::|$)/.test(error) ||
+    error.startsWith('OSError: [Errno 12]') ||
+    /^\w+: (?:(?:CUDA|HIP|MPS|XPU)\b.*\bout of memory\b|RESOURCE_EXHAUSTED: Out of memory\b|CUDA_ERROR_OUT_OF_MEMORY|std::bad_alloc\b)/.test(
+      error,
+    ) ||
+    /DefaultCPUAllocator: (?:can't allocate memory|not enough memory)/.test(error)
+  );
+}
+
+/** A command of the user's may run Python by way of a shell: which one is not known then. */
+function pythonOf({ environment: { interpreter }, command }: StudySpec): string {
+  const isPython = /^(?:python|pypy)[\d.]*(?:\.exe)?$/i.test(interpreter.split(/[\\/]/).at(-1) ?? '');
+  return isPython ? interpreter : `the Python that "${command.join(' ').slice(0, 100)}" runs`;
 }
 
 function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal, outputTail }: AttemptEnding): Failure {
@@ -104,11 +123,11 @@ function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal
   if (traceback !== null) {
     const { error, place } = traceback;
     const where = place === null ? '' : ` (${place.file}, line ${place.line})`;
-    if (/^MemoryError|OutOfMemory|out of memory/.test(error)) return outOfMemory(spec, error, live);
+    if (isOutOfMemory(error)) return outOfMemory(spec, error, live);
     if (isDiskFull(error)) return diskFull(error);
     const module = /^ModuleNotFoundError: No module named '([^']+)'/.exec(error)?.[1];
     if (module !== undefined) {
-      const next = `Install it for ${spec.environment.interpreter}, or choose another interpreter.`;
+      const next = `Install it for ${pythonOf(spec)}, or choose another interpreter.`;
       return { kind: 'userError', code: failureCodes.module, message: `${error}${where}. ${next}` };
     }
     if (/^(?:ImportError|SyntaxError|IndentationError|TabError)\b/.test(error)) {
@@ -186,7 +205,8 @@ function badMetric(state: StudyState, live: LiveAttempt, outputTail: string, ran
       const { curve, curveStart } = state.trial(live.number);
       // With a checkpoint what earlier attempts reported counts too.
       const seen = seenNames(spec.checkpoint === null ? curve.slice(curveStart) : curve);
-      const message = `No metric "${name}" was reported. ${spec.script ?? 'The program'} ended normally after ${duration(ranMs)} ${whatElse(name, seen, outputTail)}`;
+      const source = spec.metrics.find(({ metric }) => metric === name);
+      const message = `No metric "${name}" was reported. ${spec.script ?? 'The program'} ended normally after ${duration(ranMs)} ${source === undefined ? whatElse(name, seen, outputTail) : whereItWas(source, outputTail)}`;
       return { kind: 'badMetric', code: failureCodes.noObjective, message };
     }
     const objective = spec.objectives.find(({ metric }) => metric === name);
@@ -207,10 +227,29 @@ function notFinite({ metric, direction }: Objective, value: MetricValue, step: n
     : `${seen}: the training diverged. The search keeps away from such points; narrow the range that leads there if it happens often.`;
 }
 
-function whatElse(name: string, seen: readonly string[], outputTail: string): string {
+/** For a metric of which the annotations say where it is read: from nowhere else. */
+function whereItWas(source: MetricSource, outputTail: string): string {
+  const { metric } = source;
+  switch (source.type) {
+    case 'stdout':
+      return `and printed no line that matches "${source.pattern}", by which "${metric}" is read. ${lastLines(outputTail)} Print such a line, or mend the pattern.`;
+    case 'json':
+    case 'csv':
+      return `and no "${metric}" came from the file "${source.path}", from which alone it is read. Write it there, in the folder in which the trial runs, or mend "# @hpo.metric".`;
+    case 'tensorboard':
+      return `and no "${metric}" came from the TensorBoard files in "${source.dir}", from which alone it is read. Write it there, in the folder in which the trial runs, or mend "# @hpo.metric".`;
+    default:
+      return unreachable(source);
+  }
+}
+
+function lastLines(outputTail: string): string {
   const lines = tailLines(outputTail, 3);
-  const said =
-    lines.length === 0 ? 'It printed nothing.' : `Last ${lines.length === 1 ? 'line' : 'lines'}: "${lines.join('", "')}".`;
+  return lines.length === 0 ? 'It printed nothing.' : `Last ${lines.length === 1 ? 'line' : 'lines'}: "${lines.join('", "')}".`;
+}
+
+function whatElse(name: string, seen: readonly string[], outputTail: string): string {
+  const said = lastLines(outputTail);
   if (seen.length === 0) return `and printed no metric at all. ${said} Print it as "${name}=0.81".`;
   const names = seen.map((other) => `"${other}"`).join(', ');
   return `and printed only ${names}. ${said} Name one of them in "# @hpo.objective", or print "${name}=0.81".`;

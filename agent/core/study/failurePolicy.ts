@@ -121,6 +121,7 @@ export const failureCodes = {
   cannotStart: 'HPO-3010',
   diskFull: 'HPO-3011',
   module: 'HPO-3012',
+  memoryAlone: 'HPO-3015',
 } as const;
 
 /** Whether every trial on this machine would fail alike. */

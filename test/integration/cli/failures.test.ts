@@ -160,7 +160,7 @@ describe('how a program ends', () => {
     [
       'MemoryError',
       'import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); big = bytearray(2**32)',
-      'HPO-3006',
+      'HPO-3015',
       /ran out of memory \(MemoryError\)/,
     ],
     ['a missing module', 'import no_such_module_of_ours', 'HPO-3012', /No module named 'no_such_module_of_ours'.*Install it for/],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { failureCodes, failurePolicy } from '../../../agent/core/study/failurePolicy.ts';
 import { adviceOf, failedTrial, remedyOf, withoutDurations } from '../../../agent/protocol/failureAdvice.ts';
+import { howToGoOn } from '../../../agent/cli/pausedText.ts';
 import type { Failure } from '../../../agent/protocol/study.ts';
 import { scene } from '../../support/views.ts';
 
@@ -14,6 +15,7 @@ describe('where it can be mended', () => {
     ['objectiveNotFinite', 'again'],
     ['timeout', 'again'],
     ['memory', 'either'],
+    ['memoryAlone', 'either'],
     ['lost', 'resume'],
     ['outputLimit', 'again'],
     ['preempted', 'resume'],
@@ -28,7 +30,12 @@ describe('where it can be mended', () => {
     expect(/tune again/.test(adviceOf(one))).toBe(remedy !== 'resume');
   });
 
-  test('memory: fewer at once', () => {
+  test('memory: fewer at once, but not for one that ran alone', () => {
+    const alone = failure(failureCodes.memoryAlone, 'outOfMemory');
+    expect(adviceOf(alone)).toMatch(/^Narrow the parameters/);
+    const rows = (one: Failure) => howToGoOn({ studyId: 's1', script: null, failure: one, nFailed: 1 }).join('\n');
+    expect(rows(alone)).not.toMatch(/fewer|hpo scale/);
+    expect(rows(failure(failureCodes.memory, 'outOfMemory'))).toMatch(/hpo scale s1 1/);
     expect(adviceOf(failure(failureCodes.memory, 'outOfMemory'))).toMatch(/^Let fewer trials run at once/);
   });
 });

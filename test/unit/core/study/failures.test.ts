@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { nextWakeup, type AttemptEnding } from '../../../../agent/core/study/index.ts';
+import type { MetricSource } from '../../../../agent/protocol/space.ts';
 import { ended, Harness, metric, spec } from './harness.ts';
 
 const traceback = (error: string) =>
@@ -37,17 +38,55 @@ describe('why an attempt did not deliver', () => {
       'memory, by the kernel',
       { exitCode: null, signal: 'SIGKILL', isOutOfMemory: true },
       'outOfMemory',
-      'HPO-3006',
+      'HPO-3015',
       /out of memory/,
     ],
     [
       'memory, by the GPU',
       { exitCode: 1, outputTail: traceback('torch.cuda.OutOfMemoryError: CUDA out of memory.') },
       'outOfMemory',
-      'HPO-3006',
+      'HPO-3015',
       /CUDA out of memory/,
     ],
-    ['memory, by Python', { exitCode: 1, outputTail: traceback('MemoryError') }, 'outOfMemory', 'HPO-3006', /MemoryError/],
+    [
+      'memory, by numpy',
+      { exitCode: 1, outputTail: traceback('numpy._core._exceptions._ArrayMemoryError: Unable to allocate 9 TiB') },
+      'outOfMemory',
+      'HPO-3015',
+      /Unable to allocate/,
+    ],
+    [
+      'memory, by an older torch',
+      { exitCode: 1, outputTail: traceback('RuntimeError: CUDA error: out of memory') },
+      'outOfMemory',
+      'HPO-3015',
+      /CUDA error/,
+    ],
+    [
+      'memory, by jax',
+      {
+        exitCode: 1,
+        outputTail: traceback('jaxlib._jax.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.'),
+      },
+      'outOfMemory',
+      'HPO-3015',
+      /RESOURCE_EXHAUSTED/,
+    ],
+    [
+      'an error that speaks of memory',
+      { exitCode: 1, outputTail: traceback('ValueError: value out of memory of tests') },
+      'userError',
+      'HPO-3001',
+      /^ValueError: value out of memory of tests \(/,
+    ],
+    [
+      'an error that names the other',
+      { exitCode: 1, outputTail: traceback('KeyError: OutOfMemoryError') },
+      'userError',
+      'HPO-3001',
+      /^KeyError/,
+    ],
+    ['memory, by Python', { exitCode: 1, outputTail: traceback('MemoryError') }, 'outOfMemory', 'HPO-3015', /MemoryError/],
   ];
   test.each(rows)('%s', (_name, ending, kind, code, message) => {
     const h = new Harness(spec({ limits: { timeoutMs: 3_000 } }));
@@ -55,6 +94,32 @@ describe('why an attempt did not deliver', () => {
     const trial = h.state.view.trials[0];
     expect(trial).toMatchObject({ state: 'failed', failure: { kind, code } });
     expect(trial?.failure?.message).toMatch(message);
+  });
+
+  test.each([
+    ['/v/bin/python3.12', 'Install it for /v/bin/python3.12, or'],
+    ['C:\\v\\python.exe', 'Install it for C:\\v\\python.exe, or'],
+    ['sh', 'Install it for the Python that "sh t.sh" runs, or'],
+  ])('a missing module is one of the Python that runs: %s', (interpreter, next) => {
+    const environment = { interpreter, version: '', reason: 'command' };
+    const h = new Harness(spec({ environment, command: ['sh', 't.sh'] }));
+    h.see(ended(0, 1, { exitCode: 1, outputTail: traceback("ModuleNotFoundError: No module named 'torch'") }));
+    expect(h.state.view.trials[0]?.failure?.message).toContain(next);
+  });
+
+  test.each<[MetricSource, RegExp]>([
+    [
+      { type: 'stdout', metric: 'loss', pattern: 'L: (.*)', stepPattern: null },
+      /printed no line that matches "L: \(\.\*\)".*Last line: "loss=1"/,
+    ],
+    [{ type: 'json', metric: 'loss', path: 'out/m.json' }, /no "loss" came from the file "out\/m\.json", from which alone/],
+    [{ type: 'csv', metric: 'loss', path: 'm.csv' }, /no "loss" came from the file "m\.csv"/],
+    [{ type: 'tensorboard', metric: 'loss', dir: 'runs' }, /from the TensorBoard files in "runs"/],
+  ])('the objective is read from elsewhere: %j', (source, message) => {
+    const h = new Harness(spec({ metrics: [source] }));
+    h.see({ type: 'started', number: 0, attempt: 1, pid: 1 }, ended(0, 1, { outputTail: 'loss=1\n' }));
+    expect(h.state.view.trials[0]?.failure).toMatchObject({ code: 'HPO-3003', message: expect.stringMatching(message) });
+    expect(h.state.view.trials[0]?.failure?.message).not.toContain('loss=0.81');
   });
 
   test.each([
