@@ -1,20 +1,22 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Violation } from '../audit/invariants.ts';
 import { HpoError } from '../protocol/errors.ts';
-import type { StudyView } from '../protocol/view.ts';
+import { type StudyView, unreachable } from '../protocol/view.ts';
 import {
   besideJournal,
   compareDerived,
   endMarkFile,
   finishRepair,
   type JournalRepair,
+  makeAside,
   notedEnd,
   openJournal,
   openReadOnly,
   repairedFile,
   repairJournal,
 } from '../store/index.ts';
+import type { Course } from '../store/course.ts';
 import { sqliteCode, storeError } from '../store/storeError.ts';
 import { type Finding, repairCommand } from './finding.ts';
 import type { HomeFiles } from './home.ts';
@@ -41,7 +43,8 @@ export function lookAtJournal(options: JournalOptions): JournalLook {
   if (existsSync(repairedFile(home.journal))) {
     const what = 'a repair of the journal was interrupted before the new journal was in its place; no agent starts until it is';
     const mend = (): string => {
-      finishRepair(home.journal, aside);
+      if (!finishRepair(home.journal, aside))
+        return `what the repair had left is no journal, and is in ${aside} now; the journal itself is as it was`;
       return `the new journal is in its place; the damaged files are in ${aside}`;
     };
     return only({ check: 'journal', state: 'wrong', what, next: repairCommand, mend });
@@ -203,7 +206,7 @@ function lookAtViews({ violations }: Records, nShown: number): readonly Finding[
 }
 
 /** What was kept and what was lost, for people. */
-function repaired({ kept, putBack, faults, cut, lastSeq, aside }: JournalRepair): string {
+function repaired({ kept, putBack, faults, cut, courses, lastSeq, aside }: JournalRepair): string {
   if (kept === 0 && faults.length > 0)
     return `nothing could be read: a new, empty journal begins; the damaged files are in ${aside}`;
   const nMended = putBack === 1 ? 'one event' : `${putBack} events`;
@@ -215,11 +218,30 @@ function repaired({ kept, putBack, faults, cut, lastSeq, aside }: JournalRepair)
     const whose = studyId === null ? 'of an unknown study' : `of ${studyId}`;
     return from === to ? `event ${from} ${whose} (${why})` : `events ${from} to ${to} ${whose} (${why})`;
   });
-  const left = [...cut].map(
-    ([studyId, { from, events }]) =>
-      `${studyId} goes on from before event ${from} (${events} later events were left out, as they follow from what is lost)`,
-  );
+  const left = [...courses].flatMap(([studyId, course]) => whatBecomes(studyId, course, cut.get(studyId)) ?? []);
   return `${head}. Lost: ${lost.slice(0, 10).join('; ')}${lost.length > 10 ? `; and ${lost.length - 10} more` : ''}${left.length === 0 ? '' : `. ${left.join('; ')}`}`;
+}
+
+/** Of a study that lost events; null for one to which that makes no difference. */
+function whatBecomes(
+  studyId: string,
+  course: Course,
+  { from, events }: { readonly from: number | null; readonly events: number } = { from: null, events: 0 },
+): string | null {
+  const place = from === null ? 'from its last event' : `from before event ${from}`;
+  const later = events === 0 ? '' : ` (${events} later events were left out, as they follow from what is lost)`;
+  switch (course.fate) {
+    case 'goesOn':
+      return `${studyId} goes on ${place}${later}`;
+    case 'waits':
+      return `${studyId} does not go on by itself, as ${course.why}: hpo resume ${studyId} goes on ${place}${later}`;
+    case 'ended':
+      return events === 0 ? null : `${studyId} stays ended, as before event ${from}${later}`;
+    case 'deleted':
+      return `${studyId} stays deleted`;
+    default:
+      return unreachable(course.fate);
+  }
 }
 
 /** Moves what is there into the folder, which is made; returns its path. */
@@ -230,7 +252,7 @@ export function moveAside(paths: readonly string[], aside: string): string {
 }
 
 function moveInto(path: string, folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeAside(folder);
   const taken = new Set(readdirSync(folder));
   let name = basename(path);
   for (let n = 2; taken.has(name); n++) name = `${basename(path)}.${n}`;

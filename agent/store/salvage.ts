@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { type EventRow, eventHash, genesisHash, hex } from './chain.ts';
+import { Course } from './course.ts';
 import { type Link, putBack } from './putBack.ts';
 import { areOrdered, bytes, equal, eventRow, readMeta } from './read.ts';
 import { sqliteCode } from './storeError.ts';
@@ -23,8 +24,8 @@ export interface Salvage {
   readonly putBack: number;
   /** By study, events that can be read and are not kept, as what is lost may have come before them. */
   readonly cut: ReadonlyMap<string, { readonly from: number; readonly events: number }>;
-  /** Studies of which something is kept, oldest first. */
-  readonly studies: readonly string[];
+  /** By study of which events are lost or cut and something is kept, oldest first: how it stood. */
+  readonly courses: ReadonlyMap<string, Course>;
   /** The last event that was there, by the journal's own note of its end or what can be read. */
   readonly lastSeq: number;
   /** Largest epoch found. */
@@ -41,31 +42,30 @@ export function salvage(db: DatabaseSync, keep: (row: EventRow) => void): Salvag
   const faults: Fault[] = [];
   const cutFrom = new Map<string, number>();
   const cut = new Map<string, { from: number; events: number }>();
-  const studies: string[] = [];
-  const known = new Set<string>();
+  const known = new Map<string, Course>();
   let kept = 0;
   let nPutBack = 0;
   let epoch = Number(meta(db, 'epoch') ?? 0) || 0;
   let lastSeq = 0;
   const lose = (fault: Fault): void => {
     faults.push(fault);
-    for (const studyId of fault.studyId === null ? known : [fault.studyId]) {
+    for (const studyId of fault.studyId === null ? known.keys() : [fault.studyId]) {
       if (!cutFrom.has(studyId)) cutFrom.set(studyId, fault.from);
+      known.get(studyId)?.lose();
     }
   };
   const take = (row: EventRow): void => {
-    const isCreation = row.type === 'studyCreated';
-    if (isCreation && !known.has(row.studyId)) {
-      known.add(row.studyId);
-      studies.push(row.studyId);
-    }
+    if (row.type === 'studyCreated' && !cutFrom.has(row.studyId) && !known.has(row.studyId)) known.set(row.studyId, new Course());
+    const course = known.get(row.studyId);
     // Of a study whose beginning is lost nothing can be kept.
-    const from = cutFrom.get(row.studyId) ?? (known.has(row.studyId) ? null : row.seq);
+    const from = cutFrom.get(row.studyId) ?? (course === undefined ? row.seq : null);
     if (from === null) {
       kept++;
+      course?.keep(row);
       keep(row);
       return;
     }
+    course?.leaveOut(row);
     const before = cut.get(row.studyId);
     if (before === undefined) cut.set(row.studyId, { from, events: 1 });
     else before.events++;
@@ -90,7 +90,8 @@ export function salvage(db: DatabaseSync, keep: (row: EventRow) => void): Salvag
     lose({ from: lastSeq + 1, to: end, studyId: null, why: 'missing at the end' });
     lastSeq = end;
   }
-  return { faults, kept, putBack: nPutBack, cut, studies, lastSeq, epoch };
+  const courses = new Map([...known].filter(([studyId]) => cutFrom.has(studyId)));
+  return { faults, kept, putBack: nPutBack, cut, courses, lastSeq, epoch };
 }
 
 type Found =
@@ -261,11 +262,11 @@ export class Renumbering {
     if (type !== 'trialCreated') return body;
     const event: Record<string, unknown> = JSON.parse(body);
     const { basedOn } = event;
-    return typeof basedOn === 'number' ? JSON.stringify({ ...event, basedOn: this.#renumbered(basedOn) }) : body;
+    return typeof basedOn === 'number' ? JSON.stringify({ ...event, basedOn: this.renumbered(basedOn) }) : body;
   }
 
   /** How many of the kept events come up to this one. */
-  #renumbered(seq: number): number {
+  renumbered(seq: number): number {
     let low = 0;
     let high = this.#kept.length;
     while (low < high) {

@@ -174,11 +174,22 @@ describe('hpo doctor', () => {
 describe('hpo doctor finds what is wrong, and --repair puts it right', () => {
   it.each<{ name: string; fault: (hpo: Hpo) => void; line: RegExp; done: RegExp; after?: (hpo: Hpo) => void; goesOn?: true }>([
     {
-      name: 'a flipped byte in a value',
-      goesOn: true,
+      name: 'a flipped byte in a value: nothing is lost',
       fault: (hpo) => flipByte(hpo, '"val_loss":0.3'),
       line: /^journal: .*journal\.db is damaged: event \d+ is not what was written; the \d+ events before it are whole/,
-      done: /a new journal has \d+ of \d+ events; .*Lost: event \d+ of train-\w+ \(not what was written\)/,
+      done: /In one event a changed byte was put right, as the hash tells\. Nothing is lost$/,
+    },
+    {
+      name: 'more of an event is changed',
+      goesOn: true,
+      fault: (hpo) =>
+        database(
+          hpo,
+          `UPDATE hpo_event SET body = replace(body, '"val_loss":0.', '"val_loss":12.') WHERE type = 'metricReported'
+          AND seq = (SELECT max(seq) FROM hpo_event WHERE type = 'metricReported')`,
+        ),
+      line: /^journal: .*journal\.db is damaged: event \d+ is not what was written; the \d+ events before it are whole/,
+      done: /a new journal has \d+ of \d+ events; .*Lost: event \d+ of train-\w+ \(not what was written\).* does not go on by itself, as it had ended: hpo resume train-\w+ goes on from before event \d+ \(3 later events were left out/,
       after: (hpo) => expect(readdirSync(join(hpo.home, 'aside'))).toHaveLength(1),
     },
     {
@@ -296,6 +307,42 @@ describe('hpo doctor finds what is wrong, and --repair puts it right', () => {
     const tuned = await hpo.run('tune', path, '-n', '2', '--search', 'random');
     expect(tuned.code).toBe(0);
     expect(wrong(await diagnose(hpo))).toEqual([]);
+  });
+
+  it('deleted and ended studies run no code again because of a repair', async () => {
+    await using hpo = copyOfTemplate();
+    const [gone, ended] = (await hpo.json<{ studyId: string }>('status')).map(({ studyId }) => studyId);
+    expect((await hpo.run('delete', gone ?? '', '--yes')).code).toBe(0);
+    expect((await hpo.run('agent', 'stop')).code).toBe(0);
+    // The first report of each.
+    database(
+      hpo,
+      `UPDATE hpo_event SET body = '{"at":1}' WHERE seq IN (SELECT min(seq) FROM hpo_event WHERE type = 'metricReported' GROUP BY studyId)`,
+    );
+    const mended = await diagnose(hpo, '--repair');
+    const done = mended.repaired.map((one) => one.done).join('\n');
+    expect(done).toContain(`${gone} stays deleted`);
+    expect(done).toContain(`${ended} does not go on by itself, as it had ended: hpo resume ${ended}`);
+    expect(wrong(mended)).toEqual([]);
+    // The agent starts and has looked at its studies once a new one has ended.
+    expect((await hpo.run('tune', hpo.write('train.py', script), '-n', '1', '--search', 'random')).code).toBe(0);
+    const studies = await hpo.json<{ studyId: string; state: string; message: string }>('status');
+    expect(studies.map(({ studyId }) => studyId)).not.toContain(gone);
+    expect(studies.find(({ studyId }) => studyId === ended)).toMatchObject({ state: 'paused' });
+    expect((await hpo.run('resume', ended ?? '')).code).toBe(0);
+    await hpo.ended(ended ?? '');
+    expect(wrong(await diagnose(hpo))).toEqual([]);
+  });
+
+  it('what lies in the place of a repaired journal and is none does not take the place of a whole one', async () => {
+    await using hpo = copyOfTemplate();
+    const journal = join(hpo.home, 'journal.db');
+    const before = readFileSync(journal);
+    writeFileSync(`${journal}.repaired`, 'x\n');
+    const mended = await diagnose(hpo, '--repair');
+    expect(mended.repaired.map(({ done }) => done)).toEqual([expect.stringMatching(/^what the repair had left is no journal/)]);
+    expect(mended.code).toBe(0);
+    expect(readFileSync(journal).equals(before)).toBe(true);
   });
 
   it('a value that is not what the trial printed', async () => {

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -14,6 +15,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createJournalAudit } from '../../../agent/audit/journalAudit.ts';
 import type { JournalEntry } from '../../../agent/protocol/events.ts';
 import {
+  besideJournal,
   compareDerived,
   finishRepair,
   notedEnd,
@@ -193,8 +195,13 @@ describe('a damaged journal is put in order, and what is lost is said', () => {
     const repaired = repairJournal(file, dir.file('aside'));
     expect(repaired.faults).toMatchObject(expected.faults);
     expect(repaired.faults).toHaveLength(expected.faults.length);
-    const kept = checkRepaired(file);
-    expect(repaired.kept).toBe(kept.length);
+    // Behind what was kept, why a study does not go on by itself.
+    const after = checkRepaired(file);
+    const kept = after.slice(0, repaired.kept);
+    const waiting = [...repaired.courses].filter(([, { fate }]) => fate === 'waits').map(([studyId]) => studyId);
+    expect(after.slice(repaired.kept).flatMap(({ studyId, event }) => (event.type === 'studyPaused' ? studyId : []))).toEqual(
+      waiting,
+    );
     // 0: as far as the study of event 300 goes.
     const aBefore = expected.a === 0 ? (at(300).studyId === 'a' ? 300 : Infinity) : expected.a;
     const bBefore = expected.b === 0 ? (at(300).studyId === 'b' ? 300 : Infinity) : expected.b;
@@ -299,9 +306,10 @@ describe('a damaged journal is put in order, and what is lost is said', () => {
     expect(notedEnd(file)).toBe(entries.length);
     sql(file, 'DELETE FROM hpo_event WHERE seq > 600');
     expect(() => openJournal(file)).toThrow(expect.objectContaining({ code: 'HPO-6005' }));
-    repairJournal(file, dir.file('aside'));
+    const { kept } = repairJournal(file, dir.file('aside'));
     expect(readdirSync(dir.file('aside'))).toContain('journal.db.end');
-    expect(checkRepaired(file)).toHaveLength(600);
+    expect(kept).toBe(600);
+    expect(checkRepaired(file).length).toBeLessThan(entries.length);
   });
 
   test('an interrupted repair is not taken for a journal, and is brought to its end', () => {
@@ -315,6 +323,73 @@ describe('a damaged journal is put in order, and what is lost is said', () => {
     expect(existsSync(file)).toBe(false);
     finishRepair(file, dir.file('aside2'));
     expect(checkRepaired(file).length).toBeGreaterThan(99);
+  });
+
+  test.each(besideJournal)(
+    'interrupted before journal.db%s is moved: the journal goes last, and no agent begins a new one',
+    (suffix) => {
+      using dir = tempDir();
+      const file = dir.file('journal.db');
+      writeFileSync(file, whole);
+      sql(file, 'DELETE FROM hpo_event WHERE seq = 100');
+      for (const name of ['-shm', '-wal', '.end']) writeFileSync(`${file}${name}`, '');
+      // It cannot be moved: a folder is in its place.
+      mkdirSync(dir.file(`aside/journal.db${suffix}/x`), { recursive: true });
+      expect(() => repairJournal(file, dir.file('aside'))).toThrow(/EISDIR|ENOTEMPTY|EEXIST|EPERM/);
+      expect(besideJournal.filter((name) => !existsSync(`${file}${name}`))).toEqual(
+        besideJournal.slice(0, besideJournal.indexOf(suffix)),
+      );
+      expect(existsSync(file)).toBe(true);
+      expect(() => openJournal(file)).toThrow(expect.objectContaining({ code: 'HPO-6009' }));
+      expect(finishRepair(file, dir.file('aside2'))).toBe(true);
+      expect(existsSync(repairedFile(file))).toBe(false);
+      expect(checkRepaired(file).length).toBeGreaterThan(99);
+    },
+  );
+
+  test.each<[string, (repaired: string) => void]>([
+    ['no SQLite file', (repaired) => writeFileSync(repaired, 'x\n')],
+    ['empty', (repaired) => writeFileSync(repaired, '')],
+    ['cut', (repaired) => writeFileSync(repaired, whole.subarray(0, whole.length / 2))],
+    [
+      'a journal of which an event was changed',
+      (repaired) => {
+        writeFileSync(repaired, whole);
+        sql(repaired, `UPDATE hpo_event SET body = '{}' WHERE seq = 50`);
+      },
+    ],
+    [
+      'a journal that lacks its end',
+      (repaired) => {
+        writeFileSync(repaired, whole);
+        sql(repaired, 'DELETE FROM hpo_event WHERE seq > 600');
+      },
+    ],
+  ])('what lies in the place of a repaired journal and is none is not put in place of a whole one: %s', (_, write) => {
+    using dir = tempDir();
+    const file = dir.file('journal.db');
+    writeFileSync(file, whole);
+    write(repairedFile(file));
+    expect(finishRepair(file, dir.file('aside'))).toBe(false);
+    expect(readFileSync(file).equals(whole)).toBe(true);
+    expect(readdirSync(dir.file('aside'))).toEqual(['journal.db.repaired']);
+    expect(checkRepaired(file)).toHaveLength(entries.length);
+  });
+
+  test('where there can be no folder for the damaged files, nothing is changed', () => {
+    using dir = tempDir();
+    const file = dir.file('journal.db');
+    writeFileSync(file, whole);
+    sql(file, 'DELETE FROM hpo_event WHERE seq = 100');
+    writeFileSync(dir.file('aside'), 'a file');
+    const names = () => readdirSync(dir.path).sort();
+    const before = names();
+    for (const aside of ['aside', 'aside/now']) {
+      expect(() => repairJournal(file, dir.file(aside))).toThrow(
+        expect.objectContaining({ code: 'HPO-6012', message: expect.stringMatching(/Nothing was changed/) }),
+      );
+      expect(names()).toEqual(before);
+    }
   });
 
   test('a WAL without its journal is refused and kept', () => {
