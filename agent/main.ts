@@ -17,6 +17,7 @@ import { startProposer } from './proposerThread.ts';
 import { AgentServer } from './server/server.ts';
 import { AgentService } from './service.ts';
 import { openJournal, SavedStates, type SqliteJournal } from './store/index.ts';
+import { refuseNotAFile } from './store/notAFile.ts';
 import { type Failpoints, failpointsOf, ProcessFailpoints } from './system/failpoints.ts';
 import { nodeSystem } from './system/node.ts';
 import type { System } from './system/system.ts';
@@ -62,6 +63,7 @@ function refuseLostJournal(home: string): void {
   // In this order: a study has its folder only after the journal was made.
   const studies = existsSync(folder) ? readdirSync(folder) : [];
   const journal = join(home, 'journal.db');
+  refuseNotAFile(journal);
   if (studies.length === 0 || (statSync(journal, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
   throw new HpoError(
     'HPO-6010',

@@ -10,7 +10,7 @@ import { checkDisk, checkPorts, checkProgram, checkPython } from './facts.ts';
 import { checkNames, type Finding } from './finding.ts';
 import { readHome } from './home.ts';
 import { type JournalLook, lookAtJournal } from './journal.ts';
-import { folderObstacles, journalObstacle } from './obstacle.ts';
+import { folderObstacles, homeObstacle, journalObstacle } from './obstacle.ts';
 import { readRecords } from './records.ts';
 import { checkFolders, checkPrivacy, checkProcesses, checkRemains } from './remains.ts';
 import { checkValues } from './values.ts';
@@ -50,14 +50,14 @@ export async function examine(options: DoctorOptions, aside: string = asideFolde
   const home = readHome(options.home, system.clock.now());
   const files = new LocalAttemptFiles(options.home);
   const shown = agent.type === 'running' ? agent.shown : new Map<string, StudyView>();
+  const noHome = homeObstacle(options.home);
   const obstacle = journalObstacle(home.journal);
   const look = obstacle === null ? lookAtJournal({ home, studyId, shown, aside }) : { findings: [obstacle], records: null };
   const { records } = look;
   const socket = agent.type === 'running' ? agent.socket : null;
   const findings: Finding[] = [
     checkProgram(options.version),
-    ...checkPrivacy(home, socket),
-    ...folderObstacles(options.home),
+    ...(noHome === null ? [...checkPrivacy(home, socket), ...folderObstacles(options.home)] : [noHome]),
     checkDisk(options.home),
     ...checkAgent(options),
     ...look.findings,

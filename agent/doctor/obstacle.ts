@@ -27,29 +27,29 @@ export function journalObstacle(journal: string): Finding | null {
   }
 }
 
-/** Folders of the home that are none, or that this user may not look into. */
+/** The home, where it is no folder or this user may not look into it; then nothing can be said of what is in it. */
+export function homeObstacle(home: string): Finding | null {
+  const why = folderObstacle(home);
+  return why === null ? null : { check: 'home', state: 'wrong', what: why, next: 'set HPO_HOME to a folder of your own' };
+}
+
+/** Folders in the home that are none, or that this user may not look into. */
 export function folderObstacles(home: string): readonly Finding[] {
-  const findings: Finding[] = [];
-  for (const [check, path] of [
-    ['home', home],
-    ...['studies', 'snapshots', 'run', 'aside'].map((name) => ['folders', join(home, name)] as const),
-  ] as const) {
-    const why = folderObstacle(path);
-    if (why === null) continue;
-    const next = check === 'home' ? 'set HPO_HOME to a folder of your own' : 'move it away, or give yourself the right to it';
-    findings.push({ check, state: 'wrong', what: `${path} ${why}`, next });
-  }
-  return findings;
+  return ['studies', 'snapshots', 'run', 'aside'].flatMap((name): readonly Finding[] => {
+    const what = folderObstacle(join(home, name));
+    if (what === null) return [];
+    return [{ check: 'folders', state: 'wrong', what, next: 'move it away, or give yourself the right to it' }];
+  });
 }
 
 function folderObstacle(path: string): string | null {
   try {
     const stat = statSync(path, { throwIfNoEntry: false });
     if (stat === undefined) return null;
-    if (!stat.isDirectory()) return 'is a file, where a folder belongs: what is to be kept in it cannot be';
+    if (!stat.isDirectory()) return `${path} is a file, where a folder belongs: what is to be kept in it cannot be`;
     accessSync(path, constants.R_OK | constants.X_OK);
     return null;
   } catch (error) {
-    return `cannot be looked into: ${error instanceof Error ? error.message : String(error)}`;
+    return `${path} cannot be looked into: ${error instanceof Error ? error.message : String(error)}`;
   }
 }

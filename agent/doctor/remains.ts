@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, lstatSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalAttemptFiles } from '../executors/local/attemptFiles.ts';
@@ -159,12 +159,12 @@ export function checkRemains({ unfinished: paths }: HomeFiles): readonly Finding
   ];
 }
 
-/** 0 for what is not there, and for what this user may not see. */
-function modeOf(path: string): number {
+/** Of what a link leads to: the rights of a link mean nothing. Null for what is not there, and for what this user may not see. */
+function statOf(path: string): Stats | null {
   try {
-    return lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+    return statSync(path, { throwIfNoEntry: false }) ?? null;
   } catch {
-    return 0;
+    return null;
   }
 }
 
@@ -188,8 +188,13 @@ export function checkPrivacy(home: HomeFiles, socket: string | null): readonly F
     'run/agent.stderr',
   ];
   const sockets = socket === null ? [] : [socket];
-  const isOpen = (path: string, bits: number): boolean => (modeOf(path) & bits) !== 0;
-  const secret = [...folders, ...names.map((name) => join(home.path, name)), ...sockets, ...sockets.map((path) => dirname(path))];
+  const isOpen = (path: string, bits: number): boolean => ((statOf(path)?.mode ?? 0) & bits) !== 0;
+  // What is there instead of a file or a folder holds nothing of this, and is told as what it is.
+  const kept = [
+    ...folders.filter((path) => statOf(path)?.isDirectory() === true),
+    ...names.map((name) => join(home.path, name)).filter((path) => statOf(path)?.isFile() === true),
+  ];
+  const secret = [...kept, ...sockets, ...sockets.map((path) => dirname(path))];
   // A home that the user made may be seen; what is in it may not, and nobody else may put anything there.
   const open = [...secret.filter((path) => isOpen(path, 0o077)), ...[home.path].filter((path) => isOpen(path, 0o022))];
   if (open.length === 0) return [{ check, state: 'ok', what: `${home.path}; what is in it is for its owner alone` }];
@@ -200,7 +205,7 @@ export function checkPrivacy(home: HomeFiles, socket: string | null): readonly F
       what: `other users of this machine may get at ${open.join(', ')}: in there is your code, and what trials print`,
       next: `${repairCommand}: it takes away their rights`,
       mend: () => {
-        for (const path of open) if (existsSync(path)) chmodSync(path, lstatSync(path).isDirectory() ? 0o700 : 0o600);
+        for (const path of open) if (existsSync(path)) chmodSync(path, statOf(path)?.isDirectory() === true ? 0o700 : 0o600);
         return `${open.length} files and folders are for their owner alone now`;
       },
     },

@@ -1,10 +1,11 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { checkDisk, checkPorts, checkProgram, checkPython } from '../../../agent/doctor/facts.ts';
 import { examine } from '../../../agent/doctor/doctor.ts';
+import { repair } from '../../../agent/doctor/doctor.ts';
 import { readHome } from '../../../agent/doctor/home.ts';
 import { lookAtJournal } from '../../../agent/doctor/journal.ts';
 import { readRecords } from '../../../agent/doctor/records.ts';
@@ -144,6 +145,15 @@ describe('what keeps the agent from starting is told, and is not called damage',
     ['a link to itself', 'journal.db', (path) => symlinkSync(path, path), /is a symbolic link that leads round in a circle/],
     ['a file for the studies', 'studies', (path) => writeFileSync(path, ''), /studies is a file, where a folder belongs/],
     ['a file for what is put aside', 'aside', (path) => writeFileSync(path, ''), /aside is a file, where a folder belongs/],
+    [
+      'a file for the home',
+      '.',
+      (path) => {
+        rmdirSync(path);
+        writeFileSync(path, '');
+      },
+      / is a file, where a folder belongs/,
+    ],
     ['a link to itself for code', 'snapshots', (path) => symlinkSync(path, path), /snapshots cannot be looked into: ELOOP/],
   ])('%s', async (_, name, make, what) => {
     using dir = tempDir();
@@ -159,7 +169,7 @@ describe('what keeps the agent from starting is told, and is not called damage',
     const wrong = findings.filter((finding) => finding.state === 'wrong' && what.test(finding.what));
     expect(wrong).toMatchObject([{ next: expect.any(String) }]);
     expect(wrong[0]?.mend).toBeUndefined();
-    expect(findings.filter(({ state, what: said }) => state === 'wrong' && /damaged/.test(said))).toEqual([]);
+    expect(findings.filter(({ state, what: said }) => state === 'wrong' && /damaged|get at/.test(said))).toEqual([]);
     if (name === 'journal.db') expect(() => openJournal(dir.file(name))).toThrow(what);
   });
 });
