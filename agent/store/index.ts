@@ -6,5 +6,4 @@ export { lastHolder, lockJournal } from './lock.ts';
 export { type ChainCheck, type JournalReader, openReadOnly } from './read.ts';
 export { besideJournal, finishRepair, type JournalRepair, makeAside, repairedFile, repairJournal } from './repair.ts';
 export type { Fault } from './salvage.ts';
-export { refuseNotAFile } from './notAFile.ts';
 export { SavedStates } from './savedStates.ts';
