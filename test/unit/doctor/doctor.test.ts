@@ -5,7 +5,6 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { checkDisk, checkPorts, checkProgram, checkPython } from '../../../agent/doctor/facts.ts';
 import { examine } from '../../../agent/doctor/doctor.ts';
-import { repair } from '../../../agent/doctor/doctor.ts';
 import { readHome } from '../../../agent/doctor/home.ts';
 import { lookAtJournal } from '../../../agent/doctor/journal.ts';
 import { readRecords } from '../../../agent/doctor/records.ts';
