@@ -28,8 +28,8 @@ export interface StoppedTrial {
  * failures with one cause pause it, after a batch.
  *
  * A trial that the scheduler stopped is also charged to a budget of resource up to the report that decided, and no farther
- * (`attemptCost`): what it does until it hears of that depends on the machine. So a little more than the budget may really be
- * consumed, by each stopped trial at most what was left to its target.
+ * (`attemptCost`): what it does until it hears of that depends on the machine. So more than the budget may really be
+ * consumed: by each stopped trial at most what was left to its target.
  *
  * Not the same in two runs: what was seen of a trial after its stop. The view keeps that: the resource that a pruned trial reached,
  * its curve and its log, in exports too. Its values are those of the stop. And what depends on time or on people: a budget of time
