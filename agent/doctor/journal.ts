@@ -6,6 +6,7 @@ import { type StudyView, unreachable } from '../protocol/view.ts';
 import {
   besideJournal,
   compareDerived,
+  type DerivedDifference,
   endMarkFile,
   finishRepair,
   type JournalRepair,
@@ -20,7 +21,7 @@ import type { Course } from '../store/course.ts';
 import { sqliteCode, storeError } from '../store/storeError.ts';
 import { type Finding, repairCommand } from './finding.ts';
 import type { HomeFiles } from './home.ts';
-import { readRecords, type Records } from './records.ts';
+import { isIncomplete, readRecords, type Records } from './records.ts';
 
 export interface JournalLook {
   readonly findings: readonly Finding[];
@@ -152,7 +153,13 @@ function shorter(journal: string, last: number, noted: number, aside: string): F
 const repairAdvice = `${repairCommand}: it keeps what can be trusted in a new journal, moves the damaged files aside and says what is lost; or put back a backup`;
 
 function lookAtTables(journal: string): Finding {
-  const differences = compareDerived(journal);
+  let differences: readonly DerivedDifference[];
+  try {
+    differences = compareDerived(journal);
+  } catch (error) {
+    if (!isIncomplete(error)) throw error;
+    return { check: 'tables', state: 'unknown', what: `not compared, as an event is not as hpo writes it (${error.message})` };
+  }
   if (differences.length === 0)
     return { check: 'tables', state: 'ok', what: 'the tables for Optuna and its dashboard are those that the events give' };
   const shown = differences.map(({ table, missing, extra }) => `${table} (${missing + extra} rows)`).join(', ');

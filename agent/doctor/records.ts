@@ -53,6 +53,7 @@ export function readRecords(
   const deleted = new Set<string>();
   const attempts = new Map<string, RecordedAttempt>();
   const uncompared = new Map(shown);
+  const incomplete = new Set<string>();
   let events = 0;
   let lastSeq = 0;
   let nViews = 0;
@@ -72,15 +73,23 @@ export function readRecords(
     lastSeq = seq;
     if (options.studyId !== undefined && options.studyId !== studyId) continue;
     events++;
-    violations.push(...audit.see(entry));
-    if ((uncompared.get(studyId)?.seq ?? Infinity) < seq) compare(studyId);
-    foldInto(views, entry);
-    if (event.type === 'studyDeleted') {
-      deleted.add(studyId);
-      views.delete(studyId);
-      for (const [text, { key }] of attempts) if (key.studyId === studyId) attempts.delete(text);
-    } else if ('attempt' in event && !deleted.has(studyId)) {
-      remember(attempts, studyId, event, seq);
+    if (incomplete.has(studyId)) continue;
+    try {
+      violations.push(...audit.see(entry));
+      if ((uncompared.get(studyId)?.seq ?? Infinity) < seq) compare(studyId);
+      foldInto(views, entry);
+      if (event.type === 'studyDeleted') {
+        deleted.add(studyId);
+        views.delete(studyId);
+        for (const [text, { key }] of attempts) if (key.studyId === studyId) attempts.delete(text);
+      } else if ('attempt' in event && !deleted.has(studyId)) {
+        remember(attempts, studyId, event, seq);
+      }
+    } catch (error) {
+      if (!isIncomplete(error)) throw error;
+      incomplete.add(studyId);
+      const what = `${event.type} is not as hpo writes it (${error.message}); no later event of ${studyId} is looked at`;
+      violations.push({ invariant: 'order', studyId, seq, what });
     }
   }
   for (const studyId of uncompared.keys()) compare(studyId);
@@ -96,8 +105,13 @@ function foldInto(views: Map<string, StudyView>, entry: JournalEntry): void {
     if (view !== undefined) foldView(view, entry);
     else if (entry.event.type === 'studyCreated') views.set(entry.studyId, createView(entry));
   } catch (error) {
-    if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+    if (!isIncomplete(error)) throw error;
   }
+}
+
+/** What comes of an event that lacks something, or speaks of what is not there. */
+export function isIncomplete(error: unknown): error is RangeError | TypeError {
+  return error instanceof RangeError || error instanceof TypeError;
 }
 
 function remember(

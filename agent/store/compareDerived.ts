@@ -18,7 +18,7 @@ export interface DerivedDifference {
  * Compares the derived tables with those that the events give. Rows that Optuna or its dashboard added (notes, other studies)
  * are theirs; times are only compared as being there, as Optuna's are those of the time zone in which they were written.
  *
- * The chain must be whole: throws RangeError for events that no journal can have, HPO-6005 for those that cannot be read.
+ * The chain must be whole: throws RangeError or TypeError for events that no agent writes, HPO-6005 for those that cannot be read.
  */
 export function compareDerived(path: string): readonly DerivedDifference[] {
   const { db: actual, close } = openDatabase(path);
