@@ -63,6 +63,11 @@ async function main() {
     const wanted = (text, name) => text === undefined || text.split(',').includes(name);
     const systems = Object.entries(all).flatMap(([name, system]) => (wanted(options.systems, name) ? [system] : []));
     const isChosen = ({ name }) => wanted(options.faults, name);
+    mustBeKnown(
+      options.faults,
+      scenarios.map(({ name }) => name),
+    );
+    mustBeKnown(options.systems, Object.keys(all));
     const measured = readRecorded().filter(
       ({ scenario, system }) =>
         options['go-on'] || options.report || !isChosen({ name: scenario }) || !systems.some(({ key }) => key === system),
@@ -96,6 +101,11 @@ async function main() {
   } finally {
     rmSync(base, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+function mustBeKnown(text, names) {
+  const unknown = (text?.split(',') ?? []).filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new Error(`there is no "${unknown.join('", "')}"; there are: ${names.join(', ')}`);
 }
 
 function readRecorded() {

@@ -31,12 +31,12 @@ class OptunaStudy {
   #process = null;
   #outcome = null;
 
-  constructor(system, folder, { seed, trials, workers = 1, home = join(folder, 'home') }) {
+  constructor(system, folder, { seed, trials, workers = 1, hasLiar = workers > 1, batch = 0, home = join(folder, 'home') }) {
     this.#system = system;
     this.folder = folder;
     this.home = home;
     this.ledger = new Ledger(join(folder, 'ledger'));
-    this.#options = { seed, trials, workers };
+    this.#options = { seed, trials, workers, hasLiar, batch };
     mkdirSync(home, { recursive: true });
   }
 
@@ -47,9 +47,9 @@ class OptunaStudy {
 
   /** Begins the study or goes on with it: the same script, run again. */
   async start() {
-    const { seed, trials, workers } = this.#options;
+    const { seed, trials, workers, hasLiar, batch } = this.#options;
     this.#outcome = null;
-    const child = spawn(this.#system.python, this.#args('optimize', seed, trials, workers), {
+    const child = spawn(this.#system.python, this.#args('optimize', seed, trials, workers, hasLiar ? 1 : 0, batch), {
       env: this.#env(),
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -1,5 +1,5 @@
 /**
- * The seven faults. Each is done in the same way to whatever keeps the study, and resolves with what was counted, one object a
+ * The seven faults, the last in two ways. Each is done in the same way to whatever keeps the study, and resolves with what was counted, one object a
  * repetition. A study is continued as its documentation says: by itself where it does that, else by starting it again.
  */
 import { mkdtempSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
@@ -21,7 +21,8 @@ export const scenarios = [
   { name: 'cut journal', seeds: [1, 17, 60, 4097], run: cutJournal },
   { name: 'full disk', seeds: [1, 2, 3], run: fullDisk },
   { name: 'flipped byte', seeds: Array.from({ length: 12 }, (_, i) => i + 1), run: flippedByte },
-  { name: '1 against 4 workers', seeds: [1, 2], run: workers },
+  { name: '1 against 4 workers as trials come', seeds: [1, 2], run: workers },
+  { name: '1 against 4 workers in batches of 4', seeds: [1, 2], run: workersInBatches },
 ];
 
 /** Runs a scenario for one system; `folder` is empty and its own, `undisturbed` what studies without a fault came to, by seed. */
@@ -163,12 +164,21 @@ function countRight(recorded, trials) {
   return trials.length > recorded.length ? 0 : trials.filter((trial) => same.has(JSON.stringify(trial))).length;
 }
 
-/** The same seed with one worker and with four. */
+/** The same seed with one worker and with four: what is known when a point is drawn depends on who ends first. */
 async function workers(context, seed) {
-  const four = open(context, seed, { workers: 4, batch: 4 });
+  return compareWorkers(context, seed, { hasLiar: true });
+}
+
+/** The same, where each side decides four points together: `--batch 4`, and four times `ask`, told in their order. */
+async function workersInBatches(context, seed) {
+  return compareWorkers(context, seed, { hasLiar: true, batch: 4 });
+}
+
+async function compareWorkers(context, seed, options) {
+  const four = open(context, seed, { ...options, workers: 4 });
   await four.start();
   const starts = await finish(four, false);
-  return { ...(await account(context, four, seed, { workers: 1, batch: 4 })), starts };
+  return { ...(await account(context, four, seed, { ...options, workers: 1 })), starts };
 }
 
 function open({ system, folder }, seed, options = {}) {
