@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { HpoError } from '../protocol/errors.ts';
 import { openReadOnly } from '../store/index.ts';
 import { refuseNotAFile } from '../store/notAFile.ts';
-import { storeError } from '../store/storeError.ts';
+import { sqliteCode, storeError } from '../store/storeError.ts';
 import type { Finding } from './finding.ts';
 
 /**
@@ -21,8 +21,9 @@ export function journalObstacle(journal: string): Finding | null {
   } catch (error) {
     const said = storeError(error, journal);
     if (!(said instanceof HpoError)) throw error;
-    // Damage is told together with what can be kept.
-    if (said.code === 'HPO-6005') return null;
+    // Damage, to the point of being no SQLite file any more, is told together with what can be kept.
+    const isNoSqlite = said.code === 'HPO-6004' && sqliteCode(said.cause) !== null;
+    if (said.code === 'HPO-6005' || isNoSqlite) return null;
     return { check: 'journal', state: 'wrong', what: said.message, next: said.next };
   }
 }
