@@ -120,3 +120,13 @@ onPosix('a journal whose file is removed while it is in use', () => {
     expect(journal.studies()).toEqual(['a', 'b']);
   });
 });
+
+test.each([':memory:', 'file:/no-place?vfs=memdb'])('%s is in no place, and is left alone', (path) => {
+  using journal = openJournal(path, { checkpointMs: null, lock: () => ({ [Symbol.dispose]: () => undefined }) });
+  add(journal, 'a');
+  expect(journal.isOurs()).toBe(true);
+  expect(journal.checkpoint()).toBe(true);
+  add(journal, 'b');
+  expect(journal.studies()).toEqual(['a', 'b']);
+  expect(journal.failure).toBeNull();
+});
