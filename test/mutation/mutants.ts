@@ -69,8 +69,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'derives the tables outside of the transaction',
     file: 'agent/store/journal.ts',
-    find: 'this.#derivation.apply(entry);',
-    replace: 'queueMicrotask(() => this.#derivation.apply(entry));',
+    find: 'this.#open.derivation.apply(entry);',
+    replace: 'queueMicrotask(() => this.#open.derivation.apply(entry));',
     caughtBy: [unit('store/journal', 'has tables that say what the fold says')],
   },
   {
@@ -141,7 +141,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'takes NaN for the best',
     file: 'agent/protocol/view.ts',
-    find: 'if (Number.isNaN(value)) return false;',
+    find: 'if (!Number.isFinite(value)) return false;',
     replace: '',
     caughtBy: [unit('protocol/view', 'never nan')],
   },
