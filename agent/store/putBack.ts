@@ -19,7 +19,7 @@ export interface Link {
  *
  * Tries every flipped bit of every byte, then, for rows that are not too long, every other value.
  */
-export function putBack(db: DatabaseSync, row: EventRow, links: readonly Link[]): EventRow | null {
+export function putBack(db: DatabaseSync, row: EventRow, links: readonly Link[]): { row: EventRow; hash: Uint8Array } | null {
   const raw = db
     .prepare(
       'SELECT CAST(studyId AS BLOB) AS studyId, CAST(type AS BLOB) AS type, CAST(body AS BLOB) AS body FROM hpo_event WHERE seq = ?',
@@ -34,7 +34,7 @@ export function putBack(db: DatabaseSync, row: EventRow, links: readonly Link[])
       .subarray(head.length + 1)
       .toString()
       .split('\n');
-    return { ...row, studyId, type, body };
+    return { row: { ...row, studyId, type, body }, hash };
   }
   return null;
 }

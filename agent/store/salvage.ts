@@ -129,16 +129,11 @@ function* trustedRows(db: DatabaseSync): Generator<Found> {
     const links = linksOf(item.raw, lastHash, isNext ? bytes(follower?.['prevHash']) : null);
     lastSeq = row.seq;
     const whole = links.find(({ prevHash, hash }) => equal(eventHash(prevHash, row), hash));
-    lastHash = whole?.hash ?? null;
-    if (whole !== undefined && isJson(row.body)) {
-      yield { type: 'row', row, isPutBack: false };
-      continue;
-    }
-    const before = putBack(db, row, links);
-    if (before !== null) {
-      lastHash = links.find(({ prevHash, hash }) => equal(eventHash(prevHash, before), hash))?.hash ?? null;
-      yield { type: 'row', row: before, isPutBack: true };
-    } else yield { type: 'fault', fault: { from: row.seq, to: row.seq, studyId: row.studyId, why: notWritten }, row };
+    const before = whole === undefined ? putBack(db, row, links) : null;
+    lastHash = (whole ?? before)?.hash ?? null;
+    if (whole !== undefined && isJson(row.body)) yield { type: 'row', row, isPutBack: false };
+    else if (before !== null) yield { type: 'row', row: before.row, isPutBack: true };
+    else yield { type: 'fault', fault: { from: row.seq, to: row.seq, studyId: row.studyId, why: notWritten }, row };
   }
 }
 
