@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { type EventRow, eventHash, genesisHash, hex } from './chain.ts';
 import { Course } from './course.ts';
-import { type Link, putBack } from './putBack.ts';
+import { beginSearch, type Link, putBack } from './putBack.ts';
 import { areOrdered, bytes, equal, eventRow, readMeta } from './read.ts';
 import { sqliteCode } from './storeError.ts';
 
@@ -106,6 +106,7 @@ function* trustedRows(db: DatabaseSync): Generator<Found> {
   let lastSeq = 0;
   /** Hash of the event before, where that one is trusted. */
   let lastHash: Uint8Array | null = genesisHash;
+  const search = beginSearch();
   const rows = readableRows(db);
   for (let next = rows.next(); next.done !== true; ) {
     const item = next.value;
@@ -129,7 +130,7 @@ function* trustedRows(db: DatabaseSync): Generator<Found> {
     const links = linksOf(item.raw, lastHash, isNext ? bytes(follower?.['prevHash']) : null);
     lastSeq = row.seq;
     const whole = links.find(({ prevHash, hash }) => equal(eventHash(prevHash, row), hash));
-    const before = whole === undefined ? putBack(db, row, links) : null;
+    const before = whole === undefined ? putBack(db, row, links, search) : null;
     lastHash = (whole ?? before)?.hash ?? null;
     if (whole !== undefined && isJson(row.body)) yield { type: 'row', row, isPutBack: false };
     else if (before !== null) yield { type: 'row', row: before.row, isPutBack: true };
