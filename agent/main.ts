@@ -8,9 +8,9 @@ import { createStream } from 'rotating-file-stream';
 import { cacheFolder, defaultHome, type Discovery, discoveryFile, makeHome, socketPath } from './client/home.ts';
 import { Driver } from './driver/driver.ts';
 import type { Log } from './driver/ports.ts';
-import { LocalAttemptFiles } from './executors/local/attemptFiles.ts';
+import { StudyFolders } from './executors/attempt/studyFolders.ts';
 import { LocalExecutor } from './executors/local/localExecutor.ts';
-import { AttemptOutputFiles } from './executors/local/outputFile.ts';
+import { AttemptOutputFiles } from './executors/attempt/outputFile.ts';
 import { SnapshotStore } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
 import { startProposer } from './proposerThread.ts';
@@ -91,7 +91,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   const token = randomBytes(24).toString('hex');
   const socket = socketPath(home, token);
   const snapshots = new SnapshotStore(join(home, 'snapshots'));
-  const output = new AttemptOutputFiles(new LocalAttemptFiles(home), system.files);
+  const output = new AttemptOutputFiles(new StudyFolders(home), system.files);
   const stop = Promise.withResolvers<string>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.resolve(signal));
   // A client's terminal going away is no reason to end.

@@ -153,6 +153,7 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
     missingPackages: environment.missing,
     manifest: environment.manifest,
     snapshot: { files: snapshot.files, bytes: snapshot.bytes, linked: snapshot.linked },
+    container: null,
     plan: planStudy(specOf(request, project, environment.choice ?? noEnvironment, notStored)),
     questions: questionsOf(request, project, environment),
   };

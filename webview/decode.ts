@@ -1,7 +1,15 @@
 import { type Dropped, type JournalEntry, metricLimits, type StudyEvent } from '../agent/protocol/events.ts';
 import type { Thinning } from '../agent/protocol/curve.ts';
 import type { Distribution, Fidelity, Objective, Params, ParamValue, Parameter, Sink } from '../agent/protocol/space.ts';
-import type { Failure, FailureKind, MetricValue, MetricValues, RetrySettings, StudySpec } from '../agent/protocol/study.ts';
+import type {
+  Failure,
+  FailureKind,
+  MetricValue,
+  MetricValues,
+  RetrySettings,
+  StudySpec,
+  ContainerSettings,
+} from '../agent/protocol/study.ts';
 import type { AttemptView, CurvePoint, DroppedMetrics, StudyView, TrialView } from '../agent/protocol/view.ts';
 import type { PageState, ToPage } from './contract.ts';
 
@@ -184,6 +192,18 @@ const studySpec = object<StudySpec>({
   ),
   checkpoint: nullable(object({ dir: text })),
   executor: oneOf('local', 'docker', 'kubernetes'),
+  container: optional(
+    object<ContainerSettings>({
+      image: object({ name: text, id: text, recipe: nullable(text) }),
+      mounts: list(object({ source: text, target: text, readOnly: bool })),
+      network: bool,
+      memoryBytes: nullable(number),
+      shmBytes: number,
+      pids: number,
+      gpus: number,
+      secrets: list(text),
+    }),
+  ),
   environment: object({ interpreter: text, version: text, reason: text }),
   snapshot: text,
   spaceHash: text,

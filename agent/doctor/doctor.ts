@@ -1,8 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { discoveryFile, socketPath } from '../client/home.ts';
-import { LocalAttemptFiles } from '../executors/local/attemptFiles.ts';
-import { AttemptOutputFiles } from '../executors/local/outputFile.ts';
+import { StudyFolders } from '../executors/attempt/studyFolders.ts';
+import { AttemptOutputFiles } from '../executors/attempt/outputFile.ts';
 import type { StudyView } from '../protocol/view.ts';
 import { lockJournal, openReadOnly } from '../store/index.ts';
 import type { System } from '../system/system.ts';
@@ -48,7 +48,7 @@ export async function examine(options: DoctorOptions, aside: string = asideFolde
   const { system, agent, studyId } = options;
   // The files first: whatever has a folder by now was in the journal before.
   const home = readHome(options.home, system.clock.now());
-  const files = new LocalAttemptFiles(options.home);
+  const files = new StudyFolders(options.home);
   const shown = agent.type === 'running' ? agent.shown : new Map<string, StudyView>();
   const noHome = homeObstacle(options.home);
   const obstacle = journalObstacle(home.journal);

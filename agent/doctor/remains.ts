@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, rmSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LocalAttemptFiles } from '../executors/local/attemptFiles.ts';
+import type { StudyFolders } from '../executors/attempt/studyFolders.ts';
 import type { Processes } from '../system/processes.ts';
 import { type Finding, repairCommand } from './finding.ts';
 import type { HomeFiles } from './home.ts';
@@ -15,7 +15,7 @@ const graceMs = 2_000;
 /** Processes with our mark that belong to no attempt that lives. `liveNow` is asked again before anything is said. */
 export async function checkProcesses(
   processes: Processes,
-  files: LocalAttemptFiles,
+  files: StudyFolders,
   liveNow: () => ReadonlySet<string> | null,
 ): Promise<readonly Finding[]> {
   if (!processes.hasShell)
@@ -57,7 +57,7 @@ export async function checkProcesses(
 /** Folders of studies, attempts and stored code to which the journal does not refer. */
 export function checkFolders(
   home: HomeFiles,
-  files: LocalAttemptFiles,
+  files: StudyFolders,
   records: Records | null,
   { aside, hasAgent }: { readonly aside: string; readonly hasAgent: boolean },
 ): readonly Finding[] {
@@ -114,12 +114,7 @@ export function checkFolders(
 }
 
 /** A trial that is started under the number of a forgotten one would take its folder for its own. */
-function unknownAttempts(
-  home: HomeFiles,
-  files: LocalAttemptFiles,
-  { views, attempts }: Records,
-  aside: string,
-): readonly Finding[] {
+function unknownAttempts(home: HomeFiles, files: StudyFolders, { views, attempts }: Records, aside: string): readonly Finding[] {
   const findings: Finding[] = [];
   for (const [studyId, keys] of home.studies) {
     if (!views.has(studyId)) continue;

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { createStudy } from '../core/study/index.ts';
 import { merged, type OutputReader, readersOf } from '../driver/outputReaders.ts';
-import type { AttemptOutputFiles } from '../executors/local/outputFile.ts';
+import type { AttemptOutputFiles } from '../executors/attempt/outputFile.ts';
 import type { MetricRecord } from '../metrics/index.ts';
 import type { OutputStream } from '../protocol/events.ts';
 import type { AttemptKey, MetricValues, StudySpec } from '../protocol/study.ts';

@@ -1,4 +1,4 @@
-import type { AttemptKey } from '../protocol/study.ts';
+import type { AttemptKey, ContainerSettings } from '../protocol/study.ts';
 
 /**
  * Runs attempts somewhere. Every call is idempotent: names are deterministic, starting is create-or-adopt, and
@@ -41,6 +41,8 @@ export interface PreparedStudy {
   readonly studyId: string;
   /** Hash of the code snapshot. */
   readonly snapshot: string;
+  /** Null where attempts run as processes. */
+  readonly container: ContainerSettings | null;
 }
 
 export interface AttemptStart {

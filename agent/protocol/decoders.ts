@@ -61,6 +61,8 @@ const tune = z.strictObject({
   retry: z.optional(z.record(z.string(), z.string())),
   points: z.optional(z.array(point).check(z.maxLength(10_000))),
   from: z.optional(z.array(studyId).check(z.maxLength(100))),
+  image: z.optional(z.string().check(z.minLength(1))),
+  allowLarge: z.optional(z.boolean()),
 });
 
 const command = z.discriminatedUnion('type', [

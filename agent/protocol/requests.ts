@@ -44,6 +44,10 @@ export interface TuneRequest {
   readonly points?: readonly Params[];
   /** Studies whose trials the search may learn from, as far as they have a place in this one's space. */
   readonly from?: readonly string[];
+  /** For containers: `auto`, `devcontainer` (the user agreed to it), the path of a Dockerfile, or the name of an image. Wins over `@hpo.image`. */
+  readonly image?: string;
+  /** The user agreed to a snapshot above `askedSnapshotBytes`. */
+  readonly allowLarge?: boolean;
 }
 
 /** Everything there is to know before a start; nothing has been started or written. */
@@ -57,6 +61,8 @@ export interface Preflight {
   readonly manifest: string | null;
   /** `linked`: files and folders that are not stored but linked into each attempt, relative to the root. */
   readonly snapshot: { readonly files: number; readonly bytes: number; readonly linked: readonly string[] };
+  /** Null where attempts run as processes. */
+  readonly container: ContainerPreflight | null;
   readonly plan: StudyPlan;
   /** What has to be answered before a start, in order. Empty: it can start. */
   readonly questions: readonly PreflightQuestion[];
@@ -69,7 +75,34 @@ export type PreflightQuestion =
       readonly candidates: readonly { readonly metric: string; readonly direction: 'min' | 'max' | null }[];
     }
   /** No interpreter, or one that lacks packages: make an environment? */
-  | { readonly type: 'environment'; readonly message: string };
+  | { readonly type: 'environment'; readonly message: string }
+  /** Containers were asked for and there is no engine, it does not run, or it refuses: run as processes instead? */
+  | { readonly type: 'engine'; readonly code: string; readonly message: string; readonly next: string }
+  /** A devcontainer describes the environment, and may do anything: use it? */
+  | { readonly type: 'devcontainer'; readonly message: string }
+  /** The snapshot is large: store it all the same? */
+  | { readonly type: 'size'; readonly bytes: number; readonly message: string };
+
+/** What containers of the study would get. */
+export interface ContainerPreflight {
+  /** Name on the engine. */
+  readonly image: string;
+  /** What says which packages are in it, and why: `uv.lock beside train.py`. */
+  readonly reason: string;
+  readonly isReproducible: boolean;
+  /** Nothing has to be built or pulled before the start. Null where the engine cannot be asked. */
+  readonly isReady: boolean | null;
+  /** What else was found and why it was passed over. */
+  readonly passedOver: readonly { readonly file: string; readonly reason: string }[];
+  readonly notes: readonly string[];
+  /** Paths in the script's literals that no container would have, each with the annotation that mounts it. */
+  readonly outside: readonly {
+    readonly file: string;
+    readonly line: number;
+    readonly path: string;
+    readonly annotation: string;
+  }[];
+}
 
 /** What will run, computed without running: rungs are null without a fidelity. */
 export interface StudyPlan {

@@ -120,10 +120,37 @@ export interface StudySpec {
   readonly retry?: RetrySettings;
   readonly checkpoint: { readonly dir: string } | null;
   readonly executor: ExecutorName;
+  /** Present where attempts run in containers. */
+  readonly container?: ContainerSettings;
   readonly environment: EnvironmentChoice;
   /** Hash of the code snapshot. */
   readonly snapshot: string;
   readonly spaceHash: string;
+}
+
+/** What the attempts of a study in containers get. */
+export interface ContainerSettings {
+  readonly image: ImageReference;
+  /** Data of this machine, as `@hpo.data` says; paths are absolute on both sides. */
+  readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
+  readonly network: boolean;
+  /** Null: no limit but the machine's. */
+  readonly memoryBytes: number | null;
+  readonly shmBytes: number;
+  /** Most processes and threads. */
+  readonly pids: number;
+  readonly gpus: number;
+  /** Variables handed on from the agent's environment, by name (`@hpo.secret`). */
+  readonly secrets: readonly string[];
+}
+
+export interface ImageReference {
+  /** Name on the engine, for people. */
+  readonly name: string;
+  /** `sha256:…`: exactly what every attempt of the study runs in. */
+  readonly id: string;
+  /** Key of the stored recipe that makes it again; null for the user's own image. */
+  readonly recipe: string | null;
 }
 
 /** The interpreter that runs the trials and why it was chosen; shown to the user, never guessed silently. */

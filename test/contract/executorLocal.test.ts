@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { readAttemptRecord } from '../../agent/executors/local/attemptRecord.ts';
+import { readAttemptRecord } from '../../agent/executors/attempt/attemptRecord.ts';
 import { nodeFiles } from '../../agent/system/nodeFiles.ts';
 import { nodeProcesses } from '../../agent/system/nodeProcesses.ts';
 import { LocalExecutor } from '../../agent/executors/local/localExecutor.ts';
@@ -392,7 +392,7 @@ describe.concurrent('the local executor', () => {
     const stored = join(world.homeDir, 'snapshots', world.snapshot, 'files', 'train.py');
     chmodSync(stored, 0o644);
     writeFileSync(stored, 'half');
-    const study = { studyId: 'study-1', snapshot: world.snapshot };
+    const study = { studyId: 'study-1', snapshot: world.snapshot, container: null };
     await expect(executor.prepare(study)).rejects.toMatchObject({ code: 'HPO-2205' });
     writeFileSync(stored, 'lr = 0.1\n');
     await executor.prepare(study);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { AttemptStart, Ending, Executor, ExecutorListener } from '../../agent/executors/executor.ts';
-import type { AttemptKey } from '../../agent/protocol/study.ts';
+import type { AttemptKey, ContainerSettings } from '../../agent/protocol/study.ts';
 
 /** What a test program does, in words that every executor's machine can be taught. */
 export type Step =
@@ -22,6 +22,8 @@ export type Step =
 export interface ExecutorWorld extends AsyncDisposable {
   /** Hash of a snapshot that holds `snapshotFiles`. */
   readonly snapshot: string;
+  /** What containers get; null where attempts are processes. */
+  readonly container: ContainerSettings | null;
   /** The hands of a new agent. */
   connect(listener: ExecutorListener): Executor;
   command(steps: readonly Step[]): readonly string[];
@@ -353,7 +355,7 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
       await using world = await open();
       const observer = new Observer();
       await using executor = world.connect(observer);
-      await executor.prepare({ studyId: 'study-1', snapshot: world.snapshot });
+      await executor.prepare({ studyId: 'study-1', snapshot: world.snapshot, container: world.container });
       const paths = Object.keys(snapshotFiles);
       const files = [{ path: 'train.py', content: 'lr = 0.5\n' }];
       await executor.start(

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Executor, ExecutorListener } from '../../agent/executors/executor.ts';
 import { FakeMachine, type FakeProcess } from '../../agent/executors/fake.ts';
-import { LocalAttemptFiles } from '../../agent/executors/local/attemptFiles.ts';
+import { StudyFolders } from '../../agent/executors/attempt/studyFolders.ts';
 import { LocalExecutor } from '../../agent/executors/local/localExecutor.ts';
 import { nodeSystem } from '../../agent/system/node.ts';
-import { AttemptOutputFiles } from '../../agent/executors/local/outputFile.ts';
+import { AttemptOutputFiles } from '../../agent/executors/attempt/outputFile.ts';
 import { nodeFiles } from '../../agent/system/nodeFiles.ts';
 import { nodeProcesses } from '../../agent/system/nodeProcesses.ts';
 import { SnapshotStore } from '../../agent/packaging/snapshot.ts';
@@ -19,6 +19,7 @@ export async function openFakeWorld(): Promise<ExecutorWorld> {
   const executors: Executor[] = [];
   return Promise.resolve({
     snapshot: 'code',
+    container: null,
     connect: (listener: ExecutorListener) => {
       const executor = machine.connect(listener);
       executors.push(executor);
@@ -78,10 +79,11 @@ export class LocalWorld implements ExecutorWorld {
   readonly homeDir = join(this.base, 'home');
   readonly root = join(this.base, 'project');
   readonly snapshots = new SnapshotStore(join(this.homeDir, 'snapshots'));
-  readonly files = new LocalAttemptFiles(this.homeDir);
+  readonly files = new StudyFolders(this.homeDir);
   readonly output = new AttemptOutputFiles(this.files, nodeFiles);
   readonly #executors: LocalExecutor[] = [];
   snapshot = '';
+  readonly container = null;
 
   async store(files: Readonly<Record<string, string>>): Promise<void> {
     for (const [path, content] of Object.entries(files)) {

@@ -1,6 +1,6 @@
 import { env } from 'node:process';
 import { describe, expect, it } from 'vitest';
-import { installShim } from '../../agent/executors/local/shim.ts';
+import { installShim } from '../../agent/executors/attempt/shim.ts';
 import { sleep } from '../../agent/system/clock.ts';
 import type { ProcessIdentity } from '../../agent/system/processes.ts';
 import type { System } from '../../agent/system/system.ts';

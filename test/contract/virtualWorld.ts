@@ -1,5 +1,5 @@
 import type { ExecutorListener } from '../../agent/executors/executor.ts';
-import { LocalAttemptFiles } from '../../agent/executors/local/attemptFiles.ts';
+import { StudyFolders } from '../../agent/executors/attempt/studyFolders.ts';
 import { LocalExecutor } from '../../agent/executors/local/localExecutor.ts';
 import type { AttemptKey } from '../../agent/protocol/study.ts';
 import { homeDir } from '../simulation/agent/simulatedAgent.ts';
@@ -13,9 +13,10 @@ import { type ExecutorWorld, snapshotFiles, type Step } from './executorSuite.ts
 export function openVirtualWorld(): Promise<ExecutorWorld> {
   const machine = new Machine({ seed: 1, program: ([name]) => (name === 'steps' ? runSteps : null) });
   const time = runInRealTime(machine);
-  const files = new LocalAttemptFiles(homeDir);
+  const files = new StudyFolders(homeDir);
   const executors: LocalExecutor[] = [];
   return Promise.resolve({
+    container: null,
     snapshot: 'code',
     connect: (listener: ExecutorListener) => {
       const agent = machine.agent();

@@ -188,7 +188,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'starts an attempt that another agent has claimed',
-    file: 'agent/executors/local/shim.ts',
+    file: 'agent/executors/attempt/shim.ts',
     find: '>"$dir/claim.json"; } 2>/dev/null || exit 75',
     replace: '>"$dir/claim.json"; } 2>/dev/null || :',
     caughtBy: [contract('executorLocal', 'runs an attempt once, whichever of two shims claims it')],

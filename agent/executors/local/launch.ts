@@ -5,18 +5,15 @@ import type { Files } from '../../system/files.ts';
 import type { Child, SpawnOptions } from '../../system/processes.ts';
 import type { System } from '../../system/system.ts';
 import type { AttemptStart } from '../executor.ts';
-import type { LocalAttemptFiles } from './attemptFiles.ts';
-import { copyCheckpoint } from './copyCheckpoint.ts';
-import { outputFileNames } from './outputFile.ts';
+import { type StudyFolders, unfinishedWork } from '../attempt/studyFolders.ts';
+import { copyCheckpoint } from '../attempt/copyCheckpoint.ts';
+import { outputFileNames } from '../attempt/outputFile.ts';
 import { trialEnvironment } from './trialEnvironment.ts';
-
-/** Begins the names of work folders that are being made; what an agent that was killed left of them is removed with the copies. */
-export const unfinishedWork = 'work-';
 
 export interface LaunchOptions {
   readonly system: System;
   readonly attempt: AttemptStart;
-  readonly files: LocalAttemptFiles;
+  readonly files: StudyFolders;
   readonly snapshots: Pick<SnapshotStore, 'materialize'>;
   readonly shimPath: string;
   /** The agent's own environment. */

@@ -7,12 +7,12 @@ import type { Watch } from '../../system/files.ts';
 import type { Child } from '../../system/processes.ts';
 import type { System } from '../../system/system.ts';
 import type { AttemptListing, AttemptStart, Capacity, Ending, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
-import { keyText, LocalAttemptFiles } from './attemptFiles.ts';
-import { type AttemptRecord, lostEnding, readAttemptRecord, recordLoss } from './attemptRecord.ts';
+import { keyText, StudyFolders } from '../attempt/studyFolders.ts';
+import { type AttemptRecord, lostEnding, readAttemptRecord, recordLoss } from '../attempt/attemptRecord.ts';
 import { infrastructure, launch } from './launch.ts';
-import { outputFileNames } from './outputFile.ts';
-import { removeUnchanged } from './removeUnchanged.ts';
-import { installShim } from './shim.ts';
+import { outputFileNames } from '../attempt/outputFile.ts';
+import { removeUnchanged } from '../attempt/removeUnchanged.ts';
+import { installShim } from '../attempt/shim.ts';
 
 export interface LocalExecutorOptions {
   readonly system: System;
@@ -43,7 +43,7 @@ const claimGraceMs = 5_000;
  */
 export class LocalExecutor implements Executor {
   readonly name = 'local';
-  readonly files: LocalAttemptFiles;
+  readonly files: StudyFolders;
   readonly #options: LocalExecutorOptions;
   readonly #system: System;
   /** Attempts that are starting or run, by `keyText`. */
@@ -59,7 +59,7 @@ export class LocalExecutor implements Executor {
 
   constructor(options: LocalExecutorOptions) {
     this.#options = options;
-    this.files = new LocalAttemptFiles(options.homeDir);
+    this.files = new StudyFolders(options.homeDir);
     this.#system = options.system;
     this.#shimPath = installShim(this.#system.files, join(options.homeDir, 'run'));
     // Reported by the start that needs it.

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LocalAttemptFiles } from '../../../agent/executors/local/attemptFiles.ts';
+import { StudyFolders } from '../../../agent/executors/attempt/studyFolders.ts';
 import { Hpo } from '../../support/hpo.ts';
 
 interface Check {
@@ -411,7 +411,7 @@ describe('hpo doctor finds what is wrong, and --repair puts it right', () => {
     const start = join(hpo.home, 'studies', studyId, 'trials', '0', 'attempt-1', 'start.json');
     while (!existsSync(start)) await delay(20);
     const { pid } = JSON.parse(readFileSync(start, 'utf8')) as { pid: number }; // written by the shim
-    const files = new LocalAttemptFiles(hpo.home);
+    const files = new StudyFolders(hpo.home);
     const orphans: ChildProcess[] = ['gone-study/3/1', `${studyId}/0/7`].map((text) => {
       const [id = '', trial, attempt] = text.split('/');
       const key = { studyId: id, trial: Number(trial), attempt: Number(attempt) };

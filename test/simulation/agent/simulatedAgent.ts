@@ -1,7 +1,7 @@
 import { Driver } from '../../../agent/driver/driver.ts';
-import { LocalAttemptFiles } from '../../../agent/executors/local/attemptFiles.ts';
+import { StudyFolders } from '../../../agent/executors/attempt/studyFolders.ts';
 import { LocalExecutor } from '../../../agent/executors/local/localExecutor.ts';
-import { AttemptOutputFiles } from '../../../agent/executors/local/outputFile.ts';
+import { AttemptOutputFiles } from '../../../agent/executors/attempt/outputFile.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
 import { openJournal, type SqliteJournal } from '../../../agent/store/index.ts';
 import { type AgentProcess, type FaultPlan, Killed } from '../machine/agentProcess.ts';
@@ -114,7 +114,7 @@ export class SimulatedAgent {
       },
       clock: system.clock,
       failpoints: system.failpoints,
-      output: new AttemptOutputFiles(new LocalAttemptFiles(homeDir), system.files),
+      output: new AttemptOutputFiles(new StudyFolders(homeDir), system.files),
       snapshots,
       log: {
         info: (message, data) => log(`${message} ${JSON.stringify(data ?? {})}`),

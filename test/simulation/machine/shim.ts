@@ -14,7 +14,7 @@ export interface ShimStart {
   readonly stepMs: () => number;
 }
 
-/** What `agent/executors/local/shim.ts` does in POSIX sh, step by step as a kernel sees it, so that it can be killed between any two. */
+/** What `agent/executors/attempt/shim.ts` does in POSIX sh, step by step as a kernel sees it, so that it can be killed between any two. */
 export function runShim(kernel: Kernel, timeline: Timeline, disk: Disk, start: ShimStart): Process {
   const [dir = '', limit = '0', grace = '0', mark = '', oom = '0', mostBytes = '0', ...command] = start.args;
   const most = Number(mostBytes);

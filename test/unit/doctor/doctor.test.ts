@@ -10,8 +10,8 @@ import { lookAtJournal } from '../../../agent/doctor/journal.ts';
 import { readRecords } from '../../../agent/doctor/records.ts';
 import { checkProcesses } from '../../../agent/doctor/remains.ts';
 import { checkValues } from '../../../agent/doctor/values.ts';
-import { LocalAttemptFiles } from '../../../agent/executors/local/attemptFiles.ts';
-import { AttemptOutputFiles } from '../../../agent/executors/local/outputFile.ts';
+import { StudyFolders } from '../../../agent/executors/attempt/studyFolders.ts';
+import { AttemptOutputFiles } from '../../../agent/executors/attempt/outputFile.ts';
 import type { JournalEntry, StudyEvent } from '../../../agent/protocol/events.ts';
 import { createView, foldView, type StudyView } from '../../../agent/protocol/view.ts';
 import { openJournal } from '../../../agent/store/index.ts';
@@ -40,7 +40,7 @@ function viewOf([first, ...rest]: readonly JournalEntry[]): StudyView {
 
 function printed(text: string): { readonly output: AttemptOutputFiles } & Disposable {
   const dir = tempDir();
-  const files = new LocalAttemptFiles(dir.path);
+  const files = new StudyFolders(dir.path);
   const folder = files.attemptDir({ studyId: 's1', trial: 0, attempt: 1 });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'out.log'), text);
@@ -204,7 +204,7 @@ describe('facts', () => {
 
   test('processes are not judged by a journal that cannot be trusted', async () => {
     using dir = tempDir();
-    const findings = await checkProcesses(nodeProcesses, new LocalAttemptFiles(dir.path), () => null);
+    const findings = await checkProcesses(nodeProcesses, new StudyFolders(dir.path), () => null);
     expect(findings).toMatchObject([{ state: 'unknown' }]);
   });
 });

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { readAttemptRecord, recordLoss } from '../../../agent/executors/local/attemptRecord.ts';
+import { readAttemptRecord, recordLoss } from '../../../agent/executors/attempt/attemptRecord.ts';
 import { nodeSystem } from '../../../agent/system/node.ts';
 import { nodeFiles } from '../../../agent/system/nodeFiles.ts';
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { copyCheckpoint } from '../../../agent/executors/local/copyCheckpoint.ts';
+import { copyCheckpoint } from '../../../agent/executors/attempt/copyCheckpoint.ts';
 import { nodeSystem } from '../../../agent/system/node.ts';
 
 let dir = '';

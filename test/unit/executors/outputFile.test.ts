@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { LocalAttemptFiles } from '../../../agent/executors/local/attemptFiles.ts';
-import { AttemptOutputFiles } from '../../../agent/executors/local/outputFile.ts';
+import { StudyFolders } from '../../../agent/executors/attempt/studyFolders.ts';
+import { AttemptOutputFiles } from '../../../agent/executors/attempt/outputFile.ts';
 import { nodeFiles } from '../../../agent/system/nodeFiles.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'hpo-output-'));
@@ -21,9 +21,9 @@ it('AttemptOutputFiles reads both files of an attempt, and nothing of one that i
 });
 
 it('marks tell homes, studies and trials apart', () => {
-  const files = new LocalAttemptFiles('/a');
+  const files = new StudyFolders('/a');
   const mark = files.mark({ studyId: 's-1', trial: 1, attempt: 1 });
   expect(files.isMarkOfStudy(mark, 's-1')).toBe(true);
   expect(files.isMarkOfStudy(mark, 's')).toBe(false);
-  expect(new LocalAttemptFiles('/b').isMarkOfStudy(mark, 's-1')).toBe(false);
+  expect(new StudyFolders('/b').isMarkOfStudy(mark, 's-1')).toBe(false);
 });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Files } from '../../system/files.ts';
-import { unfinishedWork } from './launch.ts';
+import { unfinishedWork } from './studyFolders.ts';
 
 /**
  * Removes from an ended attempt's `work/` what was put there before its program began and was not touched since: copies of

@@ -4,8 +4,8 @@ import type { AttemptKey } from '../../protocol/study.ts';
 import type { Files } from '../../system/files.ts';
 import type { AttemptFiles } from '../executor.ts';
 
-/** Where the local executor keeps what belongs to attempts: `<home>/studies/<id>/trials/<number>/attempt-<n>/`. */
-export class LocalAttemptFiles implements AttemptFiles {
+/** Where executors of this machine keep what belongs to attempts: `<home>/studies/<id>/trials/<number>/attempt-<n>/`. */
+export class StudyFolders implements AttemptFiles {
   readonly #studiesDir: string;
   /** Tells the processes of one home from those of another on the same machine. */
   readonly #homeMark: string;
@@ -88,5 +88,8 @@ export function keyText({ studyId, trial, attempt }: AttemptKey): string {
 export function isStudyId(name: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name);
 }
+
+/** Begins the names of work folders that are being made; what an agent that was killed left of them is removed with the copies. */
+export const unfinishedWork = 'work-';
 
 const cleanedName = '.cleaned';
