@@ -7,6 +7,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  readlink,
   rename,
   rm,
   stat,
@@ -17,6 +18,7 @@ import {
 import { dirname, join, posix } from 'node:path';
 import { HpoError } from '../protocol/errors.ts';
 import { forEachLimited } from './forEachLimited.ts';
+import { completeFiles, fileMode, type MountPlan, planMounts } from './mountPlan.ts';
 import { selectFiles, type Excluded, type SelectOptions, type Selection, type SnapshotEntry } from './selectFiles.ts';
 import { decodeSource } from './source.ts';
 
@@ -47,6 +49,7 @@ export class SnapshotStore {
   readonly #dir: string;
   /** The few that running studies use; parsing one of 10,000 files for each attempt would cost more than the copy. */
   readonly #layouts = new Map<string, Promise<Layout>>();
+  readonly #completing = new Map<string, Promise<void>>();
 
   /** `dir` is made when it is first needed. */
   constructor(dir: string) {
@@ -91,13 +94,17 @@ export class SnapshotStore {
     return decodeSource(await readFile(join(this.#dir, hash, 'files', path)), path);
   }
 
-  /** Compares every stored file with its hash; throws an HpoError when one is damaged (a power cut, a curious user). */
+  /** Compares every stored file with its hash, and every stored link with its target; throws an HpoError when one is damaged (a power cut, a curious user). */
   async verify(hash: string): Promise<void> {
-    const { entries } = await this.#layout(hash);
-    const files = entries.filter((entry) => entry.type === 'file');
-    await forEachLimited(files, async ({ path, sha256: expected }) => {
-      const content = await readFile(join(this.#dir, hash, 'files', path)).catch(() => null);
-      if (content === null || sha256(content) !== expected) throw damaged(hash, path);
+    const { entries, version } = await this.#layout(hash);
+    await forEachLimited(entries, async (entry) => {
+      const place = join(this.#dir, hash, 'files', entry.path);
+      if (entry.type === 'file') {
+        const content = await readFile(place).catch(() => null);
+        if (content === null || sha256(content) !== entry.sha256) throw damaged(hash, entry.path);
+      } else if (entry.type === 'symlink' && version >= manifestVersion) {
+        if ((await readlink(place).catch(() => null)) !== entry.target) throw damaged(hash, entry.path);
+      }
     });
   }
 
@@ -134,6 +141,20 @@ export class SnapshotStore {
   }
 
   /**
+   * What containers mount in place of `materialize`. A snapshot that an earlier version stored is completed first. Throws an HpoError
+   * when what is linked is gone.
+   */
+  async mountPlan(hash: string): Promise<MountPlan> {
+    const { entries, version, folders } = await this.#layout(hash);
+    if (version < manifestVersion) {
+      const completing = this.#completing.get(hash) ?? this.#complete(hash, entries, folders);
+      this.#completing.set(hash, completing);
+      await completing.finally(() => this.#completing.delete(hash));
+    }
+    return await planMounts(join(this.#dir, hash, 'files'), entries);
+  }
+
+  /**
    * Removes the snapshots whose hash is not in the set, but for those taken in the last ten minutes: a study that is
    * about to begin may need them. What an earlier call left half removed is removed too.
    */
@@ -164,6 +185,16 @@ export class SnapshotStore {
     return layout;
   }
 
+  async #complete(hash: string, entries: readonly ManifestEntry[], folders: readonly string[]): Promise<void> {
+    await completeFiles(join(this.#dir, hash, 'files'), entries, folders);
+    const manifest = join(this.#dir, hash, 'manifest.json');
+    await rm(`${manifest}.new`, { force: true });
+    await writeFile(`${manifest}.new`, manifestText(hash, entries), { mode: 0o444 });
+    // In one step, since attempts of other studies may read it now.
+    await rename(`${manifest}.new`, manifest);
+    this.#layouts.delete(hash);
+  }
+
   async #store(hash: string, entries: readonly ManifestEntry[], contents: ReadonlyMap<string, Buffer>): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const temporary = await mkdtemp(join(this.#dir, '.taking-'));
@@ -173,9 +204,10 @@ export class SnapshotStore {
       await forEachLimited(entries, async (entry) => {
         const content = contents.get(entry.path);
         if (entry.type === 'file' && content !== undefined)
-          await writeFile(join(files, entry.path), content, { mode: entry.isExecutable ? 0o555 : 0o444 });
+          await writeFile(join(files, entry.path), content, { mode: fileMode(entry) });
       });
-      await writeFile(join(temporary, 'manifest.json'), JSON.stringify({ version: 1, hash, entries }), { mode: 0o444 });
+      await completeFiles(files, entries, foldersOf(entries));
+      await writeFile(join(temporary, 'manifest.json'), manifestText(hash, entries), { mode: 0o444 });
       await rename(temporary, join(this.#dir, hash));
     } catch (error) {
       await rm(temporary, { recursive: true, force: true });
@@ -198,7 +230,15 @@ type ManifestEntry =
   | Exclude<SnapshotEntry, { type: 'file' }>
   | (Extract<SnapshotEntry, { type: 'file' }> & { readonly sha256: string });
 
+/** From 2 on, the stored files hold what `completeFiles` adds. */
+const manifestVersion = 2;
+
+function manifestText(hash: string, entries: readonly ManifestEntry[]): string {
+  return JSON.stringify({ version: manifestVersion, hash, entries });
+}
+
 interface Layout {
+  readonly version: number;
   readonly entries: readonly ManifestEntry[];
   readonly byPath: ReadonlyMap<string, ManifestEntry>;
   /** Every folder, outer ones first. */
@@ -215,9 +255,9 @@ async function readLayout(dir: string, hash: string): Promise<Layout> {
   });
   // The shape is ours: written by `#store` alone, and checked against the hash.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const { entries } = JSON.parse(text) as { entries: ManifestEntry[] };
+  const { version, entries } = JSON.parse(text) as { version: number; entries: ManifestEntry[] };
   if (hashEntries(entries) !== hash) throw damaged(hash, 'manifest.json');
-  return { entries, byPath: new Map(entries.map((entry) => [entry.path, entry])), folders: foldersOf(entries) };
+  return { version, entries, byPath: new Map(entries.map((entry) => [entry.path, entry])), folders: foldersOf(entries) };
 }
 
 function damaged(hash: string, path: string): HpoError {
