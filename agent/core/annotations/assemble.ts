@@ -1,7 +1,7 @@
 import type { Diagnostic, Fidelity, MetricSource, Objective, ParamValue, Parameter, ScriptSpec } from '../../protocol/space.ts';
 import { conditionCycle, conditionNames, evaluate, hashSpec, parseCondition } from '../space/index.ts';
 import type { Directive } from './directive.ts';
-import { type SettingsName, withoutEffect } from './directiveKeys.ts';
+import { type DirectiveName, inContainers, type SettingsName, withoutEffect } from './directiveKeys.ts';
 import { type FaultCode, diagnose, replaceBy } from './faults.ts';
 import type { Range, Word } from './note.ts';
 import type { Declared, Part, PartParam } from './part.ts';
@@ -98,7 +98,7 @@ class Reports {
     range: { readonly start: number; readonly end: number },
     message: string,
     fix: Diagnostic['fix'] = null,
-    severity?: 'warning',
+    severity?: 'warning' | 'info',
   ): void {
     this.list.push(
       diagnose(
@@ -304,17 +304,27 @@ function warnOfBaseline(parts: readonly Part[], parameters: readonly Parameter[]
 
 /** Nobody should wait for patience, or count on a limit of cost, that is not kept. */
 function warnOfIdle(part: Part, directive: Directive, found: Reports): void {
-  const name = directive.type === 'settings' ? directive.name : directive.type;
-  const idle = withoutEffect[name] ?? [];
-  const warn = (range: Range, what: string): void =>
+  for (const [range, what] of namedIn(withoutEffect, directive))
     found.add(part, 'HPO-1141', range, `${what} is read but does nothing in this version; remove it`, null, 'warning');
-  if (idle === 'all') warn(directive, `@hpo.${name}`);
-  else if (directive.type === 'settings') {
-    for (const key of idle) {
-      const value = directive.values[key];
-      if (value !== undefined) warn(value, `${key} of @hpo.${name}`);
-    }
+  for (const [range, what] of namedIn(inContainers, directive)) {
+    const message = `${what} counts in containers (--on docker) and changes nothing for trials that are processes of this machine`;
+    found.add(part, 'HPO-1142', range, message, null, 'info');
   }
+}
+
+/** The directive, or those of its keys, that a table names; with the words for them. */
+function namedIn(
+  table: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>>,
+  directive: Directive,
+): readonly (readonly [Range, string])[] {
+  const name = directive.type === 'settings' ? directive.name : directive.type;
+  const keys = table[name] ?? [];
+  if (keys === 'all') return [[directive, `@hpo.${name}`]];
+  if (directive.type !== 'settings') return [];
+  return keys.flatMap((key) => {
+    const value = directive.values[key];
+    return value === undefined ? [] : [[value, `${key} of @hpo.${name}`] as const];
+  });
 }
 
 type PlacedDirective = readonly [Part, Directive];

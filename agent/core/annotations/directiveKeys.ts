@@ -80,9 +80,20 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
     cost: { description: 'Money, with its currency.', kind: { type: 'money' }, example: 'cost=15USD' },
   },
   resources: {
-    gpus: { description: 'GPUs of one trial.', kind: { type: 'amount', isZeroAllowed: true }, example: 'gpus=1' },
+    gpus: { description: 'GPUs of one trial, in a container.', kind: { type: 'amount', isZeroAllowed: true }, example: 'gpus=1' },
     cpus: { description: 'CPU cores of one trial.', kind: amount, example: 'cpus=4' },
-    memory: { description: 'Memory of one trial.', kind: { type: 'bytes' }, example: 'memory=24GB' },
+    memory: { description: 'Memory of one trial, in a container.', kind: { type: 'bytes' }, example: 'memory=24GB' },
+    network: {
+      description: 'Whether trials in containers reach the network (no).',
+      kind: { type: 'flag' },
+      example: 'network=yes',
+    },
+    shm: {
+      description: 'Shared memory of a container, as data loaders with workers need it (1GB).',
+      kind: { type: 'bytes' },
+      example: 'shm=4GB',
+    },
+    pids: { description: 'Most processes and threads of a container (4,096).', kind: count, example: 'pids=512' },
     spot: { description: 'Whether machines that can be taken away may be used.', kind: { type: 'flag' }, example: 'spot=yes' },
     output: { description: 'Bytes of output after which a trial is ended.', kind: { type: 'bytes' }, example: 'output=1GB' },
     metrics: {
@@ -134,6 +145,11 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
   image: {
     image: { description: 'Container image, or auto to make one.', kind: text, example: 'image=python:3.12' },
     dockerfile: { description: 'Dockerfile that makes the image.', kind: text, example: 'dockerfile=Dockerfile' },
+    packages: {
+      description: 'Packages of the system that the image gets besides, with commas.',
+      kind: text,
+      example: 'packages=libgl1,ffmpeg',
+    },
   },
 };
 
@@ -141,9 +157,14 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
 export const withoutEffect: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>> = {
   search: ['patience', 'grace'],
   budget: ['gpu_hours', 'cost'],
-  resources: ['gpus', 'memory', 'spot'],
+  resources: ['spot'],
   folds: 'all',
   seeds: 'all',
+};
+
+/** What counts where trials run in containers, and changes nothing for processes of the machine. */
+export const inContainers: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>> = {
+  resources: ['gpus', 'memory', 'network', 'shm', 'pids'],
   image: 'all',
   secret: 'all',
 };
@@ -169,15 +190,15 @@ export const directiveDescriptions = {
   metric: 'Where a metric is read from: stdout "REGEX", json PATH, csv PATH or tensorboard DIR.',
   search: 'How to search: trials, parallel, sampler, scheduler, seed.',
   budget: 'When to end: hours, trials, resource, cost.',
-  resources: 'What one trial needs: gpus, cpus, memory.',
+  resources: 'What one trial needs: gpus, cpus, memory, network.',
   retry: 'How often a trial is tried again, by what went wrong: error, memory, timeout, lost, preempted.',
   checkpoint: 'Where the script keeps its checkpoints.',
   folds: 'Cross-validation: each fold is a task.',
   seeds: 'Repetitions with other seeds.',
-  image: 'Container image.',
+  image: 'Container image: auto, its name, dockerfile=PATH, packages=….',
   data: 'Data that is mounted or linked, never copied: "./data -> /data ro".',
   include: 'Config files whose notes belong to the study.',
-  secret: 'Environment variable that a trial gets and that is never recorded.',
+  secret: 'Environment variable that a trial in a container gets, and that is never recorded.',
 } as const;
 
 export type DirectiveName = keyof typeof directiveDescriptions;

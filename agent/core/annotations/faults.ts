@@ -8,7 +8,7 @@ export interface Fault {
   readonly end: number;
   readonly message: string;
   readonly fix: Fix | null;
-  readonly severity?: 'warning';
+  readonly severity?: 'warning' | 'info';
 }
 
 export type FaultCode = keyof typeof annotationFaults;
@@ -153,6 +153,11 @@ export const annotationFaults = {
     title: 'Without effect in this version',
     explanation:
       'A directive or a key is read, but this version does not act on it. A warning: the study runs as if it were not there.',
+  },
+  'HPO-1142': {
+    title: 'In containers only',
+    explanation:
+      'A directive or a key counts where trials run in containers (--on docker): the image, secrets, gpus, memory, network, shm and pids. Trials that are processes of this machine have its programs, its network, its devices and the variables of the agent, and no limit of memory. Not said where a study runs in containers.',
   },
 } as const satisfies Record<string, { readonly title: string; readonly explanation: string }>;
 

@@ -17,7 +17,8 @@ describe.each(['README.md', 'media/annotations.md'])('%s', (document) => {
     .filter(({ text }) => !text.includes('"serve"'));
   it.each(annotated)('$language example: $text', ({ language, text }) => {
     const { spec, diagnostics } = language === 'python' ? parseScript(text, 'train.py') : parseHpoYml(text, 'hpo.yml');
-    expect(diagnostics).toEqual([]);
+    // An example of containers says by an info what counts in them only.
+    expect(diagnostics.filter(({ severity }) => severity !== 'info')).toEqual([]);
     expect(spec.objectives).toHaveLength(1);
     expect(spec.space.parameters.length).toBeGreaterThan(0);
   });

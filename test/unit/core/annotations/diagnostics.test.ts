@@ -224,6 +224,10 @@ const python: readonly Row[] = [
   ['HPO-1133', 'lr = 1  # @hpo int(1, 3) «when»', null],
   ['HPO-1141', '# @hpo.search trials=3 patience=«5»', null],
   ['HPO-1141', '# @hpo«.folds 5»', null],
+  ['HPO-1142', '# @hpo.resources cpus=2 memory=«24GB»', null],
+  ['HPO-1105', '# @hpo.resources network=«on»', '# @hpo.resources network=yes'],
+  ['HPO-1105', '# @hpo.resources shm=«2»', '# @hpo.resources shm=2GB'],
+  ['HPO-1105', '# @hpo.resources pids=«0»', null],
   ['HPO-1139', 'a = 3  # @hpo int(1, 4)\n# @hpo.where «a < 3»', null],
   ['HPO-1138', 'lr <- 0.1 # «@hpo» float(0, 1)', null, 'train.R'],
 ];
@@ -272,7 +276,9 @@ const settings: readonly Row[] = [
   ['HPO-1104', 'retry: {«losts»: 3}', 'retry: {lost: 3}'],
   ['HPO-1105', 'retry: {timeout: «-1»}', null],
   ['HPO-1141', 'resources: {spot: «yes»}', null],
-  ['HPO-1141', 'secrets: [«TOKEN»]', null],
+  ['HPO-1142', 'secrets: [«TOKEN»]', null],
+  ['HPO-1142', 'image: «auto»', null],
+  ['HPO-1142', 'resources: {network: «yes», cpus: 2}', null],
 ];
 
 describe('each fault has its code, its place and its fix', () => {
@@ -285,10 +291,14 @@ describe('each fault has its code, its place and its fix', () => {
   });
 });
 
+/** Of what is no error. */
+const severities: Readonly<Record<string, string>> = { 'HPO-1139': 'warning', 'HPO-1141': 'warning', 'HPO-1142': 'info' };
+
 function check(code: FaultCode, marked: string, fixed: string | null, diagnose: (text: string) => readonly Diagnostic[]): void {
   const text = marked.replace(/[«»]/g, '');
   // What does nothing yet is said beside a fault of it, and after it is mended.
-  const relevant = (source: string) => diagnose(source).filter((found) => found.code === code || found.code !== 'HPO-1141');
+  const relevant = (source: string) =>
+    diagnose(source).filter((found) => found.code === code || !['HPO-1141', 'HPO-1142'].includes(found.code));
   const diagnostics = relevant(text);
   expect(diagnostics.map((diagnostic) => `${diagnostic.code} ${diagnostic.message}`)).toEqual([expect.stringContaining(code)]);
   const [diagnostic] = diagnostics;
@@ -303,7 +313,7 @@ function check(code: FaultCode, marked: string, fixed: string | null, diagnose: 
       `${place(start)}-${place(end)}`,
     );
   }
-  expect(diagnostic.severity).toBe(['HPO-1139', 'HPO-1141'].includes(code) ? 'warning' : 'error');
+  expect(diagnostic.severity).toBe(severities[code] ?? 'error');
   const { fix } = diagnostic;
   const mended = fix === null ? null : text.slice(0, fix.start) + fix.text + text.slice(fix.end);
   expect(mended).toBe(fixed);

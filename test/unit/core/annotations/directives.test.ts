@@ -3,7 +3,8 @@ import { directiveDescriptions, directiveKeys, parseScript } from '../../../../a
 import type { ScriptSpec } from '../../../../agent/protocol/space.ts';
 
 /** Without the warnings about what does nothing yet. */
-const faultsOf = (text: string) => parseScript(text, 'a.py').diagnostics.filter(({ code }) => code !== 'HPO-1141');
+const faultsOf = (text: string) =>
+  parseScript(text, 'a.py').diagnostics.filter(({ code }) => !['HPO-1141', 'HPO-1142'].includes(code));
 
 describe('what a directive says', () => {
   test.each<readonly [string, Partial<ScriptSpec>]>([
@@ -73,11 +74,9 @@ describe('what a directive says', () => {
     ['budget hours=6 minutes=1 seconds=3 trials=3 resource=50', []],
     ['budget hours=6 gpu_hours=20 cost=15USD', ['gpu_hours', 'cost']],
     ['resources cpus=4 output=1GB', []],
-    ['resources gpus=1 cpus=4 memory=24GB spot=yes', ['gpus', 'memory', 'spot']],
+    ['resources cpus=4 spot=yes', ['spot']],
     ['folds 5 via arg(--fold)', ['@hpo.folds']],
     ['seeds n=3', ['@hpo.seeds']],
-    ['image auto', ['@hpo.image']],
-    ['secret TOKEN', ['@hpo.secret']],
     ['retry lost=5', []],
     ['checkpoint dir=ckpt/', []],
     ['data ./data -> /data ro', []],
@@ -89,6 +88,19 @@ describe('what a directive says', () => {
     const { diagnostics } = parseScript(`# @hpo.${directive}\n`, 'a.py');
     expect(diagnostics.map(({ code, severity }) => [code, severity])).toEqual(idle.map(() => ['HPO-1141', 'warning']));
     expect(diagnostics.map(({ message }) => message.split(' ')[0])).toEqual(idle);
+  });
+
+  test.each<readonly [directive: string, named: readonly string[]]>([
+    ['resources gpus=1 cpus=4 memory=24GB output=1GB', ['gpus', 'memory']],
+    ['resources network=yes shm=2GB pids=100', ['network', 'shm', 'pids']],
+    ['image auto', ['@hpo.image']],
+    ['image dockerfile=docker/Dockerfile packages=libgl1,ffmpeg', ['@hpo.image']],
+    ['secret TOKEN', ['@hpo.secret']],
+    ['resources cpus=4', []],
+  ])('@hpo.%s: what counts in containers only is said', (directive, named) => {
+    const { diagnostics } = parseScript(`# @hpo.${directive}\n`, 'a.py');
+    expect(diagnostics.map(({ code, severity }) => [code, severity])).toEqual(named.map(() => ['HPO-1142', 'info']));
+    expect(diagnostics.map(({ message }) => message.split(' ')[0])).toEqual(named);
   });
 
   test('directives stand anywhere, and in config files too', () => {
