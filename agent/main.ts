@@ -122,6 +122,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     socket,
     home,
     cacheDir: cacheFolder(),
+    dockerHost: process.env['HPO_DOCKER_HOST'] || null,
     requestStop: () => setTimeout(() => stop.resolve('asked to stop'), answerLeavesMs),
   });
   await using server = new AgentServer({ socket, token, service, log });

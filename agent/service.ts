@@ -21,6 +21,8 @@ export interface ServicePorts extends PreflightPorts {
   readonly output: AttemptOutput;
   readonly socket: string;
   readonly home: string;
+  /** See `AgentStatus.dockerHost`. */
+  readonly dockerHost: string | null;
   /** Asks the agent to end, after the answer is on its way. */
   readonly requestStop: () => void;
 }
@@ -74,8 +76,8 @@ export class AgentService implements Service {
   }
 
   #status(): AgentStatus {
-    const { socket, home, driver } = this.#ports;
-    return { pid: process.pid, version, socket, home, studies: driver.views().length };
+    const { socket, home, dockerHost, driver } = this.#ports;
+    return { pid: process.pid, version, socket, home, studies: driver.views().length, dockerHost };
   }
 
   async #create(request: TuneRequest, context: RequestContext): Promise<{ studyId: string }> {

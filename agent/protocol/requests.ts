@@ -152,6 +152,8 @@ export interface AgentStatus {
   readonly socket: string;
   readonly home: string;
   readonly studies: number;
+  /** Endpoint of the engine that its starter chose (`HPO_DOCKER_HOST`); null where the agent looks for one. */
+  readonly dockerHost: string | null;
 }
 
 /** The one map of requests: both ends derive their types from it. */
