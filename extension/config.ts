@@ -1,10 +1,18 @@
 import { workspace, type ConfigurationScope } from 'vscode';
 
+/** Where trials run. */
+export const backends = ['local', 'docker'] as const;
+export type Backend = (typeof backends)[number];
+
 /** The settings of `package.json`, typed; empty texts count as not set. */
 export interface Settings {
   readonly pythonPath: string | null;
   readonly nodePath: string | null;
   readonly home: string | null;
+  readonly backend: Backend;
+  /** Endpoint of the engine, such as `unix:///run/user/1000/docker.sock`. */
+  readonly dockerHost: string | null;
+  readonly dockerImage: string | null;
   /** Null where the user set none: the script and the agent decide. */
   readonly maxTrials: number | null;
   readonly parallelism: number | null;
@@ -20,6 +28,9 @@ export function settings(scope?: ConfigurationScope): Settings {
     pythonPath: text('pythonPath'),
     nodePath: text('nodePath'),
     home: text('home'),
+    backend: backends.find((backend) => backend === section.get('backend')) ?? 'local',
+    dockerHost: text('docker.host'),
+    dockerImage: text('docker.image'),
     maxTrials: count('maxTrials'),
     parallelism: count('parallelism'),
     codeLens: section.get<'file' | 'off'>('codeLens', 'file'),

@@ -1,5 +1,5 @@
 import { formatMetric, plural } from '../agent/protocol/format.ts';
-import type { MetricValue } from '../agent/protocol/study.ts';
+import type { MetricValue, StudySpec } from '../agent/protocol/study.ts';
 import { bestTrial, countTrials, type StudyView, type TrialView } from '../agent/protocol/view.ts';
 
 export function endedTrials(view: StudyView): number {
@@ -10,6 +10,12 @@ export function endedTrials(view: StudyView): number {
 /** The study's state in words: a study that paused itself is not one that its user paused. */
 export function stateText({ state, failure }: StudyView): string {
   return failure === null ? state : `${state} by itself`;
+}
+
+/** `Python 3.11.2: /usr/bin/python3 (project .venv)`; in containers their image, and what describes it. */
+export function environmentText({ environment: { interpreter, version, reason }, container }: StudySpec): string {
+  if (container === undefined) return `Python ${version}: ${interpreter} (${reason})`;
+  return `Docker image ${container.image.name} (${reason})`;
 }
 
 /** `3/20 · best 0.912`; the parts that are not known yet are left out. */

@@ -3,6 +3,7 @@ import { commands, Disposable, type ExtensionContext, languages, type LogOutputC
 import type { StudyCommand } from '../agent/protocol/requests.ts';
 import { AgentLink } from './client/agentLink.ts';
 import { StudyStore } from './client/studyStore.ts';
+import { chooseBackend } from './commands/chooseBackend.ts';
 import { chooseStudy, type StudyArgument } from './commands/chooseStudy.ts';
 import { insertBest } from './commands/insertBest.ts';
 import { parametersCommand } from './commands/parameters.ts';
@@ -58,12 +59,13 @@ function createServices(context: ExtensionContext, log: LogOutputChannel): Servi
   const version = String(context.extension.packageJSON.version);
   const link = new AgentLink(store, {
     connect: async (start) => {
-      const nodeSetting = settings().nodePath;
+      const { nodePath: nodeSetting, dockerHost } = settings();
       return await (await loadClient()).connect({
         home: await home(),
         agentMain,
         nodeSetting,
         version,
+        dockerHost,
         start: start && workspace.isTrusted,
       });
     },
@@ -91,6 +93,8 @@ function lens(services: Services): Disposable {
 function registerCommands(services: Services): readonly Disposable[] {
   return [
     commands.registerCommand('hpo.tune', async (target: Uri | undefined) => await tuneScript(services, target)),
+    commands.registerCommand('hpo.tuneInDocker', async (target: Uri | undefined) => await tuneScript(services, target, 'docker')),
+    commands.registerCommand('hpo.selectBackend', chooseBackend),
     commands.registerCommand(
       'hpo.insertBest',
       async (argument: StudyArgument, options?: { preview?: boolean }) => await insertBest(services, argument, options),

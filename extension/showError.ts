@@ -1,12 +1,13 @@
 import { commands, type LogOutputChannel, type Uri, window } from 'vscode';
+import type { Backend } from './config.ts';
 import { choosePython } from './commands/choosePython.ts';
 import { messageText } from './plainText.ts';
 
 /** What was to be done, for errors that can be mended on the spot. */
 export interface ErrorContext {
   readonly script: Uri;
-  /** Tries again, after the cause was mended. */
-  readonly again: () => Promise<unknown>;
+  /** Tries again, after the cause was mended; elsewhere, if a backend is named. */
+  readonly again: (backend?: Backend) => Promise<unknown>;
 }
 
 /** What and why, what next, and at most one button, which does the next thing. The stack stays in the output channel. */
@@ -31,13 +32,19 @@ export async function guarded<T>(log: LogOutputChannel, work: () => Promise<T>, 
 /** An HpoError by its shape: importing the class would load the decoders that stand beside it at activation. */
 function describe(error: unknown): { message: string; code: string } {
   if (error instanceof Error && 'code' in error && 'next' in error && typeof error.next === 'string') {
-    return { message: `${sentence(error.message)} ${sentence(error.next)} (${String(error.code)})`, code: String(error.code) };
+    const code = String(error.code);
+    return { message: `${sentence(error.message)} ${sentence(inEditor(error.next))} (${code})`, code };
   }
   const text = error instanceof Error ? error.message : String(error);
   return { message: `Something in HPO failed: ${sentence(text)} The log says more.`, code: '' };
 }
 
-function sentence(text: string): string {
+/** Here a button runs locally, and not an option of the command line. */
+export function inEditor(next: string): string {
+  return next.replace(': --on local', '');
+}
+
+export function sentence(text: string): string {
   const trimmed = text.trim();
   const capital = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;
@@ -50,8 +57,10 @@ interface Button {
 
 /** Codes whose next step is another interpreter: it does not start, there is none, none can be made for the manifest. */
 const pythonCodes: readonly string[] = ['HPO-2001', 'HPO-2002', 'HPO-2003', 'HPO-2004', 'HPO-2005'];
+/** Codes of an engine that is not there, does not run, refuses or says nothing. */
+const engineCodes = /^HPO-240[1-59]$/;
 /** Codes behind which the log has more to say: none at all, the agent's own start, the journal, a fault of ours. */
-const loggedCodes = /^(?:|HPO-5004|HPO-6\d\d\d|HPO-9\d\d\d)$/;
+const loggedCodes = /^(?:|HPO-240[78]|HPO-5004|HPO-6\d\d\d|HPO-9\d\d\d)$/;
 
 function buttonFor(code: string, context: ErrorContext | undefined): Button | null {
   if (code.startsWith('HPO-1'))
@@ -60,6 +69,8 @@ function buttonFor(code: string, context: ErrorContext | undefined): Button | nu
     const press = async (): Promise<unknown> => ((await choosePython(context.script)) ? await context.again() : undefined);
     return { title: 'Choose Python…', press };
   }
+  if (engineCodes.test(code) && context !== undefined)
+    return { title: 'Run Locally', press: async () => await context.again('local') };
   if (code === 'HPO-5005')
     return {
       title: 'Open Setting',

@@ -1,5 +1,13 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import { formatDistribution, formatDuration, formatNumber, formatValue, noValue as dash } from '../agent/protocol/format.ts';
+import {
+  formatBytes,
+  formatDistribution,
+  formatDuration,
+  formatNumber,
+  formatValue,
+  noValue as dash,
+} from '../agent/protocol/format.ts';
+import type { ContainerSettings } from '../agent/protocol/study.ts';
 import type { StudyView } from '../agent/protocol/view.ts';
 import { rungsOf } from './insight.ts';
 
@@ -42,7 +50,12 @@ export function studyRecord(view: StudyView): TemplateResult {
           ],
         ] as [string, string][])),
     ['Runs on', spec.executor],
-    ['Interpreter', `${spec.environment.interpreter} (${spec.environment.version}; ${spec.environment.reason})`],
+    ...(spec.container === undefined
+      ? ([['Interpreter', `${spec.environment.interpreter} (${spec.environment.version}; ${spec.environment.reason})`]] as [
+          string,
+          string,
+        ][])
+      : containerFacts(spec.environment.reason, spec.container)),
     ['Code snapshot', spec.snapshot],
     ['Search space', spec.spaceHash],
   ];
@@ -64,6 +77,28 @@ export function studyRecord(view: StudyView): TemplateResult {
     <h3>How it ran</h3>
     <dl class="facts record">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
   `;
+}
+
+/** What every attempt runs in, and how far it is shut off. */
+function containerFacts(reason: string, container: ContainerSettings): [string, string][] {
+  const { image, mounts, network, memoryBytes, shmBytes, pids, gpus, secrets } = container;
+  const limits = [
+    memoryBytes === null ? null : `${formatBytes(memoryBytes)} memory`,
+    `${formatBytes(shmBytes)} shared memory`,
+    `${formatNumber(pids)} processes`,
+    gpus === 0 ? null : `${formatNumber(gpus)} GPUs`,
+  ];
+  return [
+    ['Image', `${image.name} (${reason})`],
+    ['Image id', image.id],
+    ['Network', network ? 'yes' : 'none'],
+    ['Limits of a container', limits.filter((limit) => limit !== null).join(', ')],
+    ...mounts.map(({ source, target, readOnly }): [string, string] => [
+      'Mount',
+      `${source} at ${target}${readOnly ? '' : ', writable'}`,
+    ]),
+    ...(secrets.length === 0 ? [] : ([['Secrets', secrets.join(', ')]] as [string, string][])),
+  ];
 }
 
 function budgetText({ spec: { budget, fidelity } }: StudyView): string {

@@ -8,6 +8,8 @@ export interface ConnectRequest {
   readonly agentMain: string;
   readonly nodeSetting: string | null;
   readonly version: string;
+  /** Endpoint of the engine for an agent that has to be started; null: it looks for one. */
+  readonly dockerHost: string | null;
   /** Whether an agent may be started. */
   readonly start: boolean;
 }
@@ -18,7 +20,8 @@ export async function connect(request: ConnectRequest): Promise<AgentClient> {
   const common = { home, agentMain, client: 'vscode', version };
   if (!request.start) return await connectAgent({ ...common, node: process.execPath, start: false });
   const node = await findNode(request.nodeSetting, process.env, process.execPath);
-  return await connectAgent({ ...common, node: node.path, env: node.env });
+  const env = request.dockerHost === null ? node.env : { ...node.env, HPO_DOCKER_HOST: request.dockerHost };
+  return await connectAgent({ ...common, node: node.path, env });
 }
 
 export function agentHome(setting: string | null): string {

@@ -1,30 +1,23 @@
-import {
-  commands,
-  type Progress,
-  ProgressLocation,
-  type QuickPickItem,
-  type TextDocument,
-  type Uri,
-  window,
-  workspace,
-} from 'vscode';
-import { joinWithin, plural } from '../../agent/protocol/format.ts';
-import type { Preflight, PreflightQuestion, StudyPlan, TuneRequest } from '../../agent/protocol/requests.ts';
+import { commands, type Progress, ProgressLocation, type TextDocument, type Uri, window, workspace } from 'vscode';
+import { plural } from '../../agent/protocol/format.ts';
+import type { ContainerPreflight, Preflight, StudyPlan, TuneRequest } from '../../agent/protocol/requests.ts';
 import type { AgentClient } from '../../agent/client/index.ts';
-import { settings } from '../config.ts';
+import { type Backend, settings } from '../config.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
-import { pickPython } from './choosePython.ts';
+import { useDockerHost } from './dockerHost.ts';
 import { refuseFaults } from './goToFault.ts';
+import { askOutside } from './outsidePaths.ts';
 import { chosenPython } from './python.ts';
+import { ask } from './questions.ts';
 import { tunableDocument } from './tunableDocument.ts';
 import { labelText, messageText } from '../plainText.ts';
 
 /**
  * Tunes a script: looks at everything first, asks only for what is unknown, starts the study and shows it beside.
- * Returns the study's id; undefined when nothing was started.
+ * Returns the study's id; undefined when nothing was started. Without a backend it is the setting's.
  */
-export async function tuneScript(services: Services, target: Uri | undefined): Promise<string | undefined> {
+export async function tuneScript(services: Services, target: Uri | undefined, backend?: Backend): Promise<string | undefined> {
   const clicked = performance.now();
   const document = await tunableDocument(services, target);
   if (document === undefined || !(await isReady(services, document))) return undefined;
@@ -32,18 +25,22 @@ export async function tuneScript(services: Services, target: Uri | undefined): P
     const name = labelText(workspace.asRelativePath(document.uri));
     const request = await window.withProgress(
       { location: ProgressLocation.Window, title: `HPO: checking ${name}` },
-      async () => await firstRequest(services, document),
+      async () => await firstRequest(services, document, backend ?? settings(document).backend),
     );
+    if (request.executor === 'docker' && !(await useDockerHost(services))) return undefined;
     const answered = await answerQuestions(services, request, document);
     if (answered === undefined) return undefined;
-    const studyId = await create(services, answered.request, name);
+    const studyId = await create(services, answered, name);
     window.setStatusBarMessage(`HPO: tuning ${name}: ${planText(answered.preflight)}`, 10_000);
     const tookMs = Math.round(performance.now() - clicked);
     services.log.info(`study ${studyId} of ${name}, ${tookMs} ms after the command: ${planText(answered.preflight)}`);
     await services.panels.show(studyId);
     return studyId;
   };
-  return await guarded(services.log, work, { script: document.uri, again: async () => await tuneScript(services, document.uri) });
+  return await guarded(services.log, work, {
+    script: document.uri,
+    again: async (other) => await tuneScript(services, document.uri, other ?? backend),
+  });
 }
 
 async function isReady(services: Services, document: TextDocument): Promise<boolean> {
@@ -69,8 +66,8 @@ async function isReady(services: Services, document: TextDocument): Promise<bool
   return true;
 }
 
-async function firstRequest(services: Services, document: TextDocument): Promise<TuneRequest> {
-  const { maxTrials, parallelism } = settings(document);
+async function firstRequest(services: Services, document: TextDocument, backend: Backend): Promise<TuneRequest> {
+  const { maxTrials, parallelism, dockerImage } = settings(document);
   const spec = (await services.scripts.get(document))?.spec;
   const interpreter = await chosenPython(document.uri);
   // The script's own words win over the settings.
@@ -81,106 +78,49 @@ async function firstRequest(services: Services, document: TextDocument): Promise
     ...(interpreter === undefined ? {} : { interpreter }),
     ...(maxTrials === null || saysTrials ? {} : { trials: maxTrials }),
     ...(parallelism === null || saysParallel ? {} : { parallel: parallelism }),
+    ...(backend === 'local' ? {} : { executor: backend }),
+    ...(backend === 'local' || dockerImage === null || spec?.image != null ? {} : { image: dockerImage }),
   };
+}
+
+interface Answered {
+  readonly request: TuneRequest;
+  readonly preflight: Preflight;
 }
 
 /** Preflight until nothing is unknown; undefined when the user left a question open. */
-async function answerQuestions(
-  services: Services,
-  request: TuneRequest,
-  document: TextDocument,
-): Promise<{ request: TuneRequest; preflight: Preflight } | undefined> {
+async function answerQuestions(services: Services, first: TuneRequest, document: TextDocument): Promise<Answered | undefined> {
   const name = labelText(workspace.asRelativePath(document.uri));
-  const preflight = await window.withProgress({ location: ProgressLocation.Window, title: `HPO: checking ${name}` }, async () => {
-    return await (await services.link.client()).request('study/preflight', request);
-  });
-  // The agent also reads what the script imports and includes.
-  if (await refuseFaults(document.uri, preflight.diagnostics)) return undefined;
-  const [question] = preflight.questions;
-  if (question === undefined) return { request, preflight };
-  const answer = await ask(question, preflight, name);
-  return answer === undefined ? undefined : await answerQuestions(services, { ...request, ...answer }, document);
+  const accepted = new Set<string>();
+  for (let request = first; ; ) {
+    const preflight = await window.withProgress(
+      { location: ProgressLocation.Window, title: `HPO: checking ${name}` },
+      async () => {
+        return await (await services.link.client()).request('study/preflight', request);
+      },
+    );
+    // The agent also reads what the script imports and includes.
+    if (await refuseFaults(document.uri, preflight.diagnostics)) return undefined;
+    const options = { title: `Tune ${name}: ${planText(preflight)}`, ignoreFocusOut: true };
+    const [question] = preflight.questions;
+    if (question !== undefined) {
+      const answer = await ask(question, preflight, options);
+      if (answer === undefined) return undefined;
+      request = { ...request, ...answer };
+      continue;
+    }
+    const outside = preflight.container?.outside.filter(({ path }) => !accepted.has(path)) ?? [];
+    if (outside.length === 0) return { request, preflight };
+    if (!(await askOutside(services, document, outside, options))) return undefined;
+    // Asked once: the annotation may be there now, or is not wanted.
+    for (const { path } of outside) accepted.add(path);
+  }
 }
 
-async function ask(question: PreflightQuestion, preflight: Preflight, name: string): Promise<Partial<TuneRequest> | undefined> {
-  const options = { title: `Tune ${name}: ${planText(preflight)}`, ignoreFocusOut: true };
-  if (question.type === 'objective') return await askObjective(question.candidates, options);
-  return await askEnvironment(question.message, preflight, options);
-}
-
-type Candidate = Extract<PreflightQuestion, { type: 'objective' }>['candidates'][number];
-interface PickOptions {
-  readonly title: string;
-  readonly ignoreFocusOut: boolean;
-}
-
-async function askObjective(candidates: readonly Candidate[], options: PickOptions): Promise<Partial<TuneRequest> | undefined> {
-  const other = { label: '$(edit) Another metric…', metric: null, direction: null };
-  const items = candidates.map(({ metric, direction }) => ({
-    label: labelText(metric),
-    description: direction === null ? '' : `${direction}imize`,
-    metric,
-    direction,
-  }));
-  const picked = await window.showQuickPick([...items, other], {
-    ...options,
-    placeHolder: 'Which printed metric should become better?',
-  });
-  if (picked === undefined) return undefined;
-  const metric =
-    picked.metric ??
-    (
-      await window.showInputBox({
-        ...options,
-        prompt: 'Name of the metric as the script prints it, such as val_loss in val_loss=0.31',
-      })
-    )?.trim();
-  if (metric === undefined || metric === '') return undefined;
-  const direction = picked.direction ?? (await askDirection(metric, options));
-  return direction === undefined ? undefined : { objective: { metric, direction } };
-}
-
-async function askDirection(metric: string, options: PickOptions): Promise<'min' | 'max' | undefined> {
-  const items: readonly (QuickPickItem & { readonly direction: 'min' | 'max' })[] = [
-    { label: 'minimize', description: 'smaller is better: a loss, an error', direction: 'min' },
-    { label: 'maximize', description: 'larger is better: an accuracy, a score', direction: 'max' },
-  ];
-  return (await window.showQuickPick(items, { ...options, placeHolder: `Which ${metric} is better?` }))?.direction;
-}
-
-async function askEnvironment(
-  message: string,
-  preflight: Preflight,
-  options: PickOptions,
-): Promise<Partial<TuneRequest> | undefined> {
-  const { environment, manifest, missingPackages } = preflight;
-  const make = {
-    label: '$(add) Make an environment for this script',
-    description: labelText(`from ${manifest ?? ''}; made once and kept`),
-    answer: 'auto' as const,
-  };
-  const keep = {
-    label: '$(run) Use it as it is',
-    description: environment === null ? '' : labelText(`${environment.interpreter} (${environment.reason})`),
-    answer: 'current' as const,
-  };
-  const choose = { label: '$(folder-opened) Choose another Python…', description: '', answer: 'choose' as const };
-  const items = [...(manifest === null ? [] : [make]), ...(environment === null ? [] : [keep]), choose];
-  // Short enough for the line it stands in; the paths are in the rows below.
-  const placeHolder =
-    environment === null ? message : `This Python lacks ${joinWithin(missingPackages, missingLength)}: what to do?`;
-  const picked = await window.showQuickPick(items, { ...options, placeHolder });
-  if (picked === undefined) return undefined;
-  if (picked.answer !== 'choose') return { env: picked.answer };
-  const file = await pickPython();
-  return file === undefined ? undefined : { interpreter: { path: file.fsPath, reason: 'chosen in the editor' } };
-}
-
-const missingLength = 48;
-
-/** Starts the study. Making an environment takes a while, so its steps are shown where they are seen. */
-async function create(services: Services, request: TuneRequest, name: string): Promise<string> {
-  const location = request.env === 'auto' ? ProgressLocation.Notification : ProgressLocation.Window;
+/** Starts the study. Making an environment or an image takes a while, so its steps are shown where they are seen. */
+async function create(services: Services, { request, preflight }: Answered, name: string): Promise<string> {
+  const isLong = preflight.container === null ? request.env === 'auto' : preflight.container.isReady !== true;
+  const location = isLong ? ProgressLocation.Notification : ProgressLocation.Window;
   return await window.withProgress(
     { location, title: messageText(`HPO: starting ${name}`), cancellable: true },
     async (progress, cancellation) => {
@@ -202,10 +142,17 @@ function reportSteps(client: AgentClient, progress: Progress<{ message: string }
 }
 
 /** `20 trials, 2 at once, tpe with asha-promote; Python 3.11.2 (project .venv)`. */
-function planText({ plan, environment }: Preflight): string {
+function planText({ plan, environment, container }: Preflight): string {
   const trials = plan.trials === null ? 'until the budget is used' : plural(plan.trials, 'trial');
-  const python = environment === null ? '' : labelText(`; Python ${environment.version} (${environment.reason})`);
-  return `${trials}, ${plan.parallel} at once,${plan.batch === null ? '' : ` in batches of ${plan.batch},`} ${searchText(plan)}${python}`;
+  const python = environment === null ? '' : `; Python ${environment.version} (${environment.reason})`;
+  const where = labelText(container === null ? python : `; ${containerText(container)}`);
+  return `${trials}, ${plan.parallel} at once,${plan.batch === null ? '' : ` in batches of ${plan.batch},`} ${searchText(plan)}${where}`;
+}
+
+/** `in Docker: Python 3.11 from uv.lock beside train.py, image is ready`. */
+function containerText({ reason, isReady: isThere, isReproducible }: ContainerPreflight): string {
+  const image = isThere === null ? '' : isThere ? ', image is ready' : ', image will be made';
+  return `in Docker: ${reason}${image}${isReproducible ? '' : ', not reproducible'}`;
 }
 
 function searchText({ sampler, scheduler }: StudyPlan): string {

@@ -30,7 +30,7 @@ export class TuneLens extends Disposable implements CodeLensProvider {
       services.scripts.onDidChange(() => this.#changed.fire()),
       workspace.onDidGrantWorkspaceTrust(() => this.#changed.fire()),
       workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration('hpo.codeLens')) this.#changed.fire();
+        if (event.affectsConfiguration('hpo.codeLens') || event.affectsConfiguration('hpo.backend')) this.#changed.fire();
       }),
       new Disposable(() => {
         following[Symbol.dispose]();
@@ -64,7 +64,8 @@ export class TuneLens extends Disposable implements CodeLensProvider {
       return lens('Trust this workspace to tune', 'workbench.trust.manage', 'Nothing is run in a workspace that is not trusted');
     }
     const title = isTunable(document) ? '▶ Tune this script' : '▶ Tune the script that uses this';
-    return lens(title, 'hpo.tune', 'Search for better values of the annotated parameters', document.uri);
+    const place = settings(document).backend === 'docker' ? ' in Docker' : '';
+    return lens(`${title}${place}`, 'hpo.tune', 'Search for better values of the annotated parameters', document.uri);
   }
 }
 

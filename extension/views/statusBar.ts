@@ -2,7 +2,7 @@ import { Disposable, StatusBarAlignment, type StatusBarItem, ThemeColor, window 
 import { adviceOf } from '../../agent/protocol/failureAdvice.ts';
 import type { StudyView } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
-import { progressText, stateText } from '../format.ts';
+import { environmentText, progressText, stateText } from '../format.ts';
 import type { Services } from '../services.ts';
 import { printable } from '../../agent/protocol/printable.ts';
 
@@ -36,10 +36,9 @@ export class StudyStatus extends Disposable {
     if (view === undefined) return this.#item.hide();
     this.#item.text = `$(beaker) ${progressText(view)}${pauseIcon(view)}`;
     this.#item.backgroundColor = view.failure === null ? undefined : new ThemeColor('statusBarItem.warningBackground');
-    const { version, interpreter, reason } = view.spec.environment;
     const advice = view.failure === null ? '' : `\n${adviceOf(view.failure)}`;
     this.#item.tooltip = printable(
-      `${view.spec.name}: ${view.message === '' ? view.state : view.message}${advice}\nPython ${version}: ${interpreter} (${reason})`,
+      `${view.spec.name}: ${view.message === '' ? view.state : view.message}${advice}\n${environmentText(view.spec)}`,
     );
     this.#item.accessibilityInformation = {
       label: `HPO study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')} trials`,

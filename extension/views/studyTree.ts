@@ -15,7 +15,7 @@ import { adviceOf } from '../../agent/protocol/failureAdvice.ts';
 import type { TrialState } from '../../agent/protocol/study.ts';
 import { countTrials, type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
-import { currentValue, progressText, stateText } from '../format.ts';
+import { currentValue, environmentText, progressText, stateText } from '../format.ts';
 import type { Services } from '../services.ts';
 import { nodeId, type StudyNode, type TrialGroup, trialGroups, trialsOf } from './studyNodes.ts';
 import { printable, printableLine } from '../../agent/protocol/printable.ts';
@@ -133,21 +133,21 @@ function drawNode(view: StudyView, node: StudyNode): TreeItem {
 
 function drawStudy(view: StudyView): TreeItem {
   const item = new TreeItem(printableLine(view.spec.name));
-  item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${stateText(view)}`}`;
+  const isInDocker = view.spec.executor === 'docker';
+  item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${stateText(view)}`}${isInDocker ? ' · Docker' : ''}`;
   item.iconPath = studyIcon(view);
   const hasFailed = view.trials.some(({ state }) => state === 'failed');
   item.contextValue = `study.${view.state}${hasFailed ? '.failed' : ''}${view.incumbent === null ? '' : '.best'}`;
   const started = new Date(view.createdAt).toLocaleString();
   const objectives = view.spec.objectives.map(({ metric, direction }) => `${metric} ${direction}`).join(', ');
-  const { interpreter, version, reason } = view.spec.environment;
   item.tooltip = new MarkdownString()
     .appendText(
       printable(`${view.spec.script ?? view.spec.name}: ${view.state}${view.message === '' ? '' : ` (${view.message})`}`),
     )
     .appendText(view.failure === null ? '' : printable(`\n${adviceOf(view.failure)}`))
-    .appendText(printable(`\nStarted ${started}\nObjective: ${objectives}\nPython ${version}: ${interpreter} (${reason})`));
+    .appendText(printable(`\nStarted ${started}\nObjective: ${objectives}\n${environmentText(view.spec)}`));
   item.accessibilityInformation = {
-    label: `Study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')}`,
+    label: `Study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')}${isInDocker ? ', in Docker' : ''}`,
   };
   return item;
 }

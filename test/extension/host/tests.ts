@@ -7,6 +7,8 @@ import type { Api } from '../../../extension/main.ts';
 const extensionId = 'hpo-tuner.hpo';
 const ownCommands = [
   'tune',
+  'tuneInDocker',
+  'selectBackend',
   'insertBest',
   'showPanel',
   'showParameters',

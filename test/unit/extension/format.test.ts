@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countedFailures, currentValue, progressText, stateText } from '../../../extension/format.ts';
+import { countedFailures, currentValue, environmentText, progressText, stateText } from '../../../extension/format.ts';
 import { scene, type SceneName } from '../../support/views.ts';
 
 test.each<[SceneName, string]>([
@@ -28,4 +28,16 @@ test('the value of a trial is its final one, else the last report, else none', (
   expect(ended && currentValue(view, ended)).toBe(ended?.values['val_accuracy']);
   expect(running && currentValue(view, running)).toBe(running?.curve.at(-1)?.values['val_accuracy']);
   expect(scene('waiting').trials.map((trial) => currentValue(view, trial))).toContain(null);
+});
+
+test('what trials run in is the interpreter, or the image of their containers, each with its reason', () => {
+  const { spec } = scene('running');
+  const environment = { interpreter: '/p/.venv/bin/python', version: '3.12.1', reason: 'project .venv' };
+  expect(environmentText({ ...spec, environment })).toBe('Python 3.12.1: /p/.venv/bin/python (project .venv)');
+  const image = { name: 'hpo-env:5c1d', id: 'sha256:9f', recipe: '5c1d' };
+  const limits = { memoryBytes: null, shmBytes: 1, pids: 1, gpus: 0, network: false, mounts: [], secrets: [] };
+  const made = { interpreter: 'python', version: '3.12', reason: 'uv.lock beside train.py' };
+  expect(environmentText({ ...spec, environment: made, container: { image, ...limits } })).toBe(
+    'Docker image hpo-env:5c1d (uv.lock beside train.py)',
+  );
 });

@@ -1,0 +1,46 @@
+import { window } from 'vscode';
+import { formatBytes } from '../../agent/protocol/format.ts';
+import type { PreflightQuestion, TuneRequest } from '../../agent/protocol/requests.ts';
+import { labelText, messageText } from '../plainText.ts';
+import { inEditor, sentence } from '../showError.ts';
+import type { PickOptions } from './questions.ts';
+
+type Question<T extends PreflightQuestion['type']> = Extract<PreflightQuestion, { type: T }>;
+
+/** Which of the three it is (no engine, not running, permission denied), what to do about it, and the way around it. */
+export async function askEngine({ code, message, next }: Question<'engine'>): Promise<Partial<TuneRequest> | undefined> {
+  const [local, again] = ['Run Locally', 'Try Again'];
+  const text = `${sentence(message)} ${sentence(inEditor(next))} (${code})`;
+  const chosen = await window.showErrorMessage(messageText(text), local, again);
+  if (chosen === undefined) return undefined;
+  return chosen === local ? { executor: 'local' } : {};
+}
+
+export async function askDevcontainer(message: string, options: PickOptions): Promise<Partial<TuneRequest> | undefined> {
+  const items = [
+    { label: '$(package) Use the devcontainer', description: 'only for a project you trust', answer: { image: 'devcontainer' } },
+    { label: '$(edit) Another image…', description: 'by its name', answer: null },
+    { label: '$(run) Run locally', description: 'as processes of this machine', answer: { executor: 'local' } },
+  ] as const;
+  const picked = await window.showQuickPick(items, { ...options, placeHolder: labelText(message) });
+  return picked?.answer === null ? await askImage(options) : picked?.answer;
+}
+
+async function askImage(options: PickOptions): Promise<Partial<TuneRequest> | undefined> {
+  const image = await window.showInputBox({ ...options, prompt: 'Name of the image, such as python:3.12-slim' });
+  return image === undefined || image.trim() === '' ? undefined : { image: image.trim() };
+}
+
+export async function askSize(
+  { bytes, message }: Question<'size'>,
+  options: PickOptions,
+): Promise<Partial<TuneRequest> | undefined> {
+  const store = { label: `$(save) Store all ${formatBytes(bytes)}`, description: 'once; the trials share it', isAgreed: true };
+  const leave = {
+    label: '$(close) Do not start',
+    description: 'leave files out by .hpoignore, or link data by @hpo.data',
+    isAgreed: false,
+  };
+  const picked = await window.showQuickPick([store, leave], { ...options, placeHolder: labelText(message) });
+  return picked?.isAgreed === true ? { allowLarge: true } : undefined;
+}
