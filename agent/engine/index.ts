@@ -1,0 +1,1 @@
+export { connectEngine, type ConnectOptions, engineOnDemand } from './connectEngine.ts';
