@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startEngine } from './dockerEngine.mjs';
 import { environment, root } from './setup.mjs';
 import { installSystemPackages, MissingPrecondition } from './systemPackages.mjs';
 import { installVscodeServer } from './vscodeServer.mjs';
@@ -31,13 +32,14 @@ const suites = {
   simulation: vitest('simulation'),
   mutation: vitest('mutation'),
   integration: { ...vitest('integration'), needs: [virtualEnvironments, browser, clockFaults] },
+  docker: { ...vitest('docker'), needs: [virtualEnvironments, containerEngine] },
   extension: { ...vitest('extension', 'test/extension/vitest.config.ts'), needs: [virtualEnvironments, browser] },
 };
 
 const chosen = process.argv.slice(2);
 const isChosen = (name) => chosen.length === 0 || chosen.includes(name);
 for (const [name, command] of Object.entries(gates)) if (isChosen(name)) runGate(name, command);
-for (const [name, suite] of Object.entries(suites)) if (isChosen(name)) runSuite(name, suite);
+for (const [name, suite] of Object.entries(suites)) if (isChosen(name)) await runSuite(name, suite);
 rmSync(temporary, { recursive: true, force: true });
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;
@@ -53,9 +55,12 @@ function runGate(name, [command, ...args]) {
   console.log(`not ok  ${name}\n${`${stdout}${stderr}`.trimEnd().slice(-8000)}`);
 }
 
-function runSuite(name, { project, config, needs = [] }) {
-  const missing = needs.map((need) => need()).find((reason) => reason !== null);
-  if (missing !== undefined) {
+async function runSuite(name, { project, config, needs = [] }) {
+  // What a need makes for the suite alone; undone after it.
+  await using made = new AsyncDisposableStack();
+  let missing = null;
+  for (const need of needs) missing ??= await need(made);
+  if (missing !== null) {
     total[isCi ? 'failed' : 'skipped']++;
     console.log(`${isCi ? 'not ok ' : 'skipped'} ${name}: ${missing}`);
     return;
@@ -111,6 +116,19 @@ function virtualEnvironments() {
   });
 }
 
+/** Null when a container engine answers, which DOCKER_HOST then names for the suite, else why there is none. */
+function containerEngine(made) {
+  return reasonOf(async () => {
+    const engine = made.use(await startEngine(step));
+    const before = process.env.DOCKER_HOST;
+    process.env.DOCKER_HOST = engine.host;
+    made.defer(() => {
+      if (before === undefined) delete process.env.DOCKER_HOST;
+      else process.env.DOCKER_HOST = before;
+    });
+  });
+}
+
 /** Never in the way: the one test that throws the clock about says by itself what it lacks. */
 function clockFaults() {
   try {
@@ -122,9 +140,9 @@ function clockFaults() {
   return null;
 }
 
-function reasonOf(prepare) {
+async function reasonOf(prepare) {
   try {
-    prepare();
+    await prepare();
     return null;
   } catch (error) {
     if (error instanceof MissingPrecondition) return error.message;

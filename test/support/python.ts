@@ -3,10 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { cacheDir } from './cache.ts';
+import { exclusive } from './exclusive.ts';
 
 const run = promisify(execFile);
 
@@ -48,19 +47,5 @@ async function createVenv(base: string, dir: string): Promise<void> {
     await rm(dir, { recursive: true, force: true });
     const hint = 'On Debian and Ubuntu: apt-get install python3-venv.';
     throw new Error(`${base} could not make a virtual environment at ${dir}. ${hint}`, { cause });
-  }
-}
-
-/** Waits until no other process holds the lock file; an SQLite transaction, so the kernel frees it when a process dies. */
-async function exclusive(path: string): Promise<AsyncDisposable> {
-  const db = new DatabaseSync(path, { timeout: 0 });
-  for (;;) {
-    try {
-      db.exec('BEGIN EXCLUSIVE');
-      return { [Symbol.asyncDispose]: () => Promise.resolve(db.close()) };
-    } catch (error) {
-      if (!(error instanceof Error && /locked/.test(error.message))) throw error;
-      await sleep(200);
-    }
   }
 }

@@ -1,0 +1,3 @@
+export declare function startEngine(
+  log?: (step: string) => void,
+): Promise<AsyncDisposable & { readonly host: string; readonly isOwn: boolean }>;
