@@ -33,6 +33,8 @@ export class Driver implements AsyncDisposable {
   readonly #saver: StudySaver;
   readonly #cleanups = new Set<Promise<void>>();
   readonly #retries = new Set<Disposable>();
+  /** Stored code of studies that were deleted, by when they were created. */
+  readonly #released = new Map<string, number>();
   #capacity = 1;
 
   constructor(ports: DriverPorts) {
@@ -239,6 +241,8 @@ export class Driver implements AsyncDisposable {
     const { studyId, executor } = study;
     this.#turns.studies.delete(studyId);
     this.#saver.forget(studyId);
+    const { spec, createdAt } = study.state.view;
+    this.#released.set(spec.snapshot, Math.max(createdAt, this.#released.get(spec.snapshot) ?? 0));
     // A start that is under way would come after the cleaning.
     void this.#cleanUp(executor, studyId, true, Promise.all([study.cleanup, this.#attempts.forget(studyId)]));
     this.#turns.wakeAll();
@@ -259,7 +263,9 @@ export class Driver implements AsyncDisposable {
       })
       .finally(() => {
         this.#cleanups.delete(cleanup);
-        if (removeFiles && !this.#turns.isClosed) this.#prune();
+        if (!removeFiles || this.#turns.isClosed) return;
+        this.#prune();
+        this.#ports.onForgotten?.();
       });
     this.#cleanups.add(cleanup);
     return cleanup;
@@ -277,8 +283,10 @@ export class Driver implements AsyncDisposable {
   /** Removes stored code to which no study refers any more. */
   #prune(): void {
     const keep = new Set([...this.#turns.studies.values()].map(({ state }) => state.view.spec.snapshot));
+    const released = new Map(this.#released);
+    this.#released.clear();
     const pruning = this.#ports.snapshots
-      .prune(keep)
+      .prune(keep, released)
       .catch((error: unknown) => this.#ports.log.error('could not remove stored code', { error: messageOf(error) }))
       .finally(() => this.#cleanups.delete(pruning));
     this.#cleanups.add(pruning);

@@ -42,8 +42,11 @@ export interface AttemptOutput {
 /** The stored code of a study. */
 export interface SnapshotReader {
   readText(hash: string, path: string): Promise<string>;
-  /** Removes what is stored under other hashes, but for what was stored only just now. */
-  prune(keep: ReadonlySet<string>): Promise<void>;
+  /**
+   * Removes what is stored under other hashes, but for what was stored only just now; of that too what studies had that are
+   * deleted, by when they were created, unless it was stored again since.
+   */
+  prune(keep: ReadonlySet<string>, released: ReadonlyMap<string, number>): Promise<void>;
 }
 
 export interface Log {
@@ -76,6 +79,8 @@ export interface DriverPorts {
   readonly log: Log;
   /** Null: proposals are computed in the driver's own thread, however long they take. */
   readonly proposer: StartProposer | null;
+  /** Told when a deleted study has left nothing behind in its executor. */
+  readonly onForgotten?: () => void;
   /** The executors, made once with the driver as their listener. */
   readonly executors: (listener: ExecutorListener) => ReadonlyMap<ExecutorName, Executor>;
 }

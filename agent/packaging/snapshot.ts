@@ -156,14 +156,17 @@ export class SnapshotStore {
 
   /**
    * Removes the snapshots whose hash is not in the set, but for those taken in the last ten minutes: a study that is
-   * about to begin may need them. What an earlier call left half removed is removed too.
+   * about to begin may need them. `released` are those of studies that are no more, with when these began (milliseconds since the
+   * epoch): they go at once unless they were taken again since. What an earlier call left half removed is removed too.
    */
-  async prune(keep: ReadonlySet<string>): Promise<void> {
+  async prune(keep: ReadonlySet<string>, released: ReadonlyMap<string, number> = new Map()): Promise<void> {
     for (const name of await readdir(this.#dir).catch(() => [])) {
       if (name.startsWith(removingPrefix)) await rm(join(this.#dir, name), { recursive: true, force: true });
       if (!isHash(name) || keep.has(name)) continue;
       const stats = await stat(join(this.#dir, name)).catch(() => null);
-      if (stats === null || Date.now() - stats.mtimeMs < unclaimedMs) continue;
+      if (stats === null) continue;
+      const isClaimed = stats.mtimeMs > (released.get(name) ?? 0) && Date.now() - stats.mtimeMs < unclaimedMs;
+      if (isClaimed) continue;
       this.#layouts.delete(name);
       // In one step, so that nobody finds half a snapshot.
       const removing = join(this.#dir, `${removingPrefix}${name}`);
@@ -173,6 +176,23 @@ export class SnapshotStore {
       );
       if (isOurs) await rm(removing, { recursive: true, force: true });
     }
+  }
+
+  /** Those that `prune` would remove by now, with the bytes of their files. */
+  async unused(keep: ReadonlySet<string>): Promise<readonly { readonly hash: string; readonly bytes: number }[]> {
+    const unused: { hash: string; bytes: number }[] = [];
+    for (const hash of await readdir(this.#dir).catch(() => [])) {
+      if (!isHash(hash) || keep.has(hash)) continue;
+      const stats = await stat(join(this.#dir, hash)).catch(() => null);
+      if (stats === null || Date.now() - stats.mtimeMs < unclaimedMs) continue;
+      // One that cannot be read goes as well.
+      const entries = await this.#layout(hash).then(
+        (layout) => layout.entries,
+        () => [],
+      );
+      unused.push({ hash, bytes: entries.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.bytes : 0), 0) });
+    }
+    return unused;
   }
 
   #layout(hash: string): Promise<Layout> {

@@ -334,6 +334,32 @@ describe('the store', () => {
     await store.verify(old);
   });
 
+  it('removes at once what a deleted study had, unless it was taken again since, and says what would go', async () => {
+    using project = new ProjectFixture(script);
+    const store = new SnapshotStore(project.storeDir);
+    const hashes: string[] = [];
+    for (const value of ['1', '22', '333']) {
+      project.write({ 'train.py': value });
+      hashes.push((await store.take(options(project))).hash);
+    }
+    const [deleted = '', again = '', shared = ''] = hashes;
+    expect(await store.unused(new Set())).toEqual([]);
+    const began = (hash: string): number => statSync(join(project.storeDir, hash)).mtimeMs;
+    const released = new Map([
+      [deleted, began(deleted)],
+      [again, began(again) - 1],
+      [shared, began(shared)],
+    ]);
+    await store.prune(new Set([shared]), released);
+    expect(readdirSync(project.storeDir).sort()).toEqual([again, shared].sort());
+    const anHourAgo = new Date(Date.now() - 3_600_000);
+    for (const hash of [again, shared]) utimesSync(join(project.storeDir, hash), anHourAgo, anHourAgo);
+    const unused = await store.unused(new Set([shared]));
+    expect(unused).toEqual([{ hash: again, bytes: expect.any(Number) }]);
+    // One of the files has two bytes where another project's had one.
+    expect((await store.unused(new Set([again])))[0]?.bytes).toBe((unused[0]?.bytes ?? 0) + 1);
+  });
+
   it('links data from outside where the annotation says so', async () => {
     using project = new ProjectFixture(script);
     mkdirSync(join(project.base, 'lake'));
