@@ -8,13 +8,32 @@ import { systemError } from './disk.ts';
 import type { Machine } from './machine.ts';
 
 /** What befalls an agent at one of its calls. */
-export type Fault = 'kill before' | 'kill after' | 'EIO' | 'EIO after' | 'ENOSPC' | 'short write';
+export type Fault = 'kill before' | 'kill after' | 'EIO' | 'EIO after' | 'ENOSPC' | 'short write' | RequestFault;
+
+/** What befalls a request to another program: `done` where it took effect all the same. */
+export const requestFaults = ['refused', 'broken off, done', 'no answer', 'no answer, done', 'slow'] as const;
+export type RequestFault = (typeof requestFaults)[number];
 
 /** Where a fault may come: every call over the seam, by name, and every named place. */
-export type Place = `${'files' | 'processes'}.${string}` | FailpointName;
+export type Place = `${'files' | 'processes' | 'engine'}.${string}` | FailpointName;
+
+/** A request to another program of the machine. */
+export interface Request<T> {
+  /** Who asks waits no longer, in ms. */
+  readonly limitMs: number;
+  /** What the other program does with it, and at some time answers, or never. */
+  readonly serve: (answer: { readonly resolve: (value: T) => void; readonly reject: (error: Error) => void }) => void;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+  readonly noAnswer: () => Error;
+  readonly refused: (why: string) => Error;
+}
 
 /** Decides about each call; null for none. */
 export type FaultPlan = (place: Place) => Fault | null;
+
+/** What is slow takes at most twice as long, in ms. */
+const longestMs = 60_000;
 
 /** Stops the code of an agent that has been killed; no agent sees it. */
 export class Killed extends Error {}
@@ -86,7 +105,7 @@ export class AgentProcess {
   /** A call of the kernel that takes a while. `part` is what a killed or failing call may have done. */
   call<T>(place: Place, work: () => T, part: (() => void) | null = null): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    this.#later(this.#latencyMs(), () => {
+    this.later(this.#latencyMs(), () => {
       const fault = this.#faults(place);
       if (fault === 'kill before') {
         try {
@@ -112,7 +131,38 @@ export class AgentProcess {
     return promise;
   }
 
-  #later(ms: number, act: () => void): Disposable {
+  /**
+   * Sends a request to another program: what is under way takes effect there whatever becomes of this agent, at once or when that
+   * program comes to it.
+   */
+  ask<T>(place: Place, { limitMs, serve, resolve, reject, noAnswer, refused }: Request<T>): void {
+    this.later(this.#latencyMs(), () => {
+      const fault = this.#faults(place);
+      if (fault === 'kill before') return this.die(`killed before ${place}`);
+      const limit = this.later(limitMs, () => reject(noAnswer()));
+      /** The answer is on its way; a frozen agent finds it when it goes on. */
+      const answer = (act: () => void): void =>
+        void this.#machine.timeline.after(this.#latencyMs(), () => {
+          if (fault === 'kill after') return this.die(`killed after ${place}`);
+          this.deliver(() => {
+            limit[Symbol.dispose]();
+            if (fault === 'broken off, done') reject(noAnswer());
+            else act();
+          });
+        });
+      if (fault === 'refused') return answer(() => reject(refused(`injected at ${place}`)));
+      if (fault === 'no answer') return;
+      this.#machine.timeline.after(fault === 'slow' ? this.#latency.next() * 2 * Math.min(limitMs, longestMs) : 0, () =>
+        serve({
+          resolve: (value) => fault === 'no answer, done' || answer(() => resolve(value)),
+          reject: (error) => fault === 'no answer, done' || answer(() => reject(error)),
+        }),
+      );
+    });
+  }
+
+  /** Calls `act` in the agent, unless it is dead by then. */
+  later(ms: number, act: () => void): Disposable {
     if (this.#isDead) return { [Symbol.dispose]: () => {} };
     let isDisposed = false;
     const timer = this.#machine.timeline.after(ms, () => this.deliver(() => void (isDisposed || act())));
@@ -135,8 +185,8 @@ export class AgentProcess {
     return {
       now: () => this.#machine.wallTime(),
       monotonic: () => timeline.now,
-      after: (ms, act) => this.#later(ms, act),
-      soon: (act) => this.#later(0, act),
+      after: (ms, act) => this.later(ms, act),
+      soon: (act) => this.later(0, act),
     };
   }
 
@@ -181,7 +231,7 @@ export class AgentProcess {
         const listener = disk.watch(folder, () => {
           const chance = this.#latency.next();
           // Late, or not at all.
-          if (chance < 0.8 && !ignored.includes(folder)) this.#later(chance < 0.7 ? 1 : 60, tell);
+          if (chance < 0.8 && !ignored.includes(folder)) this.later(chance < 0.7 ? 1 : 60, tell);
         });
         const sizeNow = (): number => polled.reduce((sum, name) => sum + (disk.stat(`${folder}/${name}`)?.size ?? 0), 0);
         return {
@@ -225,7 +275,7 @@ export class AgentProcess {
           const process = this.#machine.start(options, (code) => {
             child.exitCode = code > 128 ? null : code;
             child.hasExited = true;
-            this.#later(0.1, options.onExit);
+            this.later(0.1, options.onExit);
           });
           child.pid = process.pid;
           return child;

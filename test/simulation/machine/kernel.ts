@@ -23,9 +23,11 @@ export interface Process {
   onEnd: ((code: number) => void) | null;
 }
 
-/** The process table. Signals take effect at once. */
+/** The process table, of the machine or of a container on it. Signals take effect at once. */
 export class Kernel {
-  readonly #timeline: Timeline;
+  readonly #timeline: Pick<Timeline, 'now'>;
+  /** The machine's own, where this is a container's: process ids are apart, the boot is the same. */
+  readonly #host: Kernel | null;
   readonly #processes = new Map<number, Process>();
   #nextPid = 0;
   #boot = 1;
@@ -34,12 +36,18 @@ export class Kernel {
   /** Hears of every process that begins. */
   onSpawn: ((process: Process) => void) | null = null;
 
-  constructor(timeline: Timeline) {
+  constructor(timeline: Pick<Timeline, 'now'>, host: Kernel | null = null) {
     this.#timeline = timeline;
+    this.#host = host;
   }
 
   get boot(): string {
-    return `boot-${this.#boot}`;
+    return this.#host?.boot ?? `boot-${this.#boot}`;
+  }
+
+  /** Processes that ever began. */
+  get nStarted(): number {
+    return this.#nStarted;
   }
 
   /** As they are now. */
@@ -96,6 +104,11 @@ export class Kernel {
 
   isAlive({ pid, ticks, boot }: ProcessIdentity): boolean {
     return boot === this.boot && this.#processes.get(pid)?.ticks === ticks;
+  }
+
+  /** All that is left ends, by a kill. */
+  endAll(): void {
+    for (const process of this.processes) this.end(process, 128 + 9);
   }
 
   /** Everything ends without a word, and the next boot begins. */

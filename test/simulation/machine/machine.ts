@@ -3,6 +3,8 @@ import { HpoError } from '../../../agent/protocol/errors.ts';
 import type { SpawnOptions } from '../../../agent/system/processes.ts';
 import { AgentProcess, type FaultPlan } from './agentProcess.ts';
 import { Disk, systemError } from './disk.ts';
+import { SimulatedEngine } from './engine/client.ts';
+import { EngineDaemon } from './engine/daemon.ts';
 import { Kernel, type Process } from './kernel.ts';
 import type { Program } from './program.ts';
 import { runShim } from './shim.ts';
@@ -25,6 +27,8 @@ export class Machine {
     () => this.wallTime(),
   );
   readonly kernel: Kernel = new Kernel(this.timeline);
+  /** The container engine on it. */
+  readonly engine: EngineDaemon;
   readonly #options: MachineOptions;
   readonly #rng: Rng;
   readonly #locks = new Map<string, AgentProcess>();
@@ -34,6 +38,11 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.#options = options;
     this.#rng = createRng(options.seed, 0x6d61);
+    const { timeline, disk, kernel } = this;
+    const rng = createRng(options.seed, 0x656e);
+    const wallTime = (): number => this.wallTime();
+    const stepMs = (): number => 0.2 + 3 * rng.next();
+    this.engine = new EngineDaemon({ timeline, disk, kernel, wallTime, program: options.program, stepMs }, rng);
   }
 
   /** Milliseconds since the epoch, as the clock on the wall has it. */
@@ -48,6 +57,11 @@ export class Machine {
 
   agent(faults: FaultPlan = noFault, onDeath: (cause: string) => void = () => {}): AgentProcess {
     return new AgentProcess(this, createRng(this.#options.seed, 0x6167, this.#nAgents), faults, onDeath);
+  }
+
+  /** The engine as that agent has it. */
+  engineOf(agent: AgentProcess): SimulatedEngine {
+    return new SimulatedEngine(this.engine, agent, createRng(this.#options.seed, 0x656f, agent.pid));
   }
 
   nextAgentPid(): number {
@@ -89,6 +103,7 @@ export class Machine {
   }
 
   cutPower(): void {
+    this.engine.cutPower();
     this.kernel.cutPower();
     this.disk.cutPower(this.#rng);
     this.#locks.clear();

@@ -2,6 +2,10 @@ import { type Disk, type FileNode } from './disk.ts';
 import type { Kernel, Process } from './kernel.ts';
 import type { Timeline } from './timeline.ts';
 
+/** Time and disk as a program has them: the machine's, or what its container shows of them. */
+export type ProgramTime = Pick<Timeline, 'now' | 'after'>;
+export type ProgramDisk = Pick<Disk, 'stat' | 'readText' | 'writeText' | 'create' | 'append' | 'rename' | 'truncate'>;
+
 /** What a program does: yields the milliseconds that it works or sleeps, returns its exit code. It can be killed at each yield. */
 export type Program = (self: ProgramProcess) => Generator<number, number, undefined>;
 
@@ -11,7 +15,7 @@ export interface ProgramProcess {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly folder: string;
-  readonly disk: Disk;
+  readonly disk: ProgramDisk;
   /** Throws ENOSPC when the disk is full, having written a part. */
   print(text: string): void;
   /** Bytes in its output so far. */
@@ -38,7 +42,7 @@ export interface ProgramStart {
 /** How long a program is in its parent's group, in ms. */
 const setsidMs = 0.5;
 
-export function runProgram(kernel: Kernel, timeline: Timeline, disk: Disk, start: ProgramStart): Process {
+export function runProgram(kernel: Kernel, timeline: ProgramTime, disk: ProgramDisk, start: ProgramStart): Process {
   const process = kernel.spawn('program', start.parentGroup, start.mark);
   timeline.after(setsidMs, () => {
     process.group = process.pid;

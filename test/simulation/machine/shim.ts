@@ -1,7 +1,5 @@
-import type { Disk } from './disk.ts';
 import type { Kernel, Process } from './kernel.ts';
-import { type Program, runProgram } from './program.ts';
-import type { Timeline } from './timeline.ts';
+import { type Program, type ProgramDisk, type ProgramTime, runProgram } from './program.ts';
 
 export interface ShimStart {
   /** As the executor gives them: folder, deadline, grace, mark, kernel kills, most bytes of output, program and its arguments. */
@@ -15,7 +13,7 @@ export interface ShimStart {
 }
 
 /** What `agent/executors/attempt/shim.ts` does in POSIX sh, step by step as a kernel sees it, so that it can be killed between any two. */
-export function runShim(kernel: Kernel, timeline: Timeline, disk: Disk, start: ShimStart): Process {
+export function runShim(kernel: Kernel, timeline: ProgramTime, disk: ProgramDisk, start: ShimStart): Process {
   const [dir = '', limit = '0', grace = '0', mark = '', oom = '0', mostBytes = '0', ...command] = start.args;
   const most = Number(mostBytes);
   const metricsPath = `${dir}/metrics.jsonl`;

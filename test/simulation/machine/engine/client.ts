@@ -1,0 +1,131 @@
+import type { Rng } from '../../../../agent/core/math/index.ts';
+import type {
+  BuildRequest,
+  ContainerSpec,
+  ContainerState,
+  ContainerSummary,
+  Engine,
+  EngineInfo,
+  EngineProgress,
+  ImageInfo,
+  Labels,
+} from '../../../../agent/engine/engine.ts';
+import type { AgentProcess } from '../agentProcess.ts';
+import { type EngineDaemon, noAnswer, refused, type Service } from './daemon.ts';
+
+/** How long looking, changing and making an image may take, in ms. */
+const limits = { look: 15_000, change: 60_000, make: 600_000 } as const;
+
+/** The engine of a machine as one agent has it: requests and answers take their time, and faults come where the seed says. */
+export class SimulatedEngine implements Engine {
+  readonly #daemon: EngineDaemon;
+  readonly #agent: AgentProcess;
+  readonly #rng: Rng;
+  readonly #watches = new Set<Disposable>();
+  /** Containers that this client made and has not started. */
+  readonly #fresh = new Set<string>();
+
+  constructor(daemon: EngineDaemon, agent: AgentProcess, rng: Rng) {
+    this.#daemon = daemon;
+    this.#agent = agent;
+    this.#rng = rng;
+  }
+
+  info(): Promise<EngineInfo> {
+    return this.#ask('info', this.#daemon.info());
+  }
+
+  async createContainer(spec: ContainerSpec): Promise<'created' | 'exists'> {
+    const result = await this.#ask('create', this.#daemon.create(spec), limits.change);
+    if (result === 'created') this.#fresh.add(spec.name);
+    return result;
+  }
+
+  /** As `DockerEngine` does it: the engine itself would run again what has run. */
+  async startContainer(name: string): Promise<boolean> {
+    if (!this.#fresh.delete(name)) {
+      const state = await this.inspectContainer(name);
+      if (state === null) return false;
+      if (state.status !== 'created') return true;
+    }
+    return await this.#ask('start', this.#daemon.start(name), limits.change);
+  }
+
+  inspectContainer(name: string): Promise<ContainerState | null> {
+    return this.#ask('inspect', this.#daemon.inspect(name));
+  }
+
+  signalContainer(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<boolean> {
+    return this.#ask('signal', this.#daemon.signal(name, signal), limits.change);
+  }
+
+  removeContainer(name: string): Promise<void> {
+    this.#fresh.delete(name);
+    return this.#ask('remove', this.#daemon.remove(name), limits.change);
+  }
+
+  listContainers(labels: Labels): Promise<readonly ContainerSummary[]> {
+    return this.#ask('list', this.#daemon.list(labels));
+  }
+
+  watchContainers(labels: Labels, onChange: (name: string) => void): Disposable {
+    const watch = this.#daemon.watch({
+      labels,
+      onEvent: (name) => {
+        const chance = this.#rng.next();
+        // At once, late, doubled, or not at all.
+        if (chance < 0.75) this.#agent.later(this.#rng.next() < 0.9 ? 1 : 2_000, () => onChange(name));
+        if (chance < 0.1) this.#agent.later(100, () => onChange(name));
+      },
+    });
+    this.#watches.add(watch);
+    return {
+      [Symbol.dispose]: () => {
+        this.#watches.delete(watch);
+        watch[Symbol.dispose]();
+      },
+    };
+  }
+
+  inspectImage(name: string): Promise<ImageInfo | null> {
+    return this.#ask('inspectImage', this.#daemon.inspectImage(name));
+  }
+
+  listImages(labels: Labels): Promise<readonly ImageInfo[]> {
+    return this.#ask('listImages', this.#daemon.listImages(labels));
+  }
+
+  pullImage(name: string, progress: EngineProgress): Promise<void> {
+    return this.#ask('pull', this.#daemon.pull(name, this.#heard(progress)), limits.make);
+  }
+
+  buildImage(request: BuildRequest, progress: EngineProgress): Promise<string> {
+    return this.#ask('build', this.#daemon.build(request, this.#heard(progress)), limits.make);
+  }
+
+  removeImage(name: string): Promise<boolean> {
+    return this.#ask('removeImage', this.#daemon.removeImage(name), limits.change);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+    return Promise.resolve();
+  }
+
+  #ask<T>(name: string, service: Service<T>, limitMs: number = limits.look): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#agent.ask(`engine.${name}`, {
+      limitMs,
+      serve: (answer) => this.#daemon.serve(service, answer),
+      resolve,
+      reject,
+      noAnswer,
+      refused,
+    });
+    return promise;
+  }
+
+  #heard({ onProgress }: EngineProgress): EngineProgress {
+    return { onProgress: (line) => this.#agent.deliver(() => onProgress(line)) };
+  }
+}

@@ -1,0 +1,91 @@
+import type { ContainerSpec } from '../../../../agent/engine/engine.ts';
+import type { FileStat } from '../../../../agent/system/files.ts';
+import { type Disk, type FileNode, systemError } from '../disk.ts';
+import type { ProgramDisk } from '../program.ts';
+
+interface Place {
+  readonly disk: Disk;
+  readonly path: string;
+}
+
+interface Mount {
+  readonly target: string;
+  readonly disk: Disk;
+  readonly source: string;
+  readonly isReadOnly: boolean;
+}
+
+/** Where what a container prints goes. */
+export const consolePath = '/dev/console';
+
+/** The machine's disk as a container sees it: its mounts and its folders in memory, in a root that cannot be written. */
+export class MountedDisk implements ProgramDisk {
+  /** The deepest first. */
+  readonly #mounts: readonly Mount[];
+
+  constructor(disk: Disk, { mounts, tmpfs }: Pick<ContainerSpec, 'mounts' | 'tmpfs'>, memory: Disk) {
+    const inMemory = ['/dev', ...Object.keys(tmpfs)];
+    for (const target of inMemory) memory.makeFolder(target);
+    this.#mounts = [
+      ...mounts.map((mount) => ({ ...mount, disk })),
+      ...inMemory.map((target) => ({ target, disk: memory, source: target, isReadOnly: false })),
+    ].toSorted((a, b) => b.target.length - a.target.length);
+  }
+
+  stat(path: string, followsLast?: boolean): FileStat | null {
+    const place = this.#find(path);
+    return place === null ? null : place.disk.stat(place.path, followsLast);
+  }
+
+  readText(path: string): string {
+    const place = this.#find(path);
+    if (place === null) throw systemError('ENOENT', path);
+    return place.disk.readText(place.path);
+  }
+
+  writeText(path: string, text: string): void {
+    const place = this.#writable(path);
+    place.disk.writeText(place.path, text);
+  }
+
+  create(path: string, keeps: boolean): FileNode {
+    const place = this.#writable(path);
+    return place.disk.create(place.path, keeps);
+  }
+
+  append(file: FileNode, text: string, path: string): void {
+    const place = this.#writable(path);
+    place.disk.append(file, text, place.path);
+  }
+
+  rename(from: string, to: string): void {
+    const [source, target] = [this.#writable(from), this.#writable(to)];
+    if (source.disk !== target.disk || this.#mountOf(from) !== this.#mountOf(to)) throw systemError('EXDEV', to);
+    if (this.#mounts.some((mount) => mount.target === from || mount.target === to)) throw systemError('EBUSY', to);
+    source.disk.rename(source.path, target.path);
+  }
+
+  truncate(path: string, size: number): void {
+    const place = this.#writable(path);
+    place.disk.truncate(place.path, size);
+  }
+
+  #writable(path: string): Place {
+    const place = this.#find(path);
+    if (place === null || this.#mountOf(path)?.isReadOnly === true) throw systemError('EROFS', path);
+    return place;
+  }
+
+  #find(path: string): Place | null {
+    const mount = this.#mountOf(path);
+    return mount === null ? null : { disk: mount.disk, path: `${mount.source}${path.slice(mount.target.length)}` };
+  }
+
+  #mountOf(path: string): Mount | null {
+    return this.#mounts.find(({ target }) => isWithin(path, target)) ?? null;
+  }
+}
+
+export function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
