@@ -1,4 +1,4 @@
-import { commands, type Progress, ProgressLocation, type TextDocument, type Uri, window, workspace } from 'vscode';
+import { commands, type Progress, ProgressLocation, type TextDocument, Uri, window, workspace } from 'vscode';
 import { plural } from '../../agent/protocol/format.ts';
 import type { ContainerPreflight, Preflight, StudyPlan, TuneRequest } from '../../agent/protocol/requests.ts';
 import type { AgentClient } from '../../agent/client/index.ts';
@@ -72,6 +72,7 @@ async function firstRequest(services: Services, document: TextDocument, backend:
   const interpreter = await chosenPython(document.uri);
   // The script's own words win over the settings.
   const saysTrials = spec?.search['trials'] !== undefined || spec?.budget['trials'] !== undefined;
+  const saysImage = spec?.image?.['image'] !== undefined || spec?.image?.['dockerfile'] !== undefined;
   const saysParallel = spec?.search['parallel'] !== undefined;
   return {
     script: document.uri.fsPath,
@@ -79,8 +80,14 @@ async function firstRequest(services: Services, document: TextDocument, backend:
     ...(maxTrials === null || saysTrials ? {} : { trials: maxTrials }),
     ...(parallelism === null || saysParallel ? {} : { parallel: parallelism }),
     ...(backend === 'local' ? {} : { executor: backend }),
-    ...(backend === 'local' || dockerImage === null || spec?.image != null ? {} : { image: dockerImage }),
+    ...(backend === 'local' || dockerImage === null || saysImage ? {} : { image: placed(dockerImage, document) }),
   };
+}
+
+/** A Dockerfile's path counts from the workspace folder; everything else is a name or a word of the agent's. */
+function placed(image: string, document: TextDocument): string {
+  const folder = workspace.getWorkspaceFolder(document.uri);
+  return folder !== undefined && /^\.{1,2}\//.test(image) ? Uri.joinPath(folder.uri, image).fsPath : image;
 }
 
 interface Answered {
