@@ -56,7 +56,7 @@ export class BuildProgress {
     const known = this.#steps.get(digest) ?? { name: this.#redact(shortName(name)), isTold: false, rest: '', lines: [] };
     this.#steps.set(digest, known);
     const isOver = completed !== null;
-    if (!known.isTold && (started !== null || cached) && !name.startsWith('[internal]') && !name.startsWith('exporting')) {
+    if (!known.isTold && (started !== null || cached) && !isInternal(name)) {
       known.isTold = true;
       this.#onLine(cached && isOver ? `${known.name} (kept from before)` : known.name);
     }
@@ -77,6 +77,11 @@ export class BuildProgress {
       this.#onLine(line);
     }
   }
+}
+
+/** What the engine does for itself. */
+function isInternal(name: string): boolean {
+  return /^(?:\[internal\]|exporting|copy \/context)/.test(name);
 }
 
 interface Message {

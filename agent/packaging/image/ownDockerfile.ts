@@ -1,0 +1,104 @@
+import { posix } from 'node:path';
+import ignore from 'ignore';
+import type { BuildFile } from '../../engine/engine.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { DetectedEnvironment } from '../detect/detected.ts';
+import { secretIds } from './settingsScript.ts';
+
+export interface OwnDockerfile {
+  readonly dockerfile: string;
+  readonly context: readonly BuildFile[];
+  readonly base: string;
+  readonly secrets: readonly string[];
+  readonly notes: readonly string[];
+  /** What the image's key is made of. */
+  readonly keyed: readonly BuildFile[];
+}
+
+/**
+ * A Dockerfile of the user's, as it is. Its key is its text and the manifests that it copies by name: code that it copies
+ * is not waited for, since an attempt mounts the code as it is now.
+ */
+export function ownDockerfile(detected: DetectedEnvironment, path: string, files: readonly BuildFile[]): OwnDockerfile {
+  const own = detected.manifests.find((manifest) => manifest.path === path) ?? files.find((file) => file.path === path);
+  if (own === undefined) {
+    throw new HpoError('HPO-2431', `${path} is not among the files of the project`, 'see that no ignore file leaves it out', {
+      exitCode: 4,
+    });
+  }
+  const dockerfile: BuildFile = { path, content: own.content, isExecutable: false };
+  const context = [dockerfile, ...files.filter((file) => file.path !== path)].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const instructions = instructionsOf(Buffer.from(own.content).toString());
+  const sources = instructions.flatMap(copied);
+  const keyed = context.filter(
+    (file) => file.path !== path && isManifest(file.path) && sources.some((source) => names(source, file.path)),
+  );
+  const whole = sources.filter((source) => !files.some((file) => names(source, file.path)));
+  const notes =
+    whole.length === 0
+      ? []
+      : [`${path} copies ${whole.join(', ')}: changes there do not build the image anew, hpo image SCRIPT --rebuild does`];
+  const from = instructions.findLast(([word]) => word === 'FROM')?.[1] ?? '';
+  const used = secretIds.filter((id) =>
+    new RegExp(String.raw`type=secret\S*\bid=${id}\b|\bid=${id}\b\S*type=secret`).test(instructions.join('\n')),
+  );
+  return {
+    dockerfile: path,
+    context,
+    base: from.split(/\s+/).find((word) => !word.startsWith('--')) ?? '',
+    secrets: used,
+    notes,
+    keyed: [dockerfile, ...keyed],
+  };
+}
+
+type Instruction = readonly [word: string, rest: string];
+
+function instructionsOf(text: string): readonly Instruction[] {
+  return text
+    .split('\n')
+    .filter((line) => !/^\s*#/.test(line))
+    .join('\n')
+    .replaceAll(/\\\s*\n/g, ' ')
+    .split('\n')
+    .flatMap((line): Instruction[] => {
+      const [, word, rest] = /^\s*([a-z]+)\s+(.*?)\s*$/i.exec(line) ?? [];
+      return word === undefined || rest === undefined ? [] : [[word.toUpperCase(), rest]];
+    });
+}
+
+/** Sources in the context, without `./` and a last `/`. */
+function copied([word, rest]: Instruction): readonly string[] {
+  if ((word !== 'COPY' && word !== 'ADD') || /--from=/.test(rest)) return [];
+  const words = rest.startsWith('[') ? listed(rest) : rest.split(/\s+/).filter((part) => !part.startsWith('--'));
+  return words
+    .slice(0, -1)
+    .filter((source) => !source.includes('://'))
+    .map((source) => posix.join('.', source.replace(/^\/+/, '')).replace(/\/$/, '') || '.');
+}
+
+function listed(text: string): readonly string[] {
+  try {
+    const words: unknown = JSON.parse(text);
+    return Array.isArray(words) ? words.filter((word) => typeof word === 'string') : [];
+  } catch {
+    return [];
+  }
+}
+
+function names(source: string, path: string): boolean {
+  if (!/[*?[]/.test(source)) return source === path;
+  // A pattern of ignore files matches all below a folder too, and one of COPY does not.
+  return source.split('/').length === path.split('/').length && ignore().add(`/${source}`).ignores(path);
+}
+
+/** Code is mounted; all else that is copied by name says what is in the image. */
+function isManifest(path: string): boolean {
+  return posix.basename(path) === 'setup.py' || !codeEndings.has(posix.extname(path).toLowerCase());
+}
+
+const codeEndings = new Set(
+  '.py .pyw .ipynb .r .rmd .jl .js .mjs .cjs .ts .mts .cts .jsx .tsx .c .cc .cpp .cxx .h .hh .hpp .cu .rs .go .java .kt .scala .lua .pl .rb'.split(
+    ' ',
+  ),
+);

@@ -1,0 +1,35 @@
+import type { DetectedEnvironment } from '../detect/detected.ts';
+import { DockerfileBuilder } from './dockerfile.ts';
+import type { Generated, RecipeOptions } from './recipeOf.ts';
+
+/** A command whose packages nothing describes: the language's own image, with the packages of its distribution that are asked for. */
+export function plainDockerfile(detected: DetectedEnvironment, options: RecipeOptions): Generated {
+  const base = options.base ?? baseOf(detected);
+  const builder = new DockerfileBuilder()
+    .comment(`Made by hpo from ${detected.reason}. No code is in it: each attempt mounts its own.`)
+    .from(base)
+    .systemPackages([...detected.systemPackages, ...(detected.needsCompiler ? ['build-essential'] : [])])
+    .env({ USER: 'hpo' });
+  return { builder, base, notes: [] };
+}
+
+/** The image of a language at a version; the newest that is known to work where nothing says one. */
+export function baseOf({
+  language,
+  languageVersion: version,
+}: Pick<DetectedEnvironment, 'language' | 'languageVersion'>): string {
+  switch (language) {
+    case 'python':
+      return `python:${version || '3.12'}-slim-bookworm`;
+    case 'node':
+      return `node:${version || '22'}-bookworm-slim`;
+    case 'r':
+      return `rocker/r-ver:${version || '4.4'}`;
+    case 'julia':
+      return `julia:${version || '1.11'}-bookworm`;
+    case 'other':
+      return 'debian:bookworm-slim';
+    default:
+      return language satisfies never;
+  }
+}
