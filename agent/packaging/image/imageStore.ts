@@ -36,7 +36,21 @@ export interface SweepOptions {
   readonly maxUnusedMs: number;
 }
 
-export const usualImageLimits = { maxBytes: 20e9, maxUnusedMs: 30 * 24 * 60 * 60 * 1000 } as const;
+/** An image that can go. */
+export interface SuperfluousImage {
+  /** On the engine. */
+  readonly name: string;
+  /** Layers that images share count in each. */
+  readonly bytes: number;
+  /** Why it can go, for people. */
+  readonly reason: string;
+  /** False where a container uses it after all: then it stays. */
+  readonly remove: () => Promise<boolean>;
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+export const usualImageLimits = { maxBytes: 20e9, maxUnusedMs: 30 * dayMs } as const;
 
 const homeLabel = 'hpo.home';
 const keyLabel = 'hpo.image';
@@ -128,27 +142,37 @@ export class ImageStore {
     });
   }
 
-  /** Takes away what no study needs and what goes beyond the limits; also images of this home whose recipe is gone. Says the names. */
-  async sweep({ inUse, maxBytes, maxUnusedMs }: SweepOptions): Promise<readonly string[]> {
-    const engine = await this.#ports.engine();
+  /** Takes away what `superfluous` finds. Says the names. */
+  async sweep(options: SweepOptions): Promise<readonly string[]> {
     const removed: string[] = [];
+    for (const { name, remove } of await this.superfluous(options)) if (await remove()) removed.push(name);
+    return removed;
+  }
+
+  /** What no study needs and goes beyond the limits; also images of this home whose recipe is gone. */
+  async superfluous({ inUse, maxBytes, maxUnusedMs }: SweepOptions): Promise<readonly SuperfluousImage[]> {
+    const engine = await this.#ports.engine();
+    const found: SuperfluousImage[] = [];
     const stored = await this.stored();
     const keys = new Set(stored.map(({ key }) => key));
     for (const image of await engine.listImages({ [homeLabel]: this.#ports.mark })) {
       const key = image.labels[keyLabel] ?? '';
       if (key === '' || keys.has(key) || inUse.has(key) || this.#builds.has(key)) continue;
-      if (await removeAll(engine, image)) removed.push(image.names[0] ?? image.id);
+      const { names, id, bytes } = image;
+      found.push({ name: names[0] ?? id, bytes, reason: 'its recipe is gone', remove: () => removeAll(engine, image) });
     }
-    const oldest = this.#ports.system.clock.now() - maxUnusedMs;
+    const now = this.#ports.system.clock.now();
     let total = 0;
     for (const { key, name, lastUsedAt, bytes } of stored) {
       total += bytes;
-      if (inUse.has(key) || (total <= maxBytes && lastUsedAt >= oldest)) continue;
-      if (!(await this.remove(key))) continue;
+      const isOld = now - lastUsedAt > maxUnusedMs;
+      if (inUse.has(key) || (total <= maxBytes && !isOld)) continue;
       total -= bytes;
-      removed.push(name);
+      const days = Math.floor((now - lastUsedAt) / dayMs);
+      const reason = isOld && days > 0 ? `no study needs it, and none has for ${days} days` : 'no study needs it';
+      found.push({ name, bytes, reason, remove: () => this.remove(key) });
     }
-    return removed;
+    return found;
   }
 
   #nameOf({ name, build }: ImageRecipe): string {

@@ -1,4 +1,4 @@
-export { ImageStore, type ImageStorePorts, type StoredImage } from './imageStore.ts';
+export { ImageStore, type ImageStorePorts, type StoredImage, usualImageLimits } from './imageStore.ts';
 export { machineSecrets } from './machineSecrets.ts';
 export type { ImageRecipe } from './recipe.ts';
 export { recipeOf, type RecipeOptions } from './recipeOf.ts';
