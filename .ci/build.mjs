@@ -9,6 +9,15 @@ const { build } = await import('esbuild');
 const stamp = join(root, 'dist', '.built');
 const isProduction = process.argv.includes('--production');
 
+/** An engine is never reached by ssh, whose library brings compiled parts that no bundle can hold. */
+const withoutSsh = {
+  name: 'without-ssh',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^ssh2$/ }, () => ({ path: 'ssh2', namespace: 'without-ssh' }));
+    onLoad({ filter: /.*/, namespace: 'without-ssh' }, () => ({ contents: 'module.exports = {}' }));
+  },
+};
+
 /** Said before anything that an older Node lacks is loaded. */
 const nodeCheck = `{
   const [major, minor] = process.versions.node.split('.').map(Number);
@@ -39,6 +48,7 @@ async function buildAll() {
     mainFields: ['module', 'main'],
     format: 'cjs',
     define: { 'import.meta.dirname': '__dirname' },
+    plugins: [withoutSsh],
   };
   await Promise.all([
     build({ ...node, entryPoints: ['agent/main.ts'], outfile: 'dist/agent.cjs', banner: { js: nodeCheck } }),
