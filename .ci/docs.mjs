@@ -9,6 +9,16 @@ import { root } from './setup.mjs';
 /** Codes whose text is put together while the program runs: what they stand for. */
 const causes = {
   'HPO-2301': 'The files of an attempt could not be made, or its program not be started; the attempt is repeated.',
+  'HPO-2420': 'A file that says which packages a script needs cannot be read.',
+  'HPO-2421': 'Two files say different things about a package.',
+  'HPO-2422': 'Two files say different things about the version of the language.',
+  'HPO-2423': 'Several files of one kind describe the environment, and nothing says which of them counts.',
+  'HPO-2424': 'A lock is out of date: what it locks has changed since it was made.',
+  'HPO-2425': 'What was named as an image, a Dockerfile or a manifest is not there or cannot be used, or nothing says what a script needs.',
+  'HPO-2426': 'A manifest holds credentials, which would be in a layer of the image.',
+  'HPO-2427': 'A part of a Dockerfile or devcontainer.json that the image or the containers do not get.',
+  'HPO-2428': 'The packages are taken from the selected interpreter, which is not reproducible; some of them nothing can install again.',
+  'HPO-2429': 'A manifest refers to a file or folder that is not in the project.',
   'HPO-3001': 'The program of the trial failed: it ended with an exit code, a signal or an error of its own.',
   'HPO-3002': 'The program of the trial could not be started, or stopped before it began to work.',
   'HPO-3003': 'The trial ended without a value for the objective.',

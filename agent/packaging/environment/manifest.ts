@@ -1,6 +1,9 @@
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
+import { inlineBlock } from '../inlineBlock.ts';
 import { readText } from '../readText.ts';
+import { readRequirements } from '../requirementsFile.ts';
+import { record, records, strings, text } from '../unknown.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import { normaliseName, parseRequirement } from './requirement.ts';
 import type { Requirement } from './requirement.ts';
@@ -29,7 +32,7 @@ export interface Manifest {
  */
 export async function findManifest(script: string, root: string): Promise<Manifest | null> {
   const block = inlineBlock(await readText(script));
-  if (block !== null) return fromInline(block, label(script), root, script);
+  if (block !== null) return fromInline(block.toml, label(script), root, script);
   for (const folder of foldersUp(dirname(script), root)) {
     for (const [name, read] of readers) {
       const path = join(folder, name);
@@ -56,12 +59,6 @@ const readers: readonly (readonly [string, ReadManifest])[] = [
   ['requirements.txt', fromRequirements],
   ['pyproject.toml', fromPyproject],
 ];
-
-/** The content of a `# /// script` block; null without one. The expression is that of PEP 723. */
-function inlineBlock(script: string): string | null {
-  const match = /^# \/\/\/ script[ \t]*\r?\n((?:#(?:| .*)\r?\n)+?)# \/\/\/[ \t]*\r?$/m.exec(script);
-  return match?.[1]?.replace(/^# ?/gm, '') ?? null;
-}
 
 function fromInline(block: string, name: string, root: string, path: string): Manifest {
   const table = toml(block, path);
@@ -91,9 +88,7 @@ function fromLines(lines: readonly string[], requiresPython: string, content: st
 /** The direct dependencies of the project itself, at the locked versions; everything else locked is a constraint. */
 function fromUvLock(content: string, path: string, root: string): Manifest | null {
   const lock = toml(content, path);
-  const packages = (Array.isArray(lock['package']) ? lock['package'] : [])
-    .map((item) => record(item))
-    .filter((item) => item !== null);
+  const packages = records(lock['package']);
   const own = packages.find((item) => {
     const source = record(item['source']);
     return source !== null && [source['virtual'], source['editable']].includes('.');
@@ -110,17 +105,14 @@ function fromUvLock(content: string, path: string, root: string): Manifest | nul
     const [version, ...others] = versions.get(normaliseName(name)) ?? [];
     return version === undefined || others.length > 0 ? name : `${name}==${version}`;
   };
-  const lines = (Array.isArray(own['dependencies']) ? own['dependencies'] : [])
-    .map((item) => record(item))
-    .filter((item) => item !== null)
-    .map((item) => {
-      const extras = strings(item['extra']);
-      const marker = text(item['marker']);
-      const name = pinned(text(item['name'])).replace(/^[^=]+/, (bare) =>
-        extras.length > 0 ? `${bare}[${extras.join(',')}]` : bare,
-      );
-      return marker === '' ? name : `${name} ; ${marker}`;
-    });
+  const lines = records(own['dependencies']).map((item) => {
+    const extras = strings(item['extra']);
+    const marker = text(item['marker']);
+    const name = pinned(text(item['name'])).replace(/^[^=]+/, (bare) =>
+      extras.length > 0 ? `${bare}[${extras.join(',')}]` : bare,
+    );
+    return marker === '' ? name : `${name} ; ${marker}`;
+  });
   const constraints = [...versions.keys()].map(pinned).filter((line) => line.includes('=='));
   return {
     path: place(path, root),
@@ -133,33 +125,15 @@ function fromUvLock(content: string, path: string, root: string): Manifest | nul
 }
 
 async function fromRequirements(content: string, path: string, root: string): Promise<Manifest> {
-  const files = new Map<string, string>();
-  const lines = await requirementLines(content, path, files);
+  const { lines, files } = await readRequirements(path, content, readText);
   return {
     path: place(path, root),
     label: label(path),
-    requirements: parseAll(lines),
+    requirements: parseAll(lines.map((line) => line.text)),
     requiresPython: '',
     install: { type: 'file', path },
     content: JSON.stringify([...files.values()]),
   };
-}
-
-/** Lines of a requirements file and of those that it includes by `-r`; `files` collects all texts, also of constraints. */
-async function requirementLines(content: string, path: string, files: Map<string, string>): Promise<string[]> {
-  files.set(path, content);
-  const lines: string[] = [];
-  for (const line of content.replace(/\\\r?\n/g, '').split(/\r?\n/)) {
-    const [, option, name] = /^\s*(-r|--requirement|-c|--constraint)[\s=]+(\S+)/.exec(line) ?? [];
-    if (name === undefined) lines.push(line);
-    else {
-      const included = resolve(dirname(path), name);
-      if (files.has(included)) continue;
-      const inner = await requirementLines(await readText(included), included, files);
-      if (option === '-r' || option === '--requirement') lines.push(...inner);
-    }
-  }
-  return lines;
 }
 
 function parseAll(lines: readonly string[]): Requirement[] {
@@ -182,19 +156,6 @@ function toml(content: string, path: string): Record<string, unknown> {
       },
     );
   }
-}
-
-function record(value: unknown): Record<string, unknown> | null {
-  // An object of the TOML parser; its members stay unknown.
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : null;
-}
-
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }
 
 function label(path: string): string {

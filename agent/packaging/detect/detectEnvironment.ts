@@ -1,0 +1,243 @@
+import { dirname, join, normalize } from 'node:path/posix';
+import { relative, sep } from 'node:path';
+import type { Diagnostic } from '../../protocol/space.ts';
+import { findOnPath } from '../environment/candidates.ts';
+import { foldersUp } from '../environment/manifest.ts';
+import { commandRow } from './command.ts';
+import { conda } from './conda.ts';
+import { credentialsIn } from './credentials.ts';
+import { cudaOf } from './cuda.ts';
+import type { DetectedEnvironment, Language, ManifestFile } from './detected.ts';
+import { devcontainer } from './devcontainer.ts';
+import { disagreements, versionDisagreements } from './disagreements.ts';
+import { dockerfile } from './dockerfile.ts';
+import { fault } from './faults.ts';
+import type { Finding, Row, VersionClaim } from './finding.ts';
+import { interpreterList } from './interpreter.ts';
+import { type Programs, programsOf } from './language.ts';
+import { type ImageSetting, namedEnvironment } from './namedEnvironment.ts';
+import { pdm } from './pdm.ts';
+import { pep723 } from './pep723.ts';
+import { pipenv } from './pipenv.ts';
+import { pixi } from './pixi.ts';
+import { poetry } from './poetry.ts';
+import { ProjectReader } from './projectReader.ts';
+import { pyproject } from './pyproject.ts';
+import { chooseVersion } from './pythonVersion.ts';
+import { requirements } from './requirements.ts';
+import { isCompiledPackage, systemPackagesFor } from './systemPackages.ts';
+import { uv } from './uv.ts';
+import { versionFiles } from './versionFiles.ts';
+
+export interface DetectOptions {
+  /** Absolute path of the project. */
+  readonly root: string;
+  /** Relative to the root, with `/`; null for a study that only has a command. */
+  readonly scriptPath: string | null;
+  /** Of an hpo.yml; null where the script itself says what runs it. */
+  readonly command: readonly string[] | null;
+  readonly imageSetting: ImageSetting;
+  /** Python that would run the script on this machine; the last resort is what it has installed. */
+  readonly interpreter: string | null;
+  /** By default that of this process. */
+  readonly environment?: NodeJS.ProcessEnv | undefined;
+}
+
+/** Rows of the table of environments in the order in which the first hit wins, by language. */
+const everyLanguage: readonly Row[] = [dockerfile, devcontainer];
+const rows: Readonly<Record<Language, readonly Row[]>> = {
+  python: [...everyLanguage, uv, pixi, poetry, pdm, pipenv, conda, requirements, pyproject],
+  node: everyLanguage,
+  r: everyLanguage,
+  julia: everyLanguage,
+  other: everyLanguage,
+};
+
+/**
+ * Finds what says which packages a script needs, in the nearest folder upward from it to the root that says anything, and why this
+ * and no other. Reads files and starts nothing but, as the last resort, the interpreter. What is wrong with what it found, and
+ * where two files disagree, is in `diagnostics`; it never throws for a file's content.
+ */
+export async function detectEnvironment(options: DetectOptions): Promise<DetectedEnvironment> {
+  const { root, scriptPath, command, imageSetting } = options;
+  const project = new ProjectReader(root);
+  const programs = programsOf(scriptPath, command);
+  const named = await namedEnvironment(project, imageSetting);
+  const startFolder = scriptPath === null ? '.' : dirname(scriptPath);
+  const hits = named === null || named.finding === null ? await search(project, startFolder, scriptPath, programs.language) : [];
+  const passedOver: { file: string; reason: string }[] = [];
+
+  const usable: Hit[] = [];
+  for (const hit of hits) {
+    if (hit.finding.kind === 'devcontainer' && imageSetting.requested !== 'devcontainer' && named?.isAuto === true) {
+      passedOver.push({ file: hit.finding.file, reason: 'auto is asked for, and nobody agreed to a development container' });
+    } else usable.push(hit);
+  }
+  const chosenHit =
+    imageSetting.requested === 'devcontainer' ? usable.find(({ finding }) => finding.kind === 'devcontainer') : usable[0];
+  const found = named?.finding ?? chosenHit?.finding ?? (await lastResort(options, project, programs));
+  const chosen: Finding = imageSetting.requested === 'devcontainer' ? { ...found, question: null } : found;
+  const diagnostics: Diagnostic[] = [...(named?.faults ?? []), ...chosen.faults];
+  for (const hit of usable) {
+    if (hit === chosenHit) continue;
+    const isCompared =
+      chosenHit !== undefined && hit.folder === chosenHit.folder && isComparable(chosen) && isComparable(hit.finding);
+    diagnostics.push(...(isCompared ? disagreements(chosen, hit.finding) : []));
+    passedOver.push({ file: hit.finding.file, reason: reasonAgainst(hit, chosen, chosenHit?.folder ?? null) });
+  }
+
+  const own = isSelfContained(chosen) ? { claims: [], files: [] } : await versionFiles(project, startFolder, programs.language);
+  const claims = [...own.claims, ...chosen.versions].filter(
+    ({ language }) => language === (chosen.language ?? programs.language),
+  );
+  const others = usable.flatMap(({ finding, folder }) =>
+    isSelfContained(chosen) || finding === chosen || folder !== chosenHit?.folder || !isComparable(finding)
+      ? []
+      : finding.versions,
+  );
+  diagnostics.push(...versionDisagreements([...claims, ...others.filter(({ language }) => language === programs.language)]));
+  const manifests = await contents(project, [...chosen.files, ...own.files], scriptPath, chosen, diagnostics);
+  const isSettled = chosen.image === null || chosen.image === undefined;
+  return {
+    kind: chosen.kind,
+    reason: chosen.reason ?? whereIs(chosen.file, startFolder),
+    language: chosen.language ?? programs.language,
+    languageVersion: versionOf(claims),
+    image: chosen.image ?? null,
+    dockerfile: chosen.dockerfile ?? null,
+    manifests,
+    requirements: chosen.requirements,
+    isReproducible: chosen.isReproducible,
+    cuda: cudaOf(chosen),
+    needsCompiler: isSettled && (programs.isCompiled || chosen.isCompiled === true || chosen.packages.some(isCompiledPackage)),
+    systemPackages: isSettled
+      ? [
+          ...new Set([
+            ...(named?.systemPackages ?? []),
+            ...(chosen.systemPackages ?? []),
+            ...programs.packages,
+            ...systemPackagesFor(chosen.packages),
+          ]),
+        ].sort()
+      : [],
+    passedOver,
+    diagnostics,
+    question: chosen.question ?? null,
+  };
+}
+
+interface Hit {
+  readonly folder: string;
+  readonly finding: Finding;
+}
+
+/** All hits, the one that wins first: by folder from the nearest, by row within one. */
+async function search(
+  project: ProjectReader,
+  from: string,
+  scriptPath: string | null,
+  language: Language,
+): Promise<readonly Hit[]> {
+  const hits: Hit[] = [];
+  for (const folder of foldersFrom(project, from)) {
+    for (const row of rows[language]) {
+      const finding = await row({ project, folder });
+      if (finding !== null) hits.push({ folder, finding });
+    }
+  }
+  const block = scriptPath === null || language !== 'python' ? null : await pep723(project, scriptPath);
+  const sorted = workspaceFirst(hits);
+  if (block === null) return sorted;
+  // The block stands in the script itself: of what lies around it, only a whole image comes before it.
+  const before = sorted.filter(({ folder, finding }) => isSelfContained(finding) && folder === foldersFrom(project, from)[0]);
+  return [...before, { folder: from, finding: block }, ...sorted.filter((hit) => !before.includes(hit))];
+}
+
+function foldersFrom(project: ProjectReader, from: string): string[] {
+  return foldersUp(join(project.root, from), project.root).map(
+    (folder) => relative(project.root, folder).split(sep).join('/') || '.',
+  );
+}
+
+/** A member of a workspace has its lock above it: that goes before the member's own pyproject.toml, which it locks. */
+function workspaceFirst(hits: readonly Hit[]): readonly Hit[] {
+  const [first] = hits;
+  const lock = hits.find(({ finding, folder }) => folder !== first?.folder && finding.files.includes(first?.finding.file ?? ''));
+  const isPlain = first?.finding.kind === 'pyproject' || (first?.finding.kind === 'node' && !first.finding.isReproducible);
+  return lock === undefined || !isPlain ? hits : [lock, ...hits.filter((hit) => hit !== lock)];
+}
+
+/** What is an image, or makes one, as a whole: files beside it say nothing about it. */
+function isSelfContained({ kind }: Finding): boolean {
+  return kind === 'image' || kind === 'dockerfile' || kind === 'devcontainer';
+}
+
+function isComparable(finding: Finding): boolean {
+  return !isSelfContained(finding) && finding.kind !== 'pep723';
+}
+
+function reasonAgainst({ finding, folder }: Hit, chosen: Finding, chosenFolder: string | null): string {
+  const broken = finding.faults.find(({ code }) => code === 'HPO-2420');
+  if (broken !== undefined) return broken.message;
+  if (chosen.covers?.includes(finding.file) === true) return `is what ${chosen.file} is made from`;
+  if (chosenFolder !== null && folder !== chosenFolder) {
+    return chosen.kind === 'pep723' ? 'the script has a block of its own' : `${chosen.file} is nearer to the script`;
+  }
+  return chosen.kind === 'pep723' ? 'the script has a block of its own' : `${chosen.file} comes before it`;
+}
+
+function whereIs(file: string, startFolder: string): string {
+  const folder = dirname(file);
+  return folder === startFolder ? `${file} beside the script` : `${file}, the nearest above the script`;
+}
+
+/** Where no file says anything: what the interpreter has, or nothing but the command. */
+async function lastResort(options: DetectOptions, project: ProjectReader, programs: Programs): Promise<Finding> {
+  const script = options.scriptPath ?? 'hpo.yml';
+  if (programs.language !== 'python') return await commandRow(project, options.scriptPath, options.command, programs);
+  const interpreter = options.interpreter ?? findOnPath('python3', options.environment ?? process.env);
+  if (interpreter !== null) return await interpreterList(interpreter, project.root, script);
+  const why = `no file says which packages ${script} needs, and there is no Python here to ask`;
+  const faults = [
+    fault(
+      'HPO-2425',
+      'error',
+      { file: script, text: '', span: null },
+      why,
+      'add a requirements.txt, or name an image: # @hpo.image NAME',
+    ),
+  ];
+  return {
+    kind: 'interpreter',
+    file: 'python3',
+    files: [],
+    packages: [],
+    versions: [],
+    requirements: [],
+    isReproducible: false,
+    faults,
+  };
+}
+
+/** The files by path; of the script its block alone, as code is no part of an environment. */
+async function contents(
+  project: ProjectReader,
+  paths: readonly string[],
+  scriptPath: string | null,
+  chosen: Finding,
+  diagnostics: Diagnostic[],
+): Promise<readonly ManifestFile[]> {
+  const manifests: ManifestFile[] = [];
+  for (const path of new Set(paths.map((each) => normalize(each)))) {
+    const bytes = path === scriptPath && chosen.block !== undefined ? Buffer.from(chosen.block) : await project.bytes(path);
+    if (bytes === null) continue;
+    const text = Buffer.from(bytes).toString('utf8');
+    if (!text.includes('\0')) diagnostics.push(...credentialsIn(path, text));
+    manifests.push({ path, content: bytes });
+  }
+  return manifests;
+}
+
+function versionOf(claims: readonly VersionClaim[]): string {
+  return claims[0]?.language === 'python' ? chooseVersion(claims) : (claims.find(({ pin }) => pin !== null)?.pin ?? '');
+}

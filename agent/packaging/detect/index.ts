@@ -1,0 +1,2 @@
+export { detectEnvironment, type DetectOptions } from './detectEnvironment.ts';
+export type { ImageSetting } from './namedEnvironment.ts';
