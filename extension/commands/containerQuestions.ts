@@ -19,6 +19,7 @@ export async function askEngine({ code, message, next }: Question<'engine'>): Pr
 export async function askDevcontainer(message: string, options: PickOptions): Promise<Partial<TuneRequest> | undefined> {
   const items = [
     { label: '$(package) Use the devcontainer', description: 'only for a project you trust', answer: { image: 'devcontainer' } },
+    { label: '$(list-flat) Go by what else there is', description: 'other files of the project', answer: { image: 'auto' } },
     { label: '$(edit) Another image…', description: 'by its name', answer: null },
     { label: '$(run) Run locally', description: 'as processes of this machine', answer: { executor: 'local' } },
   ] as const;

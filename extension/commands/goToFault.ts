@@ -10,6 +10,11 @@ export async function refuseFaults(script: Uri, diagnostics: readonly Diagnostic
   const [first] = errors;
   if (first === undefined) return false;
   const more = errors.length > 1 ? ` (and ${plural(errors.length - 1, 'more error')})` : '';
+  if (first.file === '') {
+    // Of a setting, or an answer.
+    void window.showErrorMessage(messageText(`${first.message}${more} (${first.code})`));
+    return true;
+  }
   const goTo = `Go to Line ${first.line}`;
   const text = `${first.file} line ${first.line}: ${first.message}${more} (${first.code})`;
   if ((await window.showErrorMessage(messageText(text), goTo)) === goTo) await reveal(script, first);

@@ -30,6 +30,7 @@ export async function tuneScript(services: Services, target: Uri | undefined, ba
     if (request.executor === 'docker' && !(await useDockerHost(services))) return undefined;
     const answered = await answerQuestions(services, request, document);
     if (answered === undefined) return undefined;
+    for (const fact of containerFacts(answered.preflight)) services.log.info(fact);
     const studyId = await create(services, answered, name);
     window.setStatusBarMessage(`HPO: tuning ${name}: ${planText(answered.preflight)}`, 10_000);
     const tookMs = Math.round(performance.now() - clicked);
@@ -72,7 +73,7 @@ async function firstRequest(services: Services, document: TextDocument, backend:
   const interpreter = await chosenPython(document.uri);
   // The script's own words win over the settings.
   const saysTrials = spec?.search['trials'] !== undefined || spec?.budget['trials'] !== undefined;
-  const saysImage = spec?.image?.['image'] !== undefined || spec?.image?.['dockerfile'] !== undefined;
+  const saysImage = Object.keys(spec?.image ?? {}).some((word) => word !== 'packages');
   const saysParallel = spec?.search['parallel'] !== undefined;
   return {
     script: document.uri.fsPath,
@@ -129,7 +130,7 @@ async function create(services: Services, { request, preflight }: Answered, name
   const isLong = preflight.container === null ? request.env === 'auto' : preflight.container.isReady !== true;
   const location = isLong ? ProgressLocation.Notification : ProgressLocation.Window;
   return await window.withProgress(
-    { location, title: messageText(`HPO: starting ${name}`), cancellable: true },
+    { location, title: messageText(`HPO: starting ${name}${isLong ? reasonText(preflight) : ''}`), cancellable: true },
     async (progress, cancellation) => {
       const client = await services.link.client();
       using _steps = reportSteps(client, progress);
@@ -142,6 +143,11 @@ async function create(services: Services, { request, preflight }: Answered, name
       }
     },
   );
+}
+
+/** Why the image is what it is, for as long as it is made. */
+function reasonText({ container }: Preflight): string {
+  return container === null ? '' : ` ${containerText(container)}`;
 }
 
 function reportSteps(client: AgentClient, progress: Progress<{ message: string }>): Disposable {
@@ -160,6 +166,17 @@ function planText({ plan, environment, container }: Preflight): string {
 function containerText({ reason, isReady: isThere, isReproducible }: ContainerPreflight): string {
   const image = isThere === null ? '' : isThere ? ', image is ready' : ', image will be made';
   return `in Docker: ${reason}${image}${isReproducible ? '' : ', not reproducible'}`;
+}
+
+/** What there is to know besides: what was found and passed over, and what the image lacks or has. */
+function containerFacts({ container }: Preflight): readonly string[] {
+  if (container === null) return [];
+  const { image, passedOver, notes } = container;
+  return [
+    `image ${image}, ${containerText(container)}`,
+    ...passedOver.map(({ file, reason }) => `passed over ${file}: ${reason}`),
+    ...notes,
+  ];
 }
 
 function searchText({ sampler, scheduler }: StudyPlan): string {
