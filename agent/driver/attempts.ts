@@ -177,7 +177,12 @@ export class Attempts {
   async #prepare(study: Study): Promise<ReadonlyMap<string, string>> {
     const { spec } = study.state.view;
     await study.cleanup;
-    await study.executor.prepare({ studyId: study.studyId, snapshot: spec.snapshot, container: spec.container ?? null });
+    await study.executor.prepare({
+      studyId: study.studyId,
+      root: spec.root,
+      snapshot: spec.snapshot,
+      container: spec.container ?? null,
+    });
     const files = tunedFiles(spec);
     const texts = await Promise.all(files.map((file) => this.#ports.snapshots.readText(spec.snapshot, file)));
     return new Map(files.map((file, i) => [file, texts[i] ?? '']));

@@ -39,6 +39,8 @@ export interface ExecutorListener {
 
 export interface PreparedStudy {
   readonly studyId: string;
+  /** Absolute path of the project. */
+  readonly root: string;
   /** Hash of the code snapshot. */
   readonly snapshot: string;
   /** Null where attempts run as processes. */

@@ -21,12 +21,24 @@ export interface Files {
   copyFolder(from: string, to: string): Promise<void>;
   /** Makes a link to a folder at `path`. */
   link(folder: string, path: string): Promise<void>;
+  /** Makes a link with just this text in it, whether or not anything is there. */
+  symlink(target: string, path: string): Promise<void>;
+  /** Whose it is, of what a link leads to; null when nothing is there, and where files have no such owners. */
+  owner(path: string): Promise<Owner | null>;
+  /** Gives a file, a link itself, or a folder with all that is in it to another user. */
+  changeOwner(path: string, owner: Owner): Promise<void>;
   /** A file, a link, or a folder with all that is in it; nothing happens when it is not there. */
   remove(path: string): Promise<void>;
   /** Rejects when something is in it. */
   removeEmptyFolder(path: string): Promise<void>;
   /** Tells when files in a folder change, until it is disposed. */
   watch(options: WatchOptions): Watch;
+}
+
+/** A user of the machine, by numbers. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface FileStat {

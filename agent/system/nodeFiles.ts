@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import {
   cp,
+  lchown,
   lstat,
   mkdir,
   open,
@@ -14,8 +15,8 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, relative } from 'node:path';
-import type { Files, FileStat } from './files.ts';
+import { dirname, join, relative } from 'node:path';
+import type { Files, FileStat, Owner } from './files.ts';
 import { watchFolder } from './watchFolder.ts';
 
 /** The machine's own disk. */
@@ -34,11 +35,23 @@ export const nodeFiles: Files = {
   link: (folder, path) =>
     // A junction, the only link that Windows gives to everyone, needs an absolute target.
     process.platform === 'win32' ? symlink(folder, path, 'junction') : symlink(relative(dirname(path), folder), path),
+  symlink: (target, path) => symlink(target, path),
+  owner: async (path) => {
+    const stats = process.platform === 'win32' ? null : await stat(path).catch(nullIfMissing);
+    return stats === null ? null : { uid: stats.uid, gid: stats.gid };
+  },
+  changeOwner,
   // A process that is just dying may still make a file: a second try finds the folder empty.
   remove: (path) => rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 }),
   removeEmptyFolder: (path) => rmdir(path),
   watch: watchFolder,
 };
+
+async function changeOwner(path: string, owner: Owner): Promise<void> {
+  await lchown(path, owner.uid, owner.gid);
+  if (!(await lstat(path)).isDirectory()) return;
+  for (const name of await readdir(path)) await changeOwner(join(path, name), owner);
+}
 
 async function readFrom(path: string, offset: number, maxBytes: number): Promise<Uint8Array> {
   const file = await open(path).catch(nullIfMissing);

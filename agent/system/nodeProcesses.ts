@@ -9,6 +9,7 @@ const isWindows = process.platform === 'win32';
 /** The machine's own processes. */
 export const nodeProcesses: Processes = {
   ownPid: process.pid,
+  ownUser: process.getuid === undefined || process.getgid === undefined ? null : { uid: process.getuid(), gid: process.getgid() },
   hasShell: !isWindows,
   spawn,
   isAlive,

@@ -1,3 +1,5 @@
+import type { Owner } from './files.ts';
+
 /** A process that cannot be mistaken for a later one with the same id. */
 export interface ProcessIdentity {
   readonly pid: number;
@@ -11,6 +13,8 @@ export interface ProcessIdentity {
 export interface Processes {
   /** The agent itself. */
   readonly ownPid: number;
+  /** The user as whom it runs; null where users have no numbers. */
+  readonly ownUser: Owner | null;
   /** Whether there is a POSIX shell, and signals; Windows has neither. */
   readonly hasShell: boolean;
   /**

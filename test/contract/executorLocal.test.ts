@@ -392,7 +392,7 @@ describe.concurrent('the local executor', () => {
     const stored = join(world.homeDir, 'snapshots', world.snapshot, 'files', 'train.py');
     chmodSync(stored, 0o644);
     writeFileSync(stored, 'half');
-    const study = { studyId: 'study-1', snapshot: world.snapshot, container: null };
+    const study = { studyId: 'study-1', root: world.root, snapshot: world.snapshot, container: null };
     await expect(executor.prepare(study)).rejects.toMatchObject({ code: 'HPO-2205' });
     writeFileSync(stored, 'lr = 0.1\n');
     await executor.prepare(study);

@@ -22,6 +22,8 @@ export type Step =
 export interface ExecutorWorld extends AsyncDisposable {
   /** Hash of a snapshot that holds `snapshotFiles`. */
   readonly snapshot: string;
+  /** Absolute path of the project. */
+  readonly root: string;
   /** What containers get; null where attempts are processes. */
   readonly container: ContainerSettings | null;
   /** The hands of a new agent. */
@@ -355,7 +357,7 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
       await using world = await open();
       const observer = new Observer();
       await using executor = world.connect(observer);
-      await executor.prepare({ studyId: 'study-1', snapshot: world.snapshot, container: world.container });
+      await executor.prepare({ studyId: 'study-1', root: world.root, snapshot: world.snapshot, container: world.container });
       const paths = Object.keys(snapshotFiles);
       const files = [{ path: 'train.py', content: 'lr = 0.5\n' }];
       await executor.start(

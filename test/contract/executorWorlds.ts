@@ -18,6 +18,7 @@ export async function openFakeWorld(): Promise<ExecutorWorld> {
   const machine = new FakeMachine({ program: runSteps, snapshots: new Map([['code', new Map(Object.entries(snapshotFiles))]]) });
   const executors: Executor[] = [];
   return Promise.resolve({
+    root: '/project',
     snapshot: 'code',
     container: null,
     connect: (listener: ExecutorListener) => {
@@ -106,7 +107,7 @@ export class LocalWorld implements ExecutorWorld {
   }
 
   command(steps: readonly Step[]): readonly string[] {
-    return ['/bin/sh', '-c', steps.map(asShell).join('\n'), 'sh'];
+    return shellCommand(steps);
   }
 
   async read(key: AttemptKey, stream: 'out' | 'metrics'): Promise<string> {
@@ -133,6 +134,10 @@ export async function openLocalWorld(): Promise<LocalWorld> {
   const world = new LocalWorld();
   await world.store(snapshotFiles);
   return world;
+}
+
+export function shellCommand(steps: readonly Step[]): readonly string[] {
+  return ['/bin/sh', '-c', steps.map(asShell).join('\n'), 'sh'];
 }
 
 // oxlint-disable-next-line consistent-return -- the switch is exhaustive

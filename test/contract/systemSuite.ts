@@ -82,6 +82,31 @@ export function systemSuite(name: string, open: () => Promise<SystemWorld>): voi
       expect(await files.names(folder)).toEqual(['real']);
     });
 
+    it('makes links to what is not there, as they are said', async () => {
+      await using world = await open();
+      const { files } = world.system;
+      const { folder } = world;
+      await files.symlink(`${folder}/later`, `${folder}/link`);
+      expect(await files.stat(`${folder}/link`)).toBeNull();
+      expect(await files.lstat(`${folder}/link`)).not.toBeNull();
+      await files.makeFolder(`${folder}/later/in`);
+      expect(await files.names(`${folder}/link`)).toEqual(['in']);
+    });
+
+    it('tells whose a file is, and gives it to its user', async () => {
+      await using world = await open();
+      const { files, processes } = world.system;
+      const { folder } = world;
+      await files.makeFolder(`${folder}/mine/in`);
+      await files.symlink(`${folder}/nowhere`, `${folder}/mine/link`);
+      const owner = await files.owner(`${folder}/mine`);
+      expect(owner).toEqual(processes.ownUser);
+      expect(await files.owner(`${folder}/none`)).toBeNull();
+      await files.changeOwner(`${folder}/mine`, owner ?? { uid: 0, gid: 0 });
+      expect(await files.owner(`${folder}/mine/in`)).toEqual(owner);
+      await expect(files.changeOwner(`${folder}/none`, owner ?? { uid: 0, gid: 0 })).rejects.toMatchObject({ code: 'ENOENT' });
+    });
+
     it('copies a folder with its times and links', async () => {
       await using world = await open();
       const { files, clock } = world.system;

@@ -17,6 +17,7 @@ export function openVirtualWorld(): Promise<ExecutorWorld> {
   const executors: LocalExecutor[] = [];
   return Promise.resolve({
     container: null,
+    root: '/project',
     snapshot: 'code',
     connect: (listener: ExecutorListener) => {
       const agent = machine.agent();

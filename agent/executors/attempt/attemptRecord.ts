@@ -40,12 +40,27 @@ export async function readAttemptRecord(disk: Files, dir: string): Promise<Attem
 export const lostEnding: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };
 
 /** Records, in the shim's place, that the attempt vanished: the next agent then says the same. */
-export function recordLoss({ files, failpoints }: System, dir: string): Promise<void> {
+export function recordLoss(system: System, dir: string): Promise<void> {
+  return recordEnd(system, dir, { code: null, timeout: false });
+}
+
+/** What the shim writes of an end, or what is known of it where the shim could not, or did not know. */
+export interface EndRecord {
+  /** As the shell tells it: 128 + its number for a signal. Null for a loss. */
+  readonly code: number | null;
+  readonly timeout: boolean;
+  readonly outOfMemory?: boolean;
+  /** Bytes of output that there were. */
+  readonly output?: number;
+}
+
+/** Records an end in the shim's place: the next agent then says the same. */
+export function recordEnd({ files, failpoints }: System, dir: string, end: EndRecord): Promise<void> {
   return failpoints.step('attempt.loss', async () => {
     // The same for every agent, so that what one leaves half written the next one takes up.
     const temporary = join(dir, 'exit.json.lost');
     try {
-      await files.writeText(temporary, failpoints.written('attempt.loss', '{"code":null,"timeout":false}\n'));
+      await files.writeText(temporary, failpoints.written('attempt.loss', `${JSON.stringify(end)}\n`));
       await files.rename(temporary, join(dir, 'exit.json'));
     } catch (error) {
       await files.remove(temporary).catch(() => undefined);
@@ -80,7 +95,7 @@ function endingOf(exit: Json): Ending {
     exitCode: signal === null ? code : null,
     signal,
     isTimeout: exit['timeout'] === true,
-    isOutOfMemory: false,
+    isOutOfMemory: exit['outOfMemory'] === true,
     isLost: false,
   };
 }

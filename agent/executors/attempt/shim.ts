@@ -169,14 +169,17 @@ size=$(wc -c <"$dir/out.log" 2>/dev/null)
 record exit.json "{\\"code\\":$code,\\"timeout\\":$timeout,\\"output\\":$((size))}"
 `;
 
+/** In containers it may be another user who runs it. */
+const shimMode = 0o555;
+
 /** Writes the shim under its version into the folder, once; returns its path. A running one is never changed. */
 export async function installShim(disk: Files, dir: string): Promise<string> {
-  const version = createHash('sha256').update(shimScript).digest('hex').slice(0, 12);
+  const version = createHash('sha256').update(`${shimMode} ${shimScript}`).digest('hex').slice(0, 12);
   const path = join(dir, `shim-${version}.sh`);
   if ((await disk.stat(path).catch(() => null))?.size === Buffer.byteLength(shimScript)) return path;
   await disk.makeFolder(dir);
   const temporary = `${path}.${randomUUID()}`;
-  await disk.writeText(temporary, shimScript, 0o500);
+  await disk.writeText(temporary, shimScript, shimMode);
   await disk.rename(temporary, path);
   return path;
 }

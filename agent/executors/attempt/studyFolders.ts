@@ -8,11 +8,11 @@ import type { AttemptFiles } from '../executor.ts';
 export class StudyFolders implements AttemptFiles {
   readonly #studiesDir: string;
   /** Tells the processes of one home from those of another on the same machine. */
-  readonly #homeMark: string;
+  readonly homeMark: string;
 
   constructor(homeDir: string) {
     this.#studiesDir = join(homeDir, 'studies');
-    this.#homeMark = createHash('sha256').update(homeDir).digest('hex').slice(0, 12);
+    this.homeMark = createHash('sha256').update(homeDir).digest('hex').slice(0, 12);
   }
 
   studyDir(studyId: string): string {
@@ -42,6 +42,19 @@ export class StudyFolders implements AttemptFiles {
     return join(this.trialsDir(studyId), cleanedName);
   }
 
+  /** There where the study's attempts run in containers, and how. */
+  containerFile(studyId: string): string {
+    return join(this.studyDir(studyId), 'container.json');
+  }
+
+  /** Studies with a folder whose attempts run so. */
+  async studiesOf(disk: Files, kind: 'processes' | 'containers'): Promise<string[]> {
+    const studies = await this.studies(disk);
+    const isOf = studies.map(async (id) => ((await disk.stat(this.containerFile(id))) !== null) === (kind === 'containers'));
+    const chosen = await Promise.all(isOf);
+    return studies.filter((_id, i) => chosen[i]);
+  }
+
   /** Studies with a folder. */
   async studies(disk: Files): Promise<string[]> {
     return (await disk.names(this.#studiesDir)).filter(isStudyId);
@@ -64,19 +77,19 @@ export class StudyFolders implements AttemptFiles {
 
   /** Value of HPO_ATTEMPT_KEY in the environment of every process of the attempt. */
   mark(key: AttemptKey): string {
-    return `${keyText(key)}@${this.#homeMark}`;
+    return `${keyText(key)}@${this.homeMark}`;
   }
 
   /** The attempt of a mark of this home; null for any other text. */
   keyOf(mark: string): AttemptKey | null {
     const match = mark.match(/^([^/]+)\/(\d+)\/(\d+)@(\w+)$/);
     const [, studyId, trial, attempt, home] = match ?? [];
-    if (studyId === undefined || home !== this.#homeMark) return null;
+    if (studyId === undefined || home !== this.homeMark) return null;
     return { studyId, trial: Number(trial), attempt: Number(attempt) };
   }
 
   isMarkOfStudy(mark: string, studyId: string): boolean {
-    return mark.startsWith(`${studyId}/`) && mark.endsWith(`@${this.#homeMark}`);
+    return mark.startsWith(`${studyId}/`) && mark.endsWith(`@${this.homeMark}`);
   }
 }
 

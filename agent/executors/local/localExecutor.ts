@@ -97,12 +97,12 @@ export class LocalExecutor implements Executor {
 
   async list(): Promise<readonly AttemptListing[]> {
     const listings: AttemptListing[] = [];
-    for (const studyId of await this.files.studies(this.#system.files)) listings.push(...(await this.#listStudy(studyId)));
+    for (const studyId of await this.studies()) listings.push(...(await this.#listStudy(studyId)));
     return listings;
   }
 
   studies(): Promise<readonly string[]> {
-    return this.files.studies(this.#system.files);
+    return this.files.studiesOf(this.#system.files, 'processes');
   }
 
   cleanup(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
@@ -112,6 +112,8 @@ export class LocalExecutor implements Executor {
 
   async #cleanUp(studyId: string, removeFiles: boolean): Promise<void> {
     const { clock, files: disk, processes } = this.#system;
+    // Its attempts are containers: none of them is ours.
+    if (await this.#exists(this.files.containerFile(studyId))) return;
     const running = (await this.#listStudy(studyId)).filter(({ state }) => state === 'running');
     for (const live of this.#live.values()) if (live.key.studyId === studyId) await live.starting.catch(() => {});
     await Promise.all(running.map(({ key }) => this.stop(key, 0)));

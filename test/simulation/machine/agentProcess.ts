@@ -35,6 +35,9 @@ export type FaultPlan = (place: Place) => Fault | null;
 /** What is slow takes at most twice as long, in ms. */
 const longestMs = 60_000;
 
+/** Whose machine it is. */
+const user = { uid: 1_000, gid: 1_000 };
+
 /** Stops the code of an agent that has been killed; no agent sees it. */
 export class Killed extends Error {}
 
@@ -214,6 +217,13 @@ export class AgentProcess {
           () => disk.copyFolder(from, to, 1),
         ),
       link: (folder, path) => this.call('files.link', () => disk.link(folder, path)),
+      symlink: (target, path) => this.call('files.symlink', () => disk.link(target, path)),
+      // One user has it all.
+      owner: (path) => this.call('files.owner', () => (disk.stat(path) === null ? null : user)),
+      changeOwner: (path) =>
+        this.call('files.changeOwner', () => {
+          if (disk.stat(path, false) === null) throw systemError('ENOENT', path);
+        }),
       remove: (path) =>
         this.call(
           'files.remove',
@@ -268,6 +278,7 @@ export class AgentProcess {
     };
     return {
       ownPid: this.pid,
+      ownUser: user,
       hasShell: true,
       spawn: (options) =>
         this.call('processes.spawn', () => {

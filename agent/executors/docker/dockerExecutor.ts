@@ -1,0 +1,621 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { ContainerSpec, ContainerState, ContainerSummary, Engine, EngineProgress } from '../../engine/engine.ts';
+import type { SnapshotStore } from '../../packaging/snapshot.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { AttemptKey, ImageReference } from '../../protocol/study.ts';
+import { sleep } from '../../system/clock.ts';
+import type { Owner, Watch } from '../../system/files.ts';
+import type { System } from '../../system/system.ts';
+import { type AttemptRecord, readAttemptRecord } from '../attempt/attemptRecord.ts';
+import { outputFileNames } from '../attempt/outputFile.ts';
+import { removeUnchanged } from '../attempt/removeUnchanged.ts';
+import { installShim } from '../attempt/shim.ts';
+import { keyText, StudyFolders } from '../attempt/studyFolders.ts';
+import type { AttemptListing, AttemptStart, Capacity, Ending, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
+import { makeAttemptFolder } from './attemptFolder.ts';
+import { attemptOfContainer, containerName, homeLabels, studyLabels } from './containerName.ts';
+import { containerSpec } from './containerSpec.ts';
+import { couldNotStart, settleEnd, stopFile, timeoutFile } from './containerEnd.ts';
+import { guardMount } from './mountGuard.ts';
+import { readStudyFile, type StudyFile, writeStudyFile } from './studyFile.ts';
+
+/** Makes images that are gone again. */
+export interface ImageStore {
+  /** Resolves with the image's id. Quick where it is there. */
+  restore(reference: ImageReference, progress: EngineProgress): Promise<string>;
+}
+
+export interface DockerExecutorOptions {
+  readonly system: System;
+  /** Absolute path of HPO_HOME. */
+  readonly homeDir: string;
+  readonly snapshots: Pick<SnapshotStore, 'mountPlan' | 'verify'>;
+  readonly images: ImageStore;
+  /** Connects when it is first asked; nobody is asked while there is no study in containers. */
+  readonly engine: () => Promise<Engine>;
+  readonly listener: ExecutorListener;
+  /** The agent's environment, of which attempts get the secrets that their study names. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+const pollMs = 500;
+/** The engine is asked for what its events may have missed at each such poll. */
+const pollsPerSweep = 4;
+/** An attempt whose program does not begin is looked at this often. */
+const startLookMs = 1_000;
+const cleanupMs = 10_000;
+/** Beyond deadline and grace, for an attempt whose shim cannot keep them as its container is paused. */
+const pausedGraceMs = 2_000;
+/** Nobody on an ordinary machine, in the place of root. */
+const nobody: Owner = { uid: 65_532, gid: 65_532 };
+const superuser: Owner = { uid: 0, gid: 0 };
+
+/**
+ * Runs attempts in containers, each under the same shim as a process of this machine. What an attempt is doing can always be
+ * read again from its folder and from its container, which has a name that follows from the attempt: neither the agent nor the
+ * engine has to live on meanwhile. How it ended is in its folder before its container is removed.
+ */
+export class DockerExecutor implements Executor {
+  readonly name = 'docker';
+  readonly files: StudyFolders;
+  readonly #options: DockerExecutorOptions;
+  readonly #system: System;
+  readonly #live = new Map<string, LiveAttempt>();
+  /** Attempts whose end was reported in this life, by `keyText`. */
+  readonly #reported = new Set<string>();
+  readonly #studies = new Map<string, StudyFile>();
+  /** What is in use now, by the id that the study was started with. */
+  readonly #images = new Map<string, string>();
+  readonly #verified = new Map<string, Promise<void>>();
+  readonly #removals = new Set<Promise<void>>();
+  #shimPath: Promise<string> | null = null;
+  #facts: { readonly isRootless: boolean; readonly cpus: number } | null = null;
+  #events: { readonly engine: Engine; readonly watch: Disposable } | null = null;
+  #poll: Disposable | null = null;
+  #nPolls = 0;
+  #isSweeping = false;
+  #isDisposed = false;
+
+  constructor(options: DockerExecutorOptions) {
+    this.#options = options;
+    this.#system = options.system;
+    this.files = new StudyFolders(options.homeDir);
+  }
+
+  prepare(study: PreparedStudy): Promise<void> {
+    return this.#system.failpoints.step('study.prepare', () => this.#prepare(study));
+  }
+
+  async start(attempt: AttemptStart): Promise<void> {
+    const id = keyText(attempt.key);
+    if (this.#reported.has(id)) return;
+    const known = this.#live.get(id);
+    if (known !== undefined) {
+      await known.starting;
+      return;
+    }
+    const live = this.#admit(attempt.key, attempt.timeoutMs, (admitted) => this.#startOrAdopt(admitted, attempt));
+    await live.starting;
+  }
+
+  async stop(key: AttemptKey, graceMs: number): Promise<void> {
+    const live = this.#live.get(keyText(key)) ?? (await this.#adoptRunning(key));
+    if (live === null || live.hasEnded) return;
+    live.isStopped = true;
+    this.#background(this.#end(live, graceMs));
+  }
+
+  async list(): Promise<readonly AttemptListing[]> {
+    const listings = new Map<string, AttemptListing>();
+    /** What only the engine can tell. */
+    const open: AttemptKey[] = [];
+    for (const studyId of await this.#studyFolders()) {
+      for (const key of await this.files.attempts(this.#system.files, studyId)) {
+        const { state } = await this.#recordOf(key);
+        if (state === 'ended' || this.#reported.has(keyText(key))) listings.set(keyText(key), { key, state: 'ended' });
+        else open.push(key);
+      }
+    }
+    let found: ReadonlyMap<string, ContainerSummary>;
+    try {
+      found = await this.#containers();
+    } catch (error) {
+      if (open.length > 0) throw error;
+      return [...listings.values()];
+    }
+    for (const key of open) {
+      const container = found.get(keyText(key));
+      const { state } = await this.#recordOf(key);
+      if (container === undefined && state === 'absent') continue;
+      const isRunning =
+        state !== 'ended' && (container?.isRunning === true || state === 'absent' || this.#live.has(keyText(key)));
+      listings.set(keyText(key), { key, state: isRunning ? 'running' : 'ended' });
+    }
+    for (const [id, { name, labels, isRunning }] of found) {
+      const key = attemptOfContainer(this.files.homeMark, name, labels);
+      if (key !== null && !listings.has(id)) listings.set(id, { key, state: isRunning ? 'running' : 'ended' });
+    }
+    return [...listings.values()];
+  }
+
+  async studies(): Promise<readonly string[]> {
+    const studies = new Set(await this.#studyFolders());
+    // Without an engine: what it has of studies without a folder shows at the next look.
+    const found = await this.#containers().catch(() => new Map<string, ContainerSummary>());
+    for (const { labels } of found.values()) studies.add(labels['hpo.study'] ?? '');
+    return [...studies];
+  }
+
+  cleanup(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
+    const step = removeFiles ? 'study.delete' : 'study.clean';
+    return this.#system.failpoints.step(step, () => this.#cleanUp(studyId, removeFiles));
+  }
+
+  capacity(): Promise<Capacity> {
+    // An engine in a virtual machine has fewer; one that was not needed yet is not asked.
+    return Promise.resolve({ cpus: this.#facts?.cpus ?? availableParallelism() });
+  }
+
+  /** Lets go of the attempts without ending them: the next agent adopts them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
+    this.#poll?.[Symbol.dispose]();
+    this.#events?.watch[Symbol.dispose]();
+    for (const { killTimer } of this.#live.values()) killTimer?.[Symbol.dispose]();
+    await Promise.all([...this.#live.values()].map(async ({ watch }) => await watch?.[Symbol.asyncDispose]()));
+    await Promise.all(this.#removals);
+  }
+
+  async #prepare({ studyId, root, snapshot, container }: PreparedStudy): Promise<void> {
+    if (container === null) throw new RangeError(`${studyId} has nothing said about containers`);
+    const { files: disk } = this.#system;
+    await disk.remove(this.files.cleanedFile(studyId));
+    const verified = this.#verified.get(snapshot) ?? this.#options.snapshots.verify(snapshot);
+    this.#verified.set(snapshot, verified);
+    verified.catch(() => this.#verified.delete(snapshot));
+    await verified;
+    const study = { root, settings: container };
+    await writeStudyFile(disk, this.files.containerFile(studyId), study);
+    await disk.makeFolder(join(this.#options.homeDir, 'run'));
+    await disk.writeText(this.#usedFile, '');
+    this.#studies.set(studyId, study);
+    await this.#restoreImage(study);
+  }
+
+  async #restoreImage({ settings: { image } }: StudyFile): Promise<string> {
+    const id = await this.#options.images.restore(image, { onProgress: () => {} });
+    this.#images.set(image.id, id);
+    return id;
+  }
+
+  #admit(key: AttemptKey, timeoutMs: number | null, begin: (live: LiveAttempt) => Promise<void>): LiveAttempt {
+    const live: LiveAttempt = {
+      key,
+      dir: this.files.attemptDir(key),
+      name: containerName(this.files.homeMark, key),
+      starting: Promise.resolve(),
+      isStarting: true,
+      mayHaveChanged: false,
+      ended: Promise.withResolvers(),
+      watch: null,
+      hasEnded: false,
+      isStopped: false,
+      isAsked: false,
+      killTimer: null,
+      killAt: Infinity,
+      deadlineAt: timeoutMs === null ? Infinity : this.#system.clock.monotonic() + timeoutMs,
+      isChecking: false,
+    };
+    this.#live.set(keyText(key), live);
+    live.starting = begin(live).catch((error: unknown) => {
+      this.#forget(live);
+      throw error;
+    });
+    return live;
+  }
+
+  #forget(live: LiveAttempt): void {
+    live.hasEnded = true;
+    live.killTimer?.[Symbol.dispose]();
+    this.#live.delete(keyText(live.key));
+    void live.watch?.[Symbol.asyncDispose]();
+    live.ended.resolve();
+    if (this.#live.size > 0) return;
+    this.#poll?.[Symbol.dispose]();
+    this.#poll = null;
+    this.#events?.watch[Symbol.dispose]();
+    this.#events = null;
+  }
+
+  async #startOrAdopt(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
+    const { state } = await this.#recordOf(live.key);
+    if (state === 'absent') {
+      const engine = await this.#connect();
+      await this.#create(engine, live, attempt);
+      await this.#waitForStart(engine, live);
+    }
+    await this.#takeOver(live);
+  }
+
+  async #create(engine: Engine, live: LiveAttempt, attempt: AttemptStart): Promise<void> {
+    const { failpoints } = this.#system;
+    const study = await this.#study(attempt.key.studyId);
+    const make = async (): Promise<'created' | 'exists'> => {
+      const spec = await this.#spec(study, attempt);
+      return failpoints.step('attempt.label', () => engine.createContainer(spec));
+    };
+    await make().catch(async (error: unknown) => {
+      if (!isImageGone(error)) throw error;
+      await this.#restoreImage(study);
+      return await make();
+    });
+    try {
+      const isThere = await failpoints.step('attempt.spawn', () => engine.startContainer(live.name));
+      if (!isThere)
+        throw new HpoError('HPO-2454', `the container ${live.name} was removed before it began`, 'the attempt is repeated');
+    } catch (error) {
+      // So that nobody takes it for one that runs; where the engine does not answer, the next start finds it.
+      await engine.removeContainer(live.name).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #spec(study: StudyFile, attempt: AttemptStart): Promise<ContainerSpec> {
+    const { homeDir, snapshots, environment } = this.#options;
+    const { settings, root } = study;
+    const disk = this.#system.files;
+    const plan = await snapshots.mountPlan(attempt.snapshot);
+    for (const { source, target } of settings.mounts) await guardMount(disk, source, `@hpo.data -> ${target}`, homeDir);
+    for (const { target, path } of plan.links) await guardMount(disk, target, `the linked ${path}`, homeDir);
+    const user = await this.#user(root);
+    const { ownUser } = this.#system.processes;
+    this.#shimPath ??= installShim(disk, join(homeDir, 'run'));
+    this.#shimPath.catch(() => (this.#shimPath = null));
+    const shimPath = await this.#shimPath;
+    const mounts = await this.#system.failpoints.step('attempt.folder', () =>
+      makeAttemptFolder({
+        system: this.#system,
+        attempt,
+        files: this.files,
+        plan,
+        data: settings.mounts,
+        shimPath,
+        // Without root, the container's root is the agent's user.
+        owner: ownUser?.uid === 0 && user.uid !== 0 ? user : null,
+      }),
+    );
+    const image = this.#images.get(settings.image.id) ?? settings.image.id;
+    return containerSpec({ attempt, settings, image, user, mounts, files: this.files, environment });
+  }
+
+  /** From here on the attempt's output and end are reported. */
+  #takeOver(live: LiveAttempt): Promise<void> {
+    live.isStarting = false;
+    if (this.#isDisposed) return Promise.resolve();
+    // Its number on this machine would take one more question, and says nothing to who looks from outside.
+    this.#options.listener.started(live.key, { pid: null });
+    live.watch = this.#system.files.watch({
+      folder: live.dir,
+      ignored: ['work'],
+      polled: Object.values(outputFileNames),
+      onChange: () => {
+        if (!live.hasEnded) this.#options.listener.output(live.key);
+      },
+    });
+    this.#poll ??= this.#planPoll();
+    this.#background(this.#follow());
+    this.#system.clock.soon(() => this.#background(this.#check(live)));
+    return Promise.resolve();
+  }
+
+  /** Until the program runs, or the container has ended without it. */
+  async #waitForStart(engine: Engine, live: LiveAttempt): Promise<void> {
+    const { clock } = this.#system;
+    let lookAt = clock.monotonic() + startLookMs;
+    this.#background(this.#follow());
+    for (let waitMs = 2; ; waitMs = Math.min(waitMs * 1.5, 100)) {
+      const record = await this.#recordOf(live.key).catch(() => null);
+      if (record?.state === 'ended' || (record?.state === 'started' && record.program !== null)) return;
+      if (live.mayHaveChanged || clock.monotonic() >= lookAt) {
+        live.mayHaveChanged = false;
+        lookAt = clock.monotonic() + startLookMs;
+        const state = await engine.inspectContainer(live.name);
+        if (state === null || state.status === 'exited') {
+          // What is claimed is never started again: its end is told like any other.
+          if ((await this.#recordOf(live.key)).state !== 'absent') return;
+          const error = await couldNotStart(this.#system.files, live.dir, state);
+          await engine.removeContainer(live.name);
+          throw error;
+        }
+      }
+      await sleep(clock, waitMs);
+    }
+  }
+
+  async #adoptRunning(key: AttemptKey): Promise<LiveAttempt | null> {
+    const id = keyText(key);
+    if ((await this.#system.files.stat(this.files.attemptDir(key))) === null) return null;
+    const { state } = await this.#recordOf(key);
+    const isThere =
+      state === 'started' ||
+      (state === 'absent' && (await (await this.#connect()).inspectContainer(containerName(this.files.homeMark, key))) !== null);
+    const known = this.#live.get(id);
+    if (known !== undefined) return known;
+    if (!isThere || this.#reported.has(id) || this.#isDisposed) return null;
+    return this.#admit(key, null, (live) => this.#takeOver(live));
+  }
+
+  #planPoll(): Disposable {
+    return this.#system.clock.after(pollMs, () => {
+      this.#poll = this.#planPoll();
+      for (const { watch } of this.#live.values()) watch?.poll();
+      if (++this.#nPolls % pollsPerSweep === 0) this.#background(this.#sweep());
+    });
+  }
+
+  /** Looks after what events did not tell, and does again what the engine did not answer. */
+  async #sweep(): Promise<void> {
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    try {
+      const found = await this.#containers().catch(() => null);
+      await this.#follow().catch(() => {});
+      const { clock } = this.#system;
+      for (const [id, live] of this.#live) {
+        if (live.isStarting) continue;
+        const isLate = clock.monotonic() > live.deadlineAt;
+        if (found?.get(id)?.isRunning !== true || isLate) await this.#check(live).catch(() => {});
+        if (live.isStopped && !live.hasEnded) await this.#pressOn(live).catch(() => {});
+      }
+      for (const [id, { name, isRunning }] of found ?? []) if (!isRunning && this.#reported.has(id)) this.#remove(name);
+    } finally {
+      this.#isSweeping = false;
+    }
+  }
+
+  /** Hears of the containers as long as any of ours lives. */
+  async #follow(): Promise<void> {
+    const engine = await this.#options.engine();
+    if (this.#events?.engine === engine || this.#isDisposed || this.#live.size === 0) return;
+    this.#events?.watch[Symbol.dispose]();
+    const byName = (name: string): void => {
+      for (const live of this.#live.values()) {
+        if (live.name !== name) continue;
+        live.mayHaveChanged = true;
+        this.#background(this.#check(live));
+      }
+    };
+    this.#events = { engine, watch: engine.watchContainers(homeLabels(this.files.homeMark), byName) };
+  }
+
+  /** Reports the end if there is one. */
+  async #check(live: LiveAttempt): Promise<void> {
+    // What has not begun yet is not lost, however long its start takes.
+    if (live.isStarting || live.hasEnded || this.#isDisposed) return;
+    if (live.isChecking) {
+      live.mayHaveChanged = true;
+      return;
+    }
+    live.isChecking = true;
+    try {
+      do {
+        live.mayHaveChanged = false;
+        const ending = await this.#endingOf(live);
+        if (ending !== null) return this.#report(live, ending);
+      } while (live.mayHaveChanged && !live.hasEnded);
+    } finally {
+      live.isChecking = false;
+    }
+  }
+
+  /** Null while it runs, and while nobody can know. */
+  async #endingOf(live: LiveAttempt): Promise<Ending | null> {
+    let state: ContainerState | null;
+    try {
+      state = await (await this.#options.engine()).inspectContainer(live.name);
+    } catch (error) {
+      // With the engine gone, what the shim wrote is all there is to know, and mostly enough.
+      const record = await this.#recordOf(live.key);
+      if (record.state === 'ended') return record.ending;
+      throw error;
+    }
+    if (state?.status === 'running') return null;
+    if (state?.status === 'paused') {
+      await this.#endPaused(live);
+      return null;
+    }
+    return settleEnd({ system: this.#system, dir: live.dir, state, isStopped: live.isStopped });
+  }
+
+  /** A container that somebody paused cannot keep its deadline itself. */
+  async #endPaused(live: LiveAttempt): Promise<void> {
+    const { clock, files: disk } = this.#system;
+    if (clock.monotonic() < live.deadlineAt + pausedGraceMs || live.isStopped) return;
+    await disk.writeText(join(live.dir, timeoutFile), '');
+    await (await this.#options.engine()).signalContainer(live.name, 'SIGKILL');
+  }
+
+  #report(live: LiveAttempt, ending: Ending): void {
+    if (live.hasEnded) return;
+    this.#forget(live);
+    this.#reported.add(keyText(live.key));
+    this.#remove(live.name);
+    this.#options.listener.ended(live.key, ending);
+  }
+
+  /** In the background: nobody waits for it, and what is left over a later sweep or the cleaning takes. */
+  #remove(name: string): void {
+    const removal = this.#options
+      .engine()
+      .then((engine) => engine.removeContainer(name))
+      .catch(() => {})
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+
+  async #end(live: LiveAttempt, graceMs: number): Promise<void> {
+    const { clock, files: disk } = this.#system;
+    await live.starting;
+    if (live.hasEnded || this.#isDisposed) return;
+    const killAt = clock.monotonic() + graceMs;
+    if (killAt >= live.killAt) return;
+    live.killAt = killAt;
+    live.killTimer?.[Symbol.dispose]();
+    live.killTimer = clock.after(graceMs, () => this.#background(this.#kill(live)));
+    // So that the next agent, too, knows that the end was asked for.
+    await disk.writeText(join(live.dir, stopFile), '').catch(() => {});
+    if (graceMs > 0) await this.#askToEnd(live);
+  }
+
+  async #askToEnd(live: LiveAttempt): Promise<void> {
+    const engine = await this.#options.engine();
+    await this.#system.failpoints.step('attempt.stop', () => engine.signalContainer(live.name, 'SIGTERM'));
+    live.isAsked = true;
+  }
+
+  async #kill(live: LiveAttempt): Promise<void> {
+    if (live.hasEnded) return;
+    const engine = await this.#options.engine();
+    if (await engine.signalContainer(live.name, 'SIGKILL')) return;
+    // One that was made and never begun hears no signal.
+    if ((await engine.inspectContainer(live.name))?.status === 'created') await engine.removeContainer(live.name);
+    await this.#check(live);
+  }
+
+  /** A stop that did not reach the engine. */
+  async #pressOn(live: LiveAttempt): Promise<void> {
+    if (this.#system.clock.monotonic() >= live.killAt) await this.#kill(live);
+    else if (!live.isAsked) await this.#askToEnd(live);
+  }
+
+  async #cleanUp(studyId: string, removeFiles: boolean): Promise<void> {
+    const { clock, files: disk } = this.#system;
+    const lives = [...this.#live.values()].filter(({ key }) => key.studyId === studyId);
+    for (const live of lives) await live.starting.catch(() => {});
+    await Promise.all(lives.map(({ key }) => this.stop(key, 0)));
+    const patience = Promise.withResolvers<void>();
+    const timer = clock.after(cleanupMs, patience.resolve);
+    await Promise.race([Promise.all(lives.map(({ ended }) => ended.promise)), patience.promise]);
+    timer[Symbol.dispose]();
+    await this.#removeContainers(studyId);
+    for (const live of lives) await this.#check(live);
+    for (const id of this.#reported) if (id.startsWith(`${studyId}/`)) this.#reported.delete(id);
+    this.#studies.delete(studyId);
+    if ((await disk.stat(this.files.containerFile(studyId))) === null) return;
+    if (removeFiles) {
+      await disk.remove(this.files.studyDir(studyId));
+      if ((await this.#studyFolders()).length === 0 && (await this.#containers()).size === 0) await disk.remove(this.#usedFile);
+    } else if ((await disk.stat(this.files.trialsDir(studyId))) !== null) {
+      for (const key of await this.files.attempts(disk, studyId)) await this.#tidy(key);
+      await disk.writeText(this.files.cleanedFile(studyId), '');
+    }
+  }
+
+  /** What can be made again of an attempt that has ended. */
+  async #tidy(key: AttemptKey): Promise<void> {
+    const { files: disk } = this.#system;
+    const dir = this.files.attemptDir(key);
+    if ((await this.#recordOf(key)).state !== 'ended') return;
+    await removeUnchanged(disk, dir);
+    for (const name of ['spliced', 'start.json.new', 'exit.json.new']) await disk.remove(join(dir, name));
+  }
+
+  async #removeContainers(studyId: string): Promise<void> {
+    if (!(await this.#isUsed())) return;
+    let engine: Engine;
+    try {
+      engine = await this.#options.engine();
+    } catch (error) {
+      // One that is not installed any more has nothing of ours.
+      if (error instanceof HpoError && error.code === 'HPO-2401') return;
+      throw error;
+    }
+    for (const { name, labels } of await engine.listContainers(studyLabels(this.files.homeMark, studyId))) {
+      if (attemptOfContainer(this.files.homeMark, name, labels) !== null) await engine.removeContainer(name);
+    }
+  }
+
+  /** All of ours, by `keyText`. None, and no engine is asked, where no study of this home ever ran in containers. */
+  async #containers(): Promise<ReadonlyMap<string, ContainerSummary>> {
+    const found = new Map<string, ContainerSummary>();
+    if (!(await this.#isUsed())) return found;
+    const engine = await this.#options.engine();
+    for (const summary of await engine.listContainers(homeLabels(this.files.homeMark))) {
+      const key = attemptOfContainer(this.files.homeMark, summary.name, summary.labels);
+      if (key !== null) found.set(keyText(key), summary);
+    }
+    return found;
+  }
+
+  /** There while the engine may have anything of this home. */
+  get #usedFile(): string {
+    return join(this.#options.homeDir, 'run', 'containers');
+  }
+
+  async #isUsed(): Promise<boolean> {
+    return (await this.#system.files.stat(this.#usedFile)) !== null;
+  }
+
+  async #connect(): Promise<Engine> {
+    const engine = await this.#options.engine();
+    this.#facts ??= await engine.info();
+    return engine;
+  }
+
+  /** Never root, but where that is the user itself. */
+  async #user(root: string): Promise<Owner> {
+    const { files: disk, processes } = this.#system;
+    if (this.#facts?.isRootless === true) return superuser;
+    if (processes.ownUser === null) return nobody;
+    if (processes.ownUser.uid !== 0) return processes.ownUser;
+    const owner = await disk.owner(root);
+    return owner === null || owner.uid === 0 ? nobody : owner;
+  }
+
+  async #study(studyId: string): Promise<StudyFile> {
+    const known = this.#studies.get(studyId) ?? (await readStudyFile(this.#system.files, this.files.containerFile(studyId)));
+    this.#studies.set(studyId, known);
+    return known;
+  }
+
+  #studyFolders(): Promise<string[]> {
+    return this.files.studiesOf(this.#system.files, 'containers');
+  }
+
+  #recordOf(key: AttemptKey): Promise<AttemptRecord> {
+    return readAttemptRecord(this.#system.files, this.files.attemptDir(key));
+  }
+
+  /** Work that nobody waits for; what it failed with shows, or is done again, at the next sweep. */
+  #background(work: Promise<void>): void {
+    work.catch(() => {});
+  }
+}
+
+interface LiveAttempt {
+  readonly key: AttemptKey;
+  readonly dir: string;
+  readonly name: string;
+  starting: Promise<void>;
+  /** Until the program runs, or is known to have ended. */
+  isStarting: boolean;
+  /** The engine told something of it that has not been looked at. */
+  mayHaveChanged: boolean;
+  readonly ended: PromiseWithResolvers<void>;
+  watch: Watch | null;
+  hasEnded: boolean;
+  isStopped: boolean;
+  /** The engine has passed on that it is to end. */
+  isAsked: boolean;
+  killTimer: Disposable | null;
+  /** By the monotonic clock; a later stop can only bring it nearer. */
+  killAt: number;
+  /** By the monotonic clock. */
+  readonly deadlineAt: number;
+  isChecking: boolean;
+}
+
+function isImageGone(error: unknown): boolean {
+  return error instanceof HpoError && error.code === 'HPO-2406';
+}

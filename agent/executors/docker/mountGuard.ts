@@ -1,0 +1,43 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { HpoError } from '../../protocol/errors.ts';
+import type { Files } from '../../system/files.ts';
+
+/** Neither these nor anything in them. */
+const systemFolders = ['/boot', '/dev', '/etc', '/proc', '/run', '/sys', '/var/run', '/var/lib/docker', '/var/lib/containers'];
+const credentialFolders = ['.ssh', '.aws', '.azure', '.kube', '.docker', '.gnupg', '.config/gcloud', '.config/containers'];
+
+/**
+ * Refuses data that would let a container reach the machine itself: looked at before every start, as a link can lead elsewhere by now.
+ * `what` names the annotation.
+ */
+export async function guardMount(disk: Files, source: string, what: string, homeDir: string): Promise<void> {
+  const real = await disk.realPath(source).catch((cause: unknown) => {
+    throw new HpoError('HPO-2452', `${what}: ${source} is not there`, 'bring it back, or start the study again without it', {
+      cause,
+    });
+  });
+  const user = homedir();
+  for (const path of [source, real]) {
+    const reason = systemFolders.some((folder) => isIn(path, folder))
+      ? 'it belongs to the system'
+      : isIn(homeDir, path) || isIn(path, homeDir)
+        ? 'it holds the journal and the files of all studies'
+        : isIn(user, path)
+          ? 'it holds the keys and settings of its user'
+          : credentialFolders.some((folder) => isIn(path, join(user, folder)))
+            ? 'it holds keys'
+            : null;
+    if (reason !== null) {
+      throw new HpoError(
+        'HPO-2453',
+        `${what}: ${path} is never given to a container: ${reason}`,
+        'name the folder or file with the data itself',
+      );
+    }
+  }
+}
+
+function isIn(path: string, folder: string): boolean {
+  return path === folder || folder === '/' || path.startsWith(`${folder}/`);
+}
