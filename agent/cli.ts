@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { agentCommands } from './cli/agentCommands.ts';
 import { bestCommand } from './cli/best.ts';
+import { cleanCommand } from './cli/clean.ts';
 import { CommandLine } from './cli/commandLine.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { explainCommand } from './cli/explain.ts';
@@ -38,6 +39,7 @@ const commands = [
   studyCommands,
   retryCommand,
   enqueueCommand,
+  cleanCommand,
   doctorCommand,
   agentCommands,
   tortureCommand,

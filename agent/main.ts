@@ -6,13 +6,20 @@ import { parseArgs } from 'node:util';
 import pino, { type Logger } from 'pino';
 import { createStream } from 'rotating-file-stream';
 import { cacheFolder, defaultHome, type Discovery, discoveryFile, makeHome, socketPath } from './client/home.ts';
+import { Cleaner } from './clean.ts';
+import { containerTools } from './containerTools.ts';
 import { Driver } from './driver/driver.ts';
 import type { Log } from './driver/ports.ts';
+import { engineOnDemand } from './engine/index.ts';
+import type { Executor } from './executors/executor.ts';
 import { StudyFolders } from './executors/attempt/studyFolders.ts';
+import { DockerExecutor } from './executors/docker/dockerExecutor.ts';
 import { LocalExecutor } from './executors/local/localExecutor.ts';
 import { AttemptOutputFiles } from './executors/attempt/outputFile.ts';
+import { ImageStore, machineSecrets } from './packaging/image/index.ts';
 import { SnapshotStore } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
+import type { ExecutorName } from './protocol/study.ts';
 import { startProposer } from './proposerThread.ts';
 import { AgentServer } from './server/server.ts';
 import { AgentService } from './service.ts';
@@ -99,6 +106,11 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   // It was stopped, for however long.
   if (process.platform !== 'win32') process.on('SIGCONT', () => void journal.isOurs());
 
+  const dockerHost = process.env['HPO_DOCKER_HOST'] || null;
+  const engine = engineOnDemand(() => ({ host: dockerHost, environment: process.env }));
+  const mark = new StudyFolders(home).homeMark;
+  const images = new ImageStore({ dir: join(home, 'images'), mark, system, engine, secrets: () => machineSecrets() });
+  const executors = new Map<ExecutorName, Executor>();
   using saved = openSaved(home, journal, log);
   await using driver = new Driver({
     journal,
@@ -109,8 +121,23 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     snapshots,
     log,
     proposer: startProposer,
-    executors: (listener) =>
-      new Map([['local', new LocalExecutor({ system, homeDir: home, snapshots, listener, environment: process.env })]]),
+    onForgotten: () => limitImages(cleaner, log),
+    executors: (listener) => {
+      executors.set('local', new LocalExecutor({ system, homeDir: home, snapshots, listener, environment: process.env }));
+      executors.set(
+        'docker',
+        new DockerExecutor({ system, homeDir: home, snapshots, images, engine, listener, environment: process.env }),
+      );
+      return executors;
+    },
+  });
+  const cleaner = new Cleaner({
+    views: () => driver.views(),
+    executors: () => executors.values(),
+    snapshots,
+    engine,
+    labels: { 'hpo.home': mark },
+    images,
   });
   await driver.open().catch((error: unknown) => {
     throw journal.explain(error);
@@ -122,7 +149,9 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     socket,
     home,
     cacheDir: cacheFolder(),
-    dockerHost: process.env['HPO_DOCKER_HOST'] || null,
+    dockerHost,
+    cleaner,
+    containers: containerTools({ engine, images, cacheDir: cacheFolder(), environment: process.env }),
     requestStop: () => setTimeout(() => stop.resolve('asked to stop'), answerLeavesMs),
   });
   await using server = new AgentServer({ socket, token, service, log });
@@ -148,6 +177,11 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   verifying[Symbol.dispose]();
   log.info('the agent ends', { reason, ...(failpoints instanceof ProcessFailpoints ? { failpoints: failpoints.passed } : {}) });
   rmSync(discoveryFile(home), { force: true });
+}
+
+/** Where the engine is away, the next deletion or `hpo clean` does it. */
+function limitImages(cleaner: Cleaner, log: Log): void {
+  cleaner.limitImages().catch((error: unknown) => log.info('images could not be looked at', { error: String(error) }));
 }
 
 /** Null where there can be none, as on a full disk: the journal is folded then. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Cleaner } from './clean.ts';
 import { keyText } from './driver/attempts.ts';
 import type { Driver } from './driver/driver.ts';
 import type { EntrySink } from './driver/subscriptions.ts';
@@ -21,6 +22,7 @@ export interface ServicePorts extends PreflightPorts {
   readonly output: AttemptOutput;
   readonly socket: string;
   readonly home: string;
+  readonly cleaner: Cleaner;
   /** See `AgentStatus.dockerHost`. */
   readonly dockerHost: string | null;
   /** Asks the agent to end, after the answer is on its way. */
@@ -47,6 +49,7 @@ export class AgentService implements Service {
         ports.requestStop();
         return {};
       },
+      'agent/clean': (request) => ports.cleaner.clean(request),
       'study/preflight': (request) => preflight(request, ports),
       'study/create': (request, context) => this.#create(request, context),
       'study/list': () => ({ studies: driver.views().map((view) => withFault(summaryOf(view), driver.fault)) }),
@@ -83,7 +86,10 @@ export class AgentService implements Service {
   async #create(request: TuneRequest, context: RequestContext): Promise<{ studyId: string }> {
     // A name that is no study's is said before anything is made ready.
     const others = (request.from ?? []).map((studyId) => this.#ports.driver.view(studyId));
-    const { spec, messages } = withEarlierResults(await prepareStudy(request, this.#ports, context.progress), others);
+    const { spec, messages } = withEarlierResults(
+      await prepareStudy(request, this.#ports, context.progress, context.signal),
+      others,
+    );
     for (const message of messages) context.progress(message);
     // Whoever gave up waiting does not expect trials to begin.
     if (context.signal.aborted) throw new HpoError('HPO-5009', 'the start was cancelled', 'start the study again');

@@ -7,6 +7,7 @@ import type { TuneRequest } from './protocol/requests.ts';
 import type { Objective, Params, ScriptSpec } from './protocol/space.ts';
 import {
   type Budget,
+  type ContainerSettings,
   type EnvironmentChoice,
   hyperbandModes,
   liars,
@@ -35,6 +36,8 @@ export interface SpecInputs {
   /** Relative to the root. */
   readonly scriptPath: string;
   readonly environment: EnvironmentChoice;
+  /** Null where attempts run as processes. */
+  readonly container: ContainerSettings | null;
   readonly snapshot: string;
   readonly cpus: number;
   /** Used where no seed is given; recorded, so that the study can be repeated. */
@@ -72,6 +75,7 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
     ...retryOf(request, script),
     checkpoint: script.checkpoint?.['dir'] === undefined ? null : { dir: script.checkpoint['dir'] },
     executor: request.executor ?? 'local',
+    ...(inputs.container === null ? {} : { container: inputs.container }),
     environment: inputs.environment,
     snapshot: inputs.snapshot,
     spaceHash: script.hash,
@@ -140,7 +144,7 @@ function numberOf(text: string | undefined): number | null {
   throw new HpoError('HPO-4012', `"${text}" is not a positive number`, 'write a number, such as trials=30', { exitCode: 2 });
 }
 
-function countOf(text: string | undefined): number | null {
+export function countOf(text: string | undefined): number | null {
   const value = numberOf(text);
   if (value === null || Number.isSafeInteger(value)) return value;
   throw new HpoError('HPO-4012', `"${text}" is not a whole number`, 'write a whole number, such as trials=30', { exitCode: 2 });
@@ -152,7 +156,7 @@ function seedOf(text: string | undefined): number | null {
 }
 
 /** From 0. */
-function wholeOf(text: string | undefined, example: string): number | null {
+export function wholeOf(text: string | undefined, example: string): number | null {
   if (text === undefined) return null;
   const value = text.trim() === '' ? NaN : Number(text);
   if (Number.isSafeInteger(value) && value >= 0) return value;
@@ -194,7 +198,7 @@ const sizeUnits: Readonly<Record<string, number>> = {
 };
 
 /** `500MB`, `2G`, `1GiB`: all in powers of 1024; whole bytes. */
-function sizeBytes(text: string | undefined): number | null {
+export function sizeBytes(text: string | undefined): number | null {
   if (text === undefined) return null;
   const match = /^(\d+(?:\.\d+)?)\s*([KMGTP]?)i?B?$/i.exec(text.trim());
   const factor = sizeUnits[`${match?.[2] ?? ''}B`.toUpperCase()];

@@ -1,10 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { discoveredAgent } from '../client/index.ts';
 import { cacheFolder } from '../client/home.ts';
 import { type AgentState, type DoctorOptions, examine, type Mended, repair } from '../doctor/doctor.ts';
+import { engineOnDemand } from '../engine/index.ts';
+import { StudyFolders } from '../executors/attempt/studyFolders.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { StudyView } from '../protocol/view.ts';
@@ -33,7 +35,15 @@ async function doctor(
 ): Promise<void> {
   const { home } = line;
   const studyId = study === undefined ? undefined : idOf(home, study);
-  const options = { home, cacheDir: cacheFolder(), folder: process.cwd(), version, system: nodeSystem(), studyId };
+  const options = {
+    home,
+    cacheDir: cacheFolder(),
+    folder: process.cwd(),
+    version,
+    system: nodeSystem(),
+    engine: engineAccess(home),
+    studyId,
+  };
   const mended = isRepair ? await mend(line, { ...options, agent: { type: 'none' }, studyId: undefined }) : [];
   const findings = await examine({ ...options, agent: await agentState(line, studyId) });
   const isOk = findings.every(({ state }) => state !== 'wrong');
@@ -55,6 +65,17 @@ async function doctor(
   if (isOk) return;
   const canRepair = findings.some(({ state, mend: cure }) => state === 'wrong' && cure !== undefined);
   if (canRepair && !isRepair) line.note('what is wrong can be put right with: hpo doctor --repair');
+}
+
+/** As the agent of the home has it. */
+function engineAccess(home: string): DoctorOptions['engine'] {
+  const host = process.env['HPO_DOCKER_HOST'] || null;
+  const images = join(home, 'images');
+  return {
+    connect: engineOnDemand(() => ({ host, environment: process.env })),
+    labels: { 'hpo.home': new StudyFolders(home).homeMark },
+    recipes: new Set(existsSync(images) ? readdirSync(images) : []),
+  };
 }
 
 const colours = { ok: 'green', wrong: 'red', unknown: 'yellow' } as const;

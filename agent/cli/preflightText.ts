@@ -10,7 +10,7 @@ const maxLinked = 8;
 
 /** What would run and with what, for people; `bold` marks the words at the beginning of the lines. */
 export function preflightText(preflight: Preflight, env: TuneRequest['env'], bold: (text: string) => string): string {
-  const { spec, environment, snapshot, plan, questions } = preflight;
+  const { spec, snapshot, plan } = preflight;
   const row = (word: string, text: string): string => `${bold(word)}${' '.repeat(7 - word.length)}${text}`;
   const rungs = plan.rungs === null ? undefined : rungsText(plan.rungs);
   // A better trial that comes late is promoted besides those of the plan.
@@ -23,12 +23,7 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
     ...(spec.fidelity === null
       ? []
       : [row('by', `${printable(spec.fidelity.name)} ${spec.fidelity.min} to ${spec.fidelity.max}`)]),
-    row(
-      'with',
-      environment === null
-        ? printable(questions.find((question) => question.type === 'environment')?.message ?? 'no Python was found')
-        : printable(`Python ${environment.version} ${environment.interpreter} (${environment.reason})`),
-    ),
+    ...withRows(preflight, row),
     ...(preflight.missingPackages.length === 0 ? [] : [row('lacks', missingText(preflight, env))]),
     row(
       'plan',
@@ -39,8 +34,66 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
     ),
     ...(plan.brackets?.map(({ count, rungs: own }) => row('', `${count > 1 ? `${count} × ` : ''}${rungsText(own)}`)) ?? []),
     row('code', `${snapshot.files} files, ${formatBytes(snapshot.bytes)}`),
-    ...(snapshot.linked.length === 0 ? [] : [row('links', linkedText(snapshot.linked))]),
+    ...(snapshot.linked.length === 0 ? [] : [row('links', linkedText(preflight))]),
+    ...outsideRows(preflight, row),
   ].join('\n');
+}
+
+type Row = (word: string, text: string) => string;
+
+/** What trials run with, and in containers why this, what was passed over, and what they get of the machine. */
+function withRows({ spec, environment, container, questions }: Preflight, row: Row): string[] {
+  if (container === null) {
+    return [
+      row(
+        'with',
+        environment === null
+          ? printable(questions.find((question) => question.type === 'environment')?.message ?? 'no Python was found')
+          : printable(`Python ${environment.version} ${environment.interpreter} (${environment.reason})`),
+      ),
+    ];
+  }
+  const ready = { true: 'ready', false: 'to be made before the start', null: 'not known whether it is there' }[
+    `${container.isReady}`
+  ];
+  const engine = questions.find((question) => question.type === 'engine');
+  return [
+    row('with', printable(`${container.image} (${container.reason}); ${ready}`)),
+    ...container.passedOver.map(({ file, reason }) => row('not', printable(`${file}: ${reason}`))),
+    ...container.notes.map((note) => row('note', printable(note))),
+    ...spec.data.map(({ from, to, readOnly }) =>
+      row('mounts', printable(`${from} at ${to}, ${readOnly ? 'read-only' : 'writable'}`)),
+    ),
+    row('gets', printable(givenText(spec))),
+    ...(engine === undefined ? [] : [row('but', printable(`${engine.message}; ${engine.next}`))]),
+  ];
+}
+
+/** Of the network, the devices and the secrets of this machine. */
+function givenText({ resources, secrets }: ScriptSpec): string {
+  const said = ['memory', 'gpus', 'shm', 'pids'].flatMap((key) => {
+    const value = resources[key];
+    return value === undefined ? [] : [`${key} ${value}`];
+  });
+  const network = /^(?:yes|true)$/.test(resources['network'] ?? '') ? 'the network' : 'no network';
+  return [network, ...said, ...(secrets.length === 0 ? [] : [`secrets ${secrets.join(', ')}`])].join(', ');
+}
+
+/** Paths that the script names and no container has. */
+function outsideRows({ container }: Preflight, row: Row): string[] {
+  return (container?.outside ?? []).map(({ file, line, path, annotation }) =>
+    row('lacks', printable(`${path} (${file}:${line}), which is in no container; to have it add: ${annotation}`)),
+  );
+}
+
+/** What `--json` says of a start, besides the plan. */
+export function startFacts({
+  environment,
+  container,
+  snapshot,
+  questions,
+}: Preflight): Pick<Preflight, 'environment' | 'container' | 'snapshot' | 'questions'> {
+  return { environment, container, snapshot, questions };
 }
 
 function rungsText(rungs: NonNullable<Preflight['plan']['rungs']>): string {
@@ -48,9 +101,9 @@ function rungsText(rungs: NonNullable<Preflight['plan']['rungs']>): string {
 }
 
 /** What trials share with the project, for they are not given a copy of it. */
-function linkedText(linked: readonly string[]): string {
+function linkedText({ snapshot: { linked }, container }: Preflight): string {
   const more = linked.length > maxLinked ? ` and ${linked.length - maxLinked} more` : '';
-  return `${linked.slice(0, maxLinked).map(printable).join(', ')}${more}; linked into the trials, not copied`;
+  return `${linked.slice(0, maxLinked).map(printable).join(', ')}${more}; ${container === null ? 'linked into the trials, not copied' : 'mounted, not copied'}`;
 }
 
 function missingText({ missingPackages, manifest }: Preflight, env: TuneRequest['env']): string {

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { HpoError } from '../protocol/errors.ts';
 import { adviceOf } from '../protocol/failureAdvice.ts';
@@ -15,7 +14,8 @@ import type { CommandLine } from './commandLine.ts';
 import { findStudyId } from './findStudy.ts';
 import { followStudy, hasGivenUp } from './followStudy.ts';
 import { howToGoOn } from './pausedText.ts';
-import { diagnosticLines, preflightText } from './preflightText.ts';
+import { diagnosticLines, preflightText, startFacts } from './preflightText.ts';
+import { askOnTerminal, askQuestions } from './questions.ts';
 import { formatTable } from './table.ts';
 import { Progress } from './progress.ts';
 import { reportHtml } from './report.ts';
@@ -38,17 +38,18 @@ export function tuneCommands(program: Command, line: CommandLine): void {
 async function tune(line: CommandLine, script: string, options: TuneOptions): Promise<void> {
   const isJson = options.json === true;
   const client = await line.agent();
-  let request = toRequest(script, options, process.env);
-  const preflight = await client.request('study/preflight', request);
-  if (!isJson) line.note(preflightText(preflight, options.env, (text) => line.style('bold', text, line.stderr)));
+  const { preflight, ...asked } = await settle(line, toRequest(script, options, process.env), options);
   for (const text of diagnosticLines(preflight.diagnostics)) line.note(text);
   if (preflight.diagnostics.some(({ severity }) => severity === 'error')) {
     if (isJson) line.printJson({ type: 'preflightFailed', diagnostics: preflight.diagnostics });
     line.exitCode = 1;
     return;
   }
-  const from = await Promise.all((request.from ?? []).map((text) => findStudyId(client, text)));
-  request = { ...request, ...(from.length === 0 ? {} : { from }), ...(await askObjective(preflight)) };
+  // Of containers there is more to know than the study's first events say.
+  if (isJson && options.detach !== true && preflight.container !== null)
+    line.printJson({ type: 'preflight', ...startFacts(preflight) });
+  const from = await Promise.all((asked.request.from ?? []).map((text) => findStudyId(client, text)));
+  const request = { ...asked.request, ...(from.length === 0 ? {} : { from }) };
   const { studyId } = await client.request('study/create', request);
   if (options.detach === true) {
     if (isJson) line.printJson({ studyId });
@@ -74,6 +75,24 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
     });
   } else {
     await showResult(line, view);
+  }
+}
+
+/** The preflight, made again for each answer of the user; without a terminal to ask on, the agent's refusal says what to write. */
+async function settle(
+  line: CommandLine,
+  first: TuneRequest,
+  { env, json }: TuneOptions,
+): Promise<{ readonly request: TuneRequest; readonly preflight: Preflight }> {
+  const client = await line.agent();
+  for (let request = first; ; ) {
+    const preflight = await client.request('study/preflight', request);
+    if (json !== true) line.note(preflightText(preflight, env, (text) => line.style('bold', text, line.stderr)));
+    const hasFaults = preflight.diagnostics.some(({ severity }) => severity === 'error');
+    const answers = hasFaults || !process.stdin.isTTY ? {} : await askQuestions(preflight, askOnTerminal);
+    request = { ...request, ...answers };
+    // An objective is the last thing to be asked, and changes nothing of what was shown.
+    if (Object.keys(answers).length === 0 || 'objective' in answers) return { request, preflight };
   }
 }
 
@@ -133,28 +152,6 @@ function runningNote(view: StudyView): string {
   const hope =
     view.failure?.kind === 'infrastructure' ? '' : `; if ${running === 1 ? 'it' : 'one of them'} succeeds, the study goes on`;
   return `paused by itself: ${printable(view.message)}\n${what}${hope}`;
-}
-
-/** A metric is proposed, shown and asked for, never chosen silently. */
-async function askObjective(preflight: Preflight): Promise<Pick<TuneRequest, 'objective'>> {
-  const proposed = proposedObjective(preflight);
-  // Without a terminal to ask on, the agent's refusal says what to write.
-  if (proposed === null || !process.stdin.isTTY) return {};
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const { metric, direction } = proposed;
-  const answer = await prompt.question(`Improve ${printable(metric)}, smaller or larger is better: ${direction}? [Y/n] `);
-  prompt.close();
-  return /^(y|yes|)$/i.test(answer.trim()) ? { objective: proposed } : {};
-}
-
-/** The only metric of the script whose name tells its direction; null when none has to be asked for, or several could be meant. */
-export function proposedObjective({ questions }: Preflight): NonNullable<TuneRequest['objective']> | null {
-  const question = questions.find(({ type }) => type === 'objective');
-  if (question?.type !== 'objective') return null;
-  const [only, ...others] = question.candidates.filter((candidate) => candidate.direction !== null);
-  return only === undefined || only.direction === null || others.length > 0
-    ? null
-    : { metric: only.metric, direction: only.direction };
 }
 
 async function showResult(line: CommandLine, view: StudyView): Promise<void> {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { decodeName } from '../protocol/decoders.ts';
@@ -20,6 +21,8 @@ export interface TuneOptions {
   readonly objective?: string;
   readonly python?: string;
   readonly env?: 'auto' | 'current';
+  readonly image?: string;
+  readonly allowLarge?: boolean;
   readonly timeout?: string;
   readonly retry?: readonly string[];
   readonly point?: readonly string[];
@@ -35,7 +38,7 @@ export function addTuneOptions(command: Command): Command {
     .option('-n, --trials <n>', 'number of trials')
     .option('--parallel <n>', 'trials at once')
     .option('--batch <n>', 'decide so many trials together: the same trials however many run at once')
-    .option('--on <executor>', 'local (docker and kubernetes come later)')
+    .option('--on <executor>', 'local: processes of this machine; docker: containers (kubernetes comes later)')
     .option('--search <sampler>', 'auto, gp, tpe, evolution, cmaes, qmc, grid or random')
     .option('--scheduler <name>', 'auto, none, median, sha, hyperband, asha-stop, asha-promote, async-hyperband or pbt')
     .option('--seed <n>', 'makes the study repeatable')
@@ -48,6 +51,8 @@ export function addTuneOptions(command: Command): Command {
         'current',
       ]),
     )
+    .option('--image <image>', 'for containers: auto, devcontainer, the path of a Dockerfile, or the name of an image')
+    .option('--allow-large', 'store the code for the trials although it is large')
     .option('--timeout <time>', 'ends a trial after 90s, 10m, 2h')
     .option('--retry <word...>', 'how often a trial is tried again: error=1, memory=0, timeout=2, lost=5, preempted=100')
     .option('--point <words>', 'a point to try first, "lr=1e-3 momentum=0.9"; may be given again', listed)
@@ -86,11 +91,23 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
       : { objective: { metric, direction: direction === 'min' ? 'min' : 'max' } }),
     ...interpreterOf(options, env),
     ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.image === undefined ? {} : { image: imageOf(options.image) }),
+    ...(options.allowLarge === undefined ? {} : { allowLarge: options.allowLarge }),
     ...(options.from === undefined ? {} : { from: options.from }),
     ...(options.point === undefined ? {} : { points: options.point.map(pointOf) }),
     ...(options.retry === undefined ? {} : { retry: retryWords(options.retry) }),
     ...(options.timeout === undefined ? {} : { trialTimeoutMs: durationMs(options.timeout) ?? 0 }),
   };
+}
+
+/** A path, which counts from the caller's folder, or a word for the agent. */
+function imageOf(text: string): string {
+  if (text.trim() === '') {
+    throw new HpoError('HPO-4036', 'the image has no name', 'write --image auto, or name one: --image python:3.12-slim', {
+      exitCode: 2,
+    });
+  }
+  return /^\.{0,2}\//.test(text) || statSync(text, { throwIfNoEntry: false })?.isFile() === true ? resolve(text) : text;
 }
 
 /** The environment that is active in the caller's shell; the agent, started from another one, cannot know it. */

@@ -6,6 +6,7 @@ import { AttemptOutputFiles } from '../executors/attempt/outputFile.ts';
 import type { StudyView } from '../protocol/view.ts';
 import { lockJournal, openReadOnly } from '../store/index.ts';
 import type { System } from '../system/system.ts';
+import { checkContainers, type EngineAccess } from './containers.ts';
 import { checkDisk, checkPorts, checkProgram, checkPython } from './facts.ts';
 import { checkNames, type Finding } from './finding.ts';
 import { readHome } from './home.ts';
@@ -36,6 +37,7 @@ export interface DoctorOptions {
   readonly version: string;
   readonly system: System;
   readonly agent: AgentState;
+  readonly engine: EngineAccess;
   /** One study, or all. */
   readonly studyId?: string | undefined;
 }
@@ -69,9 +71,9 @@ export async function examine(options: DoctorOptions, aside: string = asideFolde
   else findings.push(...(await checkValues(records, new AttemptOutputFiles(files, system.files))));
   // Of one study nothing can be said of what belongs to the others.
   if (studyId === undefined) {
-    findings.push(
-      ...(await checkProcesses(system.processes, files, () => (obstacle === null ? liveAttempts(look, home.journal) : null))),
-    );
+    const liveNow = () => (obstacle === null ? liveAttempts(look, home.journal) : null);
+    findings.push(...(await checkProcesses(system.processes, files, liveNow)));
+    findings.push(...(await checkContainers(options.engine, records, liveNow)));
     findings.push(...checkFolders(home, files, records, { aside, hasAgent: agent.type !== 'none' }));
     findings.push(...checkRemains(home));
   }

@@ -10,6 +10,7 @@ export const checkNames = [
   'views',
   'values',
   'processes',
+  'containers',
   'ports',
   'folders',
   'remains',

@@ -156,6 +156,32 @@ export interface AgentStatus {
   readonly dockerHost: string | null;
 }
 
+export interface CleanRequest {
+  /** Nothing is freed: what would be is said. */
+  readonly dryRun: boolean;
+  /** Images that no study uses go, whatever the limits say. */
+  readonly images: boolean;
+  /** Those, and the images of studies that have ended: they are made again when a trial of one is tried again. */
+  readonly all: boolean;
+}
+
+export interface CleanReport {
+  readonly freed: readonly Cleaned[];
+  /** Images that stay, and why. */
+  readonly kept: readonly Cleaned[];
+  /** Why containers and images were not looked at; null where they were, or this home has none. */
+  readonly engine: { readonly code: string; readonly message: string; readonly next: string } | null;
+}
+
+export interface Cleaned {
+  readonly kind: 'container' | 'image' | 'snapshot' | 'attempt';
+  readonly name: string;
+  /** Null where that is not known. Layers that images share are counted in each. */
+  readonly bytes: number | null;
+  /** Why it is freed, or stays. */
+  readonly reason: string;
+}
+
 /** The one map of requests: both ends derive their types from it. */
 export interface Requests {
   /** First on every connection. `token` is in the discovery file, which only its owner can read. */
@@ -166,6 +192,8 @@ export interface Requests {
   'agent/status': { params: Record<string, never>; result: AgentStatus };
   /** Ends the agent; running attempts go on and are adopted by the next agent. */
   'agent/stop': { params: Record<string, never>; result: Record<string, never> };
+  /** Frees what no study needs any more, or says what that would be. */
+  'agent/clean': { params: CleanRequest; result: CleanReport };
   'study/preflight': { params: TuneRequest; result: Preflight };
   'study/create': { params: TuneRequest; result: { studyId: string } };
   'study/list': { params: Record<string, never>; result: { studies: readonly StudySummary[] } };

@@ -145,6 +145,11 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
   image: {
     image: { description: 'Container image, or auto to make one.', kind: text, example: 'image=python:3.12' },
     dockerfile: { description: 'Dockerfile that makes the image.', kind: text, example: 'dockerfile=Dockerfile' },
+    manifest: {
+      description: 'File that says which packages the image gets, where several do.',
+      kind: text,
+      example: 'manifest=requirements-gpu.txt',
+    },
     packages: {
       description: 'Packages of the system that the image gets besides, with commas.',
       kind: text,

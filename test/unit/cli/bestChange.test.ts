@@ -37,6 +37,7 @@ async function changeOf(tuned: string, now: Record<string, string | Buffer>, par
     root,
     scriptPath: 'a.py',
     environment: { interpreter: 'python3', version: '3', reason: '' },
+    container: null,
     snapshot: 's',
     cpus: 1,
     randomSeed: 1,

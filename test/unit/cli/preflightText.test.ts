@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { diagnosticLines, preflightText } from '../../../agent/cli/preflightText.ts';
-import { proposedObjective } from '../../../agent/cli/tune.ts';
+import { proposedObjective } from '../../../agent/cli/questions.ts';
 import { parseScript } from '../../../agent/core/annotations/index.ts';
 import type { Preflight, PreflightQuestion, TuneRequest } from '../../../agent/protocol/requests.ts';
 
@@ -102,6 +102,60 @@ describe('the text before a start', () => {
   ])('names what is linked: %j', (linked, line) => {
     const rows = textOf({ snapshot: { files: 1, bytes: 1, linked } }).split('\n');
     expect(rows.find((row) => row.startsWith('links')) ?? null).toBe(line);
+  });
+
+  const container: NonNullable<Preflight['container']> = {
+    image: 'hpo-env:1a2b',
+    reason: 'uv.lock beside train.py',
+    isReproducible: true,
+    isReady: false,
+    passedOver: [],
+    notes: [],
+    outside: [],
+  };
+  const withOf = (changes: Partial<Preflight>): string[] =>
+    textOf({ container, ...changes })
+      .split('\n')
+      .filter((line) => /^(?:with|not|note|mounts|gets|but|lacks|links) /.test(line));
+
+  it('says in which image trials run, why, and what of the machine they get', () => {
+    expect(withOf({})).toEqual([
+      'with   hpo-env:1a2b (uv.lock beside train.py); to be made before the start',
+      'gets   no network',
+    ]);
+    expect(withOf({ container: { ...container, isReady: true } })[0]).toMatch(/; ready$/);
+    const words =
+      '# @hpo.resources memory=8GB network=yes gpus=1\n# @hpo.data ./d -> /d ro\n# @hpo.data o -> out\n# @hpo.secret KEY\n';
+    expect(withOf(parseScript(words, 'train.py')).slice(1)).toEqual([
+      'mounts ./d at /d, read-only',
+      'mounts o at out, writable',
+      'gets   the network, memory 8GB, gpus 1, secrets KEY',
+    ]);
+  });
+
+  it('says what was passed over, what no container has, and why there is no engine', () => {
+    const annotation = '# @hpo.data /mnt/d -> /mnt/d ro';
+    expect(
+      withOf({
+        container: {
+          ...container,
+          isReady: null,
+          passedOver: [{ file: 'requirements.txt', reason: 'uv.lock comes first' }],
+          notes: ['250 files at the top: mounted as one'],
+          outside: [{ file: 'train.py', line: 7, path: '/mnt/d', annotation }],
+        },
+        snapshot: { files: 1, bytes: 1, linked: ['data'] },
+        questions: [{ type: 'engine', code: 'HPO-2402', message: 'Docker does not run', next: 'start it' }],
+      }),
+    ).toEqual([
+      'with   hpo-env:1a2b (uv.lock beside train.py); not known whether it is there',
+      'not    requirements.txt: uv.lock comes first',
+      'note   250 files at the top: mounted as one',
+      'gets   no network',
+      'but    Docker does not run; start it',
+      'links  data; mounted, not copied',
+      `lacks  /mnt/d (train.py:7), which is in no container; to have it add: ${annotation}`,
+    ]);
   });
 
   it('says where Python was looked for when there is none', () => {

@@ -24,6 +24,12 @@ it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
     { interpreter: { path: '/usr/bin/python3', reason: '--python' }, env: 'current' },
   ],
   [{ retry: ['lost=5', 'error=0'] }, { retry: { lost: '5', error: '0' } }],
+  [
+    { on: 'docker', image: 'python:3.12-slim', allowLarge: true },
+    { executor: 'docker', image: 'python:3.12-slim', allowLarge: true },
+  ],
+  [{ image: './docker/Dockerfile' }, { image: resolve('docker/Dockerfile') }],
+  [{ image: 'package.json' }, { image: resolve('package.json') }],
   [{ timeout: '90s' }, { trialTimeoutMs: 90_000 }],
   [{ timeout: '2h' }, { trialTimeoutMs: 7_200_000 }],
   [{ point: ['lr=1e-3 kind=adam', 'lr=0.1'] }, { points: [{ lr: 0.001, kind: 'adam' }, { lr: 0.1 }] }],
@@ -37,6 +43,7 @@ it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
 
 describe('wrong usage names the option and what to write', () => {
   it.each<[TuneOptions, string, RegExp]>([
+    [{ image: ' ' }, 'HPO-4036', /^the image has no name/],
     [{ trials: 'many' }, 'HPO-4018', /^-n many: not a whole number of at least 1/],
     [{ trials: '0' }, 'HPO-4018', /^-n 0/],
     [{ parallel: '1.5' }, 'HPO-4018', /^--parallel 1\.5/],

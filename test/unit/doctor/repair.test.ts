@@ -8,6 +8,7 @@ import { eventRow } from '../../../agent/store/read.ts';
 import { nodeSystem } from '../../../agent/system/node.ts';
 import { of, studyCreated, wholeTrial } from '../store/studies.ts';
 import { tempDir } from '../store/tempDir.ts';
+import { noEngine } from './noEngine.ts';
 
 const optionsOf = (home: string): DoctorOptions => ({
   home,
@@ -16,6 +17,7 @@ const optionsOf = (home: string): DoctorOptions => ({
   version: '0',
   system: nodeSystem(),
   agent: { type: 'none' },
+  engine: noEngine,
 });
 
 /** A home with a journal of one study; `change` is made to it, with the hashes as they were. */

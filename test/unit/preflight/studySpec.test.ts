@@ -17,6 +17,7 @@ function specOf(directives: readonly string[], request: Partial<TuneRequest> = {
     root: '/project',
     scriptPath: 'src/train.py',
     environment: { interpreter: '/usr/bin/python3', version: '3.12.1', reason: 'PATH' },
+    container: null,
     snapshot: 'abc',
     cpus: 4,
     randomSeed: 1234,

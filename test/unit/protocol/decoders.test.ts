@@ -25,6 +25,7 @@ const accepted: { readonly [N in RequestName]: readonly unknown[] } = {
   hello: [{ protocolVersion: 1, client: 'cli', version: '1.0.0', token: '' }],
   'agent/status': [{}],
   'agent/stop': [{}],
+  'agent/clean': [{ dryRun: true, images: false, all: true }],
   'study/preflight': [fullTune, { script: 'x' }],
   'study/create': [fullTune, { script: 'x' }],
   'study/list': [{}],
@@ -62,6 +63,7 @@ describe('what a request refuses, with the field and what it should be', () => {
   it.each<[RequestName, unknown, RegExp]>([
     ['study/list', null, /^study\/list: Invalid input: expected object/],
     ['study/list', [], /^study\/list: Invalid input: expected object/],
+    ['agent/clean', { dryRun: true, all: true }, /^agent\/clean: images: Invalid input: expected boolean/],
     ['study/view', { studyId: 's', more: 1 }, /^study\/view: Unrecognized key: "more"/],
     ['study/create', { ...fullTune, parralel: 2 }, /^study\/create: Unrecognized key: "parralel"/],
     ['study/view', {}, /^study\/view: studyId: Invalid input: expected string/],

@@ -1,0 +1,146 @@
+import type { Engine, EngineProgress } from './engine/engine.ts';
+import { containerSettings } from './containerSettings.ts';
+import type { DetectedEnvironment } from './packaging/detect/detected.ts';
+import type { ImageRecipe } from './packaging/image/recipe.ts';
+import { HpoError } from './protocol/errors.ts';
+import type { ContainerPreflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
+import type { ContainerSettings, EnvironmentChoice, ImageReference } from './protocol/study.ts';
+import type { ProjectReading } from './readProject.ts';
+
+/** What a start in containers needs of the agent. */
+export interface ContainerPorts {
+  /** Folder of the agent's state. */
+  readonly home: string;
+  readonly containers: {
+    /** Connects when it is asked; rejects with HPO-2401 to 2404 where there is none to be had. */
+    engine(): Promise<Engine>;
+    detect(request: TuneRequest, project: ProjectReading): Promise<DetectedEnvironment>;
+    /** `architecture` is null where no engine can be asked: this machine's is taken for it. */
+    recipe(detected: DetectedEnvironment, project: ProjectReading, architecture: string | null): Promise<ImageRecipe>;
+    /** The image, if it needs no build and no pull. */
+    find(recipe: ImageRecipe): Promise<ImageReference | null>;
+    /** Builds or pulls the image, unless it is there. */
+    ensure(recipe: ImageRecipe, progress: EngineProgress): Promise<ImageReference>;
+    /** Variables that a container can be given by name. */
+    readonly environment: Readonly<Record<string, string | undefined>>;
+  };
+}
+
+/** What is known of a start in containers, without having built or written anything. */
+export interface ContainerLook {
+  readonly detected: DetectedEnvironment;
+  readonly recipe: ImageRecipe;
+  readonly environment: EnvironmentChoice;
+  readonly container: ContainerPreflight;
+  /** Why there is no engine; null where there is one. */
+  readonly refusal: HpoError | null;
+  readonly questions: readonly PreflightQuestion[];
+}
+
+export async function lookAtContainer(
+  request: TuneRequest,
+  project: ProjectReading,
+  { containers }: ContainerPorts,
+): Promise<ContainerLook> {
+  const [detected, found] = await Promise.all([containers.detect(request, project), findEngine(() => containers.engine())]);
+  const recipe = await containers.recipe(detected, project, found.architecture);
+  const { isReady, refusal } = await imageState(found, () => containers.find(recipe));
+  const missing = project.spec.secrets.filter((name) => containers.environment[name] === undefined);
+  return {
+    detected,
+    recipe,
+    environment: {
+      interpreter: recipe.interpreter ?? project.command?.[0] ?? '',
+      version: recipe.languageVersion,
+      reason: recipe.reason,
+    },
+    container: {
+      image: recipe.name,
+      reason: recipe.reason,
+      isReproducible: detected.isReproducible,
+      isReady,
+      passedOver: detected.passedOver,
+      notes: [...recipe.notes, ...nameNote(detected), ...missing.map(missingSecret)],
+      outside: [],
+    },
+    refusal,
+    questions: [
+      ...(refusal === null ? [] : [engineQuestion(refusal)]),
+      ...(detected.question === null ? [] : [{ type: 'devcontainer', message: detected.question } as const]),
+    ],
+  };
+}
+
+/** The engine, or why there is none; one that is there may be gone by the next question. */
+type Found =
+  | { readonly engine: Engine; readonly architecture: string; readonly refusal: null }
+  | { readonly engine: null; readonly architecture: null; readonly refusal: HpoError };
+
+async function findEngine(connect: () => Promise<Engine>): Promise<Found> {
+  try {
+    const engine = await connect();
+    return { engine, architecture: (await engine.info()).architecture, refusal: null };
+  } catch (error) {
+    if (!(error instanceof HpoError)) throw error;
+    return { engine: null, architecture: null, refusal: error };
+  }
+}
+
+async function imageState(
+  { engine, refusal }: Found,
+  find: () => Promise<ImageReference | null>,
+): Promise<{ readonly isReady: boolean | null; readonly refusal: HpoError | null }> {
+  if (engine === null) return { isReady: null, refusal };
+  try {
+    return { isReady: (await find()) !== null, refusal: null };
+  } catch (error) {
+    if (!(error instanceof HpoError)) throw error;
+    return { isReady: null, refusal: error };
+  }
+}
+
+function nameNote({ isReproducible, image }: DetectedEnvironment): readonly string[] {
+  if (isReproducible || image === null) return [];
+  return [`the name ${image} may mean another image later: name it by its digest (NAME@sha256:…) to have the same`];
+}
+
+function engineQuestion({ code, message, next }: HpoError): PreflightQuestion {
+  return { type: 'engine', code, message, next };
+}
+
+function missingSecret(name: string): string {
+  return `the secret ${name} is not in the agent's environment: the study will not start without it`;
+}
+
+/** Makes the image ready and settles what containers get. What has to be asked for is refused here with the words that answer it. */
+export async function settleContainer(
+  { recipe, environment, refusal, detected }: ContainerLook,
+  project: ProjectReading,
+  { containers, home }: ContainerPorts,
+  progress: EngineProgress,
+): Promise<{ readonly environment: EnvironmentChoice; readonly container: ContainerSettings }> {
+  if (refusal !== null) throw new HpoError(refusal.code, refusal.message, refusal.next, { cause: refusal, exitCode: 4 });
+  if (detected.question !== null) {
+    throw new HpoError(
+      'HPO-2456',
+      `the environment needs a yes: ${detected.question}`,
+      'answer by --image devcontainer, or choose another one: --image auto, --image NAME',
+      { exitCode: 4 },
+    );
+  }
+  const [missing] = project.spec.secrets.filter((name) => containers.environment[name] === undefined);
+  if (missing !== undefined) {
+    throw new HpoError(
+      'HPO-2457',
+      `@hpo.secret ${missing}: the agent's environment has no variable of that name`,
+      `set it where the agent is started: export ${missing}=…, then hpo agent stop, and tune again`,
+      { exitCode: 4 },
+    );
+  }
+  // Before the image, which takes longer than to say that a mount is refused.
+  const settings = await containerSettings({ script: project.spec, root: project.root, home, image: notMade });
+  const image = await containers.ensure(recipe, progress);
+  return { environment, container: { ...settings, image } };
+}
+
+const notMade: ImageReference = { name: '', id: '', recipe: null };
