@@ -123,11 +123,9 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     proposer: startProposer,
     onForgotten: () => limitImages(cleaner, log),
     executors: (listener) => {
-      executors.set('local', new LocalExecutor({ system, homeDir: home, snapshots, listener, environment: process.env }));
-      executors.set(
-        'docker',
-        new DockerExecutor({ system, homeDir: home, snapshots, images, engine, listener, environment: process.env }),
-      );
+      const options = { system, homeDir: home, snapshots, listener, environment: process.env };
+      executors.set('local', new LocalExecutor(options));
+      executors.set('docker', new DockerExecutor({ ...options, images, engine }));
       return executors;
     },
   });
