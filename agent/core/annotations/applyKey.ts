@@ -1,4 +1,3 @@
-import { unreachable } from '../../protocol/view.ts';
 import { findNodeAtLocation, parseTree } from 'jsonc-parser';
 import { isScalar, parseDocument } from 'yaml';
 import { HpoError } from '../../protocol/errors.ts';
@@ -45,10 +44,9 @@ function valueAt(text: string, language: LanguageId, path: readonly string[]): r
       const entry = scanToml(text).entries.find((candidate) => candidate.path.join('.') === path.join('.'));
       return entry === undefined || entry.type !== 'value' ? null : [entry.start, entry.end];
     }
-    case 'python':
-      return null;
     default:
-      return unreachable(language);
+      // The rest are programs.
+      return null;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Diagnostic, Fix } from '../../protocol/space.ts';
+import { languageNames } from './languages/index.ts';
 import type { LineMap } from './text.ts';
 
 /** A fault in one text, by offsets; `diagnose` gives it its file, line and column. */
@@ -139,7 +140,7 @@ export const annotationFaults = {
   },
   'HPO-1138': {
     title: 'Language without annotations',
-    explanation: 'Annotations are read in Python, YAML, TOML and JSON with comments.',
+    explanation: `Annotations are read in ${languageNames}.`,
   },
   'HPO-1139': {
     title: 'Baseline excluded by a condition',

@@ -2,7 +2,7 @@ import type { Fidelity, Parameter } from '../../protocol/space.ts';
 import { bindNote } from './bind.ts';
 import { type Directive, parseDirective } from './directive.ts';
 import { Faults } from './faults.ts';
-import { languageOf } from './languages/index.ts';
+import { languageNames, languageOf } from './languages/index.ts';
 import type { FoundNote, Language } from './languages/language.ts';
 import type { ParamNote, Range, Word } from './note.ts';
 import { parseParams } from './note.ts';
@@ -95,7 +95,7 @@ function findNotes(text: string, file: string, language: Language | null, faults
         'HPO-1138',
         mark.index,
         mark.index + mark[0].length,
-        `annotations are not read in ${file || 'this file'}; they are in Python, YAML, TOML and JSON with comments`,
+        `annotations are not read in ${file || 'this file'}; they are in ${languageNames}`,
       );
     return [];
   }

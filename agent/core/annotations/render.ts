@@ -11,6 +11,8 @@ export interface LiteralStyle {
   word(value: boolean | null, model: LiteralNode | null): string | null;
   /** Whether a number needs a point and a signed exponent to be read as one (YAML 1.1). */
   readonly hasStrictFloats: boolean;
+  /** Whether a list can be written, as `[1, 2]`. */
+  readonly hasLists: boolean;
   readonly hasTuples: boolean;
   /** A literal followed by line breaks that replaces one that ran over several lines; null where that cannot be written. */
   padLines(literal: string, breaks: string): string | null;
@@ -48,6 +50,7 @@ function renderValue(value: ParamValue, model: LiteralNode | null, style: Litera
   if (typeof value === 'string') return style.string(value, model?.kind === 'string' ? model : null, place);
   if (typeof value === 'boolean') return style.word(value, model?.kind === 'bool' ? model : null);
   if (value === null) return style.word(null, model?.kind === 'null' ? model : null);
+  if (!style.hasLists) return null;
   return renderList(value, model?.kind === 'list' ? model : null, style, place);
 }
 

@@ -19,6 +19,7 @@ export const jsonc: Language = {
     string: (value) => JSON.stringify(value),
     word: String,
     hasStrictFloats: false,
+    hasLists: true,
     hasTuples: false,
     padLines: (literal, breaks) => literal + breaks,
   },

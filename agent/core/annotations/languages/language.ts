@@ -1,7 +1,9 @@
 import type { LiteralNode } from '../literal.ts';
 import type { LiteralStyle } from '../render.ts';
 
-export type LanguageId = 'python' | 'yaml' | 'toml' | 'json';
+export type LanguageId = 'python' | 'yaml' | 'toml' | 'json' | CodeId;
+/** Read by words and signs, see `code.ts`. */
+export type CodeId = 'c' | 'rust' | 'javascript' | 'r' | 'julia' | 'lua' | 'matlab';
 
 /**
  * One language: finds the notes of a text and the literals that each may tune. Knows nothing of what notes say.

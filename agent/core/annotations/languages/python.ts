@@ -82,6 +82,7 @@ function pythonStyle(): LiteralStyle {
     string: (value, model) => pythonString(value, model),
     word: (value) => (value === null ? 'None' : value ? 'True' : 'False'),
     hasStrictFloats: false,
+    hasLists: true,
     hasTuples: true,
     padLines: (literal, breaks) => `(${literal}${breaks})`,
   };

@@ -35,6 +35,7 @@ export const toml: Language = {
     },
     word: (value) => (value === null ? null : String(value)),
     hasStrictFloats: false,
+    hasLists: true,
     hasTuples: false,
     // A value ends with its line in TOML: only brackets can hold line breaks.
     padLines: () => null,

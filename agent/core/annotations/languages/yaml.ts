@@ -32,6 +32,7 @@ export const yaml: Language = {
     string: yamlString,
     word: yamlWord,
     hasStrictFloats: true,
+    hasLists: true,
     hasTuples: false,
     padLines: (literal, breaks) => literal + breaks,
   },

@@ -229,7 +229,11 @@ const python: readonly Row[] = [
   ['HPO-1105', '# @hpo.resources shm=«2»', '# @hpo.resources shm=2GB'],
   ['HPO-1105', '# @hpo.resources pids=«0»', null],
   ['HPO-1139', 'a = 3  # @hpo int(1, 4)\n# @hpo.where «a < 3»', null],
-  ['HPO-1138', 'lr <- 0.1 # «@hpo» float(0, 1)', null, 'train.R'],
+  ['HPO-1116', 'double lr = 2 * 0.1; // @hpo «float(0, 1)»', null, 'train.cpp'],
+  ['HPO-1116', 'int n = x ? 1 : 2; // @hpo «int(1, 8)»', null, 'train.cpp'],
+  ['HPO-1117', 'int n = 1, m = 2; // @hpo «int(1, 8)»', null, 'train.cpp'],
+  ['HPO-1114', 'let n = 12; // @hpo «int(1, 8)»', 'let n = 12; // @hpo int(1, 12)', 'train.rs'],
+  ['HPO-1138', '$lr = 0.1; # «@hpo» float(0, 1)', null, 'train.pl'],
 ];
 
 const config: readonly Row[] = [

@@ -125,6 +125,19 @@ const shapes: Readonly<Record<string, readonly ((literal: string, note: string) 
     (literal, note) => `{"lr": ${literal} // ${note}\n}\n`,
     (literal, note) => `{\n// ${note}\n"n": ${literal}, /* ${note} */ "k": [${literal}]}\n`,
   ],
+  'a.cpp': [
+    (literal, note) => `const double lr = ${literal}; // ${note}\n`,
+    (literal, note) => `/* ${note} */\nint n = ${literal}, k = ${literal};\n`,
+    (literal, note) => `#define N ${literal} // ${note}\nauto s = R"(// ${note})";\n`,
+  ],
+  'a.R': [
+    (literal, note) => `lr <- ${literal} # ${note}\n`,
+    (literal, note) => `# ${note}\nm <- f(x, n = ${literal}, opt = 'a')\n`,
+  ],
+  'a.jl': [
+    (literal, note) => `lr::Float64 = ${literal} # ${note}\n`,
+    (literal, note) => `#= ${note} =#\nn = f(${literal}; k = ${literal}) # ${note}\n`,
+  ],
 };
 const noise = [
   '@hpo',
@@ -182,7 +195,7 @@ test(`${nRuns} generated and mutated texts: nothing throws, spans are right, the
     return (state >>> 0) % n;
   };
   const pick = <T>(items: readonly T[]): T => items[below(items.length)] as T;
-  const files = ['a.py', 'a.py', 'a.py', 'a.yaml', 'a.toml', 'a.jsonc'];
+  const files = ['a.py', 'a.py', 'a.py', 'a.yaml', 'a.toml', 'a.jsonc', 'a.cpp', 'a.R', 'a.jl'];
 
   const generate = (file: string): string => {
     const parts: string[] = [];
