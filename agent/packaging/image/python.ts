@@ -3,6 +3,7 @@ import { parse as parseToml } from 'smol-toml';
 import { HpoError } from '../../protocol/errors.ts';
 import { unreachable } from '../../protocol/view.ts';
 import type { DetectedEnvironment, ManifestFile } from '../detect/detected.ts';
+import { configFolder } from './settingsScript.ts';
 import { DockerfileBuilder, projectMount, type Step } from './dockerfile.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
@@ -89,42 +90,11 @@ function planOf(detected: DetectedEnvironment): Plan {
     case 'pep723':
       return scriptPlan(detected);
     case 'poetry':
-      return {
-        tool: 'poetry',
-        notes: [],
-        importable: folder,
-        install: (context) => {
-          addManifests(context);
-          return [
-            `cd ${at(folder)}`,
-            `VIRTUAL_ENV=${environmentFolder} /opt/poetry/bin/poetry install --no-interaction --no-root --no-directory`,
-          ];
-        },
-      };
+      return exportPlan('poetry', folder, `export --all-extras${groupsOf(detected)} --output`);
     case 'pdm':
-      return {
-        tool: 'pdm',
-        notes: [],
-        importable: folder,
-        install: (context) => {
-          addManifests(context);
-          return [`cd ${at(folder)}`, `VIRTUAL_ENV=${environmentFolder} /opt/pdm/bin/pdm sync --no-self --no-editable`];
-        },
-      };
+      return exportPlan('pdm', folder, 'export --output');
     case 'pipenv':
-      return {
-        tool: 'pipenv',
-        notes: [],
-        importable: null,
-        install: (context) => {
-          addManifests(context);
-          return [
-            `cd ${at(folder)}`,
-            '/opt/pipenv/bin/pipenv requirements --hash > /tmp/locked.txt',
-            installRequirements(context, '/tmp/locked.txt'),
-          ];
-        },
-      };
+      return { ...exportPlan('pipenv', folder, 'requirements --dev --hash >'), importable: null };
     case 'requirements':
       return {
         tool: null,
@@ -165,6 +135,45 @@ function planOf(detected: DetectedEnvironment): Plan {
   }
 }
 
+/**
+ * The lock's own tool says what is locked, and the installer of packages gets it: unlike those tools it knows the package
+ * indexes of this machine.
+ */
+function exportPlan(tool: 'poetry' | 'pdm' | 'pipenv', folder: string, command: string): Plan {
+  return {
+    tool,
+    notes: [],
+    importable: folder,
+    install: (context) => {
+      addManifests(context);
+      return [`cd ${at(folder)}`, `/opt/${tool}/bin/${tool} ${command} ${lockedFile}`, installRequirements(context, lockedFile)];
+    },
+  };
+}
+
+const lockedFile = `${configFolder}/locked.txt`;
+
+/** Those that Poetry installs without being asked: all but optional ones. */
+function groupsOf({ manifests }: DetectedEnvironment): string {
+  const pyproject = manifests.find(({ path }) => posix.basename(path) === 'pyproject.toml');
+  const file = pyproject === undefined ? {} : parseToml(Buffer.from(pyproject.content).toString());
+  const poetry = tableIn(tableIn(file, 'tool'), 'poetry');
+  const groups = tableIn(poetry, 'group');
+  const names = new Set([
+    ...Object.keys(tableIn(file, 'dependency-groups')),
+    ...Object.keys(groups),
+    ...('dev-dependencies' in poetry ? ['dev'] : []),
+  ]);
+  const wanted = [...names].filter((name) => tableIn(groups, name)['optional'] !== true);
+  return wanted.length === 0 ? '' : ` --with ${quoted(wanted.join(','))}`;
+}
+
+function tableIn(value: unknown, key: string): Readonly<Record<string, unknown>> {
+  const found: unknown =
+    typeof value === 'object' && value !== null ? Object.entries(value).find(([name]) => name === key)?.[1] : null;
+  return typeof found === 'object' && found !== null ? Object.fromEntries(Object.entries(found)) : {};
+}
+
 /** A script with its requirements in a comment: from the lock beside it where there is one. */
 function scriptPlan(detected: DetectedEnvironment): Plan {
   const lock = detected.manifests.find(({ path }) => path.endsWith('.lock'));
@@ -179,10 +188,7 @@ function scriptPlan(detected: DetectedEnvironment): Plan {
       context.builder.project(lock.path, lock.content);
       // The block alone: the code is none of the image's business.
       const path = context.builder.project(script, scriptBlock(detected, script));
-      return [
-        `${uv} export --quiet --frozen --script ${quoted(path)} > /tmp/locked.txt`,
-        installRequirements(context, '/tmp/locked.txt'),
-      ];
+      return [`${uv} export --quiet --frozen --script ${quoted(path)} > ${lockedFile}`, installRequirements(context, lockedFile)];
     },
   };
 }
@@ -219,13 +225,24 @@ function toolStage({ builder, hasUv }: PythonBuild, image: string, tool: 'uv' | 
   return tool;
 }
 
+/** What is installed for a tool; pdm works with few versions of what it is made of, which that extra names. */
+const toolPackages = {
+  poetry: "'poetry>=2,<3' poetry-plugin-export",
+  pdm: "'pdm[locked]>=2,<3'",
+  pipenv: 'pipenv',
+} as const;
+
 function makeTool(tool: 'poetry' | 'pdm' | 'pipenv', hasUv: boolean): readonly string[] {
   const folder = `/opt/${tool}`;
+  const packages = toolPackages[tool];
   if (hasUv)
-    return [`${uv} venv --python python3 ${folder}`, `UV_LINK_MODE=copy ${uv} pip install --python ${folder}/bin/python ${tool}`];
+    return [
+      `${uv} venv --python python3 ${folder}`,
+      `UV_LINK_MODE=copy ${uv} pip install --python ${folder}/bin/python ${packages}`,
+    ];
   return [
     `python3 -m venv --without-pip ${folder}`,
-    `python3 -m pip --python ${folder}/bin/python install --disable-pip-version-check ${tool}`,
+    `python3 -m pip --python ${folder}/bin/python install --disable-pip-version-check ${packages}`,
   ];
 }
 

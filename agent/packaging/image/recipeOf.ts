@@ -3,12 +3,14 @@ import type { BuildFile } from '../../engine/engine.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import { unreachable } from '../../protocol/view.ts';
 import type { DetectedEnvironment } from '../detect/detected.ts';
+import { condaDockerfile } from './conda.ts';
 import type { DockerfileBuilder } from './dockerfile.ts';
 import { juliaDockerfile } from './julia.ts';
 import { nodeDockerfile } from './node.ts';
 import { ownDockerfile } from './ownDockerfile.ts';
 import { plainDockerfile } from './plain.ts';
 import { pythonDockerfile } from './python.ts';
+import { renvDockerfile } from './renv.ts';
 import type { ImageRecipe } from './recipe.ts';
 
 /** Changed whenever the same environment would be built in another way, so that images of before are not taken for it. */
@@ -77,15 +79,17 @@ function generate(detected: DetectedEnvironment, options: RecipeOptions): Genera
     case 'pyproject':
     case 'interpreter':
       return pythonDockerfile(detected, options);
+    case 'pixi':
+    case 'conda':
+      return condaDockerfile(detected, options);
     case 'node':
       return nodeDockerfile(detected, options);
+    case 'renv':
+      return renvDockerfile(detected, options);
     case 'julia':
       return juliaDockerfile(detected, options);
     case 'command':
       return plainDockerfile(detected, options);
-    case 'pixi':
-    case 'conda':
-    case 'renv':
     case 'image':
     case 'dockerfile':
     case 'devcontainer':
