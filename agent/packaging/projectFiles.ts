@@ -3,7 +3,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import ignore, { type Ignore } from 'ignore';
-import { junkReason, secretReason } from './denyList.ts';
 
 /** What a project consists of, before any choice of ours. Paths are relative to the root, with `/`. */
 export interface ProjectFiles {
@@ -18,13 +17,20 @@ export interface ProjectFiles {
 /** A folder without git is not read further than this; `onTooMany` is called with what was found so far. */
 export const maxWalked = 50_000;
 
-/** Asks git where there is git; reads the folders otherwise, obeying the .gitignore files on the way. */
-export async function listProjectFiles(root: string, onTooMany: (files: readonly string[]) => never): Promise<ProjectFiles> {
+/**
+ * Asks git where there is git; reads the folders otherwise, obeying the .gitignore files on the way. `isDenied` tells what is never
+ * stored, by its path.
+ */
+export async function listProjectFiles(
+  root: string,
+  isDenied: (path: string) => boolean,
+  onTooMany: (files: readonly string[]) => never,
+): Promise<ProjectFiles> {
   if (isInGit(root)) {
     const listed = await listByGit(root);
     if (listed !== null) return listed;
   }
-  return walk(root, onTooMany);
+  return walk(root, isDenied, onTooMany);
 }
 
 function isInGit(folder: string): boolean {
@@ -82,7 +88,11 @@ interface Rules {
   readonly matcher: Ignore;
 }
 
-async function walk(root: string, onTooMany: (files: readonly string[]) => never): Promise<ProjectFiles> {
+async function walk(
+  root: string,
+  isDenied: (path: string) => boolean,
+  onTooMany: (files: readonly string[]) => never,
+): Promise<ProjectFiles> {
   const files: string[] = [];
   const ignored: string[] = [];
 
@@ -97,7 +107,7 @@ async function walk(root: string, onTooMany: (files: readonly string[]) => never
       const isFolder = entry.isDirectory();
       if (isIgnoredBy(rules, path, isFolder)) ignored.push(isFolder ? `${path}/` : path);
       // Not entered, so that a virtual environment does not count against the limit; reported all the same.
-      else if (isFolder && (secretReason(path) !== null || junkReason(path) !== null)) ignored.push(`${path}/`);
+      else if (isFolder && isDenied(path)) ignored.push(`${path}/`);
       else if (isFolder) folders.push(`${path}/`);
       else files.push(path);
     }

@@ -23,6 +23,12 @@ export interface SelectOptions {
   readonly include?: readonly string[];
   /** Data that is linked as a whole (`@hpo.data from -> to`); an absolute `to` is for containers and means the place of `from` here. */
   readonly data?: readonly { readonly from: string; readonly to: string }[];
+  /** The user agreed to copy more than `askedSnapshotBytes`. */
+  readonly allowLarge?: boolean;
+  /** For containers: a link that leads out of the project is left out even where git ignores it and its name is that of data, unless `data` names it. */
+  readonly isContained?: boolean;
+  /** Absolute path of the agent's state, of which nothing is ever stored though it may lie in the project. */
+  readonly home?: string;
 }
 
 export type SnapshotEntry =
@@ -55,10 +61,16 @@ export async function selectFiles(options: SelectOptions): Promise<Selection> {
   const root = await realpath(options.root);
   const mustHave = new Set(await Promise.all(options.mustHave.map((path) => checkMustHave(root, path))));
   const included = await Promise.all((options.include ?? []).map((path) => checkIncluded(root, path)));
+  const state = await ownState(root, options.home);
+  const deniedReason = (path: string): string | null => secretReason(path) ?? state.reason(path) ?? junkReason(path);
   const [project, leaveOut, noCopy] = await Promise.all([
-    listProjectFiles(root, (files) => {
-      throw tooManyFiles(files, root);
-    }),
+    listProjectFiles(
+      root,
+      (path) => deniedReason(path) !== null,
+      (files) => {
+        throw tooManyFiles(files, root);
+      },
+    ),
     readRules(join(root, '.hpoignore')),
     readRules(join(root, '.dockerignore'), dockerPattern),
   ]);
@@ -71,10 +83,10 @@ export async function selectFiles(options: SelectOptions): Promise<Selection> {
 
   const candidates: string[] = [];
   for (const path of new Set([...project.files, ...mustHave])) {
-    const reason = secretReason(path) ?? junkReason(path);
+    const reason = deniedReason(path);
     if (reason !== null && !mustHave.has(path))
       excluded.set(
-        topmost(path, (at) => (secretReason(at) ?? junkReason(at)) !== null),
+        topmost(path, (at) => deniedReason(at) !== null),
         reason,
       );
     else if (mustHave.has(path)) candidates.push(path);
@@ -94,8 +106,7 @@ export async function selectFiles(options: SelectOptions): Promise<Selection> {
   }
   for (const entry of project.ignored) {
     const path = entry.endsWith('/') ? entry.slice(0, -1) : entry;
-    const reason =
-      secretReason(path) ?? junkReason(path) ?? (leaveOut.ignores(entry) && !isIncluded(path) ? 'left out by .hpoignore' : null);
+    const reason = deniedReason(path) ?? (leaveOut.ignores(entry) && !isIncluded(path) ? 'left out by .hpoignore' : null);
     if (reason !== null) excluded.set(path, reason);
     else if (covering(data, path) !== null || isIncluded(path)) continue;
     else if (await isBuilt(root, path)) excluded.set(path, 'ignored by git and built from the sources');
@@ -110,7 +121,7 @@ export async function selectFiles(options: SelectOptions): Promise<Selection> {
     if (covering(links, path) !== null) continue;
     // What git ignores is not among the project's files.
     for (const file of await filesBelow(root, path)) {
-      const reason = secretReason(file) ?? junkReason(file);
+      const reason = deniedReason(file);
       if (reason !== null) excluded.set(file, reason);
       else candidates.push(file);
     }
@@ -118,12 +129,16 @@ export async function selectFiles(options: SelectOptions): Promise<Selection> {
   if (candidates.length > maxCandidates) throw tooManyFiles(candidates, root);
 
   await forEachLimited([...new Set(candidates)], async (path) => {
-    const entry = await classify(root, path, { isNeeded: mustHave.has(path), isTracked: project.tracked.has(path) });
+    const entry = await classify(root, path, {
+      deniedReason,
+      isNeeded: mustHave.has(path),
+      isTracked: project.tracked.has(path),
+    });
     if ('reason' in entry) excluded.set(path, entry.reason);
     else entries.set(path, entry);
   });
 
-  await placeLinks(root, links, entries, excluded);
+  await placeLinks({ root, state, deniedReason, isContained: options.isContained === true }, links, entries, excluded);
   checkLimits([...entries.values()], root);
   return {
     root,
@@ -251,13 +266,17 @@ async function filesBelow(root: string, path: string): Promise<string[]> {
 async function classify(
   root: string,
   path: string,
-  { isNeeded, isTracked }: { readonly isNeeded: boolean; readonly isTracked: boolean },
+  {
+    deniedReason,
+    isNeeded,
+    isTracked,
+  }: { readonly deniedReason: Denial; readonly isNeeded: boolean; readonly isTracked: boolean },
 ): Promise<SnapshotEntry | { readonly reason: string }> {
   const full = join(root, path);
   // A needed file may be reached through a link inside the project; it is stored as what it holds.
   const stats = await (isNeeded ? stat(full) : lstat(full)).catch(() => null);
   if (stats === null) return { reason: 'tracked by git, but deleted' };
-  if (stats.isSymbolicLink()) return classifySymlink(root, path);
+  if (stats.isSymbolicLink()) return classifySymlink(root, path, deniedReason);
   if (!stats.isFile()) return { reason: `not a file: ${kindOf(stats)}` };
   if (stats.size > maxStoredFileBytes && !isNeeded) {
     if (isTracked || (isDataName(path) && !isOutputName(path))) return { type: 'link', path, target: full };
@@ -266,14 +285,26 @@ async function classify(
   return { type: 'file', path, bytes: stats.size, isExecutable: (stats.mode & 0o111) !== 0 };
 }
 
-async function classifySymlink(root: string, path: string): Promise<SnapshotEntry | { readonly reason: string }> {
+/**
+ * A link out of the project is left out, with where it leads, and stops nothing: most of them are of no use to the script. Nothing
+ * from outside gets in by one; a file that the script needs is refused by `checkMustHave` instead, and data has `@hpo.data`.
+ */
+async function classifySymlink(
+  root: string,
+  path: string,
+  deniedReason: Denial,
+): Promise<SnapshotEntry | { readonly reason: string }> {
   const real = await realpath(join(root, path)).catch(() => null);
   if (real === null) return { reason: 'a link to nothing' };
-  if (!isInside(root, real)) return { reason: `a link out of the project, to ${real}: name data outside with @hpo.data` };
+  if (!isInside(root, real)) return { reason: leadsOut(real) };
   const target = relative(root, real).split(sep).join('/');
-  const secret = target === '' ? null : secretReason(target);
-  if (secret !== null) return { reason: `a link to ${target}, which ${secret}` };
+  const reason = target === '' ? null : deniedReason(target);
+  if (reason !== null) return { reason: `a link to ${target}, which ${reason}` };
   return { type: 'symlink', path, target: posix.relative(posix.dirname(path), target) || '.' };
+}
+
+function leadsOut(real: string): string {
+  return `a link out of the project, to ${real}: name data outside with @hpo.data`;
 }
 
 function kindOf(stats: Stats): string {
@@ -310,38 +341,73 @@ async function dataLinks(
   return links;
 }
 
-/** Adds the links, opening up those that would hide a stored file beneath them. */
+/** Adds the links, opening up those that would hide a stored file beneath them, or show the agent's state. */
 async function placeLinks(
-  root: string,
+  {
+    root,
+    state,
+    deniedReason,
+    isContained,
+  }: {
+    readonly root: string;
+    readonly state: OwnState;
+    readonly deniedReason: Denial;
+    readonly isContained: boolean;
+  },
   links: Map<string, string>,
   entries: Map<string, SnapshotEntry>,
   excluded: Map<string, string>,
 ): Promise<void> {
   const occupied = new Set<string>();
-  for (const path of entries.keys()) for (let at = posix.dirname(path); at !== '.'; at = posix.dirname(at)) occupied.add(at);
+  const opened = [...entries.keys(), ...(state.path === null || state.path === '' ? [] : [state.path])];
+  for (const path of opened) for (let at = posix.dirname(path); at !== '.'; at = posix.dirname(at)) occupied.add(at);
 
-  async function place(path: string, target: string): Promise<void> {
+  /** `base`: what a link in a container may not leave, by a link in it. */
+  async function place(path: string, target: string, base: string): Promise<void> {
     if (entries.has(path) && entries.get(path)?.type !== 'folder') return;
-    const reason = secretReason(path) ?? junkReason(path);
+    const reason = deniedReason(path);
     if (reason !== null) return void excluded.set(path, reason);
     if (!occupied.has(path)) {
       const real = await realpath(target).catch(() => null);
       if (real === null) return void excluded.set(path, 'a link to nothing');
-      const secret = secretReason(isInside(root, real) ? relative(root, real).split(sep).join('/') || path : withoutRoot(real));
-      if (secret !== null) return void excluded.set(path, `a link to ${real}, which ${secret}`);
-      entries.set(path, { type: 'link', path, target });
+      const inside = isInside(root, real) ? relative(root, real).split(sep).join('/') || path : null;
+      const denial = inside === null ? secretReason(withoutRoot(real)) : deniedReason(inside);
+      if (denial !== null) return void excluded.set(path, `a link to ${real}, which ${denial}`);
+      if (isContained && inside === null && !isInside(base, real)) return void excluded.set(path, leadsOut(real));
+      entries.set(path, { type: 'link', path, target: isContained ? real : target });
       return;
     }
-    for (const name of await readdir(target)) await place(`${path}/${name}`, join(target, name));
+    for (const name of await readdir(target)) await place(`${path}/${name}`, join(target, name), base);
   }
 
   // Outer folders first; what is inside a linked folder needs no link of its own.
   for (const [path, target] of [...links].sort(([a], [b]) => compare(a, b))) {
     const outer = covering(links, posix.dirname(path));
     if (outer !== null && entries.get(outer)?.type === 'link') continue;
-    await place(path, target === '' ? join(root, path) : target);
+    if (target === '') await place(path, join(root, path), root);
+    else await place(path, target, await realpath(target).catch(() => target));
   }
 }
+
+type Denial = (path: string) => string | null;
+
+interface OwnState {
+  /** Relative to the root; null where it is elsewhere, empty where it is the project itself. */
+  readonly path: string | null;
+  readonly reason: Denial;
+}
+
+/** What of the project belongs to the agent: the journal and the stored code of all studies would be in a snapshot of them. */
+async function ownState(root: string, home: string | undefined): Promise<OwnState> {
+  const place = home === undefined ? null : await realpath(home).catch(() => home);
+  if (place === null || !isInside(root, place)) return { path: null, reason: () => null };
+  const path = relative(root, place).split(sep).join('/');
+  const isState = (at: string): boolean => (path === '' ? stateNames.test(at) : at === path || at.startsWith(`${path}/`));
+  return { path, reason: (at) => (isState(at) ? 'is the state of hpo: never copied' : null) };
+}
+
+/** Of a project that is the folder of the state itself. */
+const stateNames = /^(?:run|studies|snapshots|images|aside)(?:\/|$)|^(?:journal\.db|folded\.db|agent\.log)/;
 
 /** An absolute path in the form that the rules take. */
 function withoutRoot(path: string): string {

@@ -19,7 +19,9 @@ import { dirname, join, posix } from 'node:path';
 import { HpoError } from '../protocol/errors.ts';
 import { forEachLimited } from './forEachLimited.ts';
 import { completeFiles, fileMode, type MountPlan, planMounts } from './mountPlan.ts';
+import { type FoundSecret, scanSecrets, secretsError } from './secrets/index.ts';
 import { selectFiles, type Excluded, type SelectOptions, type Selection, type SnapshotEntry } from './selectFiles.ts';
+import { largeSnapshot } from './snapshotLimits.ts';
 import { decodeSource } from './source.ts';
 
 export interface SnapshotInfo {
@@ -33,6 +35,11 @@ export interface SnapshotInfo {
   readonly linked: readonly string[];
   /** What was left out and why; a folder stands for everything in it. */
   readonly excluded: readonly Excluded[];
+}
+
+export interface SnapshotSurvey extends Omit<SnapshotInfo, 'hash'> {
+  /** What to ask the user before more than `askedSnapshotBytes` are copied; `take` throws it without `allowLarge`. */
+  readonly large: HpoError | null;
 }
 
 /** A file with a trial's values in it; `path` is relative to the root. */
@@ -57,21 +64,41 @@ export class SnapshotStore {
   }
 
   /** What `take` would store, without reading or writing a file's content. */
-  async survey(options: SelectOptions): Promise<Omit<SnapshotInfo, 'hash'>> {
-    const selection = await selectFiles(options);
+  async survey(options: SelectOptions): Promise<SnapshotSurvey> {
+    const selection = await selectFiles({ home: dirname(this.#dir), ...options });
     const files = selection.entries.filter((entry) => entry.type === 'file');
-    return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), ...listings(selection) };
+    return {
+      files: files.length,
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      ...listings(selection),
+      large: largeSnapshot(selection.entries, selection.root),
+    };
   }
 
-  /** Stores the project as it is now; storing the same again costs the reading only. See `selectFiles` for the errors. */
+  /**
+   * Stores the project as it is now; storing the same again costs the reading only. Besides the errors of `selectFiles` there are
+   * HPO-2440 for what looks like a secret, HPO-2201 for more than `askedSnapshotBytes` that nobody agreed to: then nothing is stored.
+   */
   async take(options: SelectOptions): Promise<SnapshotInfo> {
-    const selection = await selectFiles(options);
-    const contents = await readContents(selection);
-    const entries = selection.entries.map((entry): ManifestEntry => {
-      if (entry.type !== 'file') return entry;
-      const content = contents.get(entry.path) ?? Buffer.alloc(0);
-      return { ...entry, bytes: content.length, sha256: sha256(content) };
-    });
+    for (let attempt = 1; ; attempt++) {
+      const info = await this.#tryToTake(options);
+      if (info !== null) return info;
+      if (attempt < maxAttempts) continue;
+      throw new HpoError(
+        'HPO-2206',
+        `files of ${options.root} change all the time, so that no moment of them can be stored`,
+        'stop what writes into the project, or name its files in .hpoignore',
+      );
+    }
+  }
+
+  /** Null where a file changed between being looked through and being stored. */
+  async #tryToTake(options: SelectOptions): Promise<SnapshotInfo | null> {
+    const selection = await selectFiles({ home: dirname(this.#dir), ...options });
+    const large = largeSnapshot(selection.entries, selection.root);
+    if (large !== null && options.allowLarge !== true) throw large;
+    const entries = await readEntries(selection);
+    if (entries === null) return null;
     const hash = hashEntries(entries);
     // What was asked for just now is not pruned before a study refers to it.
     const now = new Date();
@@ -79,11 +106,11 @@ export class SnapshotStore {
       () => true,
       () => false,
     );
-    if (!isStored || (await stat(join(this.#dir, hash, 'manifest.json')).catch(() => null)) === null)
-      await this.#store(hash, entries, contents);
-    let bytes = 0;
-    for (const content of contents.values()) bytes += content.length;
-    return { hash, files: contents.size, bytes, ...listings(selection) };
+    if (!isStored || (await stat(join(this.#dir, hash, 'manifest.json')).catch(() => null)) === null) {
+      if (!(await this.#store(hash, entries, selection.root))) return null;
+    }
+    const files = entries.filter((entry) => entry.type === 'file');
+    return { hash, files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), ...listings(selection) };
   }
 
   /** Text of a stored file; `path` is relative to the root. */
@@ -215,17 +242,24 @@ export class SnapshotStore {
     this.#layouts.delete(hash);
   }
 
-  async #store(hash: string, entries: readonly ManifestEntry[], contents: ReadonlyMap<string, Buffer>): Promise<void> {
+  /** Copies exactly what was hashed; false where a file is not that any more. */
+  async #store(hash: string, entries: readonly ManifestEntry[], root: string): Promise<boolean> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const temporary = await mkdtemp(join(this.#dir, '.taking-'));
     try {
       const files = join(temporary, 'files');
+      let isSame = true;
       for (const folder of ['', ...foldersOf(entries)]) await mkdir(join(files, folder));
       await forEachLimited(entries, async (entry) => {
-        const content = contents.get(entry.path);
-        if (entry.type === 'file' && content !== undefined)
-          await writeFile(join(files, entry.path), content, { mode: fileMode(entry) });
+        if (entry.type !== 'file' || !isSame) return;
+        const content = await readFile(join(root, entry.path)).catch(() => null);
+        isSame &&= content !== null && sha256(content) === entry.sha256;
+        if (isSame && content !== null) await writeFile(join(files, entry.path), content, { mode: fileMode(entry) });
       });
+      if (!isSame) {
+        await rm(temporary, { recursive: true, force: true });
+        return false;
+      }
       await completeFiles(files, entries, foldersOf(entries));
       await writeFile(join(temporary, 'manifest.json'), manifestText(hash, entries), { mode: 0o444 });
       await rename(temporary, join(this.#dir, hash));
@@ -234,9 +268,12 @@ export class SnapshotStore {
       // Somebody else stored the same in the meantime.
       if ((await readLayout(this.#dir, hash).catch(() => null)) === null) throw error;
     }
+    return true;
   }
 }
 
+/** A project that changes this often in a row has something running in it. */
+const maxAttempts = 5;
 const maxLayouts = 8;
 const removingPrefix = '.removing-';
 /** A snapshot that no study refers to is kept for this long after it was taken. */
@@ -298,12 +335,38 @@ function foldersOf(entries: readonly SnapshotEntry[]): string[] {
   return [...folders].sort();
 }
 
-async function readContents(selection: Selection): Promise<Map<string, Buffer>> {
-  const contents = new Map<string, Buffer>();
-  await forEachLimited(selection.entries, async (entry) => {
-    if (entry.type === 'file') contents.set(entry.path, await readFile(join(selection.root, entry.path)));
-  });
-  return contents;
+/**
+ * Hashes every file and looks for secrets in it; contents are not kept, as they may be some gigabytes. Null where a file is gone that
+ * was there when it was selected.
+ */
+async function readEntries({ root, entries }: Selection): Promise<readonly ManifestEntry[] | null> {
+  const hashes = new Map<string, { readonly bytes: number; readonly sha256: string }>();
+  const secrets = new Map<string, readonly FoundSecret[]>();
+  await forEachLimited(
+    entries,
+    async ({ type, path }) => {
+      if (type !== 'file') return;
+      const content = await readFile(join(root, path)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+        return null;
+      });
+      if (content === null) return;
+      hashes.set(path, { bytes: content.length, sha256: sha256(content) });
+      const found = await scanSecrets(path, content);
+      if (found.length > 0) secrets.set(path, found);
+    },
+    // Some megabytes each at most, but for those that a script must have.
+    16,
+  );
+  if (secrets.size > 0) throw secretsError(secrets, 'stored');
+  const read: ManifestEntry[] = [];
+  for (const entry of entries) {
+    const known = hashes.get(entry.path);
+    if (entry.type !== 'file') read.push(entry);
+    else if (known === undefined) return null;
+    else read.push({ ...entry, ...known });
+  }
+  return read;
 }
 
 function hashEntries(entries: readonly ManifestEntry[]): string {

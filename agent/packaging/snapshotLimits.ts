@@ -1,14 +1,15 @@
 import { HpoError } from '../protocol/errors.ts';
 
-/** The most that one snapshot copies. */
-export const maxSnapshotBytes = 100 * 1024 * 1024;
+/** A snapshot that copies more than this is asked for. */
+export const askedSnapshotBytes = 100 * 1024 * 1024;
+/** The most that one snapshot copies, whatever the user agrees to. */
+export const maxSnapshotBytes = 2 * 1024 * 1024 * 1024;
 export const maxSnapshotFiles = 10_000;
 
-/** Throws when the files to be copied are too many or too large together. */
-export function checkLimits(
-  entries: readonly { readonly type: string; readonly path: string; readonly bytes?: number }[],
-  root: string,
-): void {
+type SizedEntry = { readonly type: string; readonly path: string; readonly bytes?: number };
+
+/** Throws when the files to be copied are too many or too large together, whatever the user agrees to. */
+export function checkLimits(entries: readonly SizedEntry[], root: string): void {
   const files = entries.filter((entry) => entry.type === 'file');
   if (files.length > maxSnapshotFiles) {
     throw tooManyFiles(
@@ -16,13 +17,27 @@ export function checkLimits(
       root,
     );
   }
-  const total = files.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
-  if (total <= maxSnapshotBytes) return;
-  const largest = largestFolders(files.map(({ path, bytes = 0 }) => [path, bytes]));
-  throw new HpoError(
+  if (copiedBytes(entries) > maxSnapshotBytes) throw tooLarge(entries, root, maxSnapshotBytes);
+}
+
+/** What a snapshot would copy; the folders with the most first, for people. Null up to `askedSnapshotBytes`. */
+export function largeSnapshot(entries: readonly SizedEntry[], root: string): HpoError | null {
+  return copiedBytes(entries) > askedSnapshotBytes ? tooLarge(entries, root, askedSnapshotBytes) : null;
+}
+
+function copiedBytes(entries: readonly SizedEntry[]): number {
+  return entries.reduce((sum, { type, bytes = 0 }) => (type === 'file' ? sum + bytes : sum), 0);
+}
+
+function tooLarge(entries: readonly SizedEntry[], root: string, limit: number): HpoError {
+  const largest = largestFolders(
+    entries.flatMap(({ type, path, bytes = 0 }) => (type === 'file' ? [[path, bytes] as const] : [])),
+  );
+  const mayAgree = limit === askedSnapshotBytes ? '; or store it all the same: --allow-large' : '';
+  return new HpoError(
     'HPO-2201',
-    `a snapshot of ${root} would copy ${megabytes(total)} (at most ${megabytes(maxSnapshotBytes)}): ${largest.map(([folder, bytes]) => `${folder} ${megabytes(bytes)}`).join(', ')}`,
-    advice(largest[0]?.[0] ?? ''),
+    `a snapshot of ${root} would copy ${megabytes(copiedBytes(entries))} (at most ${megabytes(limit)}): ${largest.map(([folder, bytes]) => `${folder} ${megabytes(bytes)}`).join(', ')}`,
+    `${advice(largest[0]?.[0] ?? '')}${mayAgree}`,
   );
 }
 

@@ -7,14 +7,18 @@ import {
   readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { assert, asyncProperty, dictionary, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { allowMark } from '../../../agent/packaging/secrets/index.ts';
 import { SnapshotStore } from '../../../agent/packaging/snapshot.ts';
 import { ProjectFixture, text, tree } from './projectFixture.ts';
+import { drawn } from './secrets/drawn.ts';
 
 const script = { 'train.py': 'lr = 0.1\n' };
 const options = (project: ProjectFixture, more: object = {}) => ({ root: project.root, mustHave: ['train.py'], ...more });
@@ -166,6 +170,7 @@ describe.each([{ git: true }, { git: false }])('what a snapshot holds (git: $git
       bytes: info.bytes,
       linked: info.linked,
       excluded: info.excluded,
+      large: null,
     });
   });
 });
@@ -410,9 +415,33 @@ describe('what is refused', () => {
     await expect(store.take(options(project))).rejects.toMatchObject({
       code: 'HPO-2201',
       message: expect.stringMatching(/102 MB \(at most 100 MB\): raw\/ 102 MB/),
-      next: 'if the script reads it, link it: # @hpo.data raw -> raw; if not, add the line "raw/" to .hpoignore',
+      next: 'if the script reads it, link it: # @hpo.data raw -> raw; if not, add the line "raw/" to .hpoignore; or store it all the same: --allow-large',
     });
+    const survey = await store.survey(options(project));
+    expect(survey).toMatchObject({ files: 105, large: { code: 'HPO-2201' } });
+    expect(existsSync(project.storeDir)).toBe(false);
+    const agreed = await store.take(options(project, { allowLarge: true }));
+    expect(agreed).toMatchObject({ files: 105, bytes: survey.bytes });
+    await store.verify(agreed.hash);
     expect((await store.take(options(project, { data: [{ from: 'raw', to: 'raw' }] }))).linked).toEqual(['raw']);
+  });
+
+  it('far too many bytes, whatever the user agrees to', async () => {
+    using project = new ProjectFixture(script);
+    mkdirSync(join(project.root, 'part'));
+    // Sparse: 150 files of 15 MB that take no room.
+    for (let index = 0; index < 150; index++) {
+      writeFileSync(join(project.root, 'part', `${index}`), '');
+      truncateSync(join(project.root, 'part', `${index}`), 15 * 1024 * 1024);
+    }
+    await expect(
+      new SnapshotStore(project.storeDir).survey({
+        root: project.root,
+        mustHave: ['train.py'],
+        include: ['part'],
+        allowLarge: true,
+      }),
+    ).rejects.toMatchObject({ code: 'HPO-2201', message: expect.stringContaining('(at most 2048 MB): part/ 2250 MB') });
   });
 
   it('too many files', async () => {
@@ -450,4 +479,132 @@ it('any names and contents come back as they were', async () => {
     }),
     { numRuns: 60 },
   );
+});
+
+describe('secrets in what would be stored', () => {
+  const secret = drawn('a token in the project', 36);
+
+  it('stop it, with file and line; nothing is stored, and nothing of the secret is said', async () => {
+    using project = new ProjectFixture({
+      ...script,
+      'lib/hub.py': `import os\n\nTOKEN = "ghp_${secret}"\n`,
+      'conf.yaml': `db:\n  password: ${drawn('a password', 16)}\n`,
+      '.env': `TOKEN=ghp_${secret}`,
+    });
+    const store = new SnapshotStore(project.storeDir);
+    const error: unknown = await store.take(options(project)).then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({
+      code: 'HPO-2440',
+      message:
+        'what looks like a secret is not stored:\nconf.yaml:2 a password, key or token: password = … (16 characters)\nlib/hub.py:3 a token of GitHub: ghp_… (40 characters)',
+      next: expect.stringContaining(allowMark),
+    });
+    for (let from = 0; from + 6 <= secret.length; from++) expect(String(error)).not.toContain(secret.slice(from, from + 6));
+    expect(existsSync(project.storeDir)).toBe(false);
+  });
+
+  it.each([
+    { name: 'the file is ignored', change: { '.hpoignore': 'lib/hub.py\n' }, stored: ['.hpoignore', 'train.py'] },
+    { name: 'the file has another name', change: { 'lib/hub.py': '' }, stored: ['lib/hub.py', 'train.py'] },
+    {
+      name: 'the user says that it is none',
+      change: { 'lib/hub.py': `TOKEN = "ghp_${secret}"  # ${allowMark}\n` },
+      stored: ['lib/hub.py', 'train.py'],
+    },
+  ])('and no longer when $name', async ({ change, stored }) => {
+    using project = new ProjectFixture({ ...script, 'lib/hub.py': `TOKEN = "ghp_${secret}"\n` });
+    const store = new SnapshotStore(project.storeDir);
+    await expect(store.take(options(project))).rejects.toMatchObject({ code: 'HPO-2440' });
+    project.write(change);
+    const { hash } = await store.take(options(project));
+    expect(tree(join(project.storeDir, hash, 'files'))).toEqual(stored);
+  });
+
+  it('do not matter in what is linked or left out', async () => {
+    using project = new ProjectFixture({
+      ...script,
+      '.gitignore': 'data/\nnotes.txt\n',
+      'data/a.csv': `ghp_${secret}`,
+      'notes.txt': `ghp_${secret}`,
+      'node_modules/x/a.js': `ghp_${secret}`,
+    });
+    expect((await new SnapshotStore(project.storeDir).take(options(project))).files).toBe(2);
+  });
+});
+
+describe('the state of the agent', () => {
+  it.each([
+    { name: 'in the project, with git', home: 'state', git: true, ignore: '' },
+    { name: 'in the project, without git', home: 'state', git: false, ignore: '' },
+    { name: 'in the project, ignored by git', home: 'out/state', git: true, ignore: 'out/\n' },
+    { name: 'in data of the project', home: 'data/state', git: true, ignore: 'data/\n' },
+    { name: 'the project itself', home: '.', git: true, ignore: '' },
+  ])('is never stored: $name', async ({ home, git, ignore }) => {
+    using project = new ProjectFixture({ ...script, '.gitignore': ignore }, { git });
+    project.write({
+      [join(home, 'journal.db')]: 'all studies',
+      [join(home, 'journal.db-wal')]: 'all studies',
+      [join(home, 'studies/1/trials/0/attempt-1/out.log')]: 'printed',
+      [join(home, 'agent.log')]: 'log',
+    });
+    const store = new SnapshotStore(join(project.root, home, 'snapshots'));
+    const first = await store.take(options(project));
+    const plan = await store.mountPlan(first.hash);
+    expect(tree(plan.filesDir).filter((path) => !/^(?:\.gitignore|train\.py)$/.test(path))).toEqual([]);
+    expect(plan.links).toEqual([]);
+    expect(first.excluded.map(({ reason }) => reason).join()).toContain('hpo');
+    // What the first one wrote changes nothing.
+    expect((await store.take(options(project))).hash).toBe(first.hash);
+  });
+});
+
+describe('links that leave the project', () => {
+  it('bring nothing into a container unless @hpo.data names them; as processes, trials follow them as before', async () => {
+    using project = new ProjectFixture(
+      { ...script, '.gitignore': 'data\ninput\n', data: '-> ../lake', input: '-> lib', 'lib/a.csv': '' },
+      { git: true },
+    );
+    mkdirSync(join(project.base, 'lake'));
+    writeFileSync(join(project.base, 'lake', 'x'), '1');
+    symlinkSync('../lake', join(project.root, 'stray'));
+    const store = new SnapshotStore(project.storeDir);
+    const local = await store.take(options(project));
+    expect(local.linked).toEqual(['data', 'input']);
+    const contained = await store.take(options(project, { isContained: true }));
+    expect(contained.linked).toEqual(['input']);
+    const reason = `a link out of the project, to ${join(project.base, 'lake')}: name data outside with @hpo.data`;
+    expect(contained.excluded).toEqual([
+      { path: 'data', reason },
+      { path: 'stray', reason },
+    ]);
+    const named = await store.take(options(project, { isContained: true, data: [{ from: 'data', to: 'data' }] }));
+    expect((await store.mountPlan(named.hash)).links).toEqual([
+      { path: 'data', target: join(project.base, 'lake'), isFolder: true },
+      { path: 'input', target: join(project.root, 'lib'), isFolder: true },
+    ]);
+  });
+});
+
+it('a project that changes while it is stored is stored as it is at one moment', async () => {
+  using project = new ProjectFixture({
+    ...script,
+    ...Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`lib/${index}.py`, 'x = 1\n'])),
+  });
+  const store = new SnapshotStore(project.storeDir);
+  const changes = new AbortController();
+  const changing = (async () => {
+    for (let version = 0; !changes.signal.aborted && version < 40; version++) {
+      writeFileSync(join(project.root, 'lib/7.py'), `x = ${version}\n`);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  })();
+  const info = await store.take(options(project)).catch((error: unknown) => error);
+  changes.abort();
+  await changing;
+  if (info instanceof Error) expect(info).toMatchObject({ code: 'HPO-2206' });
+  for (const name of readdirSync(project.storeDir)) await store.verify(name);
+  expect(await store.take(options(project))).toMatchObject({ files: 41 });
 });

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { secretReason } from '../../../agent/packaging/denyList.ts';
+
+/** By what they belong to. */
+const denied: Readonly<Record<string, readonly string[]>> = {
+  environment: ['.env', '.env.local', '.ENV.production', 'conf/prod.env', 'api.env.local', '.envrc', '.dev.vars'],
+  'version control': ['.git/config', '.git-credentials', '.gitcookies', '.svn/auth/x', '.hg/hgrc'],
+  keys: [
+    'id_rsa',
+    'keys/id_ed25519',
+    'ID_ECDSA.old',
+    'a.pem',
+    'a.key',
+    'a.p12',
+    'a.pfx',
+    'a.jks',
+    'a.ppk',
+    'a.keytab',
+    'a.kdbx',
+    'secring.gpg',
+  ],
+  'folders of keys': ['.ssh/config', '.gnupg/private-keys-v1.d/x', '.password-store/x', '.putty/x', '.op/config'],
+  'logins of the network': ['.netrc', '.netrc.bak', '_netrc', 'netrc', '.curlrc', '.authinfo.gpg', '.htpasswd'],
+  databases: ['.pgpass', 'pgpass.conf', '.my.cnf', '.mylogin.cnf', '.pg_service.conf'],
+  packages: [
+    '.npmrc',
+    '.pypirc',
+    'pip.conf',
+    'pip.ini',
+    '.config/pip/pip.conf',
+    '.condarc',
+    '.cargo/credentials.toml',
+    '.gem/credentials',
+    '.Renviron',
+  ],
+  containers: ['.docker/config.json', '.dockercfg', '.dockerconfigjson', 'containers/auth.json'],
+  clusters: ['.kube/config', 'kubeconfig', 'prod.kubeconfig', 'kubeconfig.yaml', 'kube_config.yml', 'k3s.yaml', 'talosconfig'],
+  clouds: [
+    '.aws/credentials',
+    '.azure/x',
+    '.config/gcloud/x',
+    'gcloud/x',
+    '.boto',
+    '.s3cfg',
+    'service-account-prod.json',
+    'my-service_account.json',
+  ],
+  'more clouds': [
+    'application_default_credentials.json',
+    'client_secret_1.json',
+    'app-firebase-adminsdk-x.json',
+    '.config/doctl/config.yaml',
+    '.fly/x',
+  ],
+  infrastructure: [
+    'terraform.tfvars',
+    'a.auto.tfvars.json',
+    'terraform.tfstate',
+    '.terraformrc',
+    '.vault-token',
+    '.vault_pass.txt',
+    'vault_password.txt',
+  ],
+  code: ['.config/gh/hosts.yml', 'gh/hosts.yml', '.config/glab-cli/config.yml', '.config/hub'],
+  models: [
+    '.kaggle/kaggle.json',
+    'kaggle.json',
+    '.huggingface/token',
+    '.cache/huggingface/token',
+    'hf_token',
+    'hf_token.txt',
+    '.wandb_api_key',
+    '.comet.config',
+  ],
+  notebooks: [
+    '.jupyter/jupyter_server_config.json',
+    'jupyter_cookie_secret',
+    '.streamlit/secrets.toml',
+    '.ipython/profile_default/history.sqlite',
+  ],
+  frameworks: [
+    'config/master.key',
+    'config/credentials.yml',
+    'secrets.yaml',
+    'secrets.json',
+    'secrets/db',
+    'api_key.txt',
+    'token.json',
+    'x.secret',
+  ],
+  history: ['.bash_history', '.zsh_history', '.python_history', '.psql_history', '.Rhistory', 'fish_history', '.viminfo'],
+  folders: ['deep/down/.aws/credentials', 'deep/.env', 'a/b/.ssh/known_hosts'],
+};
+
+describe('what is never stored', () => {
+  it.each(Object.entries(denied))('%s', (_, paths) => {
+    expect(paths.filter((path) => secretReason(path) === null)).toEqual([]);
+  });
+});
+
+it('leaves what programs need', () => {
+  const needed = [
+    'train.py',
+    'environment.yml',
+    'conda.env.yml',
+    'env.py',
+    'envs/cartpole.py',
+    'lib/environment.py',
+    'tokenizer.json',
+    'tokens.py',
+    'hf_tokenizer.py',
+    'special_tokens_map.json',
+    'keys.py',
+    'keyboard.json',
+    'monkey.csv',
+    'password_strength.py',
+    'secret_santa.py',
+    'credentials.py',
+    'kube_config.py',
+    'config.json',
+    'auth.py',
+    'history.csv',
+    'pyproject.toml',
+    'uv.toml',
+    '.yarnrc.yml',
+    '.gitignore',
+    '.gitattributes',
+    '.github/workflows/ci.yml',
+    '.vscode/settings.json',
+    '.dvc/config',
+    'docker/entrypoint.sh',
+    'models/gpg.py',
+    'data/key.csv',
+  ];
+  expect(needed.filter((path) => secretReason(path) !== null)).toEqual([]);
+});
