@@ -50,20 +50,18 @@ function boundsOf(spec: ContainerSpec, imageVolumes: readonly string[], engineCp
     NanoCpus: Math.round(Math.min(spec.cpus, engineCpus) * 1e9),
     ShmSize: spec.shmBytes,
     Tmpfs: Object.fromEntries(
-      Object.entries(spec.tmpfs).map(([path, bytes]) => [path, `rw,exec,nosuid,nodev,size=${bytes},mode=1777`]),
+      [
+        // An image's VOLUME would be a folder on the engine's disk, writable and without limit.
+        ...imageVolumes.filter((path) => !targets.has(path)).map((path) => [path, volumeBytes] as const),
+        ...Object.entries(spec.tmpfs),
+      ].map(([path, bytes]) => [path, `rw,exec,nosuid,nodev,size=${bytes},mode=1777`]),
     ),
-    Mounts: [
-      ...spec.mounts.map(({ source, target, isReadOnly }) => ({
-        Type: 'bind' as const,
-        Source: source,
-        Target: target,
-        ReadOnly: isReadOnly,
-      })),
-      // An image's VOLUME would be a folder on the engine's disk, writable and without limit.
-      ...imageVolumes
-        .filter((target) => !targets.has(target))
-        .map((target) => ({ Type: 'volume' as const, Source: '', Target: target, ReadOnly: true })),
-    ],
+    Mounts: spec.mounts.map(({ source, target, isReadOnly }) => ({
+      Type: 'bind',
+      Source: source,
+      Target: target,
+      ReadOnly: isReadOnly,
+    })),
     DeviceRequests: spec.gpus === 0 ? [] : [{ Driver: 'nvidia', Count: spec.gpus, Capabilities: [['gpu']] }],
     RestartPolicy: { Name: 'no' },
     AutoRemove: false,
@@ -71,6 +69,9 @@ function boundsOf(spec: ContainerSpec, imageVolumes: readonly string[], engineCp
     LogConfig: { Type: 'none', Config: {} },
   };
 }
+
+/** Most that a folder holds which the image calls a volume. */
+const volumeBytes = 64 * 1024 ** 2;
 
 /** Where NVIDIA's runtime is the default one, a variable of the image would give its containers all GPUs. */
 function environmentOf({ environment, gpus }: ContainerSpec): ContainerSpec['environment'] {

@@ -82,6 +82,7 @@ export class DockerWorld implements ExecutorWorld {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const executor of this.#executors) await executor[Symbol.asyncDispose]();
     for (const { name } of await this.engine.listContainers(this.labels)) await this.engine.removeContainer(name);
+    for (const { id } of await this.engine.listImages(this.labels)) await this.engine.removeImage(id);
     await this.engine[Symbol.asyncDispose]();
     await rm(this.base, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }

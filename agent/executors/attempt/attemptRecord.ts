@@ -17,7 +17,14 @@ export type AttemptRecord =
       readonly program: ProcessIdentity | null;
       readonly oomKills: number;
     }
-  | { readonly state: 'ended'; readonly ending: Ending; readonly program: ProcessIdentity | null; readonly oomKills: number };
+  | {
+      readonly state: 'ended';
+      readonly ending: Ending;
+      readonly program: ProcessIdentity | null;
+      readonly oomKills: number;
+      /** Whether the shim was told to end it, by whomever. */
+      readonly wasTold: boolean;
+    };
 
 /** Reads the records that the shim wrote. A record that a power cut left half-written counts as absent; rejects where the disk cannot be read. */
 export async function readAttemptRecord(disk: Files, dir: string): Promise<AttemptRecord> {
@@ -29,7 +36,7 @@ export async function readAttemptRecord(disk: Files, dir: string): Promise<Attem
   if (exit !== null) {
     // A power cut may take the end of the output and leave the record: what cannot be read any more is lost.
     const isWhole = ((await disk.stat(join(dir, outputFileNames.out)))?.size ?? 0) >= (numberOf(exit['output']) ?? 0);
-    return { state: 'ended', ending: isWhole ? endingOf(exit) : lostEnding, program, oomKills };
+    return { state: 'ended', ending: isWhole ? endingOf(exit) : lostEnding, program, oomKills, wasTold: exit['told'] === true };
   }
   const claim = start ?? (await readJson(disk, join(dir, 'claim.json')));
   if (claim !== null) return { state: 'started', shim: identityOf(claim, 'shim', 'shimTicks'), program, oomKills };

@@ -130,8 +130,9 @@ fi
     fi
   done
 ) &
-# A shutdown of the machine asks the shim too: pass it on.
-trap 'interrupted=1; signal_group TERM' TERM INT
+# A shutdown of the machine, or of its container, asks the shim too: pass it on, and say so in the record.
+told=false
+trap 'interrupted=1 told=true; signal_group TERM' TERM INT
 
 while
   interrupted=
@@ -166,7 +167,7 @@ for file in "$dir/metrics.jsonl" "$dir/out.log"; do
     dd if=/dev/null of="$file" bs=1 seek=$((output + 1))
 done
 size=$(wc -c <"$dir/out.log" 2>/dev/null)
-record exit.json "{\\"code\\":$code,\\"timeout\\":$timeout,\\"output\\":$((size))}"
+record exit.json "{\\"code\\":$code,\\"timeout\\":$timeout,\\"told\\":$told,\\"output\\":$((size))}"
 `;
 
 /** In containers it may be another user who runs it. */

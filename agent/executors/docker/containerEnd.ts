@@ -31,7 +31,9 @@ export async function settleEnd({ system, dir, state, isStopped }: EndedContaine
   const isTimeout = (await disk.stat(join(dir, timeoutFile))) !== null;
   const isOutOfMemory = state?.isOutOfMemory === true && !wasAsked && !isTimeout;
   if (record.state === 'ended') {
-    const { ending } = record;
+    const { ending, wasTold } = record;
+    // The engine ended, or somebody stopped the container: whatever the program then did is not its result.
+    if (wasTold && !wasAsked && !isTimeout) return await keep({ code: null, timeout: false });
     // A part of the program may have been killed, and the rest have failed for it.
     const code = ending.exitCode ?? (ending.signal === 'SIGKILL' ? killed : 0);
     if (!isOutOfMemory || ending.isLost || ending.isTimeout || ending.isOutOfMemory || code === 0) return ending;

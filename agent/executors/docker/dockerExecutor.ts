@@ -14,6 +14,7 @@ import { installShim } from '../attempt/shim.ts';
 import { keyText, StudyFolders } from '../attempt/studyFolders.ts';
 import type { AttemptListing, AttemptStart, Capacity, Ending, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
 import { makeAttemptFolder } from './attemptFolder.ts';
+import { isVoid, voidAttempt } from './voidAttempt.ts';
 import { attemptOfContainer, containerName, homeLabels, studyLabels } from './containerName.ts';
 import { containerSpec } from './containerSpec.ts';
 import { couldNotStart, settleEnd, stopFile, timeoutFile } from './containerEnd.ts';
@@ -37,6 +38,8 @@ export interface DockerExecutorOptions {
   readonly listener: ExecutorListener;
   /** The agent's environment, of which attempts get the secrets that their study names. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Processors to share out; all that the engine has, as far as that is known, by default. */
+  readonly cpus?: number;
 }
 
 const pollMs = 500;
@@ -44,7 +47,11 @@ const pollMs = 500;
 const pollsPerSweep = 4;
 /** An attempt whose program does not begin is looked at this often. */
 const startLookMs = 1_000;
+/** It is given up when the engine, too, has said nothing for so long. */
+const startPatienceMs = 30_000;
 const cleanupMs = 10_000;
+/** An engine that answers does what it was asked to within this time. */
+const strayMs = 10 * 60_000;
 /** Beyond deadline and grace, for an attempt whose shim cannot keep them as its container is paused. */
 const pausedGraceMs = 2_000;
 /** Nobody on an ordinary machine, in the place of root. */
@@ -67,7 +74,10 @@ export class DockerExecutor implements Executor {
   readonly #studies = new Map<string, StudyFile>();
   /** What is in use now, by the id that the study was started with. */
   readonly #images = new Map<string, string>();
+  readonly #restoring = new Map<string, Promise<void>>();
   readonly #verified = new Map<string, Promise<void>>();
+  /** Containers that nobody wants and that may be there, or come late, by name; with the time from when none comes any more. */
+  readonly #strays = new Map<string, number>();
   readonly #removals = new Set<Promise<void>>();
   #shimPath: Promise<string> | null = null;
   #facts: { readonly isRootless: boolean; readonly cpus: number } | null = null;
@@ -154,7 +164,7 @@ export class DockerExecutor implements Executor {
 
   capacity(): Promise<Capacity> {
     // An engine in a virtual machine has fewer; one that was not needed yet is not asked.
-    return Promise.resolve({ cpus: this.#facts?.cpus ?? availableParallelism() });
+    return Promise.resolve({ cpus: this.#options.cpus ?? this.#facts?.cpus ?? availableParallelism() });
   }
 
   /** Lets go of the attempts without ending them: the next agent adopts them. */
@@ -180,13 +190,18 @@ export class DockerExecutor implements Executor {
     await disk.makeFolder(join(this.#options.homeDir, 'run'));
     await disk.writeText(this.#usedFile, '');
     this.#studies.set(studyId, study);
-    await this.#restoreImage(study);
   }
 
-  async #restoreImage({ settings: { image } }: StudyFile): Promise<string> {
-    const id = await this.#options.images.restore(image, { onProgress: () => {} });
-    this.#images.set(image.id, id);
-    return id;
+  /** One at a time of each: all attempts of a study miss it together. */
+  #restoreImage({ settings: { image } }: StudyFile): Promise<void> {
+    const known = this.#restoring.get(image.id);
+    if (known !== undefined) return known;
+    const restoring = this.#options.images
+      .restore(image, { onProgress: () => {} })
+      .then((id) => void this.#images.set(image.id, id))
+      .finally(() => this.#restoring.delete(image.id));
+    this.#restoring.set(image.id, restoring);
+    return restoring;
   }
 
   #admit(key: AttemptKey, timeoutMs: number | null, begin: (live: LiveAttempt) => Promise<void>): LiveAttempt {
@@ -222,20 +237,32 @@ export class DockerExecutor implements Executor {
     void live.watch?.[Symbol.asyncDispose]();
     live.ended.resolve();
     if (this.#live.size > 0) return;
-    this.#poll?.[Symbol.dispose]();
-    this.#poll = null;
     this.#events?.watch[Symbol.dispose]();
     this.#events = null;
   }
 
   async #startOrAdopt(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
     const { state } = await this.#recordOf(live.key);
-    if (state === 'absent') {
+    if (state === 'absent') await this.#startNew(live, attempt);
+    await this.#takeOver(live);
+  }
+
+  async #startNew(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
+    const { files: disk } = this.#system;
+    try {
+      if (await isVoid(disk, live.dir))
+        throw new HpoError('HPO-2454', 'the attempt was given up before it began', 'the attempt is repeated');
       const engine = await this.#connect();
       await this.#create(engine, live, attempt);
       await this.#waitForStart(engine, live);
+    } catch (error) {
+      if ((await disk.stat(live.dir)) === null) throw error;
+      // What the engine was asked to, it may do yet: from here on no program begins, whatever comes of it.
+      this.#mindStray(live.name);
+      if (!(await voidAttempt(disk, live.dir))) return;
+      this.#remove(live.name);
+      throw error;
     }
-    await this.#takeOver(live);
   }
 
   async #create(engine: Engine, live: LiveAttempt, attempt: AttemptStart): Promise<void> {
@@ -250,15 +277,9 @@ export class DockerExecutor implements Executor {
       await this.#restoreImage(study);
       return await make();
     });
-    try {
-      const isThere = await failpoints.step('attempt.spawn', () => engine.startContainer(live.name));
-      if (!isThere)
-        throw new HpoError('HPO-2454', `the container ${live.name} was removed before it began`, 'the attempt is repeated');
-    } catch (error) {
-      // So that nobody takes it for one that runs; where the engine does not answer, the next start finds it.
-      await engine.removeContainer(live.name).catch(() => undefined);
-      throw error;
-    }
+    const isThere = await failpoints.step('attempt.spawn', () => engine.startContainer(live.name));
+    if (!isThere)
+      throw new HpoError('HPO-2454', `the container ${live.name} was removed before it began`, 'the attempt is repeated');
   }
 
   async #spec(study: StudyFile, attempt: AttemptStart): Promise<ContainerSpec> {
@@ -313,6 +334,7 @@ export class DockerExecutor implements Executor {
   async #waitForStart(engine: Engine, live: LiveAttempt): Promise<void> {
     const { clock } = this.#system;
     let lookAt = clock.monotonic() + startLookMs;
+    let answeredAt = clock.monotonic();
     this.#background(this.#follow());
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 1.5, 100)) {
       const record = await this.#recordOf(live.key).catch(() => null);
@@ -320,13 +342,16 @@ export class DockerExecutor implements Executor {
       if (live.mayHaveChanged || clock.monotonic() >= lookAt) {
         live.mayHaveChanged = false;
         lookAt = clock.monotonic() + startLookMs;
-        const state = await engine.inspectContainer(live.name);
-        if (state === null || state.status === 'exited') {
+        const state = await engine.inspectContainer(live.name).catch((error: unknown) => {
+          // It goes on without the engine, if it goes on.
+          if (clock.monotonic() - answeredAt > startPatienceMs) throw error;
+          return undefined;
+        });
+        if (state !== undefined) answeredAt = clock.monotonic();
+        if (state === null || state?.status === 'exited') {
           // What is claimed is never started again: its end is told like any other.
           if ((await this.#recordOf(live.key)).state !== 'absent') return;
-          const error = await couldNotStart(this.#system.files, live.dir, state);
-          await engine.removeContainer(live.name);
-          throw error;
+          throw await couldNotStart(this.#system.files, live.dir, state);
         }
       }
       await sleep(clock, waitMs);
@@ -348,7 +373,7 @@ export class DockerExecutor implements Executor {
 
   #planPoll(): Disposable {
     return this.#system.clock.after(pollMs, () => {
-      this.#poll = this.#planPoll();
+      this.#poll = this.#live.size + this.#strays.size > 0 ? this.#planPoll() : null;
       for (const { watch } of this.#live.values()) watch?.poll();
       if (++this.#nPolls % pollsPerSweep === 0) this.#background(this.#sweep());
     });
@@ -368,10 +393,29 @@ export class DockerExecutor implements Executor {
         if (found?.get(id)?.isRunning !== true || isLate) await this.#check(live).catch(() => {});
         if (live.isStopped && !live.hasEnded) await this.#pressOn(live).catch(() => {});
       }
-      for (const [id, { name, isRunning }] of found ?? []) if (!isRunning && this.#reported.has(id)) this.#remove(name);
+      if (found !== null) this.#removeStrays(found);
     } finally {
       this.#isSweeping = false;
     }
+  }
+
+  /** What is there of what nobody wants. */
+  #removeStrays(found: ReadonlyMap<string, ContainerSummary>): void {
+    const now = this.#system.clock.monotonic();
+    const wanted = new Set([...this.#live.values()].map(({ name }) => name));
+    const there = new Set([...found.values()].map(({ name }) => name));
+    for (const [name, overAt] of this.#strays) {
+      if (wanted.has(name)) this.#strays.delete(name);
+      else if (there.has(name)) this.#remove(name);
+      else if (now > overAt) this.#strays.delete(name);
+    }
+  }
+
+  /** Looks out for a container that may come yet: a request that nobody waits for any more is done all the same. */
+  #mindStray(name: string): void {
+    if (this.#isDisposed) return;
+    this.#strays.set(name, this.#system.clock.monotonic() + strayMs);
+    this.#poll ??= this.#planPoll();
   }
 
   /** Hears of the containers as long as any of ours lives. */
@@ -444,12 +488,12 @@ export class DockerExecutor implements Executor {
     this.#options.listener.ended(live.key, ending);
   }
 
-  /** In the background: nobody waits for it, and what is left over a later sweep or the cleaning takes. */
+  /** In the background: nobody waits for it. */
   #remove(name: string): void {
     const removal = this.#options
       .engine()
       .then((engine) => engine.removeContainer(name))
-      .catch(() => {})
+      .catch(() => this.#mindStray(name))
       .finally(() => this.#removals.delete(removal));
     this.#removals.add(removal);
   }
