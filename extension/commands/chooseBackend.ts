@@ -9,8 +9,7 @@ const choices: readonly { readonly label: string; readonly detail: string; reado
   },
   {
     label: '$(package) Docker',
-    detail:
-      'Each trial gets a container of an image that is made from the project; without network, unless the script asks for it.',
+    detail: 'Each trial gets a container, of an image that is made from the project.',
     backend: 'docker',
   },
 ];

@@ -147,7 +147,7 @@ async function create(services: Services, { request, preflight }: Answered, name
 
 /** Why the image is what it is, for as long as it is made. */
 function reasonText({ container }: Preflight): string {
-  return container === null ? '' : ` ${containerText(container)}`;
+  return container === null ? '' : ` in Docker (${container.reason})`;
 }
 
 function reportSteps(client: AgentClient, progress: Progress<{ message: string }>): Disposable {
