@@ -30,6 +30,8 @@ export interface EndpointOptions {
   readonly homeDir?: string;
   readonly platform?: NodeJS.Platform;
   readonly uid?: number;
+  /** Where the folders of the system are; `/` by default. */
+  readonly systemDir?: string;
 }
 
 /**
@@ -65,7 +67,7 @@ function named(text: string, origin: string, tls: Tls | null): Endpoint {
   }
   if (
     !['unix', 'npipe', 'tcp', 'http', 'https'].includes(scheme) ||
-    (scheme !== 'unix' && scheme !== 'npipe' && !URL.canParse(url))
+    (scheme !== 'unix' && scheme !== 'npipe' && !URL.canParse(url.replace(/^tcp:/, 'http:')))
   ) {
     throw new HpoError(
       'HPO-2409',
@@ -118,19 +120,15 @@ function endpointOfContext(name: string, dockerDir: string): Endpoint {
   return named(parsed.data.Endpoints.docker.Host, `context ${name}`, Object.values(tls).some(Boolean) ? tls : null);
 }
 
-function usualEndpoints({
-  environment,
-  homeDir = homedir(),
-  platform = process.platform,
-  uid = process.getuid?.() ?? 0,
-}: EndpointOptions) {
+function usualEndpoints(options: EndpointOptions): readonly Endpoint[] {
+  const { environment, homeDir = homedir(), platform = process.platform, systemDir = '/' } = options;
   if (platform === 'win32') {
     return [
       { url: 'npipe:////./pipe/docker_engine', origin: 'the usual place', kind: 'docker', tls: null },
       { url: 'npipe:////./pipe/podman-machine-default', origin: 'Podman', kind: 'podman', tls: null },
-    ] satisfies Endpoint[];
+    ];
   }
-  const runtimeDir = environment['XDG_RUNTIME_DIR'] ?? `/run/user/${uid}`;
+  const runtimeDir = environment['XDG_RUNTIME_DIR'] ?? `/run/user/${options.uid ?? process.getuid?.() ?? 0}`;
   const unix = (path: string, origin: string, kind: Endpoint['kind']): Endpoint => ({
     url: `unix://${path}`,
     origin,
@@ -138,12 +136,12 @@ function usualEndpoints({
     tls: null,
   });
   return [
-    unix('/var/run/docker.sock', 'the usual place', 'docker'),
+    unix(join(systemDir, 'var/run/docker.sock'), 'the usual place', 'docker'),
     unix(join(homeDir, '.docker', 'run', 'docker.sock'), 'Docker Desktop', 'docker'),
     unix(join(homeDir, '.docker', 'desktop', 'docker.sock'), 'Docker Desktop', 'docker'),
     unix(join(runtimeDir, 'docker.sock'), 'Docker without root', 'rootless'),
     unix(join(runtimeDir, 'podman', 'podman.sock'), 'Podman', 'podman'),
-    unix('/run/podman/podman.sock', 'Podman', 'podman'),
+    unix(join(systemDir, 'run/podman/podman.sock'), 'Podman', 'podman'),
   ];
 }
 
