@@ -8,6 +8,7 @@ import { doctorCommand } from './cli/doctor.ts';
 import { explainCommand } from './cli/explain.ts';
 import { enqueueCommand } from './cli/enqueue.ts';
 import { exportCommand } from './cli/exportCommand.ts';
+import { imageCommand } from './cli/image.ts';
 import { logsCommand } from './cli/logs.ts';
 import { previewCommand } from './cli/preview.ts';
 import { replayCommand } from './cli/replay.ts';
@@ -27,6 +28,7 @@ const commands = [
   tuneCommands,
   previewCommand,
   spaceCommand,
+  imageCommand,
   statusCommand,
   trialsCommand,
   logsCommand,

@@ -20,7 +20,7 @@ export interface ContainerPorts {
     /** The image, if it needs no build and no pull. */
     find(recipe: ImageRecipe): Promise<ImageReference | null>;
     /** Builds or pulls the image, unless it is there. */
-    ensure(recipe: ImageRecipe, progress: EngineProgress): Promise<ImageReference>;
+    ensure(recipe: ImageRecipe, progress: EngineProgress, options?: { readonly isFresh?: boolean }): Promise<ImageReference>;
     /** Variables that a container can be given by name. */
     readonly environment: Readonly<Record<string, string | undefined>>;
   };
@@ -114,20 +114,13 @@ function missingSecret(name: string): string {
 
 /** Makes the image ready and settles what containers get. What has to be asked for is refused here with the words that answer it. */
 export async function settleContainer(
-  { recipe, environment, refusal, detected }: ContainerLook,
+  look: ContainerLook,
   project: ProjectReading,
   { containers, home }: ContainerPorts,
   progress: EngineProgress,
 ): Promise<{ readonly environment: EnvironmentChoice; readonly container: ContainerSettings }> {
-  if (refusal !== null) throw new HpoError(refusal.code, refusal.message, refusal.next, { cause: refusal, exitCode: 4 });
-  if (detected.question !== null) {
-    throw new HpoError(
-      'HPO-2456',
-      `the environment needs a yes: ${detected.question}`,
-      'answer by --image devcontainer, or choose another one: --image auto, --image NAME',
-      { exitCode: 4 },
-    );
-  }
+  refuseUnsettled(look);
+  const { recipe, environment } = look;
   const [missing] = project.spec.secrets.filter((name) => containers.environment[name] === undefined);
   if (missing !== undefined) {
     throw new HpoError(
@@ -141,6 +134,19 @@ export async function settleContainer(
   const settings = await containerSettings({ script: project.spec, root: project.root, home, image: notMade });
   const image = await containers.ensure(recipe, progress);
   return { environment, container: { ...settings, image } };
+}
+
+/** Throws for what keeps an image from being made: no engine, or a question without its answer. */
+export function refuseUnsettled({ refusal, detected }: ContainerLook): void {
+  if (refusal !== null) throw new HpoError(refusal.code, refusal.message, refusal.next, { cause: refusal, exitCode: 4 });
+  if (detected.question !== null) {
+    throw new HpoError(
+      'HPO-2456',
+      `the environment needs a yes: ${detected.question}`,
+      'answer by --image devcontainer, or choose another one: --image auto, --image NAME',
+      { exitCode: 4 },
+    );
+  }
 }
 
 const notMade: ImageReference = { name: '', id: '', recipe: null };

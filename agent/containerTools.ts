@@ -30,7 +30,7 @@ export function containerTools({
     detect: (request, project) => detectFor(request, project, cacheDir),
     recipe: recipeFor,
     find: (recipe) => images.find(recipe),
-    ensure: (recipe, progress) => images.ensure(recipe, progress),
+    ensure: (recipe, progress, options) => images.ensure(recipe, progress, options),
   };
 }
 

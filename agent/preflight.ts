@@ -108,7 +108,7 @@ async function trySplice(spec: StudySpec, { snapshots }: PreflightPorts): Promis
 }
 
 /** Files with a tuned value, and those that one is written into, are stored whatever ignores them: they have to be spliced. */
-function selectionOf({ root, scriptPath, spec }: ProjectReading): SelectOptions {
+export function selectionOf({ root, scriptPath, spec }: ProjectReading): SelectOptions {
   const tuned = [...spec.space.parameters, ...(spec.fidelity === null ? [] : [spec.fidelity])].flatMap(({ site, sink }) =>
     sink.type === 'key' ? [site.file, sink.file] : [site.file],
   );

@@ -5,6 +5,7 @@ import type { Driver } from './driver/driver.ts';
 import type { EntrySink } from './driver/subscriptions.ts';
 import type { AttemptOutput } from './driver/ports.ts';
 import { withEarlierResults } from './earlierResults.ts';
+import { describeImage, makeImage } from './scriptImage.ts';
 import { type PreflightPorts, preflight, prepareStudy } from './preflight.ts';
 import { droppedOf, droppedText } from './protocol/dropped.ts';
 import { HpoError } from './protocol/errors.ts';
@@ -50,6 +51,9 @@ export class AgentService implements Service {
         return {};
       },
       'agent/clean': (request) => ports.cleaner.clean(request),
+      'image/describe': (request) => describeImage(request, ports),
+      'image/build': ({ request, isFresh }, { progress, signal }) =>
+        makeImage(request, isFresh, ports, { onProgress: progress, signal }),
       'study/preflight': (request) => preflight(request, ports),
       'study/create': (request, context) => this.#create(request, context),
       'study/list': () => ({ studies: driver.views().map((view) => withFault(summaryOf(view), driver.fault)) }),

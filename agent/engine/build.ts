@@ -10,7 +10,7 @@ import type { BuildRequest, EngineProgress } from './engine.ts';
 import { registryCredentials } from './registryCredentials.ts';
 
 /**
- * Builds an image with BuildKit and resolves with its id. Rejects with HPO-2408 and the last lines of the step that failed;
+ * Builds an image with BuildKit and resolves with its id. Rejects with HPO-2407 where its base cannot be had; HPO-2408 and the last lines of the step that failed;
  * with the signal's reason when it is aborted; with the connection's own error where the engine is not to be reached.
  */
 export async function buildImage(docker: Docker, request: BuildRequest, { onProgress, signal }: EngineProgress): Promise<string> {
@@ -19,6 +19,13 @@ export async function buildImage(docker: Docker, request: BuildRequest, { onProg
   if (await isPodman(docker)) await buildByPodman(docker, request, progress, signal);
   else await buildByBuildKit(docker, request, progress, signal);
   signal?.throwIfAborted();
+  if (progress.error !== '' && progress.missingBase !== null) {
+    throw new HpoError(
+      'HPO-2407',
+      `the base image ${progress.missingBase} of ${request.name} cannot be had: ${progress.error}`,
+      'see that the engine reaches the registry, or have the image on it before: docker pull, docker load',
+    );
+  }
   if (progress.error !== '') throw failed(request, progress.failure);
   if (progress.imageId === '') throw failed(request, 'the engine ended the build without an image');
   return progress.imageId;

@@ -46,6 +46,12 @@ export class BuildProgress {
     return [what, ...lines.map((line) => `  ${line}`)].join('\n');
   }
 
+  /** The base image that the build could not get; null where it failed for something else. */
+  get missingBase(): string | null {
+    const name = this.#steps.get(this.#failed)?.name ?? '';
+    return /^\[internal\] load metadata for (\S+)/.exec(name)?.[1] ?? null;
+  }
+
   #trace(base64: string): void {
     const status = buildStatus.decode(Buffer.from(base64, 'base64'));
     for (const step of status.vertexes) this.#step(step);

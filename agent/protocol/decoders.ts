@@ -87,6 +87,8 @@ const paramSchemas: { readonly [N in RequestName]: z.ZodMiniType } = {
   'agent/status': nothing,
   'agent/stop': nothing,
   'agent/clean': z.strictObject({ dryRun: z.boolean(), images: z.boolean(), all: z.boolean() }),
+  'image/describe': tune,
+  'image/build': z.strictObject({ request: tune, isFresh: z.boolean() }),
   'study/preflight': tune,
   'study/create': tune,
   'study/list': nothing,

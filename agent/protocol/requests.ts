@@ -182,6 +182,40 @@ export interface Cleaned {
   readonly reason: string;
 }
 
+/** The environment image of a script, and what else its containers would get; nothing has been built or written. */
+export interface ImageDescription {
+  readonly kind: string;
+  readonly reason: string;
+  readonly isReproducible: boolean;
+  readonly passedOver: readonly { readonly file: string; readonly reason: string }[];
+  readonly notes: readonly string[];
+  readonly diagnostics: readonly Diagnostic[];
+  /** To be agreed to before it is used; null for nothing. */
+  readonly question: string | null;
+  /** Name on the engine. */
+  readonly image: string;
+  /** Null for the user's own image. */
+  readonly key: string | null;
+  /** Of the image as it is on the engine; null where it is not there, or the engine cannot be asked. */
+  readonly id: string | null;
+  /** Why the engine cannot be asked; null where it can. */
+  readonly engine: { readonly code: string; readonly message: string; readonly next: string } | null;
+  readonly base: string | null;
+  /** What it is built from; null for the user's own image. */
+  readonly dockerfile: string | null;
+  /** Package settings of this machine that the build gets as secrets, by their ids. */
+  readonly secrets: readonly string[];
+  /** What would be stored as the code of the trials. */
+  readonly snapshot: {
+    readonly bytes: number;
+    /** Largest first. */
+    readonly files: readonly { readonly path: string; readonly bytes: number }[];
+    readonly linked: readonly string[];
+    readonly excluded: readonly { readonly path: string; readonly reason: string }[];
+  };
+  readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
+}
+
 /** The one map of requests: both ends derive their types from it. */
 export interface Requests {
   /** First on every connection. `token` is in the discovery file, which only its owner can read. */
@@ -190,6 +224,12 @@ export interface Requests {
     result: { protocolVersion: number; version: string; pid: number };
   };
   'agent/status': { params: Record<string, never>; result: AgentStatus };
+  'image/describe': { params: TuneRequest; result: ImageDescription };
+  /** Builds or pulls the image of a script; `isFresh`: every step anew, also where it is there. */
+  'image/build': {
+    params: { request: TuneRequest; isFresh: boolean };
+    result: { image: string; id: string; wasThere: boolean };
+  };
   /** Ends the agent; running attempts go on and are adopted by the next agent. */
   'agent/stop': { params: Record<string, never>; result: Record<string, never> };
   /** Frees what no study needs any more, or says what that would be. */

@@ -7,7 +7,6 @@ import { DockerfileBuilder } from './dockerfile.ts';
 import { environmentFolder, pythonSecrets, quoted } from './python.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
-const toolImage = 'python:3.12-slim-bookworm';
 const usualChannel = 'conda-forge';
 
 /** Conda packages in `/opt/env`, put there by a stage of which nothing else stays: no conda is needed, and none is in the image. */
@@ -24,7 +23,7 @@ export function condaDockerfile(detected: DetectedEnvironment, options: RecipeOp
     : `python3 -m pip --python ${python} install -r /tmp/pip.txt`;
   builder
     .comment(`Made by hpo from ${detected.reason}. No code is in it: each attempt mounts its own.`)
-    .from(options.base ?? toolImage, 'packages')
+    .from(options.base ?? toolImage(detected.languageVersion), 'packages')
     .systemPackages(detected.needsCompiler ? ['build-essential', 'git'] : [])
     .run({
       commands: [
@@ -56,6 +55,12 @@ export function condaDockerfile(detected: DetectedEnvironment, options: RecipeOp
       ...variables,
     });
   return { builder, base, notes };
+}
+
+/** Of the same version, so that a machine needs one image less; the installer asks for 3.10 at least. */
+function toolImage(version: string): string {
+  const [, minor = '0'] = /^3\.(\d+)/.exec(version) ?? [];
+  return `python:${Number(minor) >= 10 ? version : '3.12'}-slim-bookworm`;
 }
 
 /** What the installer in the build is told. */

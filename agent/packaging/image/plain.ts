@@ -13,7 +13,7 @@ export function plainDockerfile(detected: DetectedEnvironment, options: RecipeOp
   return { builder, base, notes: [] };
 }
 
-/** The image of a language at a version; the newest that is known to work where nothing says one. */
+/** The image of a language at a version; one that is known to work where nothing says a version. */
 export function baseOf({
   language,
   languageVersion: version,
@@ -22,11 +22,15 @@ export function baseOf({
     case 'python':
       return `python:${version || '3.12'}-slim-bookworm`;
     case 'node':
-      return `node:${version || '22'}-bookworm-slim`;
+      return `node:${version || '24'}-bookworm-slim`;
     case 'r':
-      return `rocker/r-ver:${version || '4.4'}`;
-    case 'julia':
-      return `julia:${version || '1.11'}-bookworm`;
+      // The official images are named by full versions alone.
+      return /^\d+\.\d+$/.test(version) ? `rocker/r-ver:${version}` : `r-base:${version || '4.5.1'}`;
+    case 'julia': {
+      const name = version || '1.11';
+      const [, minor] = /^1\.(\d+)/.exec(name) ?? [];
+      return `julia:${name}-${minor !== undefined && Number(minor) < 9 ? 'bullseye' : 'bookworm'}`;
+    }
     case 'other':
       return 'debian:bookworm-slim';
     default:

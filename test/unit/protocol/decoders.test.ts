@@ -26,6 +26,8 @@ const accepted: { readonly [N in RequestName]: readonly unknown[] } = {
   'agent/status': [{}],
   'agent/stop': [{}],
   'agent/clean': [{ dryRun: true, images: false, all: true }],
+  'image/describe': [fullTune, { script: 'x' }],
+  'image/build': [{ request: { script: 'x' }, isFresh: true }],
   'study/preflight': [fullTune, { script: 'x' }],
   'study/create': [fullTune, { script: 'x' }],
   'study/list': [{}],

@@ -1,0 +1,102 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { formatBytes, plural } from '../protocol/format.ts';
+import { printable } from '../protocol/printable.ts';
+import type { ImageDescription, TuneRequest } from '../protocol/requests.ts';
+import type { CommandLine } from './commandLine.ts';
+import { diagnosticLines } from './preflightText.ts';
+import { formatTable } from './table.ts';
+
+interface ImageOptions {
+  readonly print?: boolean;
+  readonly rebuild?: boolean;
+  readonly image?: string;
+  readonly python?: string;
+  readonly json?: boolean;
+}
+
+/** Longer lists are cut, with their count; `--json` has all. */
+const maxFiles = 10;
+const maxLeftOut = 20;
+
+export function imageCommand(program: Command, line: CommandLine): void {
+  program
+    .command('image <script>')
+    .description('the environment image of a script and what goes into its containers; builds it where it is not there')
+    .option('--print', 'only say what would be built')
+    .option('--rebuild', 'build every step anew')
+    .option('--image <image>', 'auto, devcontainer, the path of a Dockerfile, or the name of an image')
+    .option('--python <path>', 'the interpreter whose packages are taken where nothing else says them')
+    .option('--json', 'print JSON')
+    .action((script: string, options: ImageOptions) => runImage(line, script, options));
+}
+
+async function runImage(line: CommandLine, script: string, options: ImageOptions): Promise<void> {
+  const request: TuneRequest = {
+    script: resolve(script),
+    executor: 'docker',
+    ...(options.image === undefined ? {} : { image: options.image }),
+    ...(options.python === undefined ? {} : { interpreter: { path: options.python, reason: '--python' } }),
+  };
+  const client = await line.agent();
+  const isFresh = options.rebuild ?? false;
+  const before = await client.request('image/describe', request);
+  for (const text of diagnosticLines(before.diagnostics)) line.note(text);
+  if (before.diagnostics.some(({ severity }) => severity === 'error')) line.exitCode = 1;
+  if (options.json !== true) line.print(imageText(before, (text) => line.style('bold', text)));
+  const isBuild = options.print !== true && line.exitCode === 0;
+  const built = isBuild ? await client.request('image/build', { request, isFresh }) : null;
+  if (options.json === true) {
+    line.printJson(built === null ? before : { ...before, image: built.image, id: built.id });
+  } else if (built !== null) {
+    line.print(`${line.style('bold', built.wasThere ? 'is there' : 'made')} ${built.image} ${built.id}`);
+  }
+}
+
+/** For people; `bold` marks the words at the beginning of the lines. */
+export function imageText(image: ImageDescription, bold: (text: string) => string): string {
+  const row = (word: string, text: string): string =>
+    `${bold(word)}${' '.repeat(Math.max(1, 9 - word.length))}${printable(text)}`;
+  const { snapshot } = image;
+  return [
+    row('from', `${image.reason} (${image.kind}${image.isReproducible ? '' : ', not reproducible'})`),
+    ...image.passedOver.map(({ file, reason }) => row('not', `${file}: ${reason}`)),
+    ...image.notes.map((note) => row('note', note)),
+    ...(image.question === null ? [] : [row('asks', image.question)]),
+    row('image', `${image.image}; ${stateOf(image)}`),
+    ...(image.base === null ? [] : [row('base', image.base)]),
+    ...(image.secrets.length === 0
+      ? []
+      : [
+          row(
+            'settings',
+            `of this machine for the build, as secrets: ${image.secrets.join(', ')}; in no layer, and not in the key`,
+          ),
+        ]),
+    ...(image.dockerfile === null ? [] : ['', bold('Dockerfile'), printable(image.dockerfile.trimEnd()), '']),
+    row('code', `${plural(snapshot.files.length, 'file')}, ${formatBytes(snapshot.bytes)}, mounted and not in the image`),
+    ...cut(snapshot.files, maxFiles, (files) =>
+      formatTable(files.map(({ path, bytes }) => [`  ${printable(path)}`, formatBytes(bytes)])),
+    ),
+    ...image.mounts.map(({ source, target, readOnly }) =>
+      row('mounts', `${source} at ${target}, ${readOnly ? 'read-only' : 'writable'}`),
+    ),
+    ...snapshot.linked.map((path) => row('mounts', `${path} of the project, not copied`)),
+    ...(snapshot.excluded.length === 0 ? [] : [bold('left out')]),
+    ...cut(snapshot.excluded, maxLeftOut, (left) =>
+      formatTable(left.map(({ path, reason }) => [`  ${printable(path)}`, printable(reason)])),
+    ),
+  ].join('\n');
+}
+
+function stateOf({ id, engine, dockerfile }: ImageDescription): string {
+  if (engine !== null) return `not known whether it is there: ${engine.message}`;
+  if (id !== null) return `is there, ${id}`;
+  return dockerfile === null ? 'is pulled before the start' : 'is built before the start';
+}
+
+function cut<Item>(items: readonly Item[], most: number, show: (items: readonly Item[]) => string): string[] {
+  if (items.length === 0) return [];
+  const rest = items.length - most;
+  return [show(items.slice(0, most)), ...(rest > 0 ? [`  and ${rest} more (--json has all)`] : [])];
+}
