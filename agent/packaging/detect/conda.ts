@@ -4,6 +4,7 @@ import { records, strings } from '../unknown.ts';
 import { fault, placeOf } from './faults.ts';
 import type { Finding, Package, Row, Search, VersionClaim } from './finding.ts';
 import { filesOfPath, pathInRequirement } from './localFiles.ts';
+import { filesUnder, localFolder } from './localFolder.ts';
 import { packageOf } from './pythonPackages.ts';
 import { pinClaim, rangeClaim } from './pythonVersion.ts';
 import { requirementsAt } from './requirements.ts';
@@ -57,6 +58,11 @@ export const conda: Row = async ({ project, folder }: Search): Promise<Finding |
     if (at !== null) for (const file of await filesOfPath(project, at, place(), faults)) files.add(file);
     const item = at === null ? packageOf(line, place) : null;
     if (item !== null) packages.push(item);
+  }
+  for (const channel of strings(table?.['channels'])) {
+    const local = localFolder(channel, folder, project.root);
+    if (local === null) continue;
+    for (const file of await filesUnder(project, local, placeOf(path, source, channel), faults)) files.add(file);
   }
   const isExact =
     specs.length > 0 && specs.every((spec) => /^\S+?=[^=*<>|]+=[^=*]+$/.test(spec)) && pip.every((line) => /==[^*]+$/.test(line));

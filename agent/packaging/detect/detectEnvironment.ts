@@ -14,8 +14,10 @@ import { dockerfile } from './dockerfile.ts';
 import { fault } from './faults.ts';
 import type { Finding, Row, VersionClaim } from './finding.ts';
 import { interpreterList } from './interpreter.ts';
+import { julia } from './julia.ts';
 import { type Programs, programsOf } from './language.ts';
 import { type ImageSetting, namedEnvironment } from './namedEnvironment.ts';
+import { node } from './node.ts';
 import { pdm } from './pdm.ts';
 import { pep723 } from './pep723.ts';
 import { pipenv } from './pipenv.ts';
@@ -24,7 +26,9 @@ import { poetry } from './poetry.ts';
 import { ProjectReader } from './projectReader.ts';
 import { pyproject } from './pyproject.ts';
 import { chooseVersion } from './pythonVersion.ts';
+import { renv } from './renv.ts';
 import { requirements } from './requirements.ts';
+import { chooseByRange } from './semverRange.ts';
 import { isCompiledPackage, systemPackagesFor } from './systemPackages.ts';
 import { uv } from './uv.ts';
 import { versionFiles } from './versionFiles.ts';
@@ -47,9 +51,9 @@ export interface DetectOptions {
 const everyLanguage: readonly Row[] = [dockerfile, devcontainer];
 const rows: Readonly<Record<Language, readonly Row[]>> = {
   python: [...everyLanguage, uv, pixi, poetry, pdm, pipenv, conda, requirements, pyproject],
-  node: everyLanguage,
-  r: everyLanguage,
-  julia: everyLanguage,
+  node: [...everyLanguage, node],
+  r: [...everyLanguage, renv],
+  julia: [...everyLanguage, julia],
   other: everyLanguage,
 };
 
@@ -64,8 +68,9 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
   const programs = programsOf(scriptPath, command);
   const named = await namedEnvironment(project, imageSetting);
   const startFolder = scriptPath === null ? '.' : dirname(scriptPath);
-  const hits = named === null || named.finding === null ? await search(project, startFolder, scriptPath, programs.language) : [];
-  const passedOver: { file: string; reason: string }[] = [];
+  const folders = foldersFrom(project, startFolder);
+  const hits = named === null || named.finding === null ? await search(project, folders, scriptPath, programs.language) : [];
+  const passedOver: { readonly file: string; readonly reason: string }[] = [];
 
   const usable: Hit[] = [];
   for (const hit of hits) {
@@ -75,8 +80,9 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
   }
   const chosenHit =
     imageSetting.requested === 'devcontainer' ? usable.find(({ finding }) => finding.kind === 'devcontainer') : usable[0];
-  const found = named?.finding ?? chosenHit?.finding ?? (await lastResort(options, project, programs));
+  const found = named?.finding ?? chosenHit?.finding ?? (await lastResort(options, project, folders, programs));
   const chosen: Finding = imageSetting.requested === 'devcontainer' ? { ...found, question: null } : found;
+  passedOver.push(...(chosen.passedOver ?? []));
   const diagnostics: Diagnostic[] = [...(named?.faults ?? []), ...chosen.faults];
   for (const hit of usable) {
     if (hit === chosenHit) continue;
@@ -86,7 +92,7 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
     passedOver.push({ file: hit.finding.file, reason: reasonAgainst(hit, chosen, chosenHit?.folder ?? null) });
   }
 
-  const own = isSelfContained(chosen) ? { claims: [], files: [] } : await versionFiles(project, startFolder, programs.language);
+  const own = isSelfContained(chosen) ? { claims: [], files: [] } : await versionFiles(project, folders, programs.language);
   const claims = [...own.claims, ...chosen.versions].filter(
     ({ language }) => language === (chosen.language ?? programs.language),
   );
@@ -100,7 +106,7 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
   const isSettled = chosen.image === null || chosen.image === undefined;
   return {
     kind: chosen.kind,
-    reason: chosen.reason ?? whereIs(chosen.file, startFolder),
+    reason: chosen.reason ?? whereIs(chosen.file, chosenHit?.folder ?? '.', startFolder),
     language: chosen.language ?? programs.language,
     languageVersion: versionOf(claims),
     image: chosen.image ?? null,
@@ -134,12 +140,12 @@ interface Hit {
 /** All hits, the one that wins first: by folder from the nearest, by row within one. */
 async function search(
   project: ProjectReader,
-  from: string,
+  folders: readonly string[],
   scriptPath: string | null,
   language: Language,
 ): Promise<readonly Hit[]> {
   const hits: Hit[] = [];
-  for (const folder of foldersFrom(project, from)) {
+  for (const folder of folders) {
     for (const row of rows[language]) {
       const finding = await row({ project, folder });
       if (finding !== null) hits.push({ folder, finding });
@@ -149,8 +155,8 @@ async function search(
   const sorted = workspaceFirst(hits);
   if (block === null) return sorted;
   // The block stands in the script itself: of what lies around it, only a whole image comes before it.
-  const before = sorted.filter(({ folder, finding }) => isSelfContained(finding) && folder === foldersFrom(project, from)[0]);
-  return [...before, { folder: from, finding: block }, ...sorted.filter((hit) => !before.includes(hit))];
+  const before = sorted.filter(({ folder, finding }) => isSelfContained(finding) && folder === folders[0]);
+  return [...before, { folder: folders[0] ?? '.', finding: block }, ...sorted.filter((hit) => !before.includes(hit))];
 }
 
 function foldersFrom(project: ProjectReader, from: string): string[] {
@@ -180,21 +186,26 @@ function reasonAgainst({ finding, folder }: Hit, chosen: Finding, chosenFolder: 
   const broken = finding.faults.find(({ code }) => code === 'HPO-2420');
   if (broken !== undefined) return broken.message;
   if (chosen.covers?.includes(finding.file) === true) return `is what ${chosen.file} is made from`;
+  if (chosen.files.includes(finding.file)) return `is part of what ${chosen.file} says`;
   if (chosenFolder !== null && folder !== chosenFolder) {
     return chosen.kind === 'pep723' ? 'the script has a block of its own' : `${chosen.file} is nearer to the script`;
   }
   return chosen.kind === 'pep723' ? 'the script has a block of its own' : `${chosen.file} comes before it`;
 }
 
-function whereIs(file: string, startFolder: string): string {
-  const folder = dirname(file);
+function whereIs(file: string, folder: string, startFolder: string): string {
   return folder === startFolder ? `${file} beside the script` : `${file}, the nearest above the script`;
 }
 
 /** Where no file says anything: what the interpreter has, or nothing but the command. */
-async function lastResort(options: DetectOptions, project: ProjectReader, programs: Programs): Promise<Finding> {
+async function lastResort(
+  options: DetectOptions,
+  project: ProjectReader,
+  folders: readonly string[],
+  programs: Programs,
+): Promise<Finding> {
   const script = options.scriptPath ?? 'hpo.yml';
-  if (programs.language !== 'python') return await commandRow(project, options.scriptPath, options.command, programs);
+  if (programs.language !== 'python') return await commandRow(project, options.scriptPath, folders, programs);
   const interpreter = options.interpreter ?? findOnPath('python3', options.environment ?? process.env);
   if (interpreter !== null) return await interpreterList(interpreter, project.root, script);
   const why = `no file says which packages ${script} needs, and there is no Python here to ask`;
@@ -239,5 +250,5 @@ async function contents(
 }
 
 function versionOf(claims: readonly VersionClaim[]): string {
-  return claims[0]?.language === 'python' ? chooseVersion(claims) : (claims.find(({ pin }) => pin !== null)?.pin ?? '');
+  return claims[0]?.language === 'python' ? chooseVersion(claims) : chooseByRange(claims);
 }

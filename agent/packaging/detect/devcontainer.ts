@@ -25,6 +25,9 @@ export const devcontainer: Row = async ({ project, folder }: Search): Promise<Fi
   const nested = (await project.list(join(folder, '.devcontainer'))).map((name) => `.devcontainer/${name}/devcontainer.json`);
   const path = await project.firstOf(folder, ['.devcontainer/devcontainer.json', '.devcontainer.json', ...nested]);
   if (path === null) return null;
+  const others = await Promise.all(
+    nested.map(async (name) => ((await project.bytes(join(folder, name))) === null ? null : join(folder, name))),
+  );
   const source = (await project.text(path)) ?? '';
   const faults: Diagnostic[] = [];
   const table = await project.jsonc(path, faults);
@@ -40,6 +43,9 @@ export const devcontainer: Row = async ({ project, folder }: Search): Promise<Fi
     requirements: [],
     isReproducible: false,
     faults,
+    passedOver: others
+      .filter((file) => file !== null && file !== path)
+      .map((file) => ({ file: file ?? '', reason: `${path} comes before it` })),
     question: `${path} describes a development container, which may do anything its author wanted: use it for the trials?`,
   };
   if (table === null) return base;

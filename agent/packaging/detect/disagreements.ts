@@ -1,9 +1,10 @@
 import { satisfies } from '../environment/versions.ts';
 import type { Diagnostic } from '../../protocol/space.ts';
-import type { EnvironmentKind } from './detected.ts';
+import type { EnvironmentKind, Language } from './detected.ts';
 import { fault, named } from './faults.ts';
 import type { Finding, Package, VersionClaim } from './finding.ts';
 import { canMeet } from './pythonVersion.ts';
+import { doRangesMeet } from './semverRange.ts';
 
 const locks: ReadonlySet<EnvironmentKind> = new Set(['uv', 'pixi', 'poetry', 'pdm', 'pipenv']);
 
@@ -70,13 +71,26 @@ function shown({ name, version, specifiers }: Package): string {
   return version === null ? `${name}${specifiers}` : `${name} ${version}`;
 }
 
-/** The first two statements about the version of Python that no version fits. */
+/** The first two statements about the version of a language that no version fits. */
 export function versionDisagreements(claims: readonly VersionClaim[]): Diagnostic[] {
   for (const [index, claim] of claims.entries()) {
-    const other = claims.slice(0, index).find((earlier) => !canMeet([earlier.range, claim.range]));
+    const other = claims.slice(0, index).find((earlier) => !canBe(earlier, claim));
     if (other === undefined) continue;
-    const what = `${named(other.place)} says Python ${other.shown}, and ${claim.place.file} says ${claim.shown}`;
+    const name = languageNames[claim.language];
+    const what = `${named(other.place)} says ${name} ${other.shown}, and ${claim.place.file} says ${claim.shown}`;
     return [fault('HPO-2422', 'error', claim.place, what, 'make them agree')];
   }
   return [];
+}
+
+const languageNames: Readonly<Record<Language, string>> = {
+  python: 'Python',
+  node: 'Node',
+  r: 'R',
+  julia: 'Julia',
+  other: 'version',
+};
+
+function canBe(left: VersionClaim, right: VersionClaim): boolean {
+  return left.language === 'python' ? canMeet([left.range, right.range]) : doRangesMeet(left.range, right.range);
 }

@@ -14,7 +14,10 @@ const maxCopied = 2_000;
 
 export const dockerfile: Row = async ({ project, folder }: Search): Promise<Finding | null> => {
   const path = await project.firstOf(folder, ['Dockerfile.hpo', 'Dockerfile']);
-  return path === null ? null : await dockerfileAt(project, path, folder);
+  const finding = path === null ? null : await dockerfileAt(project, path, folder);
+  const plain = join(folder, 'Dockerfile');
+  if (finding === null || path === plain || (await project.bytes(plain)) === null) return finding;
+  return { ...finding, passedOver: [{ file: plain, reason: `${path} is for hpo` }] };
 };
 
 /** A Dockerfile by its path, whose COPY is meant from `context`. */

@@ -38,6 +38,8 @@ export interface Finding {
   /** In place of the file's name. */
   readonly reason?: string;
   readonly language?: Language;
+  /** What the row itself saw and did not take. */
+  readonly passedOver?: readonly { readonly file: string; readonly reason: string }[];
   /** Files that this one is made from or made of: to be passed over without comparing. */
   readonly covers?: readonly string[];
 }

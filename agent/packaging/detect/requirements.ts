@@ -17,8 +17,16 @@ export const requirements: Row = async ({ project, folder }: Search) => {
   const usable = names.filter((name) => !forDevelopers.test(name));
   const chosen = usable.find((name) => name === 'requirements.txt') ?? usable[0];
   if (chosen === undefined) return null;
-  const finding = await requirementsAt(project, join(folder, chosen));
-  if (finding === null || chosen === 'requirements.txt' || usable.length === 1) return finding;
+  const found = await requirementsAt(project, join(folder, chosen));
+  if (found === null) return null;
+  const passedOver = names
+    .filter((name) => name !== chosen && !found.covers.includes(join(folder, name)))
+    .map((name) => ({
+      file: join(folder, name),
+      reason: usable.includes(name) ? `${found.file} comes before it` : 'is for working on the project, by its name',
+    }));
+  const finding = { ...found, passedOver };
+  if (chosen === 'requirements.txt' || usable.length === 1) return finding;
   const choice = fault(
     'HPO-2423',
     'error',

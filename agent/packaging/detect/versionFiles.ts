@@ -1,32 +1,41 @@
 import { join } from 'node:path/posix';
 import type { Language } from './detected.ts';
-import { placeOf } from './faults.ts';
+import { type Place, placeOf } from './faults.ts';
 import type { VersionClaim } from './finding.ts';
 import type { ProjectReader } from './projectReader.ts';
 import { pinClaim } from './pythonVersion.ts';
+import { nodePin } from './semverRange.ts';
 
-const names: Readonly<Record<Language, readonly string[]>> = {
-  python: ['.python-version'],
-  node: [],
-  r: [],
-  julia: [],
-  other: [],
+type ReadVersion = (text: string, place: Place) => VersionClaim | null;
+
+const readers: Readonly<Record<Language, { readonly names: readonly string[]; readonly read: ReadVersion }>> = {
+  python: { names: ['.python-version'], read: pinClaim },
+  node: { names: ['.nvmrc', '.node-version'], read: nodePin },
+  r: { names: [], read: () => null },
+  julia: { names: [], read: () => null },
+  other: { names: [], read: () => null },
 };
 
-/** Files that say nothing but the version of a language: the nearest upward from a folder. */
+/** Files that say nothing but the version of a language: those of the nearest folder upward that has any. */
 export async function versionFiles(
   project: ProjectReader,
-  folder: string,
+  folders: readonly string[],
   language: Language,
 ): Promise<{ readonly claims: readonly VersionClaim[]; readonly files: readonly string[] }> {
-  for (let at = folder; ; at = join(at, '..')) {
-    const file = await project.firstOf(at, names[language]);
-    if (file !== null) {
-      const text = (await project.text(file)) ?? '';
+  const { names, read } = readers[language];
+  for (const folder of folders) {
+    const claims: VersionClaim[] = [];
+    const files: string[] = [];
+    for (const name of names) {
+      const file = join(folder, name);
+      const text = await project.text(file);
+      if (text === null) continue;
       const line = text.split(/\r?\n/).find((each) => each.trim() !== '' && !each.trim().startsWith('#')) ?? '';
-      const claim = pinClaim(line, placeOf(file, text, line));
-      return { claims: claim === null ? [] : [claim], files: [file] };
+      const claim = read(line, placeOf(file, text, line));
+      files.push(file);
+      if (claim !== null) claims.push(claim);
     }
-    if (at === '.' || at === '') return { claims: [], files: [] };
+    if (files.length > 0) return { claims, files };
   }
+  return { claims: [], files: [] };
 }
