@@ -151,7 +151,13 @@ async function importDebian(docker: Docker, name: string, suite: string, log: (s
   await follow(docker, await docker.importImage(createReadStream(packed), { repo, tag, changes }));
 }
 
-async function build(docker: Docker, name: string, dockerfile: string, fill: (folder: string) => Promise<void>): Promise<void> {
+/** Of a Dockerfile without build secrets, and the files that `fill` puts beside it. */
+export async function build(
+  docker: Docker,
+  name: string,
+  dockerfile: string,
+  fill: (folder: string) => Promise<void>,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'hpo-base-'));
   let tar: ChildProcess | null = null;
   try {
