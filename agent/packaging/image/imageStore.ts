@@ -3,7 +3,8 @@ import type { BuildFile, Engine, EngineProgress, ImageInfo } from '../../engine/
 import { HpoError } from '../../protocol/errors.ts';
 import type { ImageReference } from '../../protocol/study.ts';
 import type { System } from '../../system/system.ts';
-import type { ImageRecipe } from './recipe.ts';
+import { refuseSecrets } from '../secrets/index.ts';
+import { type ImageRecipe, imageName } from './recipe.ts';
 
 export interface ImageStorePorts {
   /** `HPO_HOME/images`. */
@@ -21,14 +22,13 @@ export interface StoredImage {
   readonly key: string;
   /** Name on the engine. */
   readonly name: string;
-  readonly recipe: ImageRecipe;
   /** Milliseconds since the epoch. */
   readonly lastUsedAt: number;
   /** On the engine, when it was last looked at; layers that images share count in each. */
   readonly bytes: number;
 }
 
-export interface SweepOptions {
+export interface KeepOptions {
   /** Keys that a study needs. */
   readonly inUse: ReadonlySet<string>;
   /** Bytes that all images together may have; the ones used least lately go first. */
@@ -78,7 +78,7 @@ export class ImageStore {
     return image === null ? null : this.#reference(recipe, image.id);
   }
 
-  /** Builds or pulls what is not there. Rejects with HPO-2407, HPO-2408, or as the engine does. */
+  /** Builds or pulls what is not there. Rejects with HPO-2407, HPO-2408, HPO-2440 for what looks like a secret in its files, or as the engine does. */
   async ensure(
     recipe: ImageRecipe,
     progress: EngineProgress,
@@ -87,6 +87,8 @@ export class ImageStore {
     const isFresh = options.isFresh ?? false;
     if (recipe.build === null) return this.#reference(recipe, await this.#pulled(recipe.name, progress, isFresh));
     return await this.#alone(recipe.key, progress, async () => {
+      // Before anything of it is written: manifests and a Dockerfile of the user's end up in layers.
+      await refuseSecrets(recipe.build?.context ?? [], 'built into an image');
       await this.#store(recipe);
       const engine = await this.#ports.engine();
       const known = isFresh ? null : await engine.inspectImage(this.#nameOf(recipe));
@@ -108,8 +110,8 @@ export class ImageStore {
       return id;
     }
     if (key === null) return await this.#samePulled(reference, progress);
-    const stored = await this.#read(key);
-    if (stored === null) {
+    const recipe = await this.#read(key);
+    if (recipe === null) {
       throw new HpoError(
         'HPO-2432',
         `the image ${name} is gone, and so is the recipe that it was made from`,
@@ -117,7 +119,7 @@ export class ImageStore {
       );
     }
     progress.onProgress(`the image ${name} is gone: it is made again from its recipe`);
-    return (await this.ensure(stored.recipe, progress)).id;
+    return (await this.ensure(recipe, progress)).id;
   }
 
   /** All that this home keeps, the ones used most lately first. */
@@ -125,8 +127,10 @@ export class ImageStore {
     const { dir, system } = this.#ports;
     const found: StoredImage[] = [];
     for (const key of await system.files.names(dir)) {
-      const stored = await this.#read(key);
-      if (stored !== null) found.push(stored);
+      if (!isKey(key) || (await system.files.stat(join(dir, key, contextFile))) === null) continue;
+      const path = join(dir, key, useFile);
+      const use = (await system.files.stat(path)) === null ? unused : (JSON.parse(await system.files.readText(path)) as Use);
+      found.push({ key, name: `${imageName(key)}-${this.#ports.mark}`, ...use });
     }
     return found.sort((a, b) => b.lastUsedAt - a.lastUsedAt);
   }
@@ -143,14 +147,14 @@ export class ImageStore {
   }
 
   /** Takes away what `superfluous` finds. Says the names. */
-  async sweep(options: SweepOptions): Promise<readonly string[]> {
+  async sweep(options: KeepOptions): Promise<readonly string[]> {
     const removed: string[] = [];
     for (const { name, remove } of await this.superfluous(options)) if (await remove()) removed.push(name);
     return removed;
   }
 
   /** What no study needs and goes beyond the limits; also images of this home whose recipe is gone. */
-  async superfluous({ inUse, maxBytes, maxUnusedMs }: SweepOptions): Promise<readonly SuperfluousImage[]> {
+  async superfluous({ inUse, maxBytes, maxUnusedMs }: KeepOptions): Promise<readonly SuperfluousImage[]> {
     const engine = await this.#ports.engine();
     const found: SuperfluousImage[] = [];
     const stored = await this.stored();
@@ -256,21 +260,17 @@ export class ImageStore {
     );
   }
 
-  async #read(key: string): Promise<StoredImage | null> {
+  async #read(key: string): Promise<ImageRecipe | null> {
     const { files } = this.#ports.system;
     const folder = join(this.#ports.dir, key);
-    if (!/^[0-9a-f]{20}$/.test(key) || (await files.stat(join(folder, contextFile))) === null) return null;
+    if (!isKey(key) || (await files.stat(join(folder, contextFile))) === null) return null;
     // Both were written by `#store` alone.
     const { build, ...rest } = JSON.parse(await files.readText(join(folder, recipeFile))) as StoredRecipe;
     const stored = JSON.parse(await files.readText(join(folder, contextFile))) as readonly StoredFile[];
     const context = stored.map(
       ({ path, isExecutable, base64 }): BuildFile => ({ path, isExecutable, content: Buffer.from(base64, 'base64') }),
     );
-    const recipe: ImageRecipe = { ...rest, build: { ...build, context } };
-    const usePath = join(folder, useFile);
-    const use =
-      (await files.stat(usePath)) === null ? { lastUsedAt: 0, bytes: 0 } : (JSON.parse(await files.readText(usePath)) as Use);
-    return { key, name: this.#nameOf(recipe), recipe, ...use };
+    return { ...rest, build: { ...build, context } };
   }
 
   async #used(key: string, engine: Engine, id: string): Promise<void> {
@@ -287,6 +287,13 @@ export class ImageStore {
     await files.writeText(`${path}.new`, JSON.stringify(value), 0o600);
     await files.rename(`${path}.new`, path);
   }
+}
+
+/** Of an image that was never made. */
+const unused: Use = { lastUsedAt: 0, bytes: 0 };
+
+function isKey(name: string): boolean {
+  return /^[0-9a-f]{20}$/.test(name);
 }
 
 const recipeFile = 'recipe.json';

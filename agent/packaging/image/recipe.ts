@@ -21,3 +21,8 @@ export interface ImageRecipe {
   readonly languageVersion: string;
   readonly notes: readonly string[];
 }
+
+/** Of an image that is built, before the mark of the home that builds it. */
+export function imageName(key: string): string {
+  return `hpo-env:${key}`;
+}

@@ -11,7 +11,7 @@ import { ownDockerfile } from './ownDockerfile.ts';
 import { plainDockerfile } from './plain.ts';
 import { pythonDockerfile } from './python.ts';
 import { renvDockerfile } from './renv.ts';
-import type { ImageRecipe } from './recipe.ts';
+import { type ImageRecipe, imageName } from './recipe.ts';
 
 /** Changed whenever the same environment would be built in another way, so that images of before are not taken for it. */
 const generatorVersion = 1;
@@ -56,7 +56,7 @@ export function recipeOf(detected: DetectedEnvironment, options: RecipeOptions):
     return {
       ...common,
       key,
-      name: nameOf(key),
+      name: imageName(key),
       build: { dockerfile, context, base, secrets: own.secrets },
       notes: [...general, ...notes],
     };
@@ -65,7 +65,7 @@ export function recipeOf(detected: DetectedEnvironment, options: RecipeOptions):
   const context = builder.context();
   const key = hashOf(['generated', String(generatorVersion), options.architecture], context);
   const build = { dockerfile: 'Dockerfile', context, base, secrets: [...builder.secrets].sort() };
-  return { ...common, key, name: nameOf(key), build, notes: [...general, ...notes] };
+  return { ...common, key, name: imageName(key), build, notes: [...general, ...notes] };
 }
 
 function generate(detected: DetectedEnvironment, options: RecipeOptions): Generated {
@@ -129,10 +129,6 @@ function interpreterOf({ language, image, dockerfile }: DetectedEnvironment): st
     default:
       return unreachable(language);
   }
-}
-
-function nameOf(key: string): string {
-  return `hpo-env:${key}`;
 }
 
 /** Lengths in front, so that no two lists of fields look alike. */
