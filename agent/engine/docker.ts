@@ -20,7 +20,6 @@ import type {
   ImageInfo,
   Labels,
 } from './engine.ts';
-import { buildImage } from './build.ts';
 import { limited } from './limited.ts';
 import { registryCredentials } from './registryCredentials.ts';
 import { labelFilter, watchEvents } from './watchEvents.ts';
@@ -223,11 +222,15 @@ export class DockerEngine implements Engine {
     }
   }
 
-  buildImage(request: BuildRequest, progress: EngineProgress): Promise<string> {
-    return buildImage(this.#docker, request, progress).catch((error: unknown) => {
+  async buildImage(request: BuildRequest, progress: EngineProgress): Promise<string> {
+    // With all that a build alone needs.
+    const { buildImage } = await import('./build.ts');
+    try {
+      return await buildImage(this.#docker, request, progress);
+    } catch (error) {
       progress.signal?.throwIfAborted();
       throw engineError(error, this.#endpoint, `building ${request.name}`);
-    });
+    }
   }
 
   async removeImage(name: string): Promise<boolean> {
