@@ -194,6 +194,7 @@ export function summaryOf(view: StudyView): StudySummary {
     best: bestTrial(view),
     budget: spec.budget,
     executor: spec.executor,
+    image: spec.container === undefined ? null : `${spec.container.image.name} (${spec.environment.reason})`,
     createdAt: view.createdAt,
     endedAt: view.endedAt,
   };

@@ -33,6 +33,7 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
       const values = Object.entries(bestTrial.values).map(([metric, value]) => `${printable(metric)} ${formatMetric(value)}`);
       line.print(`  best: trial ${bestTrial.number}  ${values.join('  ')}  ${printable(formatParams(bestTrial.params))}`);
     }
+    if (summary.image !== null) line.print(`  in Docker: ${printable(summary.image)}`);
     if (summary.leftOut !== null) line.print(`  ${printable(summary.leftOut)}`);
     if (summary.message !== '') line.print(`  ${printable(summary.message)}`);
     if (summary.failure !== null) {

@@ -142,6 +142,8 @@ export interface StudySummary {
   readonly best: BestTrial | null;
   readonly budget: StudySpec['budget'];
   readonly executor: ExecutorName;
+  /** What the containers run in, and what describes it, for people; null where attempts run as processes. */
+  readonly image: string | null;
   readonly createdAt: number;
   readonly endedAt: number | null;
 }

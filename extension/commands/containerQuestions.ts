@@ -16,14 +16,16 @@ export async function askEngine({ code, message, next }: Question<'engine'>): Pr
   return chosen === local ? { executor: 'local' } : {};
 }
 
-export async function askDevcontainer(message: string, options: PickOptions): Promise<Partial<TuneRequest> | undefined> {
+export async function askDevcontainer(options: PickOptions): Promise<Partial<TuneRequest> | undefined> {
   const items = [
     { label: '$(package) Use the devcontainer', description: 'only for a project you trust', answer: { image: 'devcontainer' } },
     { label: '$(list-flat) Go by what else there is', description: 'other files of the project', answer: { image: 'auto' } },
     { label: '$(edit) Another image…', description: 'by its name', answer: null },
     { label: '$(run) Run locally', description: 'as processes of this machine', answer: { executor: 'local' } },
   ] as const;
-  const picked = await window.showQuickPick(items, { ...options, placeHolder: labelText(message) });
+  // Which one it is stands in the title.
+  const placeHolder = 'A development container may do anything its author wanted: use it?';
+  const picked = await window.showQuickPick(items, { ...options, placeHolder });
   return picked?.answer === null ? await askImage(options) : picked?.answer;
 }
 

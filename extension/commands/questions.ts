@@ -25,7 +25,7 @@ export async function ask(
     case 'engine':
       return await askEngine(question);
     case 'devcontainer':
-      return await askDevcontainer(question.message, options);
+      return await askDevcontainer(options);
     case 'size':
       return await askSize(question, options);
     default:

@@ -11,6 +11,7 @@ import {
   workspace,
 } from 'vscode';
 import type * as protocol from '../../agent/protocol/space.ts';
+import { settings } from '../config.ts';
 import { type AnnotatedScripts, annotatedSelector, isAnnotatable } from './annotatedScripts.ts';
 
 /** Squiggles under faulty annotations, and the quick fixes that the parser offers for them. */
@@ -20,13 +21,19 @@ export function annotationDiagnostics(scripts: AnnotatedScripts): Disposable {
     const version = document.version;
     const script = await scripts.get(document);
     if (document.isClosed || document.version !== version) return;
-    collection.set(document.uri, (script?.diagnostics ?? []).map(toDiagnostic));
+    collection.set(document.uri, shownOf(document, script?.diagnostics ?? []).map(toDiagnostic));
   };
-  for (const document of workspace.textDocuments) if (isAnnotatable(document)) void show(document);
+  const showAll = (): void => {
+    for (const document of workspace.textDocuments) if (isAnnotatable(document)) void show(document);
+  };
+  showAll();
   return Disposable.from(
     collection,
     scripts.onDidChange((document) => void show(document)),
     workspace.onDidCloseTextDocument((document) => collection.delete(document.uri)),
+    workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration('hpo.backend')) showAll();
+    }),
     languages.registerCodeActionsProvider(
       annotatedSelector,
       { provideCodeActions: async (document, range) => await quickFixes(scripts, document, range) },
@@ -35,9 +42,16 @@ export function annotationDiagnostics(scripts: AnnotatedScripts): Disposable {
   );
 }
 
+/** That something counts in containers only is nothing to say where trials run in them. */
+const ofContainers = 'HPO-1142';
+
+function shownOf(document: TextDocument, diagnostics: readonly protocol.Diagnostic[]): readonly protocol.Diagnostic[] {
+  return settings(document).backend === 'local' ? diagnostics : diagnostics.filter(({ code }) => code !== ofContainers);
+}
+
 async function quickFixes(scripts: AnnotatedScripts, document: TextDocument, range: Range): Promise<CodeAction[]> {
   const script = await scripts.get(document);
-  return (script?.diagnostics ?? []).flatMap((diagnostic) => {
+  return shownOf(document, script?.diagnostics ?? []).flatMap((diagnostic) => {
     if (diagnostic.fix === null || range.intersection(rangeOf(diagnostic)) === undefined) return [];
     const { title, start, end, text } = diagnostic.fix;
     const action = new CodeAction(title, CodeActionKind.QuickFix);
