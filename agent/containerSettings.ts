@@ -1,14 +1,14 @@
-import { realpath, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { isAbsolute, posix, relative, resolve, sep } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { posix, relative, resolve, sep } from 'node:path';
+import { mountRefusal } from './executors/docker/mountGuard.ts';
+import { places } from './executors/docker/places.ts';
+import { expandHome } from './packaging/dataPaths.ts';
 import { secretReason } from './packaging/denyList.ts';
 import { HpoError } from './protocol/errors.ts';
 import type { ScriptSpec } from './protocol/space.ts';
 import type { ContainerSettings, ImageReference } from './protocol/study.ts';
 import { countOf, sizeBytes, wholeOf } from './studySpec.ts';
 
-/** Where the project is in a container; data with a relative target is placed in it. */
-const workFolder = '/hpo/work';
 /** Of a container where nothing is said. Memory that is not used costs nothing. */
 const usualShmBytes = 1024 ** 3;
 const usualPids = 4_096;
@@ -33,7 +33,7 @@ export async function containerSettings({ script, root, home, image }: Container
   const usualShm = memoryBytes === null ? usualShmBytes : Math.min(usualShmBytes, Math.floor(memoryBytes / 2));
   return {
     image,
-    mounts: await Promise.all(script.data.map((data) => mountOf(data, root, home))),
+    mounts: refuseDoubles(await Promise.all(script.data.map((data) => mountOf(data, root, home)))),
     network: /^(?:yes|true)$/.test(resources['network'] ?? 'no'),
     memoryBytes,
     shmBytes: sizeBytes(resources['shm']) ?? usualShm,
@@ -49,16 +49,16 @@ async function mountOf(
   home: string,
 ): Promise<ContainerSettings['mounts'][number]> {
   const words = `@hpo.data ${from} -> ${to}`;
-  const source = await realpath(resolve(root, from)).catch((cause: unknown) => {
+  const source = await realpath(resolve(root, expandHome(from))).catch((cause: unknown) => {
     throw new HpoError(
       'HPO-2202',
-      `${words} names ${from}, which is not at ${resolve(root, from)}`,
+      `${words} names ${from}, which is not at ${resolve(root, expandHome(from))}`,
       'correct the path, or remove the annotation',
       { cause, exitCode: 3 },
     );
   });
   const target = targetOf(to);
-  const refusal = (await sourceRefusal(source, root, home)) ?? targetRefusal(target);
+  const refusal = targetRefusal(target) ?? (await sourceRefusal(source, root, home));
   if (refusal !== null) {
     throw new HpoError('HPO-2455', `${words} is not mounted: ${refusal}`, 'name the folder or file with the data itself', {
       exitCode: 4,
@@ -67,55 +67,52 @@ async function mountOf(
   return { source, target, readOnly };
 }
 
-function targetOf(to: string): string {
-  const target = posix.isAbsolute(to) ? posix.normalize(to) : posix.join(workFolder, to);
-  return target.length > 1 ? target.replace(/\/$/, '') : target;
+/** An engine takes the first of two for one place, or refuses both with words of its own. */
+function refuseDoubles(mounts: ContainerSettings['mounts']): ContainerSettings['mounts'] {
+  for (const [i, { source, target }] of mounts.entries()) {
+    const first = mounts.findIndex((mount) => mount.target === target);
+    if (first === i) continue;
+    throw new HpoError(
+      'HPO-2455',
+      `@hpo.data mounts both ${mounts[first]?.source} and ${source} at ${target}`,
+      'give each a place of its own',
+      { exitCode: 4 },
+    );
+  }
+  return mounts;
 }
 
-/** Folders of the system, by which a container would hold the machine itself. */
-const systemFolders = [
-  '/',
-  '/bin',
-  '/boot',
-  '/dev',
-  '/etc',
-  '/lib',
-  '/lib64',
-  '/proc',
-  '/root',
-  '/run',
-  '/sbin',
-  '/sys',
-  '/usr',
-  '/var',
-];
-/** Of these nothing beneath either. */
-const deviceFolders = ['/boot', '/dev', '/etc', '/proc', '/run', '/sys', '/var/run', '/var/lib/docker', '/var/lib/containers'];
-
-/** Why data of this machine is kept out of containers; null where it is not. */
-async function sourceRefusal(source: string, root: string, home: string): Promise<string | null> {
+/** Why what is at a real path of this machine is kept out of containers; null where it is not. */
+export async function sourceRefusal(source: string, root: string, home: string): Promise<string | null> {
   const info = await stat(source);
   if (!info.isFile() && !info.isDirectory()) return `${source} is neither a file nor a folder`;
-  if (systemFolders.includes(source) || deviceFolders.some((folder) => isIn(source, folder)))
-    return `${source} belongs to the system of this machine`;
-  if (isIn(source, home) || isIn(home, source)) return `${source} holds the journal and the files of all studies`;
-  if (isIn(homedir(), source)) return `${source} holds your keys and settings`;
-  const inside = isIn(source, root) ? relative(root, source) : source.slice(1);
-  const secret = source === root ? null : secretReason(inside.split(sep).join('/'));
+  // By one of those a container could speak with an engine, or with what keeps keys.
+  const names = info.isDirectory() ? await readdir(source, { withFileTypes: true }) : [];
+  const socket = names.find((entry) => entry.isSocket());
+  if (socket !== undefined) return `${source} holds the socket ${socket.name}`;
+  const reason = mountRefusal(source, home);
+  if (reason !== null) return `${source}: ${reason}`;
+  const way = relative(root, source);
+  if (way === '') return null;
+  const isInside = way !== '..' && !way.startsWith(`..${sep}`);
+  const secret = secretReason((isInside ? way : source.slice(1)).split(sep).join('/'));
   return secret === null ? null : `${source} ${secret}`;
 }
 
-/** Of the container; the folder of the project in it takes data, the rest of ours does not. */
-const keptTargets = ['/proc', '/sys', '/dev', '/hpo'];
-
-function targetRefusal(target: string): string | null {
-  if (target.startsWith(`${workFolder}/`)) return null;
-  if (target === '/' || target === workFolder) return `${target} would hide the system or the code of the container`;
-  const kept = keptTargets.find((folder) => target === folder || target.startsWith(`${folder}/`));
-  return kept === undefined ? null : `${target} is in ${kept}, which the container needs itself`;
+function targetOf(to: string): string {
+  const path = to.startsWith('~/') ? posix.join(places.home, to.slice(2)) : to;
+  const target = posix.isAbsolute(path) ? posix.normalize(path) : posix.join(places.work, path);
+  return target.length > 1 ? target.replace(/\/$/, '') : target;
 }
 
-function isIn(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === '' || (!isAbsolute(way) && way !== '..' && !way.startsWith(`..${sep}`));
+/** Of the container; the folder of the project in it takes data, the rest of ours does not. */
+const keptTargets = ['/proc', '/sys', '/dev', '/etc', '/run', '/boot'];
+const hidden = ['/', '/bin', '/hpo', '/lib', '/lib64', '/opt', '/sbin', '/tmp', '/usr', '/var', places.work];
+const ownTargets = [places.attempt, places.checkpoint, places.code, places.shim, places.home];
+
+function targetRefusal(target: string): string | null {
+  if (target.startsWith(`${places.work}/`) || target.startsWith(`${places.home}/`)) return null;
+  if (hidden.includes(target)) return `${target} would hide the system or the code of the container`;
+  const kept = [...keptTargets, ...ownTargets].find((folder) => target === folder || target.startsWith(`${folder}/`));
+  return kept === undefined ? null : `${target} is in ${kept}, which the container needs itself`;
 }

@@ -15,6 +15,8 @@ export interface ProjectReading {
   /** Relative to the root, with forward slashes. */
   readonly scriptPath: string;
   readonly text: string;
+  /** All that was read: the script, its modules, settings and included files, by path relative to the root. */
+  readonly texts: ReadonlyMap<string, string>;
   readonly spec: ScriptSpec;
   readonly diagnostics: readonly Diagnostic[];
   /** From an hpo.yml; null for a script. */
@@ -67,7 +69,15 @@ async function readAnnotated(root: string, main: string, yml: string | null = nu
     const unread = included.found.filter((path) => !seen.has(path));
     if (unread.length === 0) {
       const placed = { ...(await placeKeys(root, main, spec)), include: included.found };
-      return { root, scriptPath: main, text, spec: placed, diagnostics: [...diagnostics, ...included.missing], command: null };
+      return {
+        root,
+        scriptPath: main,
+        text,
+        texts: files,
+        spec: placed,
+        diagnostics: [...diagnostics, ...included.missing],
+        command: null,
+      };
     }
     // They may include and import more.
     await read([...unread]);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { HpoError } from '../../protocol/errors.ts';
 import type { Files } from '../../system/files.ts';
 
-/** Neither these nor anything in them. */
+/** Neither these, nor anything in them, nor what holds them. */
 const systemFolders = ['/boot', '/dev', '/etc', '/proc', '/run', '/sys', '/var/run', '/var/lib/docker', '/var/lib/containers'];
 const credentialFolders = ['.ssh', '.aws', '.azure', '.kube', '.docker', '.gnupg', '.config/gcloud', '.config/containers'];
 
@@ -17,17 +17,8 @@ export async function guardMount(disk: Files, source: string, what: string, home
       cause,
     });
   });
-  const user = homedir();
   for (const path of [source, real]) {
-    const reason = systemFolders.some((folder) => isIn(path, folder))
-      ? 'it belongs to the system'
-      : isIn(homeDir, path) || isIn(path, homeDir)
-        ? 'it holds the journal and the files of all studies'
-        : isIn(user, path)
-          ? 'it holds the keys and settings of its user'
-          : credentialFolders.some((folder) => isIn(path, join(user, folder)))
-            ? 'it holds keys'
-            : null;
+    const reason = mountRefusal(path, homeDir);
     if (reason !== null) {
       throw new HpoError(
         'HPO-2453',
@@ -36,6 +27,15 @@ export async function guardMount(disk: Files, source: string, what: string, home
       );
     }
   }
+}
+
+/** Why nothing at a path is given to containers; null where it may be. */
+export function mountRefusal(path: string, homeDir: string): string | null {
+  const user = homedir();
+  if (systemFolders.some((folder) => isIn(path, folder) || isIn(folder, path))) return 'it belongs to the system';
+  if (isIn(homeDir, path) || isIn(path, homeDir)) return 'it holds the journal and the files of all studies';
+  if (isIn(user, path)) return 'it holds the keys and settings of its user';
+  return credentialFolders.some((folder) => isIn(path, join(user, folder))) ? 'it holds keys' : null;
 }
 
 function isIn(path: string, folder: string): boolean {

@@ -14,11 +14,11 @@ const server = createServer();
 const image = { name: 'hpo-env:1', id: 'sha256:1', recipe: '1' };
 
 beforeAll(async () => {
-  for (const folder of ['project/data', 'project/.ssh', 'home/studies', 'lake'])
+  for (const folder of ['project/data', 'project/.ssh', 'home/studies', 'lake', 'sea'])
     mkdirSync(join(base, folder), { recursive: true });
   writeFileSync(join(base, 'lake', 'a.csv'), '1');
   writeFileSync(join(root, '.env'), 'KEY=1');
-  symlinkSync(join(base, 'lake'), join(root, 'linked'));
+  symlinkSync(join(base, 'sea'), join(root, 'linked'));
   symlinkSync('/etc', join(root, 'system'));
   await new Promise<void>((resolve) => server.listen(join(base, 'lake', 'some.sock'), resolve));
 });
@@ -68,10 +68,11 @@ it.each([
   ['./data -> /data ro', { source: join(root, 'data'), target: '/data', readOnly: true }],
   ['data -> /data/', { source: join(root, 'data'), target: '/data', readOnly: false }],
   ['data -> input/train', { source: join(root, 'data'), target: '/hpo/work/input/train', readOnly: false }],
-  ['../lake -> /mnt/../lake ro', { source: join(base, 'lake'), target: '/lake', readOnly: true }],
+  ['../sea -> /mnt/../sea ro', { source: join(base, 'sea'), target: '/sea', readOnly: true }],
+  ['./data -> ~/data', { source: join(root, 'data'), target: '/hpo/home/data', readOnly: false }],
   [`${join(base, 'lake', 'a.csv')} -> /a.csv`, { source: join(base, 'lake', 'a.csv'), target: '/a.csv', readOnly: false }],
   // What is mounted is the real place, so that nothing turns the link meanwhile.
-  ['linked -> /data', { source: join(base, 'lake'), target: '/data', readOnly: false }],
+  ['linked -> /data', { source: join(base, 'sea'), target: '/data', readOnly: false }],
 ])('@hpo.data %s', async (words, mount) => {
   expect((await settingsOf(`data ${words}`)).mounts).toEqual([mount]);
 });
@@ -79,24 +80,34 @@ it.each([
 describe('what no container gets', () => {
   it.each([
     ['/ -> /machine', 'HPO-2455', /belongs to the system/],
+    ['/var -> /v ro', 'HPO-2455', /belongs to the system/],
     ['/etc -> /machine ro', 'HPO-2455', /belongs to the system/],
     ['/proc/self -> /p', 'HPO-2455', /belongs to the system/],
-    ['system -> /s', 'HPO-2455', /\/etc belongs to the system/],
+    ['system -> /s', 'HPO-2455', /\/etc: it belongs to the system/],
     ['../lake/some.sock -> /var/run/docker.sock', 'HPO-2455', /neither a file nor a folder/],
     ['../home -> /h', 'HPO-2455', /journal/],
     ['../home/studies -> /h', 'HPO-2455', /journal/],
     ['.. -> /h', 'HPO-2455', /journal/],
-    [`${homedir()} -> /me`, 'HPO-2455', /belongs to the system|your keys/],
+    [`${homedir()} -> /me`, 'HPO-2455', /belongs to the system|keys/],
     ['.ssh -> /keys ro', 'HPO-2455', /may hold a secret/],
     ['.env -> /env', 'HPO-2455', /may hold a secret/],
+    ['../lake -> /lake', 'HPO-2455', /holds the socket some\.sock/],
+    ['data -> /usr/', 'HPO-2455', /would hide the system/],
     ['data -> /', 'HPO-2455', /would hide the system/],
     ['data -> .', 'HPO-2455', /would hide the system/],
     ['data -> /proc/x', 'HPO-2455', /\/proc, which the container needs/],
-    ['data -> /hpo/attempt', 'HPO-2455', /\/hpo, which the container needs/],
-    ['data -> ../attempt', 'HPO-2455', /\/hpo, which the container needs/],
+    ['data -> /hpo/attempt', 'HPO-2455', /\/hpo\/attempt, which the container needs/],
+    ['data -> ../attempt', 'HPO-2455', /\/hpo\/attempt, which the container needs/],
     ['nothing -> /n', 'HPO-2202', /is not at/],
   ])('@hpo.data %s', async (words, code, message) => {
     await expect(settingsOf(`data ${words}`)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  it('refuses two for one place', async () => {
+    await expect(settingsOf('data data -> /d', 'data ../sea -> /d/ ro')).rejects.toMatchObject({
+      code: 'HPO-2455',
+      message: expect.stringMatching(/both .*data and .*sea at \/d$/),
+    });
   });
 
   it('refuses a share of a GPU', async () => {
