@@ -143,6 +143,7 @@ export class Attempts {
     const { key } = live;
     for (;;) {
       try {
+        study.isUntidy = true;
         study.ready ??= this.#prepare(study);
         const texts = await study.ready;
         // The study may have been deleted meanwhile, or the agent is ending and leaves the start to the next one.

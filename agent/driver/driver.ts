@@ -165,7 +165,7 @@ export class Driver implements AsyncDisposable {
     const executor = this.#attempts.executors.get(name);
     if (executor === undefined)
       throw new HpoError('HPO-4011', `the executor "${name}" is not there in this version`, 'choose: --on local');
-    return { studyId, state, executor, ready: null, cleanup: Promise.resolve() };
+    return { studyId, state, executor, ready: null, isUntidy: state.view.state !== 'ended', cleanup: Promise.resolve() };
   }
 
   #folded(entry: JournalEntry): void {
@@ -187,7 +187,8 @@ export class Driver implements AsyncDisposable {
       return;
     }
     this.#attempts.act(study);
-    if (view.state === 'ended' && study.ready !== null) {
+    if (view.state === 'ended' && study.isUntidy) {
+      study.isUntidy = false;
       study.ready = null;
       study.cleanup = this.#cleanUp(study.executor, study.studyId, false);
     }
@@ -274,7 +275,7 @@ export class Driver implements AsyncDisposable {
   /** Unless the study goes on again by now; what the next agent finds, it tidies up. */
   #cleanUpAgain(executor: Executor, studyId: string, removeFiles: boolean, waitedMs: number): void {
     const study = this.#turns.studies.get(studyId);
-    const isOver = removeFiles ? study === undefined : study?.state.view.state === 'ended' && study.ready === null;
+    const isOver = removeFiles ? study === undefined : study?.state.view.state === 'ended' && !study.isUntidy;
     if (!isOver) return;
     const cleanup = this.#cleanUp(executor, studyId, removeFiles, Promise.resolve(), Math.min(2 * waitedMs, maxRetryMs));
     if (study !== undefined) study.cleanup = cleanup;

@@ -10,6 +10,8 @@ export interface Study {
   readonly executor: Executor;
   /** Resolves when the executor has made the snapshot ready and the tuned files are read. */
   ready: Promise<ReadonlyMap<string, string>> | null;
+  /** Whether the executor may have something of it that its end leaves behind. */
+  isUntidy: boolean;
   /** The last tidying up after an end: a study that is resumed waits for it. */
   cleanup: Promise<void>;
 }

@@ -50,8 +50,10 @@ const startLookMs = 1_000;
 /** It is given up when the engine, too, has said nothing for so long. */
 const startPatienceMs = 30_000;
 const cleanupMs = 10_000;
-/** An engine that answers does what it was asked to within this time. */
-const strayMs = 10 * 60_000;
+/** And without any attempt that lives, so often. */
+const idlePollMs = 30_000;
+/** A container that was there before this agent is adopted within this time, if it is. */
+const adoptionMs = 60_000;
 /** Beyond deadline and grace, for an attempt whose shim cannot keep them as its container is paused. */
 const pausedGraceMs = 2_000;
 /** Nobody on an ordinary machine, in the place of root. */
@@ -76,13 +78,14 @@ export class DockerExecutor implements Executor {
   readonly #images = new Map<string, string>();
   readonly #restoring = new Map<string, Promise<void>>();
   readonly #verified = new Map<string, Promise<void>>();
-  /** Containers that nobody wants and that may be there, or come late, by name; with the time from when none comes any more. */
-  readonly #strays = new Map<string, number>();
+  /** Containers of attempts that are none of those, by `keyText`, with when they were seen first. */
+  readonly #unowned = new Map<string, number>();
   readonly #removals = new Set<Promise<void>>();
   #shimPath: Promise<string> | null = null;
   #facts: { readonly isRootless: boolean; readonly cpus: number } | null = null;
   #events: { readonly engine: Engine; readonly watch: Disposable } | null = null;
   #poll: Disposable | null = null;
+  #idlePoll: Disposable | null = null;
   #nPolls = 0;
   #isSweeping = false;
   #isDisposed = false;
@@ -127,22 +130,17 @@ export class DockerExecutor implements Executor {
         else open.push(key);
       }
     }
-    let found: ReadonlyMap<string, ContainerSummary>;
-    try {
-      found = await this.#containers();
-    } catch (error) {
-      if (open.length > 0) throw error;
-      return [...listings.values()];
-    }
+    // While the engine says nothing, whatever may run counts as running.
+    const found = await this.#containers().catch(() => null);
     for (const key of open) {
-      const container = found.get(keyText(key));
+      const container = found?.get(keyText(key));
       const { state } = await this.#recordOf(key);
-      if (container === undefined && state === 'absent') continue;
-      const isRunning =
-        state !== 'ended' && (container?.isRunning === true || state === 'absent' || this.#live.has(keyText(key)));
+      if (state === 'absent' && (found === null ? await this.#isVoid(key) : container === undefined)) continue;
+      const mayRun = found === null || container?.isRunning === true || state === 'absent' || this.#live.has(keyText(key));
+      const isRunning = state !== 'ended' && mayRun;
       listings.set(keyText(key), { key, state: isRunning ? 'running' : 'ended' });
     }
-    for (const [id, { name, labels, isRunning }] of found) {
+    for (const [id, { name, labels, isRunning }] of found ?? []) {
       const key = attemptOfContainer(this.files.homeMark, name, labels);
       if (key !== null && !listings.has(id)) listings.set(id, { key, state: isRunning ? 'running' : 'ended' });
     }
@@ -171,6 +169,7 @@ export class DockerExecutor implements Executor {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDisposed = true;
     this.#poll?.[Symbol.dispose]();
+    this.#idlePoll?.[Symbol.dispose]();
     this.#events?.watch[Symbol.dispose]();
     for (const { killTimer } of this.#live.values()) killTimer?.[Symbol.dispose]();
     await Promise.all([...this.#live.values()].map(async ({ watch }) => await watch?.[Symbol.asyncDispose]()));
@@ -237,6 +236,8 @@ export class DockerExecutor implements Executor {
     void live.watch?.[Symbol.asyncDispose]();
     live.ended.resolve();
     if (this.#live.size > 0) return;
+    this.#poll?.[Symbol.dispose]();
+    this.#poll = null;
     this.#events?.watch[Symbol.dispose]();
     this.#events = null;
   }
@@ -250,7 +251,7 @@ export class DockerExecutor implements Executor {
   async #startNew(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
     const { files: disk } = this.#system;
     try {
-      if (await isVoid(disk, live.dir))
+      if (await this.#isVoid(live.key))
         throw new HpoError('HPO-2454', 'the attempt was given up before it began', 'the attempt is repeated');
       const engine = await this.#connect();
       await this.#create(engine, live, attempt);
@@ -258,7 +259,6 @@ export class DockerExecutor implements Executor {
     } catch (error) {
       if ((await disk.stat(live.dir)) === null) throw error;
       // What the engine was asked to, it may do yet: from here on no program begins, whatever comes of it.
-      this.#mindStray(live.name);
       if (!(await voidAttempt(disk, live.dir))) return;
       this.#remove(live.name);
       throw error;
@@ -373,7 +373,7 @@ export class DockerExecutor implements Executor {
 
   #planPoll(): Disposable {
     return this.#system.clock.after(pollMs, () => {
-      this.#poll = this.#live.size + this.#strays.size > 0 ? this.#planPoll() : null;
+      this.#poll = this.#planPoll();
       for (const { watch } of this.#live.values()) watch?.poll();
       if (++this.#nPolls % pollsPerSweep === 0) this.#background(this.#sweep());
     });
@@ -393,29 +393,39 @@ export class DockerExecutor implements Executor {
         if (found?.get(id)?.isRunning !== true || isLate) await this.#check(live).catch(() => {});
         if (live.isStopped && !live.hasEnded) await this.#pressOn(live).catch(() => {});
       }
-      if (found !== null) this.#removeStrays(found);
+      if (found !== null) await this.#removeUnwanted(found);
     } finally {
       this.#isSweeping = false;
     }
   }
 
-  /** What is there of what nobody wants. */
-  #removeStrays(found: ReadonlyMap<string, ContainerSummary>): void {
-    const now = this.#system.clock.monotonic();
-    const wanted = new Set([...this.#live.values()].map(({ name }) => name));
-    const there = new Set([...found.values()].map(({ name }) => name));
-    for (const [name, overAt] of this.#strays) {
-      if (wanted.has(name)) this.#strays.delete(name);
-      else if (there.has(name)) this.#remove(name);
-      else if (now > overAt) this.#strays.delete(name);
+  /**
+   * Containers that nobody wants any more, whichever agent asked for them: what an engine is asked to it may do late, and a removal
+   * may fail.
+   */
+  async #removeUnwanted(found: ReadonlyMap<string, ContainerSummary>): Promise<void> {
+    const { clock } = this.#system;
+    for (const id of this.#unowned.keys()) if (!found.has(id) || this.#live.has(id)) this.#unowned.delete(id);
+    for (const [id, { name, labels }] of found) {
+      const key = attemptOfContainer(this.files.homeMark, name, labels);
+      if (key === null || this.#live.has(id)) continue;
+      if (this.#reported.has(id) || (await this.#isVoid(key))) this.#remove(name);
+      else if ((await this.#recordOf(key)).state !== 'started') {
+        // The driver may be about to adopt it, and what is known of its end with it.
+        const since = this.#unowned.get(id) ?? clock.monotonic();
+        this.#unowned.set(id, since);
+        if (clock.monotonic() - since > adoptionMs && !this.#live.has(id)) this.#remove(name);
+      }
     }
   }
 
-  /** Looks out for a container that may come yet: a request that nobody waits for any more is done all the same. */
-  #mindStray(name: string): void {
+  /** As long as the engine may have anything of ours, it is looked at now and then, also while no attempt lives. */
+  #lookNowAndThen(): void {
     if (this.#isDisposed) return;
-    this.#strays.set(name, this.#system.clock.monotonic() + strayMs);
-    this.#poll ??= this.#planPoll();
+    this.#idlePoll ??= this.#system.clock.after(idlePollMs, () => {
+      this.#idlePoll = null;
+      this.#background(this.#sweep());
+    });
   }
 
   /** Hears of the containers as long as any of ours lives. */
@@ -460,9 +470,8 @@ export class DockerExecutor implements Executor {
       state = await (await this.#options.engine()).inspectContainer(live.name);
     } catch (error) {
       // With the engine gone, what the shim wrote is all there is to know, and mostly enough.
-      const record = await this.#recordOf(live.key);
-      if (record.state === 'ended') return record.ending;
-      throw error;
+      if ((await this.#recordOf(live.key)).state !== 'ended') throw error;
+      state = null;
     }
     if (state?.status === 'running') return null;
     if (state?.status === 'paused') {
@@ -488,12 +497,12 @@ export class DockerExecutor implements Executor {
     this.#options.listener.ended(live.key, ending);
   }
 
-  /** In the background: nobody waits for it. */
+  /** In the background: nobody waits for it, and what is left over a later sweep takes. */
   #remove(name: string): void {
     const removal = this.#options
       .engine()
       .then((engine) => engine.removeContainer(name))
-      .catch(() => this.#mindStray(name))
+      .catch(() => {})
       .finally(() => this.#removals.delete(removal));
     this.#removals.add(removal);
   }
@@ -584,6 +593,7 @@ export class DockerExecutor implements Executor {
   async #containers(): Promise<ReadonlyMap<string, ContainerSummary>> {
     const found = new Map<string, ContainerSummary>();
     if (!(await this.#isUsed())) return found;
+    this.#lookNowAndThen();
     const engine = await this.#options.engine();
     for (const summary of await engine.listContainers(homeLabels(this.files.homeMark))) {
       const key = attemptOfContainer(this.files.homeMark, summary.name, summary.labels);
@@ -621,6 +631,11 @@ export class DockerExecutor implements Executor {
     const known = this.#studies.get(studyId) ?? (await readStudyFile(this.#system.files, this.files.containerFile(studyId)));
     this.#studies.set(studyId, known);
     return known;
+  }
+
+  /** Whether it was given up before it began, so that it never will. */
+  #isVoid(key: AttemptKey): Promise<boolean> {
+    return isVoid(this.#system.files, this.files.attemptDir(key));
   }
 
   #studyFolders(): Promise<string[]> {
