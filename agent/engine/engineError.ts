@@ -102,7 +102,7 @@ const refusals: readonly { readonly pattern: RegExp; readonly message: (found: s
   {
     pattern: /could not select device driver|nvidia-container-cli|unresolvable CDI devices|device driver .* with capabilities/,
     message: () => 'the container engine cannot give containers a GPU',
-    next: 'install the NVIDIA Container Toolkit and restart the engine, take gpus away from # @hpo.trial, or run locally: --on local',
+    next: 'install the NVIDIA Container Toolkit and restart the engine, take gpus= away from # @hpo.resources, or run locally: --on local',
   },
   {
     pattern: /exec: "?([^":]+)"?: (?:stat .*: )?(?:no such file or directory|executable file not found)/,

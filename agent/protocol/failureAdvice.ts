@@ -13,6 +13,11 @@ const remedies: Readonly<Record<string, Remedy>> = {
   'HPO-3004': 'again',
   'HPO-3005': 'again',
   'HPO-3008': 'again',
+  // What a container gets, and its image.
+  'HPO-3016': 'again',
+  'HPO-3017': 'again',
+  'HPO-3018': 'again',
+  'HPO-3019': 'again',
   // The machine, its disk, and packages that are installed into the same interpreter.
   'HPO-3007': 'resume',
   'HPO-3009': 'resume',
@@ -23,10 +28,12 @@ const remedies: Readonly<Record<string, Remedy>> = {
 
 /** Out of memory where no other trial of the study ran beside it: fewer at once would help nothing. */
 const memoryAlone = 'HPO-3015';
+/** Nor does it where each has a limit of its own. */
+const memoryLimit = 'HPO-3019';
 
 /** Whether fewer trials at once may be all that it takes. */
 export function isForFewer({ kind, code }: Failure): boolean {
-  return kind === 'outOfMemory' && code !== memoryAlone;
+  return kind === 'outOfMemory' && code !== memoryAlone && code !== memoryLimit;
 }
 
 export function remedyOf({ code }: Failure): Remedy {

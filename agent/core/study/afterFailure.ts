@@ -1,7 +1,7 @@
 import type { Failure, FailureKind } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
 import { duration } from './classify.ts';
-import { failurePolicy, isMachineFault, type Repetition, repetition, usualRetries } from './failurePolicy.ts';
+import { failureCodes, failurePolicy, isMachineFault, type Repetition, repetition, usualRetries } from './failurePolicy.ts';
 import type { LiveAttempt, StudyState, Trouble } from './state.ts';
 
 export type Follows =
@@ -19,7 +19,8 @@ export function afterFailure(state: StudyState, live: LiveAttempt, failure: Fail
     nInRow: counts[failure.kind] ?? 1,
     retries: spec.retry ?? usualRetries,
     hasCheckpoint: spec.checkpoint !== null,
-    hadCompany: live.hadCompany,
+    // Alone, a container has no more memory than beside others.
+    hadCompany: live.hadCompany && failure.code !== failureCodes.memoryLimit,
     seed: spec.search.seed,
     trial: live.number,
     attempt: live.attempt,

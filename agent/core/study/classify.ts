@@ -2,6 +2,7 @@ import type { MetricSource, Objective } from '../../protocol/space.ts';
 import type { Failure, MetricValue, StudySpec } from '../../protocol/study.ts';
 import { metricNumber, unreachable, type CurvePoint } from '../../protocol/view.ts';
 import { isPastStop } from './budget.ts';
+import { containerFailure, memoryLimitFailure } from './containerFailure.ts';
 import { failureCodes } from './failurePolicy.ts';
 import type { LiveAttempt, StudyState } from './state.ts';
 import { readTraceback, tailLines } from './traceback.ts';
@@ -37,7 +38,7 @@ export function classify(state: StudyState, live: LiveAttempt, ending: AttemptEn
   }
   if (ending.isLost) return lost(attempt?.startedAt !== null, ending.outputTail);
   if (ending.isTimeout) return timeout(spec);
-  if (ending.isOutOfMemory) return outOfMemory(spec, lastLine(ending.outputTail), live);
+  if (ending.isOutOfMemory) return killedForMemory(spec, lastLine(ending.outputTail), live);
   if (ending.exitCode !== 0 || ending.signal !== null) return programFailure(state, live, ending);
   return badMetric(state, live, ending.outputTail, at - (attempt?.startedAt ?? at));
 }
@@ -88,10 +89,19 @@ function timeout(spec: StudySpec): Failure {
   };
 }
 
+function killedForMemory(spec: StudySpec, seen: string, live: LiveAttempt): Failure {
+  const limit = spec.container?.memoryBytes ?? null;
+  return limit === null ? outOfMemory(spec, seen, live) : memoryLimitFailure(limit, seen, narrowing(spec));
+}
+
+function narrowing(spec: StudySpec): string {
+  const big = spec.space.parameters.find((parameter) => /batch|hidden|width|layers/i.test(parameter.name));
+  return big === undefined ? 'narrow the parameters that need memory' : `lower the upper end of "${big.name}"`;
+}
+
 function outOfMemory(spec: StudySpec, seen: string, { hadCompany }: LiveAttempt): Failure {
   const detail = seen === '' ? '' : ` (${seen})`;
-  const big = spec.space.parameters.find((parameter) => /batch|hidden|width|layers/i.test(parameter.name));
-  const narrow = big === undefined ? 'narrow the parameters that need memory' : `lower the upper end of "${big.name}"`;
+  const narrow = narrowing(spec);
   const next = hadCompany
     ? `Let fewer trials run at once, or ${narrow}.`
     : `${narrow.charAt(0).toUpperCase()}${narrow.slice(1)}.`;
@@ -125,6 +135,8 @@ function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal
     const where = place === null ? '' : ` (${place.file}, line ${place.line})`;
     if (isOutOfMemory(error)) return outOfMemory(spec, error, live);
     if (isDiskFull(error)) return diskFull(error);
+    const contained = spec.container === undefined ? null : containerFailure(error, where, spec.container);
+    if (contained !== null) return contained;
     const module = /^ModuleNotFoundError: No module named '([^']+)'/.exec(error)?.[1];
     if (module !== undefined) {
       const next = `Install it for ${pythonOf(spec)}, or choose another interpreter.`;
@@ -144,6 +156,8 @@ function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal
     };
   }
   const seen = lastLine(outputTail);
+  const contained = spec.container === undefined ? null : containerFailure(seen, '', spec.container);
+  if (contained !== null) return contained;
   const said = seen === '' ? 'It printed nothing.' : `Last line: "${seen}".`;
   if ((exitCode === 126 || exitCode === 127) && live.nReports === 0 && isNotRunnable(spec.command[0] ?? '', outputTail)) {
     const program = spec.command[0] ?? '';
@@ -184,7 +198,7 @@ function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal
 function isNotRunnable(program: string, outputTail: string): boolean {
   const line = outputTail.trim();
   if (program === '' || /[\r\n]/.test(line)) return false;
-  const said = /^(?:setsid|\S.*\/shim-[0-9a-f]{12}\.sh): (.*)$/.exec(line)?.[1] ?? '';
+  const said = /^(?:setsid|\S.*\/shim-[0-9a-f]{12}\.sh|\/hpo\/shim\.sh): (.*)$/.exec(line)?.[1] ?? '';
   // Between other words, which differ with the language: "failed to execute python3: …", "69: exec: python3: not found".
   const words = ` ${said.replaceAll(/['"‘’“”„]/g, '')} `;
   return words.includes(` ${program} `) || words.includes(` ${program}: `);

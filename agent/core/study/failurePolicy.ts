@@ -122,6 +122,10 @@ export const failureCodes = {
   diskFull: 'HPO-3011',
   module: 'HPO-3012',
   memoryAlone: 'HPO-3015',
+  readOnly: 'HPO-3016',
+  noNetwork: 'HPO-3017',
+  moduleInImage: 'HPO-3018',
+  memoryLimit: 'HPO-3019',
 } as const;
 
 /** Whether every trial on this machine would fail alike. */

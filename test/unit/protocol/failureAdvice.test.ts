@@ -22,6 +22,10 @@ describe('where it can be mended', () => {
     ['cannotStart', 'resume'],
     ['diskFull', 'resume'],
     ['module', 'resume'],
+    ['readOnly', 'again'],
+    ['noNetwork', 'again'],
+    ['moduleInImage', 'again'],
+    ['memoryLimit', 'again'],
   ] as const)('%s: %s', (name, remedy) => {
     const one = failure(failureCodes[name]);
     expect(remedyOf(one)).toBe(remedy);

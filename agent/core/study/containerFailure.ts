@@ -1,0 +1,46 @@
+import type { ContainerSettings, Failure } from '../../protocol/study.ts';
+import { failureCodes } from './failurePolicy.ts';
+
+/**
+ * What fails for being in a container, with what mends it there: the program's own words would send people to look for what is in order
+ * on their machine. `said` is the exception, or the last line that was printed; null where the container has no part in it.
+ */
+export function containerFailure(said: string, where: string, container: ContainerSettings): Failure | null {
+  const fail = (code: string, next: string): Failure => ({ kind: 'userError', code, message: `${said}${where}. ${next}` });
+  if (/\[Errno 30\]|\bEROFS\b|read-only file system/i.test(said)) {
+    return fail(
+      failureCodes.readOnly,
+      'In a container the code, and data that is mounted with ro, cannot be written. Write into the current folder itself, /tmp or HPO_CHECKPOINT_DIR, into a folder that git ignores, of which each trial gets its own, or mount the folder: # @hpo.data ./out -> out',
+    );
+  }
+  if (!container.network && noNetwork.test(said)) {
+    return fail(
+      failureCodes.noNetwork,
+      'A container has no network unless the script says so: # @hpo.resources network=yes; or get what it needs beforehand, and mount it: # @hpo.data',
+    );
+  }
+  if (/^ModuleNotFoundError: /.test(said)) {
+    const image = container.image.name;
+    const next =
+      container.image.recipe === null
+        ? `The image ${image} lacks it: name another one, or let hpo make one: # @hpo.image auto.`
+        : `The image ${image} lacks it: add it to what the image is made from (hpo image SCRIPT says what that is).`;
+    return fail(failureCodes.moduleInImage, next);
+  }
+  return null;
+}
+
+/** As Python, Node, R, curl and the C library say it. */
+const noNetwork =
+  /Temporary failure in name resolution|Name or service not known|Network is unreachable|Could not resolve host|\bENETUNREACH\b|\bEAI_AGAIN\b|\bENOTFOUND\b|NameResolutionError/i;
+
+/** Killed for more memory than the study gives each container: how many run beside it does not matter. */
+export function memoryLimitFailure(memoryBytes: number, seen: string, narrow: string): Failure {
+  const detail = seen === '' ? '' : ` (${seen})`;
+  const limit = `${Math.round(memoryBytes / 1024 ** 2).toLocaleString('en')} MB`;
+  return {
+    kind: 'outOfMemory',
+    code: failureCodes.memoryLimit,
+    message: `The trial needed more memory than the ${limit} of its container${detail}. Raise the limit (# @hpo.resources memory=), or ${narrow}.`,
+  };
+}
