@@ -3,8 +3,8 @@ import { HpoError } from '../../protocol/errors.ts';
 import type { DetectedEnvironment, ManifestFile } from '../detect/detected.ts';
 import { strings } from '../unknown.ts';
 import { condaScript } from './condaScript.ts';
-import { DockerfileBuilder } from './dockerfile.ts';
-import { environmentFolder, pythonSecrets, quoted } from './python.ts';
+import { DockerfileBuilder, madeByHpo } from './dockerfile.ts';
+import { cudaVariables, environmentFolder, pythonSecrets, quoted } from './python.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
 const usualChannel = 'conda-forge';
@@ -22,7 +22,7 @@ export function condaDockerfile(detected: DetectedEnvironment, options: RecipeOp
     ? `/opt/tools/bin/uv pip install --link-mode copy --compile-bytecode --index-strategy unsafe-best-match --python ${python} -r /tmp/pip.txt`
     : `python3 -m pip --python ${python} install -r /tmp/pip.txt`;
   builder
-    .comment(`Made by hpo from ${detected.reason}. No code is in it: each attempt mounts its own.`)
+    .comment(madeByHpo)
     .from(options.base ?? toolImage(detected.languageVersion), 'packages')
     .systemPackages(detected.needsCompiler ? ['build-essential', 'git'] : [])
     .run({
@@ -51,7 +51,7 @@ export function condaDockerfile(detected: DetectedEnvironment, options: RecipeOp
       CONDA_PREFIX: environmentFolder,
       PYTHONDONTWRITEBYTECODE: '1',
       USER: 'hpo',
-      ...(detected.cuda === null ? {} : { NVIDIA_DRIVER_CAPABILITIES: 'compute,utility' }),
+      ...(detected.cuda === null ? {} : cudaVariables),
       ...variables,
     });
   return { builder, base, notes };

@@ -6,6 +6,9 @@ export const projectFolder = 'project';
 export const projectMount = '/run/project';
 const ownMount = '/run/hpo';
 
+/** Nothing of why or for whom: what stands in the Dockerfile is in the key. */
+export const madeByHpo = 'Made by hpo. No code is in it: each attempt mounts its own.';
+
 export interface Step {
   /** Shell commands, one after the other; the first that fails ends the build. */
   readonly commands: readonly string[];

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { DetectedEnvironment } from '../detect/detected.ts';
-import { DockerfileBuilder, projectMount } from './dockerfile.ts';
+import { DockerfileBuilder, madeByHpo, projectMount } from './dockerfile.ts';
 import { baseOf } from './plain.ts';
 import { quoted } from './python.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
@@ -12,7 +12,7 @@ import type { Generated, RecipeOptions } from './recipeOf.ts';
 export function nodeDockerfile(detected: DetectedEnvironment, options: RecipeOptions): Generated {
   const base = options.base ?? baseOf(detected);
   const builder = new DockerfileBuilder()
-    .comment(`Made by hpo from ${detected.reason}. No code is in it: each attempt mounts its own.`)
+    .comment(madeByHpo)
     .from(base)
     .systemPackages([...detected.systemPackages, ...(detected.needsCompiler ? ['build-essential', 'python3'] : [])]);
   for (const { path, content } of detected.manifests) builder.project(path, content);

@@ -1,12 +1,12 @@
 import type { DetectedEnvironment } from '../detect/detected.ts';
-import { DockerfileBuilder } from './dockerfile.ts';
+import { DockerfileBuilder, madeByHpo } from './dockerfile.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
 /** A command whose packages nothing describes: the language's own image, with the packages of its distribution that are asked for. */
 export function plainDockerfile(detected: DetectedEnvironment, options: RecipeOptions): Generated {
   const base = options.base ?? baseOf(detected);
   const builder = new DockerfileBuilder()
-    .comment(`Made by hpo from ${detected.reason}. No code is in it: each attempt mounts its own.`)
+    .comment(madeByHpo)
     .from(base)
     .systemPackages([...detected.systemPackages, ...(detected.needsCompiler ? ['build-essential'] : [])])
     .env({ USER: 'hpo' });

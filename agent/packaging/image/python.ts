@@ -3,8 +3,9 @@ import { parse as parseToml } from 'smol-toml';
 import { HpoError } from '../../protocol/errors.ts';
 import { unreachable } from '../../protocol/view.ts';
 import type { DetectedEnvironment, ManifestFile } from '../detect/detected.ts';
+import { record, recordAt, records, strings, text } from '../unknown.ts';
 import { configFolder } from './settingsScript.ts';
-import { DockerfileBuilder, projectMount, type Step } from './dockerfile.ts';
+import { DockerfileBuilder, madeByHpo, projectMount, type Step } from './dockerfile.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
 /** Where the packages are, in every image of Python. */
@@ -35,11 +36,11 @@ export function pythonDockerfile(detected: DetectedEnvironment, options: RecipeO
       { exitCode: 4 },
     );
   }
-  builder.comment(`Made by hpo from ${detected.reason}. No code is in it: each attempt mounts its own.`);
+  builder.comment(madeByHpo);
   const tool = plan.tool === null ? null : toolStage(context, hasOwnPython ? base : slim, plan.tool);
   if (context.hasUv && tool === null) toolStage(context, hasOwnPython ? base : slim, 'uv');
   builder.from(base);
-  if (detected.cuda !== null) builder.env({ NVIDIA_DRIVER_CAPABILITIES: 'compute,utility' });
+  if (detected.cuda !== null) builder.env(cudaVariables);
   builder.systemPackages([
     ...detected.systemPackages,
     ...(detected.needsCompiler ? ['build-essential'] : []),
@@ -68,8 +69,8 @@ interface Plan {
   /** Commands, after `/opt/env` was made. */
   readonly install: (context: PythonBuild) => readonly string[];
   readonly notes: readonly string[];
-  /** Folder of the project whose packages the script imports, relative to the root; null where there is none. */
-  readonly importable: string | null;
+  /** Folders of the project that have packages which the script imports, relative to the root. */
+  readonly importable: readonly string[];
 }
 
 function planOf(detected: DetectedEnvironment): Plan {
@@ -78,38 +79,22 @@ function planOf(detected: DetectedEnvironment): Plan {
   const kind = detected.kind;
   switch (kind) {
     case 'uv':
-      return {
-        tool: 'uv',
-        notes: [],
-        importable: folder,
-        install: (context) => {
-          addManifests(context);
-          return [`cd ${at(folder)}`, `UV_PROJECT_ENVIRONMENT=${environmentFolder} ${uv} sync --frozen --no-install-workspace`];
-        },
-      };
+      return uvPlan(detected, folder);
     case 'pep723':
       return scriptPlan(detected);
     case 'poetry':
-      return exportPlan('poetry', folder, `export --all-extras${groupsOf(detected)} --output`);
+      return exportPlan('poetry', folder, `export${groupsOf(detected)} --output`);
     case 'pdm':
       return exportPlan('pdm', folder, 'export --output');
     case 'pipenv':
-      return { ...exportPlan('pipenv', folder, 'requirements --dev --hash >'), importable: null };
+      return { ...exportPlan('pipenv', folder, 'requirements --hash >'), importable: [] };
     case 'requirements':
-      return {
-        tool: null,
-        notes: [],
-        importable: installsItself(main) ? folder : null,
-        install: (context) => {
-          const paths = detected.manifests.map(({ path, content }) => context.builder.project(path, withoutItself(content)));
-          return [`cd ${at(folder)}`, installRequirements(context, paths[0] ?? '')];
-        },
-      };
+      return requirementsPlan(detected, folder);
     case 'pyproject':
       return {
         tool: null,
         notes: [],
-        importable: folder,
+        importable: [folder],
         install: (context) =>
           installLines(context, detected.requirements.length > 0 ? detected.requirements : dependenciesOf(main)),
       };
@@ -117,7 +102,7 @@ function planOf(detected: DetectedEnvironment): Plan {
       return {
         tool: null,
         notes: ['packages that are not in a package index, such as ones installed from a folder, are missing in it'],
-        importable: null,
+        importable: [],
         install: (context) => installLines(context, detected.requirements),
       };
     case 'image':
@@ -135,18 +120,86 @@ function planOf(detected: DetectedEnvironment): Plan {
   }
 }
 
+/** All members of a workspace, as the script may be any one's; what is code is found where attempts mount it. */
+function uvPlan(detected: DetectedEnvironment, folder: string): Plan {
+  const lock = tomlOf(detected.manifests.find(({ path }) => posix.basename(path) === 'uv.lock'));
+  const local = records(lock['package']).flatMap((one) => {
+    const path = localPath(record(one['source']));
+    return path === null ? [] : [{ name: text(one['name']), path }];
+  });
+  const isWorkspace = strings(recordAt(lock, 'manifest')?.['members']).length > 1;
+  const words = [
+    ...(isWorkspace ? ['--all-packages'] : []),
+    '--no-install-workspace',
+    ...local.map(({ name }) => `--no-install-package ${quoted(name)}`),
+  ];
+  return {
+    tool: 'uv',
+    notes: [],
+    importable: [...new Set([folder, ...local.map(({ path }) => posix.join(folder, path))])],
+    install: (context) => {
+      addManifests(context);
+      return [`cd ${at(folder)}`, `UV_PROJECT_ENVIRONMENT=${environmentFolder} ${uv} sync --frozen ${words.join(' ')}`];
+    },
+  };
+}
+
+function localPath(source: Readonly<Record<string, unknown>> | null): string | null {
+  const path = text(source?.['editable']) || text(source?.['directory']) || text(source?.['virtual']);
+  return path === '' || path.startsWith('/') ? null : path;
+}
+
+/** Folders of the project that are asked for are code: what they depend on is installed in their place. */
+function requirementsPlan(detected: DetectedEnvironment, folder: string): Plan {
+  const { manifests } = detected;
+  const lists = manifests.filter(({ path }) => !/(?:^|\/)(?:pyproject\.toml|setup\.(?:cfg|py))$/.test(path));
+  const folders = new Set<string>();
+  const replaced = lists.map(({ path, content }) => {
+    const lines = Buffer.from(content).toString().split('\n');
+    const kept = lines.flatMap((line) => {
+      const [, own, extras = ''] = localRequirement.exec(line) ?? [];
+      if (own === undefined) return [line];
+      // A path is relative to where pip runs, not to the file.
+      const there = posix.join(folder, own);
+      folders.add(there);
+      return dependenciesOf(
+        manifests.find((one) => one.path === posix.join(there, 'pyproject.toml')),
+        extras.split(','),
+      );
+    });
+    return { path, content: Buffer.from(kept.join('\n')) };
+  });
+  return {
+    tool: null,
+    notes: [],
+    importable: [...folders],
+    install: (context) => {
+      const paths = replaced.map(({ path, content }) => context.builder.project(path, content));
+      return [`cd ${at(folder)}`, installRequirements(context, paths[0] ?? '')];
+    },
+  };
+}
+
+/** `-e .`, `./lib[extra]`: a folder of the project. */
+const localRequirement = /^\s*(?:(?:-e|--editable)[\s=]+)?(\.{1,2}(?:\/[^\s[;#]*)?)(?:\[([^\]]*)\])?\s*(?:[;#].*)?$/;
+
 /**
  * The lock's own tool says what is locked, and the installer of packages gets it: unlike those tools it knows the package
- * indexes of this machine.
+ * indexes of this machine. Folders of the project are left out, as they are code.
  */
 function exportPlan(tool: 'poetry' | 'pdm' | 'pipenv', folder: string, command: string): Plan {
   return {
     tool,
     notes: [],
-    importable: folder,
+    importable: [folder],
     install: (context) => {
       addManifests(context);
-      return [`cd ${at(folder)}`, `/opt/${tool}/bin/${tool} ${command} ${lockedFile}`, installRequirements(context, lockedFile)];
+      return [
+        `cd ${at(folder)}`,
+        `/opt/${tool}/bin/${tool} ${command} ${lockedFile}`,
+        `sed -i -E '/(^-e | @ |^)(file:|\\.\\.?\\/)/d' ${lockedFile}`,
+        installRequirements(context, lockedFile),
+      ];
     },
   };
 }
@@ -155,35 +208,28 @@ const lockedFile = `${configFolder}/locked.txt`;
 
 /** Those that Poetry installs without being asked: all but optional ones. */
 function groupsOf({ manifests }: DetectedEnvironment): string {
-  const pyproject = manifests.find(({ path }) => posix.basename(path) === 'pyproject.toml');
-  const file = pyproject === undefined ? {} : parseToml(Buffer.from(pyproject.content).toString());
-  const poetry = tableIn(tableIn(file, 'tool'), 'poetry');
-  const groups = tableIn(poetry, 'group');
+  const file = tomlOf(manifests.find(({ path }) => posix.basename(path) === 'pyproject.toml'));
+  const poetry = recordAt(file, 'tool', 'poetry') ?? {};
+  const groups = record(poetry['group']) ?? {};
   const names = new Set([
-    ...Object.keys(tableIn(file, 'dependency-groups')),
+    ...Object.keys(record(file['dependency-groups']) ?? {}),
     ...Object.keys(groups),
     ...('dev-dependencies' in poetry ? ['dev'] : []),
   ]);
-  const wanted = [...names].filter((name) => tableIn(groups, name)['optional'] !== true);
+  const wanted = [...names].filter((name) => record(groups[name])?.['optional'] !== true);
   return wanted.length === 0 ? '' : ` --with ${quoted(wanted.join(','))}`;
-}
-
-function tableIn(value: unknown, key: string): Readonly<Record<string, unknown>> {
-  const found: unknown =
-    typeof value === 'object' && value !== null ? Object.entries(value).find(([name]) => name === key)?.[1] : null;
-  return typeof found === 'object' && found !== null ? Object.fromEntries(Object.entries(found)) : {};
 }
 
 /** A script with its requirements in a comment: from the lock beside it where there is one. */
 function scriptPlan(detected: DetectedEnvironment): Plan {
   const lock = detected.manifests.find(({ path }) => path.endsWith('.lock'));
   if (lock === undefined)
-    return { tool: null, notes: [], importable: null, install: (context) => installLines(context, detected.requirements) };
+    return { tool: null, notes: [], importable: [], install: (context) => installLines(context, detected.requirements) };
   const script = lock.path.replace(/\.lock$/, '');
   return {
     tool: 'uv',
     notes: [],
-    importable: null,
+    importable: [],
     install: (context) => {
       context.builder.project(lock.path, lock.content);
       // The block alone: the code is none of the image's business.
@@ -194,10 +240,10 @@ function scriptPlan(detected: DetectedEnvironment): Plan {
 }
 
 function scriptBlock(detected: DetectedEnvironment, script: string): Uint8Array {
-  const text = Buffer.from(detected.manifests.find(({ path }) => path === script)?.content ?? []).toString();
+  const source = Buffer.from(detected.manifests.find(({ path }) => path === script)?.content ?? []).toString();
   const list = detected.requirements.map((line) => `#   ${JSON.stringify(line)},`);
   const made = ['# /// script', '# dependencies = [', ...list, '# ]', '# ///'].join('\n');
-  return Buffer.from(`${/^# \/\/\/ script\s*\n(?:#.*\n)*?# \/\/\/\s*$/m.exec(text)?.[0] ?? made}\n`);
+  return Buffer.from(`${/^# \/\/\/ script\s*\n(?:#.*\n)*?# \/\/\/\s*$/m.exec(source)?.[0] ?? made}\n`);
 }
 
 const uv = '/opt/uv/bin/uv';
@@ -257,11 +303,8 @@ function makeEnvironment(context: PythonBuild, python: string, plan: Plan): Step
   const ownTool = plan.tool === null || plan.tool === 'uv' ? [] : [plan.tool];
   const install = plan.install(context);
   return {
-    commands: [settings, venv, ...install, ...(plan.importable === null ? [] : [importableAt(plan.importable)])],
-    caches: [
-      ...(hasUv ? [uvCache] : [pipCache]),
-      ...ownTool.filter((tool) => tool !== 'pipenv').map((tool) => `/root/.cache/${tool === 'poetry' ? 'pypoetry' : tool}`),
-    ],
+    commands: [settings, venv, ...install, ...(plan.importable.length === 0 ? [] : [importableAt(plan.importable)])],
+    caches: [hasUv ? uvCache : pipCache],
     secrets: pythonSecrets,
     readsProject: true,
     tools: [...(hasUv ? ['uv'] : []), ...ownTool].map((tool) => ({ stage: 'tools', folder: `/opt/${tool}` })),
@@ -282,49 +325,38 @@ function installLines(context: PythonBuild, lines: readonly string[]): readonly 
 }
 
 /** The project's own packages are code: they are found where an attempt mounts it, installed or not. */
-function importableAt(folder: string): string {
-  const path = posix.join(workFolder, folder);
-  return `printf '%s\\n' ${quoted(path)} ${quoted(posix.join(path, 'src'))} > "$(${environmentFolder}/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/hpo-project.pth"`;
+function importableAt(folders: readonly string[]): string {
+  const paths = folders.flatMap((folder) => [posix.join(workFolder, folder), posix.join(workFolder, folder, 'src')]);
+  const site = `"$(${environmentFolder}/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"`;
+  return `printf '%s\\n' ${paths.map(quoted).join(' ')} > ${site}/hpo-project.pth`;
 }
 
 function addManifests({ builder, detected }: PythonBuild): void {
   for (const { path, content } of detected.manifests) builder.project(path, content);
 }
 
-function dependenciesOf(manifest: ManifestFile | undefined): readonly string[] {
-  const project = manifest === undefined ? null : parseToml(Buffer.from(manifest.content).toString())['project'];
-  if (typeof project !== 'object' || project === null || !('dependencies' in project)) return [];
-  const { dependencies } = project;
-  return Array.isArray(dependencies) ? dependencies.filter((line) => typeof line === 'string') : [];
+function dependenciesOf(manifest: ManifestFile | undefined, extras: readonly string[] = []): readonly string[] {
+  const project = recordAt(tomlOf(manifest), 'project');
+  const optional = record(project?.['optional-dependencies']);
+  return [...strings(project?.['dependencies']), ...extras.flatMap((extra) => strings(optional?.[extra.trim()]))];
 }
 
-/** `-e .`: the project itself, which is code. */
-const itself = /^\s*(?:(?:-e|--editable)[\s=]+)?\.(?:\/|\[[^\]]*\])?\s*(?:#.*)?$/;
-
-function installsItself(manifest: ManifestFile | undefined): boolean {
-  return (
-    manifest !== undefined &&
-    Buffer.from(manifest.content)
-      .toString()
-      .split('\n')
-      .some((line) => itself.test(line))
-  );
-}
-
-function withoutItself(content: Uint8Array): Uint8Array {
-  return Buffer.from(
-    Buffer.from(content)
-      .toString()
-      .split('\n')
-      .filter((line) => !itself.test(line))
-      .join('\n'),
-  );
+/** Empty for one that is not there, and for one that cannot be read, which detection has said. */
+function tomlOf(manifest: ManifestFile | undefined): Readonly<Record<string, unknown>> {
+  try {
+    return manifest === undefined ? {} : parseToml(Buffer.from(manifest.content).toString());
+  } catch {
+    return {};
+  }
 }
 
 function needsGit({ manifests, requirements }: DetectedEnvironment): boolean {
   const texts = [...requirements, ...manifests.map(({ content }) => Buffer.from(content).toString())];
-  return texts.some((text) => /\bgit\+(?:https?|ssh|file):|^source = \{ git = |^type = "git"$|^git = "/m.test(text));
+  return texts.some((one) => /\bgit\+(?:https?|ssh|file):|^source = \{ git = |^type = "git"$|^git = "/m.test(one));
 }
+
+/** What a GPU is used for; which ones, if any, is said of each container. */
+export const cudaVariables = { NVIDIA_VISIBLE_DEVICES: 'void', NVIDIA_DRIVER_CAPABILITIES: 'compute,utility' };
 
 /** Images are named by a full version, and each `x.y` begins with `x.y.0`. */
 function cudaTag(version: string | null): string {
@@ -336,6 +368,6 @@ function at(folder: string): string {
 }
 
 /** For the shell of a step; plain paths stay readable. */
-export function quoted(text: string): string {
-  return /^[\w./@+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+export function quoted(word: string): string {
+  return /^[\w./@+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -1,7 +1,7 @@
 import type { DetectedEnvironment } from '../detect/detected.ts';
 import { record, recordAt, records, strings, text } from '../unknown.ts';
 import { HpoError } from '../../protocol/errors.ts';
-import { DockerfileBuilder } from './dockerfile.ts';
+import { DockerfileBuilder, madeByHpo } from './dockerfile.ts';
 import { baseOf } from './plain.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
@@ -12,7 +12,7 @@ export function renvDockerfile(detected: DetectedEnvironment, options: RecipeOpt
   const base = options.base ?? baseOf(detected);
   const lock = readLock(detected);
   const builder = new DockerfileBuilder()
-    .comment(`Made by hpo from ${detected.reason}. No code is in it: each attempt mounts its own.`)
+    .comment(madeByHpo)
     .from(base)
     .systemPackages([...detected.systemPackages, ...(detected.needsCompiler ? ['build-essential', 'gfortran'] : [])]);
   const packages = inOrder(lock.packages).map((one) => rowOf(one, lock).join('\t'));
