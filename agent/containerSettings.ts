@@ -87,13 +87,15 @@ export async function sourceRefusal(source: string, root: string, home: string):
   const info = await stat(source);
   if (!info.isFile() && !info.isDirectory()) return `${source} is neither a file nor a folder`;
   // By one of those a container could speak with an engine, or with what keeps keys.
-  const names = info.isDirectory() ? await readdir(source, { withFileTypes: true }) : [];
+  const names = info.isDirectory() ? await readdir(source, { withFileTypes: true }).catch(() => []) : [];
   const socket = names.find((entry) => entry.isSocket());
   if (socket !== undefined) return `${source} holds the socket ${socket.name}`;
   const reason = mountRefusal(source, home);
   if (reason !== null) return `${source}: ${reason}`;
   const way = relative(root, source);
-  if (way === '') return null;
+  if (way === '' || root.startsWith(`${source}${sep}`)) return `${source} holds the project with its history and its secrets`;
+  const keys = names.find((entry) => partsOfHomes.includes(entry.name))?.name;
+  if (keys !== undefined) return `${source} holds ${keys}: it is somebody's home folder`;
   const isInside = way !== '..' && !way.startsWith(`..${sep}`);
   const secret = secretReason((isInside ? way : source.slice(1)).split(sep).join('/'));
   return secret === null ? null : `${source} ${secret}`;
@@ -104,6 +106,9 @@ function targetOf(to: string): string {
   const target = posix.isAbsolute(path) ? posix.normalize(path) : posix.join(places.work, path);
   return target.length > 1 ? target.replace(/\/$/, '') : target;
 }
+
+/** What home folders have, and data does not. */
+const partsOfHomes = ['.ssh', '.gnupg', '.aws', '.kube', '.docker', '.netrc', '.bash_history', '.zsh_history'];
 
 /** Of the container; the folder of the project in it takes data, the rest of ours does not. */
 const keptTargets = ['/proc', '/sys', '/dev', '/etc', '/run', '/boot'];

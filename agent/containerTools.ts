@@ -18,17 +18,20 @@ export function containerTools({
   images,
   cacheDir,
   environment,
+  home,
 }: {
   readonly engine: () => Promise<Engine>;
   readonly images: ImageStore;
   readonly cacheDir: string;
   readonly environment: NodeJS.ProcessEnv;
+  /** Folder of the agent's state, of which nothing is built into an image. */
+  readonly home: string;
 }): ContainerPorts['containers'] {
   return {
     engine,
     environment,
     detect: (request, project) => detectFor(request, project, cacheDir),
-    recipe: recipeFor,
+    recipe: (detected, project, architecture) => recipeFor(detected, project, architecture, home),
     find: (recipe) => images.find(recipe),
     ensure: (recipe, progress, options) => images.ensure(recipe, progress, options),
   };
@@ -59,17 +62,18 @@ export async function recipeFor(
   detected: DetectedEnvironment,
   { root }: Pick<ProjectReading, 'root'>,
   architecture: string | null,
+  home: string,
 ): Promise<ImageRecipe> {
   const ownArchitecture = process.arch === 'x64' ? 'amd64' : process.arch;
   return recipeOf(detected, {
     architecture: architecture ?? ownArchitecture,
-    ...(detected.dockerfile === null ? {} : { context: await filesOf(root) }),
+    ...(detected.dockerfile === null ? {} : { context: await filesOf(root, home) }),
   });
 }
 
 /** What a Dockerfile of the user's may copy: what a snapshot would store, without what looks like a secret. */
-async function filesOf(root: string): Promise<readonly BuildFile[]> {
-  const { entries, root: real } = await selectFiles({ root, mustHave: [] });
+async function filesOf(root: string, home: string): Promise<readonly BuildFile[]> {
+  const { entries, root: real } = await selectFiles({ root, mustHave: [], home });
   const files: BuildFile[] = [];
   await forEachLimited(entries, async (entry) => {
     if (entry.type !== 'file') return;

@@ -149,7 +149,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     cacheDir: cacheFolder(),
     dockerHost,
     cleaner,
-    containers: containerTools({ engine, images, cacheDir: cacheFolder(), environment: process.env }),
+    containers: containerTools({ engine, images, cacheDir: cacheFolder(), environment: process.env, home }),
     requestStop: () => setTimeout(() => stop.resolve('asked to stop'), answerLeavesMs),
   });
   await using server = new AgentServer({ socket, token, service, log });

@@ -2,15 +2,17 @@ import { randomInt } from 'node:crypto';
 import { join, posix } from 'node:path';
 import { makeCacheFolder } from './client/home.ts';
 import { type ContainerPorts, lookAtContainer, type ContainerLook, settleContainer } from './containerPreflight.ts';
-import { isHpoYml, metricCandidates } from './core/annotations/index.ts';
+import { isHpoYml, metricCandidates, pathLiterals } from './core/annotations/index.ts';
+import { sourceRefusal } from './containerSettings.ts';
 import { planStudy } from './core/study/index.ts';
 import { cpuCount } from './devices/index.ts';
 import { buildAttempt, tunedFiles } from './driver/buildAttempt.ts';
 import { chooseEnvironment, type EnvironmentReport, makeEnvironment, noInterpreter } from './packaging/environment/index.ts';
 import type { SelectOptions } from './packaging/selectFiles.ts';
-import type { SnapshotStore } from './packaging/snapshot.ts';
+import { findOutside } from './packaging/outsidePaths.ts';
+import type { SnapshotStore, SnapshotSurvey } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
-import type { Preflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
+import type { ContainerPreflight, Preflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
 import type { Diagnostic } from './protocol/space.ts';
 import type { ContainerSettings, EnvironmentChoice, StudySpec } from './protocol/study.ts';
 import { type ProjectReading, readProject } from './readProject.ts';
@@ -27,7 +29,7 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
   const project = await readProject(request.script);
   const [place, snapshot] = await Promise.all([
     lookAtPlace(request, project, ports),
-    ports.snapshots.survey(selectionOf(project)),
+    ports.snapshots.survey(selectionOf(project, request)),
   ]);
   refuseLinkedCheckpoint(project, snapshot.linked);
   return {
@@ -37,9 +39,10 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
     missingPackages: place.report?.missing ?? [],
     manifest: place.report?.manifest ?? null,
     snapshot: { files: snapshot.files, bytes: snapshot.bytes, linked: snapshot.linked },
-    container: place.look?.container ?? null,
+    container:
+      place.look === null ? null : { ...place.look.container, outside: await outsideOf(project, snapshot.entries, ports.home) },
     plan: planStudy(specOf(request, project, place.environment ?? noEnvironment, null, notStored)),
-    questions: [...place.questions, ...objectiveQuestion(request, project)],
+    questions: [...place.questions, ...sizeQuestion(request, snapshot), ...objectiveQuestion(request, project)],
   };
 }
 
@@ -58,13 +61,14 @@ export async function prepareStudy(
   progress('looking at the environment');
   const place = await lookAtPlace(request, project, ports);
   refuseFaults(project, diagnosticsOf(project, place), request);
+  // Before an image is built, which takes longer than to find a secret in the code.
+  progress('storing the code');
+  const snapshot = await ports.snapshots.take(selectionOf(project, request));
+  refuseLinkedCheckpoint(project, snapshot.linked);
   const { environment, container } =
     place.look === null
       ? { environment: await settleEnvironment(request, place.report, ports, progress), container: null }
       : await settleContainer(place.look, project, ports, { onProgress: progress, signal });
-  progress('storing the code');
-  const snapshot = await ports.snapshots.take(selectionOf(project));
-  refuseLinkedCheckpoint(project, snapshot.linked);
   const spec = specOf(request, project, environment, container, snapshot.hash);
   planStudy(spec);
   await trySplice(spec, ports);
@@ -108,11 +112,33 @@ async function trySplice(spec: StudySpec, { snapshots }: PreflightPorts): Promis
 }
 
 /** Files with a tuned value, and those that one is written into, are stored whatever ignores them: they have to be spliced. */
-export function selectionOf({ root, scriptPath, spec }: ProjectReading): SelectOptions {
+export function selectionOf({ root, scriptPath, spec }: ProjectReading, request: TuneRequest): SelectOptions {
   const tuned = [...spec.space.parameters, ...(spec.fidelity === null ? [] : [spec.fidelity])].flatMap(({ site, sink }) =>
     sink.type === 'key' ? [site.file, sink.file] : [site.file],
   );
-  return { root, mustHave: [...new Set([scriptPath, ...tuned])], include: spec.include, data: spec.data };
+  return {
+    root,
+    mustHave: [...new Set([scriptPath, ...tuned])],
+    include: spec.include,
+    data: spec.data,
+    allowLarge: request.allowLarge === true,
+    isContained: request.executor === 'docker',
+  };
+}
+
+function sizeQuestion({ allowLarge }: TuneRequest, { bytes, large }: SnapshotSurvey): readonly PreflightQuestion[] {
+  return large === null || allowLarge === true ? [] : [{ type: 'size', bytes, message: large.message }];
+}
+
+/** Paths in the texts of the program that a container would not have, and may. */
+async function outsideOf(
+  { root, texts, spec }: ProjectReading,
+  entries: SnapshotSurvey['entries'],
+  home: string,
+): Promise<ContainerPreflight['outside']> {
+  const named = [...texts].flatMap(([file, text]) => pathLiterals(text, file).map((literal) => ({ file, ...literal })));
+  const isAllowed = async (source: string): Promise<boolean> => (await sourceRefusal(source, root, home)) === null;
+  return await findOutside({ root, named, entries, data: spec.data, isAllowed });
 }
 
 /** The snapshot links what is not stored to its place in the project: nothing is written there, and nothing removed. */

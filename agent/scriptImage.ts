@@ -11,7 +11,7 @@ import { readProject } from './readProject.ts';
 export async function describeImage(request: TuneRequest, ports: PreflightPorts): Promise<ImageDescription> {
   const project = await readProject(request.script);
   const { detected, recipe, refusal } = await lookAtContainer(request, project, ports);
-  const selection = await selectFiles({ home: ports.home, isContained: true, ...selectionOf(project) });
+  const selection = await selectFiles({ home: ports.home, ...selectionOf(project, { ...request, executor: 'docker' }) });
   const files = selection.entries.flatMap((entry) => (entry.type === 'file' ? [{ path: entry.path, bytes: entry.bytes }] : []));
   const { mounts } = await containerSettings({
     script: project.spec,

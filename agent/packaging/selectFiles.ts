@@ -3,6 +3,7 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { HpoError } from '../protocol/errors.ts';
+import { expandHome } from './dataPaths.ts';
 import { isBuildName, isDataName, isOutputName, junkReason, secretReason } from './denyList.ts';
 import { forEachLimited } from './forEachLimited.ts';
 import { listProjectFiles } from './projectFiles.ts';
@@ -21,7 +22,7 @@ export interface SelectOptions {
   readonly mustHave: readonly string[];
   /** Files and folders taken although something ignores them (`@hpo.include`), relative to the root. */
   readonly include?: readonly string[];
-  /** Data that is linked as a whole (`@hpo.data from -> to`); an absolute `to` is for containers and means the place of `from` here. */
+  /** Data that is linked as a whole (`@hpo.data from -> to`); a `to` outside of the project is for containers and means the place of `from` here. */
   readonly data?: readonly { readonly from: string; readonly to: string }[];
   /** The user agreed to copy more than `askedSnapshotBytes`. */
   readonly allowLarge?: boolean;
@@ -74,7 +75,7 @@ export async function selectFiles(options: SelectOptions): Promise<Selection> {
     readRules(join(root, '.hpoignore')),
     readRules(join(root, '.dockerignore'), dockerPattern),
   ]);
-  const data = await dataLinks(root, options.data ?? []);
+  const data = await dataLinks(root, options.data ?? [], options.isContained === true);
 
   const entries = new Map<string, SnapshotEntry>();
   const excluded = new Map<string, string>();
@@ -323,10 +324,11 @@ async function isBuilt(root: string, path: string): Promise<boolean> {
 async function dataLinks(
   root: string,
   data: readonly { readonly from: string; readonly to: string }[],
+  isContained: boolean,
 ): Promise<Map<string, string>> {
   const links = new Map<string, string>();
   for (const { from, to } of data) {
-    const source = resolve(root, from);
+    const source = resolve(root, expandHome(from));
     if ((await lstat(source).catch(() => null)) === null) {
       throw new HpoError(
         'HPO-2202',
@@ -336,7 +338,8 @@ async function dataLinks(
       );
     }
     if (isInside(root, source) && source !== root) links.set(checkInside(root, source), source);
-    if (!isAbsolute(to)) links.set(checkInside(root, to), source);
+    if (!isAbsolute(to) && !to.startsWith('~/') && !(isContained && posix.normalize(to).startsWith('../')))
+      links.set(checkInside(root, to), source);
   }
   return links;
 }

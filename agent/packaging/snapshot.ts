@@ -40,6 +40,8 @@ export interface SnapshotInfo {
 export interface SnapshotSurvey extends Omit<SnapshotInfo, 'hash'> {
   /** What to ask the user before more than `askedSnapshotBytes` are copied; `take` throws it without `allowLarge`. */
   readonly large: HpoError | null;
+  /** Ordered by path. */
+  readonly entries: readonly SnapshotEntry[];
 }
 
 /** A file with a trial's values in it; `path` is relative to the root. */
@@ -72,6 +74,7 @@ export class SnapshotStore {
       bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
       ...listings(selection),
       large: largeSnapshot(selection.entries, selection.root),
+      entries: selection.entries,
     };
   }
 

@@ -5,6 +5,7 @@ export { applyKey } from './applyKey.ts';
 export { applyValues, bestEdits, renderValue, roundForSource } from './edits.ts';
 export { includedFiles, localImports } from './imports.ts';
 export { type MetricCandidate, metricCandidates } from './metricCandidates.ts';
+export { type PathLiteral, pathLiterals } from './pathLiterals.ts';
 export { metricDirection } from './metricName.ts';
 export {
   type DirectiveKey,

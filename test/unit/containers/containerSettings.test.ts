@@ -71,6 +71,9 @@ it.each([
   ['../sea -> /mnt/../sea ro', { source: join(base, 'sea'), target: '/sea', readOnly: true }],
   ['./data -> ~/data', { source: join(root, 'data'), target: '/hpo/home/data', readOnly: false }],
   [`${join(base, 'lake', 'a.csv')} -> /a.csv`, { source: join(base, 'lake', 'a.csv'), target: '/a.csv', readOnly: false }],
+  // Where a program looks for it that was written for this machine.
+  ['../sea -> ../sea ro', { source: join(base, 'sea'), target: '/hpo/sea', readOnly: true }],
+  ['../sea -> ~/pond ro', { source: join(base, 'sea'), target: '/hpo/home/pond', readOnly: true }],
   // What is mounted is the real place, so that nothing turns the link meanwhile.
   ['linked -> /data', { source: join(base, 'sea'), target: '/data', readOnly: false }],
 ])('@hpo.data %s', async (words, mount) => {
