@@ -66,30 +66,48 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
   const { root, scriptPath, command, imageSetting } = options;
   const project = new ProjectReader(root);
   const programs = programsOf(scriptPath, command);
-  const named = await namedEnvironment(project, imageSetting);
+  const named = await namedEnvironment(project, imageSetting, scriptPath ?? 'hpo.yml');
   const startFolder = scriptPath === null ? '.' : dirname(scriptPath);
   const folders = foldersFrom(project, startFolder);
-  const hits = named === null || named.finding === null ? await search(project, folders, scriptPath, programs.language) : [];
+  const hits = await search(project, folders, scriptPath, programs.language);
   const passedOver: { readonly file: string; readonly reason: string }[] = [];
 
   const usable: Hit[] = [];
   for (const hit of hits) {
-    if (hit.finding.kind === 'devcontainer' && imageSetting.requested !== 'devcontainer' && named?.isAuto === true) {
+    if (hit.finding.kind === 'devcontainer' && imageSetting.requested !== 'devcontainer' && named.isAuto) {
       passedOver.push({ file: hit.finding.file, reason: 'auto is asked for, and nobody agreed to a development container' });
     } else usable.push(hit);
   }
   const chosenHit =
-    imageSetting.requested === 'devcontainer' ? usable.find(({ finding }) => finding.kind === 'devcontainer') : usable[0];
-  const found = named?.finding ?? chosenHit?.finding ?? (await lastResort(options, project, folders, programs));
+    named.finding !== null
+      ? undefined
+      : imageSetting.requested === 'devcontainer'
+        ? usable.find(({ finding }) => finding.kind === 'devcontainer')
+        : usable[0];
+  const found = named.finding ?? chosenHit?.finding ?? (await lastResort(options, project, folders, programs));
+  if (named.finding === null) passedOver.push(...(await withoutLock(project, folders, programs.language, found)));
   const chosen: Finding = imageSetting.requested === 'devcontainer' ? { ...found, question: null } : found;
   passedOver.push(...(chosen.passedOver ?? []));
-  const diagnostics: Diagnostic[] = [...(named?.faults ?? []), ...chosen.faults];
+  const diagnostics: Diagnostic[] = [...named.faults, ...chosen.faults];
   for (const hit of usable) {
-    if (hit === chosenHit) continue;
+    if (hit === chosenHit || hit.finding.file === named.finding?.file) continue;
     const isCompared =
       chosenHit !== undefined && hit.folder === chosenHit.folder && isComparable(chosen) && isComparable(hit.finding);
     diagnostics.push(...(isCompared ? disagreements(chosen, hit.finding) : []));
     passedOver.push({ file: hit.finding.file, reason: reasonAgainst(hit, chosen, chosenHit?.folder ?? null) });
+  }
+
+  if (imageSetting.requested === 'devcontainer' && chosenHit === undefined) {
+    const place = { file: scriptPath ?? 'hpo.yml', text: '', span: null };
+    diagnostics.push(
+      fault(
+        'HPO-2425',
+        'error',
+        place,
+        'a development container is asked for, and the project has no devcontainer.json',
+        'leave --image out, or name an image',
+      ),
+    );
   }
 
   const own = isSelfContained(chosen) ? { claims: [], files: [] } : await versionFiles(project, folders, programs.language);
@@ -119,7 +137,7 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
     systemPackages: isSettled
       ? [
           ...new Set([
-            ...(named?.systemPackages ?? []),
+            ...named.systemPackages,
             ...(chosen.systemPackages ?? []),
             ...programs.packages,
             ...systemPackagesFor(chosen.packages),
@@ -187,7 +205,8 @@ function reasonAgainst({ finding, folder }: Hit, chosen: Finding, chosenFolder: 
   if (broken !== undefined) return broken.message;
   if (chosen.covers?.includes(finding.file) === true) return `is what ${chosen.file} is made from`;
   if (chosen.files.includes(finding.file)) return `is part of what ${chosen.file} says`;
-  if (chosenFolder !== null && folder !== chosenFolder) {
+  if (chosenFolder === null) return 'another one was named';
+  if (folder !== chosenFolder) {
     return chosen.kind === 'pep723' ? 'the script has a block of its own' : `${chosen.file} is nearer to the script`;
   }
   return chosen.kind === 'pep723' ? 'the script has a block of its own' : `${chosen.file} comes before it`;
@@ -195,6 +214,34 @@ function reasonAgainst({ finding, folder }: Hit, chosen: Finding, chosenFolder: 
 
 function whereIs(file: string, folder: string, startFolder: string): string {
   return folder === startFolder ? `${file} beside the script` : `${file}, the nearest above the script`;
+}
+
+/** Files that say what a script needs in a way that only their own tool can read, for the want of a lock. */
+const needTools: Readonly<Partial<Record<Language, readonly (readonly [name: string, advice: string])[]>>> = {
+  python: [
+    ['pixi.toml', 'has no pixi.lock: run pixi lock'],
+    ['Pipfile', 'has no Pipfile.lock: run pipenv lock'],
+    ['setup.py', 'is a program: name its packages in pyproject.toml or requirements.txt'],
+    ['conda-lock.yml', 'is not read: write an environment.yml'],
+  ],
+  node: [['bun.lock', 'is not read: add a package-lock.json']],
+  r: [['DESCRIPTION', 'has no renv.lock: run renv::snapshot()']],
+};
+
+async function withoutLock(
+  project: ProjectReader,
+  folders: readonly string[],
+  language: Language,
+  found: Finding,
+): Promise<{ readonly file: string; readonly reason: string }[]> {
+  const passedOver: { readonly file: string; readonly reason: string }[] = [];
+  for (const folder of folders) {
+    for (const [name, reason] of needTools[language] ?? []) {
+      const file = join(folder, name);
+      if (!found.files.includes(file) && (await project.bytes(file)) !== null) passedOver.push({ file, reason });
+    }
+  }
+  return passedOver;
 }
 
 /** Where no file says anything: what the interpreter has, or nothing but the command. */

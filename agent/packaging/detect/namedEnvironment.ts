@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import type { Diagnostic } from '../../protocol/space.ts';
 import { conda } from './conda.ts';
 import { dockerfileAt } from './dockerfile.ts';
-import { fault } from './faults.ts';
+import { fault, placeOf } from './faults.ts';
 import type { Finding, Row } from './finding.ts';
 import { isImageName } from './image.ts';
 import { pdm } from './pdm.ts';
@@ -32,8 +32,15 @@ export interface Named {
   readonly systemPackages: readonly string[];
 }
 
-/** What the user named, if anything; a request wins over the annotation. */
-export async function namedEnvironment(project: ProjectReader, { annotated, requested }: ImageSetting): Promise<Named | null> {
+/** What the user named, if anything; a request wins over the annotation. `script` is where the annotation stands. */
+export async function namedEnvironment(
+  project: ProjectReader,
+  { annotated, requested }: ImageSetting,
+  script: string,
+): Promise<Named> {
+  const source = (await project.text(script)) ?? '';
+  const unusable = (message: string, next: string) =>
+    fault('HPO-2425', 'error', placeOf(script, source, /@hpo\.image.*$/m), message, next);
   const systemPackages = (annotated?.['packages'] ?? '').split(/[\s,]+/).filter((name) => name !== '');
   const faults: Diagnostic[] = [];
   for (const name of systemPackages.filter((each) => !/^[a-z0-9][a-z0-9+.-]+$/.test(each))) {
@@ -84,10 +91,6 @@ export async function namedEnvironment(project: ProjectReader, { annotated, requ
     return done({ ...ofImage(image), image: null });
   }
   return done({ ...ofImage(image), reason: `the image ${image}, named in @hpo.image` });
-}
-
-function unusable(message: string, next: string): Diagnostic {
-  return fault('HPO-2425', 'error', { file: '', text: '', span: null }, message, next);
 }
 
 function ofImage(image: string): Finding {
