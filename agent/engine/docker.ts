@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import type Docker from 'dockerode';
 import * as z from 'zod/mini';
 import { HpoError } from '../protocol/errors.ts';
@@ -298,7 +299,7 @@ export async function openClient({ url, tls }: Endpoint): Promise<Docker> {
   const socketPath = socketOf({ url });
   const nowhere = { host: undefined, port: undefined, socketPath: undefined, protocol: undefined };
   // An idle connection that the engine closed meanwhile would fail the next call, and a new one costs next to nothing.
-  if (socketPath !== null) return new Client({ ...nowhere, socketPath, agent: new Agent({ keepAlive: false }) } as object);
+  if (socketPath !== null) return new Client({ ...nowhere, socketPath, agent: new QuietAgent({ keepAlive: false }) } as object);
   const { hostname, port, protocol } = new URL(url.replace(/^tcp:/, 'http:'));
   const isSecure = tls !== null || protocol === 'https:';
   return new Client({
@@ -308,6 +309,16 @@ export async function openClient({ url, tls }: Endpoint): Promise<Docker> {
     protocol: isSecure ? 'https' : 'http',
     ...tls,
   } as object);
+}
+
+/**
+ * Before each request the client writes all that belongs to it as text, for a debug log that nobody reads: with the agent's
+ * connections and queues that would be most of the processor time that a container costs.
+ */
+class QuietAgent extends Agent {
+  [inspect.custom](): string {
+    return 'Agent';
+  }
 }
 
 const infoSchema = z.object({
