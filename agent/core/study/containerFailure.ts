@@ -19,7 +19,7 @@ export function containerFailure(said: string, where: string, container: Contain
       'A container has no network unless the script says so: # @hpo.resources network=yes; or get what it needs beforehand, and mount it: # @hpo.data',
     );
   }
-  if (/^ModuleNotFoundError: /.test(said)) {
+  if (said.startsWith('ModuleNotFoundError: ')) {
     const image = container.image.name;
     const next =
       container.image.recipe === null

@@ -78,6 +78,8 @@ export class DockerExecutor implements Executor {
   readonly #images = new Map<string, string>();
   readonly #restoring = new Map<string, Promise<void>>();
   readonly #verified = new Map<string, Promise<void>>();
+  /** Why attempts were given up in this life, by `keyText`; until their study is cleaned up. */
+  readonly #givenUp = new Map<string, unknown>();
   /** Containers of attempts that are none of those, by `keyText`, with when they were seen first. */
   readonly #unowned = new Map<string, number>();
   readonly #removals = new Set<Promise<void>>();
@@ -251,8 +253,11 @@ export class DockerExecutor implements Executor {
   async #startNew(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
     const { files: disk } = this.#system;
     try {
-      if (await this.#isVoid(live.key))
+      if (await this.#isVoid(live.key)) {
+        const reason = this.#givenUp.get(keyText(live.key));
+        if (reason !== undefined) throw reason;
         throw new HpoError('HPO-2454', 'the attempt was given up before it began', 'the attempt is repeated');
+      }
       const engine = await this.#connect();
       await this.#create(engine, live, attempt);
       await this.#waitForStart(engine, live);
@@ -260,6 +265,8 @@ export class DockerExecutor implements Executor {
       if ((await disk.stat(live.dir)) === null) throw error;
       // What the engine was asked to, it may do yet: from here on no program begins, whatever comes of it.
       if (!(await voidAttempt(disk, live.dir))) return;
+      // While its container is being removed, it is asked for again: then, too, the reason is the first one.
+      if (!this.#givenUp.has(keyText(live.key))) this.#givenUp.set(keyText(live.key), error);
       this.#remove(live.name);
       throw error;
     }
@@ -554,6 +561,7 @@ export class DockerExecutor implements Executor {
     await this.#removeContainers(studyId);
     for (const live of lives) await this.#check(live);
     for (const id of this.#reported) if (id.startsWith(`${studyId}/`)) this.#reported.delete(id);
+    for (const id of this.#givenUp.keys()) if (id.startsWith(`${studyId}/`)) this.#givenUp.delete(id);
     this.#studies.delete(studyId);
     if ((await disk.stat(this.files.containerFile(studyId))) === null) return;
     if (removeFiles) {
