@@ -6,10 +6,10 @@ import { type Base, bases, engineClient, ensureBases } from '../support/docker.t
 const commands: readonly (readonly [Base, readonly string[], RegExp])[] = [
   ['python', ['python', '-c', 'import venv, sys; print(sys.version)'], /^3\.11\./],
   ['python', ['pip', '--version'], /^pip \d+/],
-  ['node', ['node', '-p', 'process.version'], /^v24\./],
+  ['node', ['node', '-p', 'process.version'], /^v2\d\./],
   ['node', ['npm', '--version'], /^\d+\./],
   ['r', ['Rscript', '-e', 'cat(R.version$major)'], /^4/],
-  ['julia', ['julia', '-e', 'print(VERSION)'], /^1\.5\./],
+  ['julia', ['julia', '-e', 'print(VERSION)'], /^1\./],
   ['debian', ['sh', '-c', '. /etc/os-release; echo $VERSION_CODENAME'], /^bookworm/],
 ];
 

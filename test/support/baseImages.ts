@@ -56,12 +56,13 @@ const makings: readonly Making[] = [
     },
   },
   {
-    name: /^r-base:4\.2\.2$/,
+    // Debian's R, whatever version is asked for: what the tests run is older than both.
+    name: /^(?:rocker\/r-ver|r-base):4(?:\.\d+)*$/,
     dockerfile: () => ['FROM debian:bookworm-slim', install('ca-certificates r-base-core'), 'CMD ["R"]'].join('\n'),
   },
   {
-    // The last Debian with a Julia.
-    name: /^julia:1\.5-bullseye$/,
+    // The Julia of the last Debian that has one, in the same way.
+    name: /^julia:1(?:\.\d+)*-(?:bookworm|bullseye)$/,
     dockerfile: () => ['FROM debian:bullseye-slim', install('ca-certificates julia'), 'CMD ["julia"]'].join('\n'),
   },
 ];

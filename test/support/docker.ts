@@ -1,13 +1,14 @@
 import Docker from 'dockerode';
+import { baseOf } from '../../agent/packaging/image/plain.ts';
 import { ensureBaseImage } from './baseImages.ts';
 
-/** The base images that recipes use where nothing else is asked for; in the tests each environment asks for one of these. */
+/** The base images that recipes of the tests begin with. */
 export const bases = {
-  python: 'python:3.11-slim-bookworm',
-  node: 'node:24-bookworm-slim',
-  r: 'r-base:4.2.2',
-  julia: 'julia:1.5-bullseye',
-  debian: 'debian:bookworm-slim',
+  python: baseOf({ language: 'python', languageVersion: '3.11' }),
+  node: baseOf({ language: 'node', languageVersion: '' }),
+  r: baseOf({ language: 'r', languageVersion: '' }),
+  julia: baseOf({ language: 'julia', languageVersion: '' }),
+  debian: baseOf({ language: 'other', languageVersion: '' }),
 } as const;
 export type Base = keyof typeof bases;
 

@@ -32,11 +32,11 @@ export interface Tuned {
   }[];
 }
 
-/** The real command line on a copy of a fixture project, which is a git repository, as projects are. */
+/** The real command line on a git repository, as projects are, with a copy of a fixture project. */
 export class EnvironmentProject extends Hpo {
-  constructor(fixture: string, env: Readonly<Record<string, string>> = {}) {
+  constructor(fixture: string | null = null, env: Readonly<Record<string, string>> = {}) {
     super(env);
-    cpSync(join(fixtures, fixture), this.project, { recursive: true });
+    if (fixture !== null) cpSync(join(fixtures, fixture), this.project, { recursive: true });
     execFileSync('git', ['init', '-q'], { cwd: this.project });
   }
 
