@@ -18,7 +18,7 @@ export function openVirtualEngine(): Promise<EngineWorld> {
     folder,
     labels: { 'hpo.home': 'test' },
     prefix: `hpo-test-${randomUUID()}-`,
-    connect: () => Promise.resolve(machine.engineOf(machine.agent())),
+    connect: () => machine.engineOf(machine.agent())(),
     command: (steps) => ['steps', ...steps.map((step) => JSON.stringify(step))],
     dockerfile: (variable, fails) => `FROM python:test\nENV IMAGE=${variable}\n${fails ? 'RUN exit 1\n' : ''}`,
     write: (path, text) => Promise.resolve(disk.writeText(path, text)),

@@ -6,7 +6,7 @@ const nSeeds = 12;
 
 test('lives of the agent on a virtual machine break no promise', async () => {
   for (let seed = 0; seed < nSeeds; seed++) {
-    const { violations } = await simulateSeed(seed);
+    const { violations } = await simulateSeed(seed, 'local');
     expect(violations, `seed ${seed}`).toEqual([]);
   }
 });

@@ -32,6 +32,12 @@ export class Checker {
   readonly entries: JournalEntry[] = [];
   readonly excuses: Excuses = { hadPowerCut: false, hadReadFault: false };
   readonly runs = new Map<string, Run>();
+  /** Attempts whose programs were ended with their containers, from outside. */
+  readonly struck = new Set<string>();
+  /** Nothing stands in the way of a container any more. */
+  isEngineWell = false;
+  /** Attempts that were asked for since then. */
+  readonly #carefree = new Set<string>();
   readonly #hashes: string[] = [];
   readonly #disk: JournalDisk;
   readonly #audit = createJournalAudit();
@@ -176,6 +182,7 @@ export class Checker {
     switch (event.type) {
       case 'attemptRequested':
         this.#live.add(keyOf({ studyId, trial: event.number, attempt: event.attempt }));
+        if (this.isEngineWell) this.#carefree.add(keyOf({ studyId, trial: event.number, attempt: event.attempt }));
         return;
       case 'attemptStopRequested':
         this.#toldOf(studyId, event).isStopAsked = true;
@@ -214,6 +221,19 @@ export class Checker {
       run?.process.isAlive !== true,
       key.studyId,
       () => `${id} has ended in the journal while its program lives`,
+    );
+    const kind = event.failure?.kind;
+    this.check(
+      'order',
+      !this.struck.has(id) || kind === undefined || kind === 'infrastructure' || kind === 'cancelled',
+      key.studyId,
+      () => `${id} was ended from outside, and is blamed: ${event.failure?.message}`,
+    );
+    this.check(
+      'progress',
+      !this.#carefree.has(id) || kind !== 'infrastructure',
+      key.studyId,
+      () => `${id} had nothing in its way and was lost: ${event.failure?.message}`,
     );
     const isPrefix = losses.every((loss, i) => Object.is(loss, printed[i]?.loss));
     this.check(

@@ -1,11 +1,12 @@
 /**
  * The simulation of the whole agent for many seeds, on threads; or one seed with all that happens in it:
- * node test/simulation/agent/runSeeds.ts [--seed N [--trace]] [--from N] [--seeds N] [--threads N]
+ * node test/simulation/agent/runSeeds.ts [--executor docker] [--seed N [--trace]] [--from N] [--seeds N] [--threads N]
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import type { InvariantName, Violation } from '../../../agent/audit/invariants.ts';
+import { type SimulatedExecutor, simulatedExecutors } from './scenario.ts';
 import { simulateSeed, type SeedResult } from './simulateSeed.ts';
 
 /** Seeds that a thread is given at once. */
@@ -17,6 +18,7 @@ export interface SeedsOptions {
   readonly from: number;
   readonly seeds: number;
   readonly threads: number;
+  readonly executor: SimulatedExecutor;
   readonly onProgress?: (done: number) => void;
 }
 
@@ -26,16 +28,22 @@ export interface SeedsSummary {
   /** Faults that were injected, and checks that were made, by kind. */
   readonly faults: ReadonlyMap<string, number>;
   readonly checks: ReadonlyMap<InvariantName, number>;
-  readonly failures: readonly { readonly seed: number; readonly violations: readonly Violation[] }[];
+  readonly failures: readonly Failure[];
 }
 
-export async function runSeeds({ from, seeds, threads, onProgress }: SeedsOptions): Promise<SeedsSummary> {
+interface Failure {
+  readonly seed: number;
+  readonly executor: SimulatedExecutor;
+  readonly violations: readonly Violation[];
+}
+
+export async function runSeeds({ from, seeds, threads, executor, onProgress }: SeedsOptions): Promise<SeedsSummary> {
   const summary = { seeds: 0, steps: 0, faults: new Map<string, number>(), checks: new Map<InvariantName, number>() };
-  const failures: { seed: number; violations: readonly Violation[] }[] = [];
+  const failures: Failure[] = [];
   let next = from;
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('seedWorker.ts', import.meta.url), { execArgv: [] });
+      const worker = new Worker(new URL('seedWorker.ts', import.meta.url), { execArgv: [], workerData: executor });
       let left = 0;
       const feed = (): void => {
         const chunk = Array.from({ length: Math.min(chunkSeeds, from + seeds - next) }, (_, i) => next + i);
@@ -53,7 +61,7 @@ export async function runSeeds({ from, seeds, threads, onProgress }: SeedsOption
         summary.steps += steps;
         addTo(summary.faults, faults);
         addTo(summary.checks, checks);
-        if (violations.length > 0) failures.push({ seed, violations });
+        if (violations.length > 0) failures.push({ seed, executor, violations });
         onProgress?.(summary.seeds);
         if (--left === 0) feed();
       });
@@ -65,11 +73,11 @@ export async function runSeeds({ from, seeds, threads, onProgress }: SeedsOption
 }
 
 /** What a failing seed says, with the line that shows it again. */
-export function failureText({ seed, violations }: SeedsSummary['failures'][number]): string {
+export function failureText({ seed, executor, violations }: Failure): string {
   const lines = violations
     .slice(0, 5)
     .map(({ invariant, studyId, what }) => `  ${invariant}: ${studyId ?? ''} ${what.slice(0, 1_000)}`);
-  return [`seed ${seed}: npm run torture -- --seed ${seed}`, ...lines].join('\n');
+  return [`seed ${seed}: npm run torture -- --seed ${seed} --executor ${executor}`, ...lines].join('\n');
 }
 
 function addTo<K>(sums: Map<K, number>, counts: ReadonlyMap<K, number>): void {
@@ -79,6 +87,7 @@ function addTo<K>(sums: Map<K, number>, counts: ReadonlyMap<K, number>): void {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
+      executor: { type: 'string', default: 'local' },
       seed: { type: 'string' },
       trace: { type: 'boolean', default: false },
       from: { type: 'string', default: '0' },
@@ -86,10 +95,14 @@ async function main(): Promise<void> {
       threads: { type: 'string', default: String(availableParallelism()) },
     },
   });
+  const executor = simulatedExecutors.find((name) => name === values.executor);
+  if (executor === undefined) throw new RangeError(`--executor is ${simulatedExecutors.join(' or ')}`);
   if (values.seed !== undefined) {
-    const { seed, trace, violations, steps } = await simulateSeed(Number(values.seed), values.trace);
+    const { seed, trace, violations, steps } = await simulateSeed(Number(values.seed), executor, values.trace);
     for (const line of trace) console.log(line);
-    console.log(violations.length === 0 ? `seed ${seed}: ${steps} steps, no violation` : failureText({ seed, violations }));
+    console.log(
+      violations.length === 0 ? `seed ${seed}: ${steps} steps, no violation` : failureText({ seed, executor, violations }),
+    );
     process.exitCode = violations.length === 0 ? 0 : 1;
     return;
   }
@@ -99,6 +112,7 @@ async function main(): Promise<void> {
     from: Number(values.from),
     seeds: Number(values.seeds),
     threads: Number(values.threads),
+    executor,
     onProgress: (done) => {
       if (performance.now() - startedAt < (said + 1) * 10_000) return;
       said++;

@@ -1,7 +1,8 @@
 import { createRng, type Rng } from '../../../agent/core/math/index.ts';
 import { createStudy } from '../../../agent/core/study/index.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
-import type { SchedulerName, StudySpec } from '../../../agent/protocol/study.ts';
+import type { ExecutorName, SchedulerName, StudySpec } from '../../../agent/protocol/study.ts';
+import { simulatedImage } from './images.ts';
 import { fidelity, parameter, spec } from '../../unit/core/study/harness.ts';
 
 /** What is done to the machine from outside, now and then. */
@@ -20,6 +21,21 @@ export const calamities = [
   'more agents',
 ] as const;
 export type Calamity = (typeof calamities)[number];
+
+/** What is done to the engine and its containers, where studies run in such. */
+export const engineCalamities = [
+  'restart engine',
+  'kill engine',
+  'engine away for long',
+  'engine hangs',
+  'engine denied',
+  'kill container',
+  'remove container',
+  'pause container',
+  'pause container for good',
+  'remove image',
+] as const;
+export type EngineCalamity = (typeof engineCalamities)[number];
 
 /** What a user does besides starting studies. */
 export const deeds = ['pause', 'resume', 'scale', 'stopTrial', 'enqueue', 'retry', 'stop', 'delete'] as const;
@@ -40,9 +56,14 @@ export const manners = [
 ] as const;
 export type Manner = (typeof manners)[number];
 
+/** Where the studies of a life run. */
+export const simulatedExecutors = ['local', 'docker'] as const satisfies readonly ExecutorName[];
+export type SimulatedExecutor = (typeof simulatedExecutors)[number];
+
 /** One life of a machine, drawn from a seed. */
 export interface Scenario {
   readonly seed: number;
+  readonly executor: SimulatedExecutor;
   readonly studies: readonly { readonly studyId: string; readonly spec: StudySpec; readonly at: number }[];
   readonly agentsAtOnce: number;
   /** Until then things go wrong; afterwards what is left must come to its end. In ms. */
@@ -50,11 +71,13 @@ export interface Scenario {
   /** Mean time between calamities and between deeds, in ms. */
   readonly calamityMs: number;
   readonly deedMs: number;
-  readonly calamities: readonly Calamity[];
+  readonly calamities: readonly (Calamity | EngineCalamity)[];
   readonly deeds: readonly Deed[];
   /** Chance of a fault at each call over the seam, and at each named place. */
   readonly perCall: number;
   readonly perPlace: number;
+  /** Chance of a fault at each request to the engine. */
+  readonly perRequest: number;
   /** Chance that an attempt has one of the manners. */
   readonly ill: number;
   readonly manners: readonly Manner[];
@@ -62,29 +85,51 @@ export interface Scenario {
   readonly stepMs: number;
 }
 
-export function drawScenario(seed: number): Scenario {
+export function drawScenario(seed: number, executor: SimulatedExecutor): Scenario {
   const rng = createRng(seed, 0x5ce);
   // What was added later, so that a kept seed goes on drawing what it drew.
   const more = createRng(seed, 0x5cf);
+  // The same life, in containers: what befalls those is drawn apart.
+  const contained = createRng(seed, 0x5d0);
   const nStudies = rng.next() < 0.2 ? 2 : 1;
   return {
     seed,
+    executor,
     studies: Array.from({ length: nStudies }, (_, i) => ({
       studyId: `s${i}`,
-      spec: drawSpec(rng, more, i),
+      spec: inContainers(drawSpec(rng, more, i), executor),
       at: 10 + i * rng.int(3_000),
     })),
     agentsAtOnce: rng.next() < 0.2 ? 2 + rng.int(3) : 1,
     calmAt: 2_000 + rng.int(12_000),
     calamityMs: 800 + rng.int(6_000),
     deedMs: 1_000 + rng.int(10_000),
-    calamities: some(rng, calamities, 0.4),
+    calamities: [...some(rng, calamities, 0.4), ...(executor === 'docker' ? some(contained, engineCalamities, 0.4) : [])],
     deeds: some(rng, deeds, 0.4),
     perCall: rng.next() < 0.4 ? 0 : [0.001, 0.004, 0.01][rng.int(3)]!,
     perPlace: rng.next() < 0.3 ? 0 : [0.01, 0.04, 0.1][rng.int(3)]!,
     ill: rng.next() < 0.4 ? 0 : 0.1 + 0.4 * rng.next(),
     manners: some(rng, manners, 0.5),
     stepMs: [20, 200, 1_500][rng.int(3)]!,
+    perRequest: contained.next() < 0.3 ? 0 : [0.01, 0.04, 0.15][contained.int(3)]!,
+  };
+}
+
+function inContainers(study: StudySpec, executor: SimulatedExecutor): StudySpec {
+  if (executor === 'local') return study;
+  return {
+    ...study,
+    executor,
+    container: {
+      image: simulatedImage,
+      mounts: [],
+      network: false,
+      memoryBytes: null,
+      shmBytes: 64 * 2 ** 20,
+      pids: 512,
+      gpus: 0,
+      secrets: [],
+    },
   };
 }
 

@@ -3,13 +3,21 @@ import type { InvariantName, Violation } from '../../../agent/audit/invariants.t
 import { createRng, type Rng } from '../../../agent/core/math/index.ts';
 import { failpointNames } from '../../../agent/system/failpoints.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
-import { unreachable } from '../../../agent/protocol/view.ts';
 import type { StudyCommand } from '../../../agent/protocol/requests.ts';
-import { type Fault, Killed, type Place } from '../machine/agentProcess.ts';
+import { type Fault, Killed, type Place, requestFaults } from '../machine/agentProcess.ts';
 import { Machine } from '../machine/machine.ts';
-import { Checker } from './checker.ts';
+import { Checker, keyOf } from './checker.ts';
 import { JournalDisk } from './journalDisk.ts';
-import { drawScenario, type Calamity, type Deed, type Scenario } from './scenario.ts';
+import { isTraining, keyOfContainer, strikeEngine } from './engineCalamities.ts';
+import {
+  type Calamity,
+  type Deed,
+  drawScenario,
+  type EngineCalamity,
+  type Scenario,
+  type SimulatedExecutor,
+} from './scenario.ts';
+import { simulatedImage } from './images.ts';
 import { homeDir, SimulatedAgent } from './simulatedAgent.ts';
 import { training } from './training.ts';
 
@@ -28,14 +36,18 @@ export interface SeedResult {
 const clientMs = 400;
 /** After the calm everything must come to its end in this time. */
 const patienceMs = 3_600_000;
+/** After the calm has begun the engine is there again within this time, and has done what it was asked to before. */
+const engineBackMs = 15 * 60_000;
 /** How long an agent with nothing to do stays, in ms; a real one stays longer. */
 const quietMs = 15_000;
+/** The same where it has something to clean up, and the engine was away until now. */
+const cleanupMs = 150_000;
 const maxSteps = 40_000;
 const cpus = 4;
 
 /** Lives one seed through: agents, programs, a user, faults; then a calm in which all must come to its end. */
-export async function simulateSeed(seed: number, isTraced = false): Promise<SeedResult> {
-  using world = new World(drawScenario(seed), isTraced);
+export async function simulateSeed(seed: number, executor: SimulatedExecutor, isTraced = false): Promise<SeedResult> {
+  using world = new World(drawScenario(seed, executor), isTraced);
   return await world.run();
 }
 
@@ -78,6 +90,7 @@ class World implements Disposable {
       this.#checker.began(run);
     });
     this.#machine = new Machine({ seed: scenario.seed, program: ([name]) => (name === 'python' ? train : null) });
+    if (scenario.executor === 'docker') this.#machine.engine.addImage(simulatedImage);
   }
 
   async run(): Promise<SeedResult> {
@@ -141,6 +154,7 @@ class World implements Disposable {
       machine: this.#machine,
       journalPath: this.#disk.path,
       cpus,
+      executor: this.#scenario.executor,
       faults: (place) => this.#faultAt(place, name),
       log: (line) => this.#log(`${name}: ${line}`),
       onAppend: () => {
@@ -172,8 +186,9 @@ class World implements Disposable {
     const isNamed = this.#places.has(place);
     if (this.#machine.disk.isFull && (place === 'journal.append' || place === 'journal.epoch')) return 'ENOSPC';
     if (this.#isCalm) return null;
-    const { perPlace, perCall } = this.#scenario;
-    if (this.#faultRng.next() >= (isNamed ? perPlace : perCall)) return null;
+    const { perPlace, perCall, perRequest } = this.#scenario;
+    const chance = isNamed ? perPlace : place.startsWith('engine.') ? perRequest : perCall;
+    if (this.#faultRng.next() >= chance) return null;
     const fault = this.#faultOf(place);
     if (fault === null) return null;
     this.#count(`${fault} ${place}`);
@@ -185,6 +200,11 @@ class World implements Disposable {
   #faultOf(place: Place): Fault | null {
     const kills: readonly Fault[] = ['kill before', 'kill after'];
     const errors: readonly Fault[] = ['EIO', 'ENOSPC'];
+    // Rarely: an agent that dies at each request comes to nothing.
+    if (place.startsWith('engine.')) {
+      const all: readonly Fault[] = this.#faultRng.next() < 0.1 ? kills : requestFaults;
+      return all[this.#faultRng.int(all.length)] ?? null;
+    }
     const possible: readonly Fault[] =
       place === 'journal.append' || place === 'journal.checkpoint'
         ? [...kills, ...errors, 'EIO after']
@@ -311,9 +331,10 @@ class World implements Disposable {
       this.#command(studyId, this.#nResumed++ < 4 ? { type: 'resume' } : { type: 'stop' });
     }
     const { now } = this.#machine.timeline;
-    if (!isDone || driver.isBusy) this.#quietSince = now;
+    const { engine } = this.#machine;
+    if (!isDone || driver.isBusy || engine.isAway) this.#quietSince = now;
     // What could not be cleaned up is tried again soon; the last agent stays that long.
-    if (now - this.#quietSince < quietMs) return;
+    if (now - this.#quietSince < (this.#isTidy ? quietMs : cleanupMs)) return;
     this.#compare(agent);
     this.#isLeaving = true;
     agent.stop();
@@ -322,12 +343,26 @@ class World implements Disposable {
     });
   }
 
+  get #isTidy(): boolean {
+    const { disk, engine } = this.#machine;
+    if (this.#scenario.executor === 'local') return true;
+    const isLeft = disk.names(`${homeDir}/studies`).some((studyId) => this.#checker.view(studyId)?.deleted === true);
+    return engine.containers.length === 0 && !isLeft;
+  }
+
   // What happens to it
 
   #calm(): void {
     this.#isCalm = true;
     this.#machine.disk.isFull = false;
     for (const agent of this.#agents) if (agent.process.isStopped) agent.thaw(this.#rng.next() < 0.5);
+    // Who pauses a container without a deadline continues it.
+    for (const container of this.#machine.engine.containers)
+      if (this.#checker.view(keyOfContainer(container).studyId)?.spec.limits.timeoutMs === null) container.resume();
+    // What was done to the engine last may take some time to be over.
+    this.#machine.timeline.after(engineBackMs, () => {
+      this.#checker.isEngineWell = true;
+    });
     this.#log('the calm begins');
   }
 
@@ -371,12 +406,18 @@ class World implements Disposable {
   }
 
   /** False where there is nothing to strike. */
-  #strike(calamity: Calamity): boolean {
-    const { kernel, disk, timeline } = this.#machine;
+  #strike(calamity: Calamity | EngineCalamity): boolean {
+    const { kernel, engine, disk, timeline } = this.#machine;
     const alive = this.#agents.filter((agent) => agent.isAlive);
     const agent = alive[this.#rng.int(Math.max(1, alive.length))];
     const processOf = (name: string) => {
-      const all = kernel.processes.filter((process) => process.name === name);
+      const places = [
+        { kernel, container: null },
+        ...engine.containers.map((container) => ({ kernel: container.kernel, container })),
+      ];
+      const all = places.flatMap((place) =>
+        place.kernel.processes.filter((process) => process.name === name).map((process) => ({ ...place, process })),
+      );
       return all[this.#rng.int(Math.max(1, all.length))];
     };
     switch (calamity) {
@@ -404,12 +445,17 @@ class World implements Disposable {
       case 'out of memory': {
         const victim = processOf(calamity === 'kill shim' ? 'shim' : 'program');
         if (victim === undefined) return false;
-        if (calamity === 'out of memory') kernel.oomKills++;
-        return kernel.send(victim.pid, 'SIGKILL');
+        if (calamity === 'out of memory') {
+          kernel.oomKills++;
+          if (victim.container !== null) victim.container.isOutOfMemory = true;
+        }
+        return victim.kernel.send(victim.process.pid, 'SIGKILL');
       }
       case 'power cut':
         for (const one of alive) one.process.die('power cut');
         this.#checker.excuses.hadPowerCut = true;
+        for (const container of engine.containers)
+          if (isTraining(container)) this.#checker.struck.add(keyOf(keyOfContainer(container)));
         this.#machine.cutPower();
         return true;
       case 'disk full':
@@ -430,7 +476,11 @@ class World implements Disposable {
         for (let n = 1 + this.#rng.int(4); n > 0; n--) this.#startAgent();
         return true;
       default:
-        return unreachable(calamity);
+        return strikeEngine(calamity, {
+          machine: this.#machine,
+          rng: this.#rng,
+          onStruck: (key) => this.#checker.struck.add(keyOf(key)),
+        });
     }
   }
 
@@ -443,6 +493,8 @@ class World implements Disposable {
     const processes = kernel.processes.map(({ name, pid, mark }) => `${name} ${pid} ${mark}`);
     this.#checker.check('nothingLeft', processes.length === 0, null, () => `processes are left: ${processes.join(', ')}`);
     const agents = this.#agents.filter(({ isAlive }) => isAlive).length;
+    const containers = this.#machine.engine.containers.map(({ spec, status }) => `${spec.name} ${status}`);
+    this.#checker.check('nothingLeft', containers.length === 0, null, () => `containers are left: ${containers.join(', ')}`);
     this.#checker.check('nothingLeft', agents === 0, null, () => `${agents} agents are left`);
     const remains = [...disk.paths(`${homeDir}/studies`)].filter((path) => /\.new$|exit\.json\.lost$/.test(path));
     this.#checker.check('nothingLeft', remains.length === 0, null, () => `files are left: ${remains.join(', ')}`);

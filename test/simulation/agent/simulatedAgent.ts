@@ -1,11 +1,16 @@
 import { Driver } from '../../../agent/driver/driver.ts';
 import { StudyFolders } from '../../../agent/executors/attempt/studyFolders.ts';
+import { DockerExecutor } from '../../../agent/executors/docker/dockerExecutor.ts';
 import { LocalExecutor } from '../../../agent/executors/local/localExecutor.ts';
 import { AttemptOutputFiles } from '../../../agent/executors/attempt/outputFile.ts';
+import type { Executor } from '../../../agent/executors/executor.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
+import type { ExecutorName } from '../../../agent/protocol/study.ts';
 import { openJournal, type SqliteJournal } from '../../../agent/store/index.ts';
 import { type AgentProcess, type FaultPlan, Killed } from '../machine/agentProcess.ts';
 import type { Machine } from '../machine/machine.ts';
+import { imagesOf } from './images.ts';
+import type { SimulatedExecutor } from './scenario.ts';
 import { snapshotsOf } from './snapshots.ts';
 
 export const homeDir = '/home/.hpo';
@@ -16,6 +21,8 @@ export interface AgentOptions {
   readonly machine: Machine;
   readonly journalPath: string;
   readonly cpus: number;
+  /** Where its studies run. */
+  readonly executor: SimulatedExecutor;
   readonly faults: FaultPlan;
   readonly log: (line: string) => void;
   /** Something may have been committed. */
@@ -76,7 +83,7 @@ export class SimulatedAgent {
   }
 
   #begin(): void {
-    const { machine, journalPath, cpus, log, onAppend } = this.#options;
+    const { machine, journalPath, cpus, executor, log, onAppend } = this.#options;
     const { process } = this;
     const { system } = process;
     try {
@@ -121,8 +128,13 @@ export class SimulatedAgent {
         error: (message, data) => log(`ERROR ${message} ${JSON.stringify(data ?? {})}`),
       },
       proposer: null,
-      executors: (listener) =>
-        new Map([['local', new LocalExecutor({ system, homeDir, snapshots, listener, environment: { PATH: '/bin' }, cpus })]]),
+      executors: (listener) => {
+        const common = { system, homeDir, snapshots, listener, environment: { PATH: '/bin' }, cpus };
+        const executors = new Map<ExecutorName, Executor>([['local', new LocalExecutor(common)]]);
+        const engine = machine.engineOf(process);
+        if (executor === 'docker') executors.set('docker', new DockerExecutor({ ...common, engine, images: imagesOf(engine) }));
+        return executors;
+      },
     });
     this.driver = driver;
     driver.open().then(

@@ -21,8 +21,8 @@ export type Place = `${'files' | 'processes' | 'engine'}.${string}` | FailpointN
 export interface Request<T> {
   /** Who asks waits no longer, in ms. */
   readonly limitMs: number;
-  /** What the other program does with it, and at some time answers, or never. */
-  readonly serve: (answer: { readonly resolve: (value: T) => void; readonly reject: (error: Error) => void }) => void;
+  /** Hands it to the other program, which has it after so many ms, and at some time answers, or never. */
+  readonly send: (ms: number, answer: { readonly resolve: (value: T) => void; readonly reject: (error: Error) => void }) => void;
   readonly resolve: (value: T) => void;
   readonly reject: (error: Error) => void;
   readonly noAnswer: () => Error;
@@ -138,7 +138,7 @@ export class AgentProcess {
    * Sends a request to another program: what is under way takes effect there whatever becomes of this agent, at once or when that
    * program comes to it.
    */
-  ask<T>(place: Place, { limitMs, serve, resolve, reject, noAnswer, refused }: Request<T>): void {
+  ask<T>(place: Place, { limitMs, send, resolve, reject, noAnswer, refused }: Request<T>): void {
     this.later(this.#latencyMs(), () => {
       const fault = this.#faults(place);
       if (fault === 'kill before') return this.die(`killed before ${place}`);
@@ -155,12 +155,10 @@ export class AgentProcess {
         });
       if (fault === 'refused') return answer(() => reject(refused(`injected at ${place}`)));
       if (fault === 'no answer') return;
-      this.#machine.timeline.after(fault === 'slow' ? this.#latency.next() * 2 * Math.min(limitMs, longestMs) : 0, () =>
-        serve({
-          resolve: (value) => fault === 'no answer, done' || answer(() => resolve(value)),
-          reject: (error) => fault === 'no answer, done' || answer(() => reject(error)),
-        }),
-      );
+      send(fault === 'slow' ? this.#latency.next() * 2 * Math.min(limitMs, longestMs) : 0, {
+        resolve: (value) => fault === 'no answer, done' || answer(() => resolve(value)),
+        reject: (error) => fault === 'no answer, done' || answer(() => reject(error)),
+      });
     });
   }
 

@@ -1,4 +1,5 @@
 import { createRng, type Rng } from '../../../agent/core/math/index.ts';
+import type { Engine } from '../../../agent/engine/engine.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
 import type { SpawnOptions } from '../../../agent/system/processes.ts';
 import { AgentProcess, type FaultPlan } from './agentProcess.ts';
@@ -59,9 +60,17 @@ export class Machine {
     return new AgentProcess(this, createRng(this.#options.seed, 0x6167, this.#nAgents), faults, onDeath);
   }
 
-  /** The engine as that agent has it. */
-  engineOf(agent: AgentProcess): SimulatedEngine {
-    return new SimulatedEngine(this.engine, agent, createRng(this.#options.seed, 0x656f, agent.pid));
+  /** The engine as that agent has it, connected when it is first needed and from then on kept, as `engineOnDemand` does it. */
+  engineOf(agent: AgentProcess): () => Promise<Engine> {
+    let engine: Promise<Engine> | null = null;
+    return () => {
+      if (engine !== null) return engine;
+      const client = new SimulatedEngine(this.engine, agent, createRng(this.#options.seed, 0x656f, agent.pid));
+      const connecting = client.hello().then(() => client);
+      connecting.catch(() => (engine = null));
+      engine = connecting;
+      return connecting;
+    };
   }
 
   nextAgentPid(): number {

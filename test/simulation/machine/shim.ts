@@ -20,6 +20,7 @@ export function runShim(kernel: Kernel, timeline: ProgramTime, disk: ProgramDisk
   const output = disk.create(start.outputPath, true);
   const shim = kernel.spawn('shim', null, null);
   const identity = { shim: shim.pid, shimTicks: shim.ticks, boot: kernel.boot };
+  let isTold = false;
   /** Steps one after the other, until the shim is killed. */
   const then = (ms: number, act: () => void): void => void timeline.after(ms, () => shim.isAlive && act());
   const record = (name: string, text: string, next: () => void): void => {
@@ -39,7 +40,7 @@ export function runShim(kernel: Kernel, timeline: ProgramTime, disk: ProgramDisk
   return shim;
 
   function claim(): void {
-    if (disk.stat(`${dir}/claim.json`) !== null) return kernel.end(shim, 75);
+    if (disk.stat(`${dir}/claim.json`, false) !== null) return kernel.end(shim, 75);
     try {
       disk.writeText(`${dir}/claim.json`, `${JSON.stringify(identity)}\n`);
     } catch {
@@ -69,7 +70,10 @@ export function runShim(kernel: Kernel, timeline: ProgramTime, disk: ProgramDisk
     const pids = { ...identity, pid: process.pid, pidTicks: process.ticks, oom: Number(oom) };
     then(start.stepMs(), () =>
       record('start.json', JSON.stringify(pids), () => {
-        shim.onTerm = () => void kernel.signalGroup(process.group, 'SIGTERM');
+        shim.onTerm = () => {
+          isTold = true;
+          kernel.signalGroup(process.group, 'SIGTERM');
+        };
         const watches = startWatches(process);
         const onEnd = (ended: number): void =>
           then(start.stepMs(), () => {
@@ -130,7 +134,7 @@ export function runShim(kernel: Kernel, timeline: ProgramTime, disk: ProgramDisk
       kernel.signalGroup(process.pid, 'SIGKILL');
       if (isTimeout) for (const other of kernel.processes) if (other.mark === mark) kernel.send(other.pid, 'SIGKILL');
       for (const path of [metricsPath, start.outputPath]) if ((disk.stat(path)?.size ?? 0) > most) disk.truncate(path, most + 1);
-      record('exit.json', JSON.stringify({ code, timeout: isTimeout, output: output.size }), () =>
+      record('exit.json', JSON.stringify({ code, timeout: isTimeout, told: isTold, output: output.size }), () =>
         then(start.stepMs(), () => kernel.end(shim, 0)),
       );
     };

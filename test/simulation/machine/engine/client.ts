@@ -13,8 +13,8 @@ import type {
 import type { AgentProcess } from '../agentProcess.ts';
 import { type EngineDaemon, noAnswer, refused, type Service } from './daemon.ts';
 
-/** How long looking, changing and making an image may take, in ms. */
-const limits = { look: 15_000, change: 60_000, make: 600_000 } as const;
+/** How long it may take to greet, to look, to change something and to make an image, in ms. */
+const limits = { hello: 5_000, look: 15_000, change: 60_000, make: 600_000 } as const;
 
 /** The engine of a machine as one agent has it: requests and answers take their time, and faults come where the seed says. */
 export class SimulatedEngine implements Engine {
@@ -29,6 +29,11 @@ export class SimulatedEngine implements Engine {
     this.#daemon = daemon;
     this.#agent = agent;
     this.#rng = rng;
+  }
+
+  /** Rejects where it cannot be used; whoever connects asks first. */
+  hello(): Promise<void> {
+    return this.#ask('hello', this.#daemon.hello(), limits.hello);
   }
 
   info(): Promise<EngineInfo> {
@@ -116,7 +121,7 @@ export class SimulatedEngine implements Engine {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#agent.ask(`engine.${name}`, {
       limitMs,
-      serve: (answer) => this.#daemon.serve(service, answer),
+      send: (ms, answer) => this.#daemon.receive(ms, service, answer),
       resolve,
       reject,
       noAnswer,

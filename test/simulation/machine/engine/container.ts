@@ -1,3 +1,4 @@
+import { places } from '../../../../agent/executors/docker/places.ts';
 import type { ContainerMount, ContainerSpec, ContainerState } from '../../../../agent/engine/engine.ts';
 import { Disk, systemError } from '../disk.ts';
 import { Kernel, type Process } from '../kernel.ts';
@@ -175,6 +176,8 @@ function outerOf({ target }: ContainerMount, mounts: readonly ContainerMount[]):
 
 /** The shim's own arguments, and where its output goes, of a command that runs it; null for any other. */
 function shimOf(command: readonly string[]): { readonly args: readonly string[]; readonly outputPath: string } | null {
-  const at = command.findIndex((word) => /\/shim(?:-[0-9a-f]+)?\.sh$/.test(word));
-  return at === -1 ? null : { args: command.slice(at + 1), outputPath: consolePath };
+  const at = command.indexOf(places.shim);
+  if (at === -1) return null;
+  const output = /^exec .* >>(\S+) 2>&1$/.exec(command[at - 1] ?? '')?.[1];
+  return { args: command.slice(at + 1), outputPath: output ?? consolePath };
 }

@@ -52,6 +52,8 @@ export class EngineDaemon {
   readonly #watchers = new Set<Watcher>();
   /** What came while it hangs; null while it does not. */
   #held: (() => void)[] | null = null;
+  /** Requests that have not reached it. */
+  #nOnTheirWay = 0;
   #isDown = false;
   #isDenied = false;
   /** Requests that it works on. */
@@ -69,8 +71,16 @@ export class EngineDaemon {
 
   // Requests
 
-  /** Serves a request that has reached it. */
-  serve<T>(service: Service<T>, waiting: Waiting<T>): void {
+  /** Takes a request that is on its way for so long. */
+  receive<T>(ms: number, service: Service<T>, waiting: Waiting<T>): void {
+    this.#nOnTheirWay++;
+    this.#host.timeline.after(ms, () => {
+      this.#nOnTheirWay--;
+      this.#serve(service, waiting);
+    });
+  }
+
+  #serve<T>(service: Service<T>, waiting: Waiting<T>): void {
     if (this.#isDown) return waiting.reject(notRunning());
     if (this.#isDenied) return waiting.reject(denied());
     const life = this.#life;
@@ -89,6 +99,10 @@ export class EngineDaemon {
       }
     };
     goOn();
+  }
+
+  *hello(): Service<void> {
+    yield 0.5;
   }
 
   *info(): Service<EngineInfo> {
@@ -236,6 +250,11 @@ export class EngineDaemon {
 
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** It cannot be asked, or has not come to all that it was asked. */
+  get isAway(): boolean {
+    return this.#isDown || this.#isDenied || this.#held !== null || this.#served.size > 0 || this.#nOnTheirWay > 0;
   }
 
   /** It ends, in order or killed, and comes again after a while; `onKill` hears of containers that it then ends. */
