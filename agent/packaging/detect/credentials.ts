@@ -10,7 +10,7 @@ const inSettings = /(?:^|[:/\s])(?:_authToken|_auth|_password|npmAuthToken|npmAu
 export function credentialsIn(file: string, text: string): Diagnostic[] {
   const found: Diagnostic[] = [];
   for (const [index, line] of text.split('\n').entries()) {
-    const isComment = /^\s*(?:#|;|\/\/)/.test(line);
+    const isComment = /^\s*[#;]/.test(line);
     const isLogin =
       inAddress.test(line) || (/(?:^|\/)\.(?:npmrc|yarnrc(?:\.yml)?)$/.test(file) && !isComment && inSettings.test(line));
     if (!isLogin) continue;

@@ -290,8 +290,10 @@ async function contents(
     const bytes = path === scriptPath && chosen.block !== undefined ? Buffer.from(chosen.block) : await project.bytes(path);
     if (bytes === null) continue;
     const text = Buffer.from(bytes).toString('utf8');
-    if (!text.includes('\0')) diagnostics.push(...credentialsIn(path, text));
-    manifests.push({ path, content: bytes });
+    const credentials = text.includes('\0') ? [] : credentialsIn(path, text);
+    diagnostics.push(...credentials);
+    // Told, and not even handed on.
+    if (credentials.length === 0) manifests.push({ path, content: bytes });
   }
   return manifests;
 }

@@ -156,11 +156,14 @@ describe('what a Dockerfile copies is what it depends on', () => {
       ['what a variable says', 'ARG F\nFROM a\nCOPY $F /\n', [], ['HPO-2427 warning Dockerfile:3']],
       ['from no image', 'RUN true\n', [], ['HPO-2420 error Dockerfile:1']],
     ];
-  test.each(contexts)('%s', async (_, dockerfile, copied, expected = []) => {
-    const found = await detect({ ...context, Dockerfile: dockerfile });
-    expect(found.manifests.map(({ path }) => path)).toEqual(['Dockerfile', '.dockerignore', ...copied]);
-    expect(codes(found)).toEqual(expected);
-  });
+  test.each(contexts.map(([what, dockerfile, copied, expected = []]) => ({ what, dockerfile, copied, expected })))(
+    '$what',
+    async ({ dockerfile, copied, expected }) => {
+      const found = await detect({ ...context, Dockerfile: dockerfile });
+      expect(found.manifests.map(({ path }) => path)).toEqual(['Dockerfile', '.dockerignore', ...copied]);
+      expect(codes(found)).toEqual(expected);
+    },
+  );
 
   test('Dockerfile.hpo before Dockerfile, which is told', async () => {
     const found = await detect({ Dockerfile: 'FROM a\n', 'Dockerfile.hpo': 'FROM python:3.10-slim\n' });

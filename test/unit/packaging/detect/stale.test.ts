@@ -73,7 +73,7 @@ const cases: readonly Case[] = [
   [
     'uv',
     'no manifest',
-    ({ 'pyproject.toml': _, ...others }) => others,
+    (files) => Object.fromEntries(Object.entries(files).filter(([path]) => path !== 'pyproject.toml')),
     ['HPO-2424 error uv.lock:1'],
     /no pyproject\.toml beside it/,
   ],
@@ -155,7 +155,15 @@ const cases: readonly Case[] = [
   ],
 ];
 
-test.each(cases)('%s after a change of %s', async (name, _, edit, expected, message = /(?:)/, scriptPath = 'train.py') => {
+const rows = cases.map(([name, what, edit, expected, message = /(?:)/, scriptPath = 'train.py']) => ({
+  name,
+  what,
+  edit,
+  expected,
+  message,
+  scriptPath,
+}));
+test.each(rows)('$name after a change of $what', async ({ name, edit, expected, message, scriptPath }) => {
   const found = await detect(edit(fixture(name)), { scriptPath });
   expect(codes(found)).toEqual(expected);
   expect(found.diagnostics.map((one) => one.message).join('\n')).toMatch(message);
