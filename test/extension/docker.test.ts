@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +44,10 @@ describe('Docker was chosen, and it is not there', () => {
     );
     await refused.waitFor();
     await workbench.screenshotIfAsked('noDocker');
-    expect(existsSync(join(vscode.home, 'studies'))).toBe(false);
+    {
+      await using client = await vscode.connect();
+      expect((await client.request('study/list', {})).studies).toEqual([]);
+    }
     await refused.hover();
     await refused.getByRole('button', { name: 'Run Locally' }).click();
     await workbench.explorer.row(/^Study train, ended, 6 of 6(?!.*in Docker)/).waitFor();
