@@ -36,7 +36,7 @@ export async function askOutside(
       pathsLength,
     ),
   );
-  const placeHolder = `${paths}: no container has it, as it lies outside of the code. Mount it?`;
+  const placeHolder = `${paths}: not in the stored code, so in no container. Mount it?`;
   const picked = await window.showQuickPick([add, leave], { ...options, placeHolder });
   if (picked?.isAdded === true) return await addAnnotations(services, document, annotations);
   return picked !== undefined;
