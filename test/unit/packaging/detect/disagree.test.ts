@@ -21,7 +21,7 @@ const poetry = (name: string, version: string): Files => ({
 const requiring = (python: string) => `[project]\nname = "demo"\nversion = "0"\nrequires-python = "${python}"\n`;
 
 type Case = readonly [what: string, files: Files, codes: readonly string[], message?: RegExp];
-const named = ([what, files, expected, message = /(?:)/]: Case) => ({ what, files, expected, message });
+const asRow = ([what, files, expected, message = /(?:)/]: Case) => ({ what, files, expected, message });
 
 describe('about a package', () => {
   const cases: readonly Case[] = [
@@ -110,7 +110,7 @@ describe('about a package', () => {
       [],
     ],
   ];
-  test.each(cases.map(named))('$what', async ({ files, expected, message }) => {
+  test.each(cases.map(asRow))('$what', async ({ files, expected, message }) => {
     const found = await detect(files);
     expect(codes(found)).toEqual(expected);
     expect(found.diagnostics.map((one) => one.message).join('\n')).toMatch(message);
@@ -166,7 +166,7 @@ describe('about the version of the language', () => {
       [],
     ],
   ];
-  test.each(cases.map(named))('$what', async ({ files, expected, message }) => {
+  test.each(cases.map(asRow))('$what', async ({ files, expected, message }) => {
     const found = await detect(files);
     expect(codes(found)).toEqual(expected);
     expect(found.diagnostics.map((one) => one.message).join('\n')).toMatch(message);
@@ -227,7 +227,7 @@ describe('two locks of Node', () => {
     ],
     ['and the tool is named', { ...own(', "packageManager": "yarn@1.22.22"'), ...npm, ...yarn('7.0.1') }, []],
   ];
-  test.each(cases.map(named))('$what', async ({ files, expected, message }) => {
+  test.each(cases.map(asRow))('$what', async ({ files, expected, message }) => {
     const found = await detect(files, { scriptPath: 'a.js' });
     expect(codes(found)).toEqual(expected);
     expect(found.diagnostics.map((one) => one.message).join('\n')).toMatch(message);
