@@ -1,7 +1,8 @@
 import { executorSuite } from './executorSuite.ts';
 import { openFakeWorld, openLocalWorld } from './executorWorlds.ts';
-import { openVirtualWorld } from './virtualWorld.ts';
+import { openVirtualDockerWorld, openVirtualWorld } from './virtualWorld.ts';
 
 executorSuite('fake', openFakeWorld);
 executorSuite('local', openLocalWorld);
 executorSuite('local, on a virtual machine', openVirtualWorld);
+executorSuite('docker, on a virtual machine', openVirtualDockerWorld);

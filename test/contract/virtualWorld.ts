@@ -1,7 +1,10 @@
-import type { ExecutorListener } from '../../agent/executors/executor.ts';
+import type { Executor, ExecutorListener } from '../../agent/executors/executor.ts';
 import { StudyFolders } from '../../agent/executors/attempt/studyFolders.ts';
-import { LocalExecutor } from '../../agent/executors/local/localExecutor.ts';
-import type { AttemptKey } from '../../agent/protocol/study.ts';
+import type { Engine } from '../../agent/engine/engine.ts';
+import { DockerExecutor, type DockerExecutorOptions } from '../../agent/executors/docker/dockerExecutor.ts';
+import { LocalExecutor, type LocalExecutorOptions } from '../../agent/executors/local/localExecutor.ts';
+import type { AttemptKey, ContainerSettings } from '../../agent/protocol/study.ts';
+import { imagesOf, simulatedContainer } from '../simulation/agent/images.ts';
 import { homeDir } from '../simulation/agent/simulatedAgent.ts';
 import { snapshotsOf } from '../simulation/agent/snapshots.ts';
 import { Machine } from '../simulation/machine/machine.ts';
@@ -11,24 +14,42 @@ import { type ExecutorWorld, snapshotFiles, type Step } from './executorSuite.ts
 
 /** The local executor on a virtual machine, whose time passes as real time does. */
 export function openVirtualWorld(): Promise<ExecutorWorld> {
+  return openWorld(null, (options) => new LocalExecutor(options));
+}
+
+/** The Docker executor on a virtual machine with an engine; the suite's studies are made ready. */
+export async function openVirtualDockerWorld(): Promise<ExecutorWorld> {
+  const world = await openWorld(
+    simulatedContainer,
+    (options, engine) => new DockerExecutor({ ...options, engine, images: imagesOf(engine) }),
+  );
+  await using executor = world.connect({ started: ignore, output: ignore, ended: ignore });
+  for (const studyId of ['study-1', 'study-10'])
+    await executor.prepare({ studyId, root: world.root, snapshot: world.snapshot, container: world.container });
+  return world;
+}
+
+type Options = Omit<LocalExecutorOptions & DockerExecutorOptions, 'engine' | 'images'>;
+
+async function openWorld(
+  container: ContainerSettings | null,
+  make: (options: Options, engine: () => Promise<Engine>) => Executor,
+): Promise<ExecutorWorld> {
   const machine = new Machine({ seed: 1, program: ([name]) => (name === 'steps' ? runSteps : null) });
+  if (container !== null) machine.engine.addImage(container.image);
   const time = runInRealTime(machine);
   const files = new StudyFolders(homeDir);
-  const executors: LocalExecutor[] = [];
+  const executors: Executor[] = [];
+  const kernels = () => [machine.kernel, ...machine.engine.containers.map(({ kernel }) => kernel)];
   return Promise.resolve({
-    container: null,
+    container,
     root: '/project',
     snapshot: 'code',
     connect: (listener: ExecutorListener) => {
       const agent = machine.agent();
-      const executor = new LocalExecutor({
-        system: agent.system,
-        homeDir,
-        snapshots: snapshotsOf(agent, snapshotFiles),
-        listener,
-        environment: {},
-        cpus: 4,
-      });
+      const { system } = agent;
+      const snapshots = snapshotsOf(agent, snapshotFiles);
+      const executor = make({ system, homeDir, snapshots, listener, environment: {}, cpus: 4 }, machine.engineOf(agent));
       executors.push(executor);
       return executor;
     },
@@ -37,7 +58,7 @@ export function openVirtualWorld(): Promise<ExecutorWorld> {
       const path = `${files.attemptDir(key)}/${stream === 'out' ? 'out.log' : 'metrics.jsonl'}`;
       return Promise.resolve(machine.disk.stat(path) === null ? '' : machine.disk.readText(path));
     },
-    processes: () => Promise.resolve(machine.kernel.processes.filter(({ mark }) => mark !== null).length),
+    processes: () => Promise.resolve(kernels().flatMap(({ processes }) => processes.filter(({ mark }) => mark !== null)).length),
     async [Symbol.asyncDispose]() {
       for (const executor of executors) await executor[Symbol.asyncDispose]();
       time[Symbol.dispose]();
@@ -89,3 +110,5 @@ const runSteps: Program = function* steps(self) {
   }
   return 0;
 };
+
+function ignore(): void {}

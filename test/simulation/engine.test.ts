@@ -1,6 +1,5 @@
 import { setImmediate as settled } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createRng } from '../../agent/core/math/index.ts';
 import type { ContainerSpec } from '../../agent/engine/engine.ts';
 import type { Fault, Place } from './machine/agentProcess.ts';
 import { SimulatedEngine } from './machine/engine/client.ts';
@@ -20,7 +19,7 @@ function open(keepsContainers = false) {
     machine.engine.addImage({ name: 'python', id: 'sha256:python' });
     const agentOf = (faults: (place: Place) => Fault | null = () => null) => {
       const agent = machine.agent(faults);
-      return { agent, engine: new SimulatedEngine(machine.engine, agent, createRng(seed)) };
+      return { agent, engine: new SimulatedEngine(machine.engine, agent) };
     };
     const pass = async (ms: number): Promise<void> => {
       const over = new AbortController();

@@ -579,7 +579,7 @@ export class DockerExecutor implements Executor {
     const dir = this.files.attemptDir(key);
     if ((await this.#recordOf(key)).state !== 'ended') return;
     await removeUnchanged(disk, dir);
-    for (const name of ['spliced', 'start.json.new', 'exit.json.new']) await disk.remove(join(dir, name));
+    for (const name of ['spliced', 'start.json.new', 'exit.json.new', 'exit.json.lost']) await disk.remove(join(dir, name));
   }
 
   async #removeContainers(studyId: string): Promise<void> {

@@ -2,7 +2,7 @@ import { createRng, type Rng } from '../../../agent/core/math/index.ts';
 import { createStudy } from '../../../agent/core/study/index.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
 import type { ExecutorName, SchedulerName, StudySpec } from '../../../agent/protocol/study.ts';
-import { simulatedImage } from './images.ts';
+import { simulatedContainer } from './images.ts';
 import { fidelity, parameter, spec } from '../../unit/core/study/harness.ts';
 
 /** What is done to the machine from outside, now and then. */
@@ -120,16 +120,7 @@ function inContainers(study: StudySpec, executor: SimulatedExecutor): StudySpec 
   return {
     ...study,
     executor,
-    container: {
-      image: simulatedImage,
-      mounts: [],
-      network: false,
-      memoryBytes: null,
-      shmBytes: 64 * 2 ** 20,
-      pids: 512,
-      gpus: 0,
-      secrets: [],
-    },
+    container: simulatedContainer,
   };
 }
 

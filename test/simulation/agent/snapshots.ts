@@ -11,6 +11,7 @@ export function snapshotsOf(
   code: Readonly<Record<string, string>>,
 ): LocalExecutorOptions['snapshots'] & DockerExecutorOptions['snapshots'] & SnapshotReader {
   const { files } = agent.system;
+  let nPlans = 0;
   const write = async (folder: string, contents: Readonly<Record<string, string>>): Promise<void> => {
     for (const [path, content] of Object.entries(contents)) {
       const cut = path.lastIndexOf('/');
@@ -29,7 +30,7 @@ export function snapshotsOf(
       const filesDir = `${snapshotsDir}/${hash}/files`;
       if ((await files.stat(filesDir)) === null) {
         // Whole or not at all, whichever agent makes it.
-        const unfinished = `${filesDir}-${agent.pid}`;
+        const unfinished = `${filesDir}-${agent.pid}-${nPlans++}`;
         await files.makeFolder(unfinished);
         await write(unfinished, code);
         await files.rename(unfinished, filesDir).catch(async (error: unknown) => {

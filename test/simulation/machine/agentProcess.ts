@@ -162,6 +162,11 @@ export class AgentProcess {
     });
   }
 
+  /** What befalls something that another program tells it. */
+  hear(place: Place): Fault | null {
+    return this.#isDead ? null : this.#faults(place);
+  }
+
   /** Calls `act` in the agent, unless it is dead by then. */
   later(ms: number, act: () => void): Disposable {
     if (this.#isDead) return { [Symbol.dispose]: () => {} };

@@ -165,6 +165,12 @@ export class Disk {
     folder.children.set(name, { kind: 'link', target, modifiedAt: at, changedAt: at });
   }
 
+  /** What is written in a link; null for anything else. */
+  linkTarget(path: string): string | null {
+    const node = this.#find(path, false);
+    return node?.kind === 'link' ? node.target : null;
+  }
+
   /** At most `limit` files of it, as a copy that is cut short. */
   copyFolder(from: string, to: string, limit = Infinity): void {
     this.makeFolder(to);

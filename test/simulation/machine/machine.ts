@@ -65,7 +65,7 @@ export class Machine {
     let engine: Promise<Engine> | null = null;
     return () => {
       if (engine !== null) return engine;
-      const client = new SimulatedEngine(this.engine, agent, createRng(this.#options.seed, 0x656f, agent.pid));
+      const client = new SimulatedEngine(this.engine, agent);
       const connecting = client.hello().then(() => client);
       connecting.catch(() => (engine = null));
       engine = connecting;

@@ -1,4 +1,3 @@
-import type { Rng } from '../../../../agent/core/math/index.ts';
 import type {
   BuildRequest,
   ContainerSpec,
@@ -15,20 +14,20 @@ import { type EngineDaemon, noAnswer, refused, type Service } from './daemon.ts'
 
 /** How long it may take to greet, to look, to change something and to make an image, in ms. */
 const limits = { hello: 5_000, look: 15_000, change: 60_000, make: 600_000 } as const;
+/** How late an event can be, in ms. */
+const lateMs = 2_000;
 
 /** The engine of a machine as one agent has it: requests and answers take their time, and faults come where the seed says. */
 export class SimulatedEngine implements Engine {
   readonly #daemon: EngineDaemon;
   readonly #agent: AgentProcess;
-  readonly #rng: Rng;
   readonly #watches = new Set<Disposable>();
   /** Containers that this client made and has not started. */
   readonly #fresh = new Set<string>();
 
-  constructor(daemon: EngineDaemon, agent: AgentProcess, rng: Rng) {
+  constructor(daemon: EngineDaemon, agent: AgentProcess) {
     this.#daemon = daemon;
     this.#agent = agent;
-    this.#rng = rng;
   }
 
   /** Rejects where it cannot be used; whoever connects asks first. */
@@ -77,10 +76,11 @@ export class SimulatedEngine implements Engine {
     const watch = this.#daemon.watch({
       labels,
       onEvent: (name) => {
-        const chance = this.#rng.next();
-        // At once, late, doubled, or not at all.
-        if (chance < 0.75) this.#agent.later(this.#rng.next() < 0.9 ? 1 : 2_000, () => onChange(name));
-        if (chance < 0.1) this.#agent.later(100, () => onChange(name));
+        const fault = this.#agent.hear('engine.event');
+        const tell = (): void => onChange(name);
+        if (fault === 'no answer' || fault === 'no answer, done') return;
+        this.#agent.later(fault === 'slow' ? lateMs : 1, tell);
+        if (fault === 'broken off, done') this.#agent.later(lateMs, tell);
       },
     });
     this.#watches.add(watch);

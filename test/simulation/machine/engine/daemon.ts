@@ -391,9 +391,9 @@ export class EngineDaemon {
     return { PATH: '/usr/bin', ...Object.fromEntries(own ?? []), ...spec.environment };
   }
 
-  /** Mostly about so long, now and then far longer. */
+  /** Mostly about so long, now and then ten times as long. */
   #tookMs(meanMs: number): number {
-    return this.#rng.next() < 0.02 ? 40 * meanMs : 2 * meanMs * this.#rng.next();
+    return this.#rng.next() < 0.02 ? 10 * meanMs : 2 * meanMs * this.#rng.next();
   }
 }
 

@@ -77,8 +77,27 @@ export class MountedDisk implements ProgramDisk {
   }
 
   #find(path: string): Place | null {
+    const place = this.#placeOf(path);
+    if (place !== null && place.disk.stat(place.path) !== null) return place;
+    // A link leads to where the container has it.
+    const led = this.#followed(path);
+    return led === path ? place : this.#placeOf(led);
+  }
+
+  #placeOf(path: string): Place | null {
     const mount = this.#mountOf(path);
     return mount === null ? null : { disk: mount.disk, path: `${mount.source}${path.slice(mount.target.length)}` };
+  }
+
+  /** The path behind the first link on its way. */
+  #followed(path: string): string {
+    const names = path.split('/').filter((name) => name !== '');
+    for (let n = 1; n <= names.length; n++) {
+      const place = this.#placeOf(`/${names.slice(0, n).join('/')}`);
+      const target = place?.disk.linkTarget(place.path) ?? null;
+      if (target?.startsWith('/') === true) return this.#followed([target, ...names.slice(n)].join('/'));
+    }
+    return path;
   }
 
   #mountOf(path: string): Mount | null {
