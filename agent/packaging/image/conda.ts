@@ -1,9 +1,10 @@
+import { posix } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { HpoError } from '../../protocol/errors.ts';
 import type { DetectedEnvironment, ManifestFile } from '../detect/detected.ts';
 import { strings } from '../unknown.ts';
 import { condaScript } from './condaScript.ts';
-import { DockerfileBuilder, madeByHpo } from './dockerfile.ts';
+import { DockerfileBuilder, localAddress, madeByHpo } from './dockerfile.ts';
 import { cudaVariables, environmentFolder, pythonSecrets, quoted } from './python.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
@@ -14,7 +15,7 @@ export function condaDockerfile(detected: DetectedEnvironment, options: RecipeOp
   const hasUv = options.allowsUv ?? true;
   const base = options.base ?? 'debian:bookworm-slim';
   const builder = new DockerfileBuilder();
-  const { plan, variables, notes } = detected.kind === 'pixi' ? pixiPlan(builder, detected) : condaPlan(detected);
+  const { plan, variables, notes } = detected.kind === 'pixi' ? pixiPlan(builder, detected) : condaPlan(builder, detected);
   const script = builder.own('install_conda.py', condaScript);
   const planPath = builder.project('plan.json', Buffer.from(`${JSON.stringify(plan, null, 2)}\n`));
   const python = `${environmentFolder}/bin/python`;
@@ -85,8 +86,10 @@ function pixiPlan(builder: DockerfileBuilder, detected: DetectedEnvironment): Pl
   };
 }
 
-function condaPlan(detected: DetectedEnvironment): Planned {
-  const file = manifestOf(detected, /\.ya?ml$/);
+function condaPlan(builder: DockerfileBuilder, detected: DetectedEnvironment): Planned {
+  const file = manifestOf(detected, /(?:^|\/)environment\.ya?ml$/);
+  // Channels that are folders of the project.
+  for (const { path, content: bytes } of detected.manifests) if (path !== file.path) builder.project(path, bytes);
   const content: unknown = parseYaml(Buffer.from(file.content).toString());
   const channels = strings(listIn(content, 'channels')).filter((channel) => channel !== 'nodefaults');
   const dependencies = listIn(content, 'dependencies');
@@ -97,7 +100,7 @@ function condaPlan(detected: DetectedEnvironment): Planned {
   const python = detected.languageVersion === '' ? 'python' : `python ${detected.languageVersion}.*`;
   return {
     plan: {
-      channels: channels.length === 0 ? [usualChannel] : channels.flatMap(urlsOf),
+      channels: channels.length === 0 ? [usualChannel] : channels.flatMap((channel) => urlsOf(channel, posix.dirname(file.path))),
       // The installer of pip's part is not conda's pip.
       specs: [...specs.filter((spec) => spec !== 'pip' || pip.length === 0), ...(needsPython ? [python] : [])].map(specOf),
       pip,
@@ -115,8 +118,10 @@ function manifestOf(detected: DetectedEnvironment, name: RegExp): ManifestFile {
   });
 }
 
-/** `defaults` is several channels of one company. */
-function urlsOf(channel: string): readonly string[] {
+/** `defaults` is several channels of one company; a folder of the project is where the build has it. */
+function urlsOf(channel: string, folder: string): readonly string[] {
+  const local = localAddress(channel, folder);
+  if (local !== null) return [local];
   if (channel !== 'defaults') return [channel];
   return ['https://repo.anaconda.com/pkgs/main', 'https://repo.anaconda.com/pkgs/r'];
 }

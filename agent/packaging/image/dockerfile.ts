@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { BuildFile } from '../../engine/engine.ts';
 import { configFolder, type SecretId, settingsScript } from './settingsScript.ts';
 
@@ -20,6 +21,12 @@ export interface Step {
   readonly readsProject?: boolean;
   /** Folders of an earlier stage, at the same path. */
   readonly tools?: readonly { readonly stage: string; readonly folder: string }[];
+}
+
+/** Where a build has a channel or repository that is a folder of the project, `./channel` or `file:cran`; null for any other address. */
+export function localAddress(address: string, folder: string): string | null {
+  const path = /^file:(?!\/)(.+)$/.exec(address)?.[1] ?? (/^\.{1,2}(?:\/|$)/.test(address) ? address : null);
+  return path === null ? null : `file://${posix.join(projectMount, folder, path)}`;
 }
 
 /** Writes a Dockerfile step by step, and keeps what its steps need. */

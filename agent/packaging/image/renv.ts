@@ -1,7 +1,8 @@
+import { posix } from 'node:path';
 import type { DetectedEnvironment } from '../detect/detected.ts';
 import { record, recordAt, records, strings, text } from '../unknown.ts';
 import { HpoError } from '../../protocol/errors.ts';
-import { DockerfileBuilder, madeByHpo } from './dockerfile.ts';
+import { DockerfileBuilder, localAddress, madeByHpo } from './dockerfile.ts';
 import { baseOf } from './plain.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
@@ -17,6 +18,8 @@ export function renvDockerfile(detected: DetectedEnvironment, options: RecipeOpt
     .systemPackages([...detected.systemPackages, ...(detected.needsCompiler ? ['build-essential', 'gfortran'] : [])]);
   const packages = inOrder(lock.packages).map((one) => rowOf(one, lock).join('\t'));
   if (packages.length > 0) {
+    // Repositories that are folders of the project.
+    for (const { path, content } of detected.manifests) if (!path.endsWith('renv.lock')) builder.project(path, content);
     const list = builder.project('packages.tsv', Buffer.from(`${packages.join('\n')}\n`));
     const script = builder.own('install_packages.R', installScript);
     builder.run({
@@ -54,7 +57,12 @@ function readLock(detected: DetectedEnvironment): Lock {
   const all = Object.entries(recordAt(lock, 'Packages') ?? {});
   const repositories = records(recordAt(lock, 'R')?.['Repositories']);
   return {
-    repositories: new Map(repositories.map((one) => [text(one['Name']), text(one['URL'])])),
+    repositories: new Map(
+      repositories.map((one) => {
+        const address = text(one['URL']);
+        return [text(one['Name']), localAddress(address, posix.dirname(file?.path ?? '')) ?? address];
+      }),
+    ),
     bioconductor: text(recordAt(lock, 'Bioconductor')?.['Version']),
     packages: all.map(([name, value]) => {
       const entry = record(value) ?? {};

@@ -749,6 +749,26 @@ describe('what goes into the context', () => {
   });
 });
 
+describe('packages that lie in the project', () => {
+  it('finds a channel of conda where the build has it', () => {
+    const text = 'channels: [./channel]\ndependencies: [six]';
+    const one = recipe({ kind: 'conda', files: { 'env/environment.yml': text, 'env/channel/noarch/repodata.json': '{}' } });
+    expect(JSON.parse(fileOf(one, 'project/plan.json'))).toMatchObject({ channels: ['file:///run/project/env/channel'] });
+    expect(fileOf(one, 'project/env/channel/noarch/repodata.json')).toBe('{}');
+  });
+
+  it('finds a repository of R where the build has it', () => {
+    const lock = {
+      R: { Repositories: [{ Name: 'local', URL: 'file:./cran' }] },
+      Packages: { a: { Version: '1', Repository: 'local' } },
+    };
+    const files = { 'renv.lock': JSON.stringify(lock), 'cran/src/contrib/a_1.tar.gz': 'a' };
+    const one = recipe({ kind: 'renv', language: 'r', files });
+    expect(fileOf(one, 'project/packages.tsv')).toContain('file:///run/project/cran');
+    expect(fileOf(one, 'project/cran/src/contrib/a_1.tar.gz')).toBe('a');
+  });
+});
+
 describe('what no image can be made from', () => {
   it.each<[string, () => ImageRecipe, RegExp]>([
     [
