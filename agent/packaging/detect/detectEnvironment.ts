@@ -1,36 +1,21 @@
-import { dirname, join, normalize } from 'node:path/posix';
-import { relative, sep } from 'node:path';
+import { dirname, normalize } from 'node:path/posix';
 import type { Diagnostic } from '../../protocol/space.ts';
 import { findOnPath } from '../environment/candidates.ts';
-import { foldersUp } from '../environment/manifest.ts';
 import { commandRow } from './command.ts';
-import { conda } from './conda.ts';
 import { credentialsIn } from './credentials.ts';
 import { cudaOf } from './cuda.ts';
-import type { DetectedEnvironment, Language, ManifestFile } from './detected.ts';
-import { devcontainer } from './devcontainer.ts';
+import type { DetectedEnvironment, ManifestFile } from './detected.ts';
 import { disagreements, versionDisagreements } from './disagreements.ts';
-import { dockerfile } from './dockerfile.ts';
 import { fault } from './faults.ts';
-import type { Finding, Row, VersionClaim } from './finding.ts';
+import type { Finding, VersionClaim } from './finding.ts';
 import { interpreterList } from './interpreter.ts';
-import { julia } from './julia.ts';
 import { type Programs, programsOf } from './language.ts';
 import { type ImageSetting, namedEnvironment } from './namedEnvironment.ts';
-import { node } from './node.ts';
-import { pdm } from './pdm.ts';
-import { pep723 } from './pep723.ts';
-import { pipenv } from './pipenv.ts';
-import { pixi } from './pixi.ts';
-import { poetry } from './poetry.ts';
 import { ProjectReader } from './projectReader.ts';
-import { pyproject } from './pyproject.ts';
 import { chooseVersion } from './pythonVersion.ts';
-import { renv } from './renv.ts';
-import { requirements } from './requirements.ts';
+import { foldersFrom, type Hit, isSelfContained, search, withoutLock } from './search.ts';
 import { chooseByRange } from './semverRange.ts';
 import { isCompiledPackage, systemPackagesFor } from './systemPackages.ts';
-import { uv } from './uv.ts';
 import { versionFiles } from './versionFiles.ts';
 
 export interface DetectOptions {
@@ -46,16 +31,6 @@ export interface DetectOptions {
   /** By default that of this process. */
   readonly environment?: NodeJS.ProcessEnv | undefined;
 }
-
-/** Rows of the table of environments in the order in which the first hit wins, by language. */
-const everyLanguage: readonly Row[] = [dockerfile, devcontainer];
-const rows: Readonly<Record<Language, readonly Row[]>> = {
-  python: [...everyLanguage, uv, pixi, poetry, pdm, pipenv, conda, requirements, pyproject],
-  node: [...everyLanguage, node],
-  r: [...everyLanguage, renv],
-  julia: [...everyLanguage, julia],
-  other: everyLanguage,
-};
 
 /**
  * Finds what says which packages a script needs, in the nearest folder upward from it to the root that says anything, and why this
@@ -85,7 +60,8 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
         ? usable.find(({ finding }) => finding.kind === 'devcontainer')
         : usable[0];
   const found = named.finding ?? chosenHit?.finding ?? (await lastResort(options, project, folders, programs));
-  if (named.finding === null) passedOver.push(...(await withoutLock(project, folders, programs.language, found)));
+  const unread = named.finding === null ? await withoutLock(project, folders, programs.language, found) : [];
+  passedOver.push(...unread);
   const chosen: Finding = imageSetting.requested === 'devcontainer' ? { ...found, question: null } : found;
   passedOver.push(...(chosen.passedOver ?? []));
   const diagnostics: Diagnostic[] = [...named.faults, ...chosen.faults];
@@ -110,6 +86,14 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
     );
   }
 
+  if (chosen.kind === 'interpreter' || chosen.kind === 'command') {
+    // Nothing else describes the environment: that this file could not be read for it is more than a side note.
+    for (const { file, reason } of unread) {
+      const place = { file, text: '', span: null };
+      diagnostics.push(fault('HPO-2425', 'warning', place, `${file} describes the environment, and is not used`, `it ${reason}`));
+    }
+  }
+
   const own = isSelfContained(chosen) ? { claims: [], files: [] } : await versionFiles(project, folders, programs.language);
   const claims = [...own.claims, ...chosen.versions].filter(
     ({ language }) => language === (chosen.language ?? programs.language),
@@ -121,7 +105,7 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
   );
   diagnostics.push(...versionDisagreements([...claims, ...others.filter(({ language }) => language === programs.language)]));
   const manifests = await contents(project, [...chosen.files, ...own.files], scriptPath, chosen, diagnostics);
-  const isSettled = chosen.image === null || chosen.image === undefined;
+  const isOurs = !isSelfContained(chosen);
   return {
     kind: chosen.kind,
     reason: chosen.reason ?? whereIs(chosen.file, chosenHit?.folder ?? '.', startFolder),
@@ -133,8 +117,8 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
     requirements: chosen.requirements,
     isReproducible: chosen.isReproducible,
     cuda: cudaOf(chosen),
-    needsCompiler: isSettled && (programs.isCompiled || chosen.isCompiled === true || chosen.packages.some(isCompiledPackage)),
-    systemPackages: isSettled
+    needsCompiler: isOurs && (programs.isCompiled || chosen.isCompiled === true || chosen.packages.some(isCompiledPackage)),
+    systemPackages: isOurs
       ? [
           ...new Set([
             ...named.systemPackages,
@@ -148,52 +132,6 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
     diagnostics,
     question: chosen.question ?? null,
   };
-}
-
-interface Hit {
-  readonly folder: string;
-  readonly finding: Finding;
-}
-
-/** All hits, the one that wins first: by folder from the nearest, by row within one. */
-async function search(
-  project: ProjectReader,
-  folders: readonly string[],
-  scriptPath: string | null,
-  language: Language,
-): Promise<readonly Hit[]> {
-  const hits: Hit[] = [];
-  for (const folder of folders) {
-    for (const row of rows[language]) {
-      const finding = await row({ project, folder });
-      if (finding !== null) hits.push({ folder, finding });
-    }
-  }
-  const block = scriptPath === null || language !== 'python' ? null : await pep723(project, scriptPath);
-  const sorted = workspaceFirst(hits);
-  if (block === null) return sorted;
-  // The block stands in the script itself: of what lies around it, only a whole image comes before it.
-  const before = sorted.filter(({ folder, finding }) => isSelfContained(finding) && folder === folders[0]);
-  return [...before, { folder: folders[0] ?? '.', finding: block }, ...sorted.filter((hit) => !before.includes(hit))];
-}
-
-function foldersFrom(project: ProjectReader, from: string): string[] {
-  return foldersUp(join(project.root, from), project.root).map(
-    (folder) => relative(project.root, folder).split(sep).join('/') || '.',
-  );
-}
-
-/** A member of a workspace has its lock above it: that goes before the member's own pyproject.toml, which it locks. */
-function workspaceFirst(hits: readonly Hit[]): readonly Hit[] {
-  const [first] = hits;
-  const lock = hits.find(({ finding, folder }) => folder !== first?.folder && finding.files.includes(first?.finding.file ?? ''));
-  const isPlain = first?.finding.kind === 'pyproject' || (first?.finding.kind === 'node' && !first.finding.isReproducible);
-  return lock === undefined || !isPlain ? hits : [lock, ...hits.filter((hit) => hit !== lock)];
-}
-
-/** What is an image, or makes one, as a whole: files beside it say nothing about it. */
-function isSelfContained({ kind }: Finding): boolean {
-  return kind === 'image' || kind === 'dockerfile' || kind === 'devcontainer';
 }
 
 function isComparable(finding: Finding): boolean {
@@ -214,34 +152,6 @@ function reasonAgainst({ finding, folder }: Hit, chosen: Finding, chosenFolder: 
 
 function whereIs(file: string, folder: string, startFolder: string): string {
   return folder === startFolder ? `${file} beside the script` : `${file}, the nearest above the script`;
-}
-
-/** Files that say what a script needs in a way that only their own tool can read, for the want of a lock. */
-const needTools: Readonly<Partial<Record<Language, readonly (readonly [name: string, advice: string])[]>>> = {
-  python: [
-    ['pixi.toml', 'has no pixi.lock: run pixi lock'],
-    ['Pipfile', 'has no Pipfile.lock: run pipenv lock'],
-    ['setup.py', 'is a program: name its packages in pyproject.toml or requirements.txt'],
-    ['conda-lock.yml', 'is not read: write an environment.yml'],
-  ],
-  node: [['bun.lock', 'is not read: add a package-lock.json']],
-  r: [['DESCRIPTION', 'has no renv.lock: run renv::snapshot()']],
-};
-
-async function withoutLock(
-  project: ProjectReader,
-  folders: readonly string[],
-  language: Language,
-  found: Finding,
-): Promise<{ readonly file: string; readonly reason: string }[]> {
-  const passedOver: { readonly file: string; readonly reason: string }[] = [];
-  for (const folder of folders) {
-    for (const [name, reason] of needTools[language] ?? []) {
-      const file = join(folder, name);
-      if (!found.files.includes(file) && (await project.bytes(file)) !== null) passedOver.push({ file, reason });
-    }
-  }
-  return passedOver;
 }
 
 /** Where no file says anything: what the interpreter has, or nothing but the command. */

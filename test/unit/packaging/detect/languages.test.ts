@@ -78,7 +78,7 @@ describe('a program without packages of its own', () => {
       'a.c',
       ['make'],
       { Dockerfile: 'FROM gcc\n' },
-      ['dockerfile', 'Dockerfile beside the script', ['Dockerfile'], true, ['make']],
+      ['dockerfile', 'Dockerfile beside the script', ['Dockerfile'], false, []],
     ],
   ])('%s', async (_, scriptPath, command, files, expected) => {
     const found = await detect(files, { scriptPath, command });
@@ -90,6 +90,18 @@ describe('a program without packages of its own', () => {
       found.systemPackages,
     ]).toEqual(expected);
     expect(codes(found)).toEqual([]);
+  });
+
+  test('a description that only its own tool can read is a warning where nothing else says anything', async () => {
+    const found = await detect({ DESCRIPTION: 'Imports: jsonlite\n' }, { scriptPath: 'a.R', command: ['Rscript', '{script}'] });
+    expect([found.kind, codes(found)]).toEqual(['command', ['HPO-2425 warning DESCRIPTION:1']]);
+    expect(found.diagnostics[0]?.message).toMatch(/it has no renv\.lock: run renv::snapshot\(\)/);
+  });
+
+  test('R and plain programs get packages of conda', async () => {
+    const files = { 'environment.yml': 'dependencies: [r-base=4.3, gxx]\n' };
+    expect((await detect(files, { scriptPath: 'a.R' })).kind).toBe('conda');
+    expect((await detect(files, { scriptPath: 'a.cpp', command: ['make'] })).kind).toBe('conda');
   });
 
   test('Python that a shell starts has its own rows', async () => {
