@@ -47,6 +47,7 @@ export class DockerEngine implements Engine {
   readonly #fresh = new Set<string>();
   readonly #watches = new Set<Disposable>();
   #cpus: number | null = null;
+  #known: { readonly version: string; readonly podman: string | null } | null = null;
 
   constructor(docker: Docker, endpoint: Endpoint, limits: EngineLimits) {
     this.#docker = docker;
@@ -55,15 +56,12 @@ export class DockerEngine implements Engine {
   }
 
   async info(): Promise<EngineInfo> {
-    const [info, version] = await this.#look('what it is', (abortSignal) =>
-      Promise.all([ask<unknown>(this.#docker, '/info', abortSignal), ask<unknown>(this.#docker, '/version', abortSignal)]),
-    );
+    const { version, podman } = await this.#kind();
+    const info = await this.#look('what it has', (abortSignal) => ask<unknown>(this.#docker, '/info', abortSignal));
     const { NCPU, MemTotal, Architecture, SecurityOptions, Runtimes, DiscoveredDevices } = infoSchema.parse(info);
-    const { Version, Components } = versionSchema.parse(version);
-    const podman = Components?.find(({ Name }) => Name.startsWith('Podman'));
     this.#cpus = NCPU;
     return {
-      name: podman === undefined ? `Docker ${Version}` : `Podman ${podman.Version}`,
+      name: podman === null ? `Docker ${version}` : `Podman ${podman}`,
       endpoint: describe(this.#endpoint),
       architecture: architectures.get(Architecture) ?? Architecture,
       cpus: NCPU,
@@ -128,11 +126,17 @@ export class DockerEngine implements Engine {
 
   async signalContainer(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<boolean> {
     const container = this.#docker.getContainer(name);
-    const isPaused = (await this.inspectContainer(name))?.status === 'paused';
+    const status = (await this.inspectContainer(name))?.status;
+    if (status !== 'running' && status !== 'paused') return false;
     return this.#change(`sending ${signal} to ${name}`, async (abortSignal) => {
-      if (isPaused) await forgiving([404, 409, 500], container.unpause({ abortSignal }));
-      const answer = await forgiving([404, 409], container.kill({ signal, abortSignal }));
-      return answer === null;
+      if (status === 'paused') await forgiving([404, 409, 500], container.unpause({ abortSignal }));
+      try {
+        return (await forgiving([404, 409], container.kill({ signal, abortSignal }))) === null;
+      } catch (error) {
+        // Podman's word for one that has just ended.
+        if (/can only kill running containers/.test(wordsOf(error))) return false;
+        throw error;
+      }
     });
   }
 
@@ -176,7 +180,7 @@ export class DockerEngine implements Engine {
       ? null
       : {
           id: found.Id,
-          names: namesOf(found.RepoTags),
+          names: namesOf(found.RepoTags, (await this.#kind()).podman !== null),
           labels: found.Config.Labels ?? {},
           bytes: found.Size,
           createdAt: Date.parse(found.Created),
@@ -271,6 +275,15 @@ export class DockerEngine implements Engine {
     return volumes;
   }
 
+  /** Versions; `podman` is null for Docker. */
+  async #kind(): Promise<{ readonly version: string; readonly podman: string | null }> {
+    if (this.#known !== null) return this.#known;
+    const answer = await this.#look('what it is', (abortSignal) => ask<unknown>(this.#docker, '/version', abortSignal));
+    const { Version: version, Components } = versionSchema.parse(answer);
+    this.#known = { version, podman: Components?.find(({ Name }) => Name.startsWith('Podman'))?.Version ?? null };
+    return this.#known;
+  }
+
   #image(name: string, signal: AbortSignal): Promise<Docker.ImageInspectInfo> {
     return ask(this.#docker, `/images/${name}/json`, signal);
   }
@@ -361,8 +374,9 @@ function pullReference(name: string): { readonly registry: string; readonly refe
   return { registry: isHost ? first : 'docker.io', reference: /[:@]/.test(last) ? name : `${name}:latest` };
 }
 
-function namesOf(tags: readonly string[] | null): readonly string[] {
-  return (tags ?? []).filter((tag) => tag !== '<none>:<none>');
+/** Podman says of what was made here that it is of a registry `localhost`. */
+function namesOf(tags: readonly string[] | null, isPodman: boolean): readonly string[] {
+  return (tags ?? []).filter((tag) => tag !== '<none>:<none>').map((tag) => (isPodman ? tag.replace(/^localhost\//, '') : tag));
 }
 
 function noImage(image: string, cause: unknown): HpoError {

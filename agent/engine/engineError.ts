@@ -95,7 +95,7 @@ function refused(cause: unknown, what: string): HpoError {
 /** What engines say when something that the user can change is in the way. */
 const refusals: readonly { readonly pattern: RegExp; readonly message: (found: string) => string; readonly next: string }[] = [
   {
-    pattern: /bind source path does not exist: (.*?)(?:$|\n)|statfs (.*?): no such file/s,
+    pattern: /(?:bind source path does not exist: |statfs )(.+?)(?:: no such file or directory|$)/,
     message: (path) => `what is to be mounted is not there, as the container engine sees it: ${path}`,
     next: 'check the path in # @hpo.data; an engine on another machine, or in a virtual one that does not share this folder, cannot mount it',
   },

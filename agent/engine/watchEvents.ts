@@ -6,7 +6,14 @@ import type { Labels } from './engine.ts';
 const firstPauseMs = 100;
 const maxPauseMs = 5_000;
 
-const eventSchema = z.object({ Actor: z.object({ Attributes: z.object({ name: z.string() }) }) });
+const eventSchema = z.object({
+  Action: z.string(),
+  /** Among them the labels. */
+  Actor: z.object({ Attributes: z.record(z.string(), z.string()) }),
+});
+
+/** In Docker's words and in Podman's. */
+const changes = /^(?:start|die|died|destroy|remove|pause|unpause)$/;
 
 /** Follows the engine's events until it is disposed, over its restarts. What happened in between is not told. */
 export function watchEvents(docker: Docker, labels: Labels, onChange: (name: string) => void): Disposable {
@@ -21,7 +28,7 @@ export function watchEvents(docker: Docker, labels: Labels, onChange: (name: str
         });
         pauseMs = firstPauseMs;
         for await (const line of createInterface({ input: stream })) {
-          const name = nameOf(line);
+          const name = nameOf(line, labels);
           if (name !== null && !signal.aborted) onChange(name);
         }
       } catch {
@@ -39,13 +46,15 @@ export function labelFilter(labels: Labels): string[] {
 }
 
 function filtersOf(labels: Labels): { [key: string]: string[] } {
-  return { type: ['container'], event: ['start', 'die', 'destroy', 'pause', 'unpause'], label: labelFilter(labels) };
+  return { type: ['container'], label: labelFilter(labels) };
 }
 
-function nameOf(line: string): string | null {
+/** Null for what says nothing of a container with all of the labels: some engines tell of those with any. */
+function nameOf(line: string, labels: Labels): string | null {
   try {
-    const parsed = eventSchema.safeParse(JSON.parse(line));
-    return parsed.success ? parsed.data.Actor.Attributes.name : null;
+    const { Action, Actor } = eventSchema.parse(JSON.parse(line));
+    const isMeant = Object.entries(labels).every(([name, value]) => Actor.Attributes[name] === value);
+    return isMeant && changes.test(Action) ? (Actor.Attributes['name'] ?? null) : null;
   } catch {
     return null;
   }

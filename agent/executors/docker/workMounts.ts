@@ -15,6 +15,8 @@ export interface Overlay {
 
 /** Entries that are mounted one by one; of more, each is a link into one mount of all of them. */
 const maxEntries = 200;
+/** Podman takes a mount apart as text, so what has one of these in its name is linked too. */
+const unmountable = /[,"\n\r]/;
 
 /**
  * The snapshot as a container's work folder: entries read-only, overlays on top of them, and the rest of the folder the attempt's
@@ -29,7 +31,9 @@ export async function mountWork(
   // Of two for one place, the later one.
   const over = new Map(overlays.map((overlay) => [overlay.path, overlay]));
   const mounts: ContainerMount[] = [];
-  const usesLinks = plan.topLevel.length > maxEntries;
+  const hasMany = plan.topLevel.length > maxEntries;
+  /** At the top, by name. */
+  const linked = new Set<string>();
   /** Folders of the snapshot that are made anew because something in them has no place to be mounted at. */
   const opened = new Set<string>();
   await disk.makeFolder(workDir);
@@ -60,14 +64,17 @@ export async function mountWork(
       }
       return;
     }
-    if (usesLinks && !path.includes('/')) return await link(posix.join(places.code, path), path);
+    if (!path.includes('/') && (hasMany || unmountable.test(path))) {
+      linked.add(path);
+      return await link(posix.join(places.code, path), path);
+    }
     await makePlace(disk, join(workDir, path), isFolder);
     mounts.push({ source: join(plan.filesDir, path), target: posix.join(places.work, path), isReadOnly: true });
   };
 
   for (const { name, isFolder } of plan.topLevel) await addEntry(name, isFolder);
   for (const { path, target } of plan.symlinks) if (!over.has(path)) await link(target, path);
-  if (usesLinks) mounts.push({ source: plan.filesDir, target: places.code, isReadOnly: true });
+  if (linked.size > 0) mounts.push({ source: plan.filesDir, target: places.code, isReadOnly: true });
 
   const stored = new Set(plan.topLevel.map(({ name }) => name));
   for (const { path, source, isReadOnly, isFolder } of over.values()) {
@@ -75,7 +82,7 @@ export async function mountWork(
     const isBelow = path.includes('/') && stored.has(top);
     const hasPlace = isBelow && !opened.has(posix.dirname(path)) && (await isThere(path));
     if (!hasPlace) await makePlace(disk, join(workDir, path), isFolder);
-    const base = isBelow && usesLinks && !opened.has(top) ? places.code : places.work;
+    const base = isBelow && linked.has(top) ? places.code : places.work;
     mounts.push({ source, target: posix.join(base, path), isReadOnly });
   }
   return mounts;
