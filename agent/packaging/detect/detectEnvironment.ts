@@ -113,6 +113,7 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
     languageVersion: versionOf(claims),
     image: chosen.image ?? null,
     dockerfile: chosen.dockerfile ?? null,
+    ...(chosen.dockerContext === undefined || chosen.dockerContext === '.' ? {} : { dockerContext: chosen.dockerContext }),
     manifests,
     requirements: chosen.requirements,
     isReproducible: chosen.isReproducible,

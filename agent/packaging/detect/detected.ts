@@ -36,6 +36,8 @@ export interface DetectedEnvironment {
   readonly image: string | null;
   /** Dockerfile relative to the root, for kind `dockerfile`, or of a devcontainer that names one; else null. */
   readonly dockerfile: string | null;
+  /** Folder, relative to the root, that the Dockerfile copies from; absent: the root itself. */
+  readonly dockerContext?: string;
   /** Everything that the environment depends on and nothing else, relative to the root; code is not among it. */
   readonly manifests: readonly ManifestFile[];
   /** Requirement lines, for kinds without a file that an installer could be given (PEP 723 without a lock, an interpreter's list). */

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path/posix';
+import { dirname, join, normalize } from 'node:path/posix';
 import type { Diagnostic } from '../../protocol/space.ts';
 import { record, text } from '../unknown.ts';
 import { dockerfileAt } from './dockerfile.ts';
@@ -71,6 +71,7 @@ export const devcontainer: Row = async ({ project, folder }: Search): Promise<Fi
         files: [...new Set([path, ...found.files])],
         versions: found.versions,
         dockerfile: own,
+        dockerContext: normalize(context),
         faults: [...faults, ...found.faults],
       };
     }

@@ -1,4 +1,4 @@
-import { basename, dirname, join } from 'node:path/posix';
+import { basename, dirname, join, normalize } from 'node:path/posix';
 import type { Diagnostic } from '../../protocol/space.ts';
 import { secretReason } from '../denyList.ts';
 import { fault, lineOf, type Place } from './faults.ts';
@@ -49,6 +49,7 @@ export async function dockerfileAt(project: ProjectReader, path: string, context
     isReproducible: false,
     faults,
     dockerfile: path,
+    dockerContext: normalize(context),
   };
 }
 

@@ -31,6 +31,8 @@ export interface Finding {
   readonly cuda?: string | null;
   readonly image?: string | null;
   readonly dockerfile?: string | null;
+  /** Folder that the Dockerfile copies from. */
+  readonly dockerContext?: string;
   readonly question?: string | null;
   readonly systemPackages?: readonly string[];
   /** Of a script its block alone: what stands for the script among the files. */

@@ -19,19 +19,21 @@ export interface OwnDockerfile {
  * A Dockerfile of the user's, as it is. Its key is its text and the manifests that it copies by name: code that it copies
  * is not waited for, since an attempt mounts the code as it is now.
  */
-export function ownDockerfile(detected: DetectedEnvironment, path: string, files: readonly BuildFile[]): OwnDockerfile {
-  const own = detected.manifests.find((manifest) => manifest.path === path) ?? files.find((file) => file.path === path);
+export function ownDockerfile(detected: DetectedEnvironment, path: string, project: readonly BuildFile[]): OwnDockerfile {
+  const own = detected.manifests.find((manifest) => manifest.path === path) ?? project.find((file) => file.path === path);
   if (own === undefined) {
     throw new HpoError('HPO-2431', `${path} is not among the files of the project`, 'see that no ignore file leaves it out', {
       exitCode: 4,
     });
   }
-  const dockerfile: BuildFile = { path, content: own.content, isExecutable: false };
-  const context = [dockerfile, ...files.filter((file) => file.path !== path)].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const files = inFolder(project, detected.dockerContext ?? '.');
+  const place = placeIn(detected.dockerContext ?? '.', path);
+  const dockerfile: BuildFile = { path: place, content: own.content, isExecutable: false };
+  const context = [dockerfile, ...files.filter((file) => file.path !== place)].sort((a, b) => (a.path < b.path ? -1 : 1));
   const instructions = instructionsOf(Buffer.from(own.content).toString());
   const sources = instructions.flatMap(copied);
   const keyed = context.filter(
-    (file) => file.path !== path && isManifest(file.path) && sources.some((source) => names(source, file.path)),
+    (file) => file.path !== place && isManifest(file.path) && sources.some((source) => names(source, file.path)),
   );
   const whole = sources.filter((source) => !files.some((file) => names(source, file.path)));
   const notes =
@@ -43,13 +45,25 @@ export function ownDockerfile(detected: DetectedEnvironment, path: string, files
     new RegExp(String.raw`type=secret\S*\bid=${id}\b|\bid=${id}\b\S*type=secret`).test(instructions.join('\n')),
   );
   return {
-    dockerfile: path,
+    dockerfile: place,
     context,
     base: from.split(/\s+/).find((word) => !word.startsWith('--')) ?? '',
     secrets: used,
     notes,
     keyed: [dockerfile, ...keyed],
   };
+}
+
+/** The files of a folder of the project, relative to it. */
+function inFolder(files: readonly BuildFile[], folder: string): readonly BuildFile[] {
+  if (folder === '.') return files;
+  return files.flatMap((file) => (file.path.startsWith(`${folder}/`) ? [{ ...file, path: placeIn(folder, file.path) }] : []));
+}
+
+/** A path relative to the folder; a Dockerfile that lies outside of it is put beside what it copies. */
+function placeIn(folder: string, path: string): string {
+  const inside = posix.relative(folder, path);
+  return inside.startsWith('../') ? 'Dockerfile.outside' : inside;
 }
 
 type Instruction = readonly [word: string, rest: string];

@@ -165,6 +165,33 @@ describe('what a Dockerfile copies is what it depends on', () => {
     },
   );
 
+  test.each<readonly [what: string, files: Files, setting: string | null, context: string | undefined, copied: string]>([
+    ['its folder', { 'sub/Dockerfile': 'FROM a\nCOPY r.txt /\n', 'sub/r.txt': '' }, null, 'sub', 'sub/r.txt'],
+    [
+      'the project, when it is named',
+      { 'sub/Dockerfile': 'FROM a\nCOPY sub/r.txt /\n', 'sub/r.txt': '' },
+      'sub/Dockerfile',
+      undefined,
+      'sub/r.txt',
+    ],
+  ])('from %s', async (_, files, requested, folder, copied) => {
+    const found = await detect(files, { scriptPath: 'sub/train.py', imageSetting: { annotated: null, requested } });
+    expect([found.dockerContext, found.manifests.map(({ path }) => path), codes(found)]).toEqual([
+      folder,
+      ['sub/Dockerfile', copied],
+      [],
+    ]);
+  });
+
+  test('of a devcontainer from its own folder, unless it says another', async () => {
+    const files = (folder: string) => ({
+      '.devcontainer/devcontainer.json': `{"build": {"dockerfile": "Dockerfile"${folder}}}`,
+      '.devcontainer/Dockerfile': 'FROM a\n',
+    });
+    expect((await detect(files(''))).dockerContext).toBe('.devcontainer');
+    expect((await detect(files(', "context": ".."'))).dockerContext).toBeUndefined();
+  });
+
   test('Dockerfile.hpo before Dockerfile, which is told', async () => {
     const found = await detect({ Dockerfile: 'FROM a\n', 'Dockerfile.hpo': 'FROM python:3.10-slim\n' });
     expect([found.dockerfile, found.languageVersion, found.passedOver.map(({ file }) => file)]).toEqual([

@@ -639,6 +639,19 @@ describe("a Dockerfile of the user's", () => {
     ['a file that is new', { 'new.toml': 'x' }],
   ])('keeps its key with %s', (_what, changes) => expect(own(changes).key).toBe(own().key));
 
+  it.each<[string, string, string, readonly string[]]>([
+    ['its own folder', '.devcontainer/Dockerfile', '.devcontainer', ['Dockerfile', 'r.txt']],
+    ['another folder', 'docker/Dockerfile', '.devcontainer', ['Dockerfile.outside', 'r.txt']],
+  ])('copies from %s', (_what, dockerfile, dockerContext, paths) => {
+    const context = ['.devcontainer/r.txt', 'train.py', dockerfile].map((path) => ({
+      path,
+      content: Buffer.from('FROM a'),
+      isExecutable: false,
+    }));
+    const { build } = recipe({ kind: 'devcontainer', dockerfile, dockerContext }, { context });
+    expect([build?.dockerfile, build?.context.map(({ path }) => path)]).toEqual([paths[0], paths]);
+  });
+
   it('has to be there', () =>
     expect(() => recipe({ kind: 'dockerfile', dockerfile: 'docker/Dockerfile' })).toThrow(
       'docker/Dockerfile is not among the files',
