@@ -771,11 +771,11 @@ describe('packages that lie in the project', () => {
   });
 
   it('finds a repository of R where the build has it', () => {
-    const lock = {
+    const locked = {
       R: { Repositories: [{ Name: 'local', URL: 'file:./cran' }] },
       Packages: { a: { Version: '1', Repository: 'local' } },
     };
-    const files = { 'renv.lock': JSON.stringify(lock), 'cran/src/contrib/a_1.tar.gz': 'a' };
+    const files = { 'renv.lock': JSON.stringify(locked), 'cran/src/contrib/a_1.tar.gz': 'a' };
     const one = recipe({ kind: 'renv', language: 'r', files });
     expect(fileOf(one, 'project/packages.tsv')).toContain('file:///run/project/cran');
     expect(fileOf(one, 'project/cran/src/contrib/a_1.tar.gz')).toBe('a');
