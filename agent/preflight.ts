@@ -8,6 +8,7 @@ import { planStudy } from './core/study/index.ts';
 import { cpuCount } from './devices/index.ts';
 import { buildAttempt, tunedFiles } from './driver/buildAttempt.ts';
 import { chooseEnvironment, type EnvironmentReport, makeEnvironment, noInterpreter } from './packaging/environment/index.ts';
+import { refuseSecrets } from './packaging/secrets/index.ts';
 import type { SelectOptions } from './packaging/selectFiles.ts';
 import { findOutside } from './packaging/outsidePaths.ts';
 import type { SnapshotStore, SnapshotSurvey } from './packaging/snapshot.ts';
@@ -61,6 +62,8 @@ export async function prepareStudy(
   progress('looking at the environment');
   const place = await lookAtPlace(request, project, ports);
   refuseFaults(project, diagnosticsOf(project, place), request);
+  // Their words are in the journal, also where an ignore file keeps them out of the code.
+  await refuseSecrets(settingsFiles(project), 'written into the journal');
   // Before an image is built, which takes longer than to find a secret in the code.
   progress('storing the code');
   const snapshot = await ports.snapshots.take(selectionOf(project, request));
@@ -124,6 +127,13 @@ export function selectionOf({ root, scriptPath, spec }: ProjectReading, request:
     allowLarge: request.allowLarge === true,
     isContained: request.executor === 'docker',
   };
+}
+
+/** What says the command, and the space of a program without annotations. */
+function settingsFiles({ texts }: ProjectReading): readonly { readonly path: string; readonly content: Uint8Array }[] {
+  return [...texts].flatMap(([path, text]) =>
+    isHpoYml(path) || path === 'pyproject.toml' ? [{ path, content: Buffer.from(text) }] : [],
+  );
 }
 
 function sizeQuestion({ allowLarge }: TuneRequest, { bytes, large }: SnapshotSurvey): readonly PreflightQuestion[] {

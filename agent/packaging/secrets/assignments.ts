@@ -23,12 +23,11 @@ export const namePrefixes = [
   'sub',
   'sto',
   'cre',
-  'bea',
-  'cli',
+  'log',
 ] as const;
 
 const passwordName = String.raw`pass(?:word|wd|phrase|code)?|pwd`;
-const keyName = String.raw`secret|token|(?:api|access|auth|private|account|master|signing|encryption|subscription|storage)[_-]?key|credentials?|authtoken`;
+const keyName = String.raw`secret|token|(?:api|access|auth|private|account|master|signing|encryption|subscription|storage)[_-]?key|credentials?|authtoken|login\(\s{0,8}key`;
 /** What follows a secret's name where it names something about the secret. */
 const about =
   /(?:name|ref|path|file|dir|folder|id|ids|arn|url|uri|endpoint|type|types|len|length|size|field|column|index|policy|reset|hash|regex|pattern|format|prefix|suffix|env|var|expir\w*|ttl|version|class|label|hint|prompt|manager|provider|store|method|algorithm|count|limit|rule|input|izer\w*|ized|ize|scope|form|strength|error|required|enabled|mode|message|title|text|help|description)s?$/i;

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Hpo } from '../../support/hpo.ts';
+import { drawn } from '../../unit/packaging/secrets/drawn.ts';
 
 interface Trial {
   readonly number: number;
@@ -217,6 +218,22 @@ describe('what cannot be tuned says so before anything starts', () => {
       },
       code: 1,
       says: /HPO-2302: the checkpoint folder data\/ckpt is in data, [\s\S]*next: name a folder that is not linked/,
+    },
+    {
+      name: 'a token in the code',
+      files: { 'train.py': `${objective}x = 1  # @hpo int(1, 9)\n${print}`, 'hub.py': `\nTOKEN = "ghp_${drawn('hub', 36)}"\n` },
+      code: 1,
+      says: /HPO-2440: what looks like a secret is not stored:\nhub\.py:2 a token of GitHub: ghp_… \(40 characters\)\n[\s\S]*next: take it out of the file[\s\S]*hpo-allow-secret/,
+    },
+    {
+      name: 'a token in the command, where no ignore file keeps it from the journal',
+      files: {
+        'hpo.yml': `command: [python3, train.py, --api-key, sk-${drawn('command', 48)}]\nobjective: loss min\nparameters:\n  x: int(1, 9)\n`,
+        'train.py': print,
+        '.hpoignore': 'hpo.yml\n',
+      },
+      code: 1,
+      says: /HPO-2440: what looks like a secret is not written into the journal:\nhpo\.yml:1 a key of OpenAI: sk-…/,
     },
     {
       name: 'an included file that is missing',

@@ -85,6 +85,7 @@ const secrets: readonly Row[] = [
   row('a.env2', drawn('aws', 40, base64), (s) => `AWS_SECRET_ACCESS_KEY=${s}`, named),
   row('a.py', drawn('aws2', 40, base64), (s) => `session = boto3.Session(aws_secret_access_key="${s}")`, named),
   row('b.py', drawn('wandb', 40, hex), (s) => `os.environ["WANDB_API_KEY"] = "${s}"`, named),
+  row('b.py', drawn('login', 40, hex), (s) => `wandb.login(key="${s}")`, named),
   row('b.ts', drawn('ts', 32), (s) => `const clientSecret: string = '${s}';`, named),
   row('b.py', drawn('default', 24), (s) => `p.add_argument("--api-key", default="${s}")`, named),
   row('b.py', drawn('getenv', 24), (s) => `key = os.getenv("MY_API_KEY") or "${s}"`, named),
