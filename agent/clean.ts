@@ -138,14 +138,17 @@ export class Cleaner {
 
   #limits({ images, all }: Pick<CleanRequest, 'images' | 'all'>): Parameters<ImageStore['sweep']>[0] {
     const limits = images || all ? { maxBytes: 0, maxUnusedMs: 0 } : usualImageLimits;
-    const users = this.#ports.views().filter(({ state }) => !all || state !== 'ended');
-    return { ...limits, inUse: new Set(users.flatMap(({ spec }) => spec.container?.image.recipe ?? [])) };
+    const keys = (views: readonly StudyView[]) => new Set(views.flatMap(({ spec }) => spec.container?.image.recipe ?? []));
+    const studies = this.#ports.views();
+    const going = studies.filter(({ state }) => state !== 'ended');
+    return { ...limits, inUse: keys(all ? going : studies), mayGoOn: keys(studies) };
   }
 
   async #keptImages(freed: ReadonlySet<string>): Promise<readonly Cleaned[]> {
     const stored = await this.#ports.images.stored();
     return stored.flatMap(({ key, name, bytes }): Cleaned[] => {
-      if (freed.has(name)) return [];
+      // Of one that is made again when it is needed, there is the recipe alone.
+      if (freed.has(name) || bytes === 0) return [];
       const [user, ...others] = this.#ports.views().filter(({ spec }) => spec.container?.image.recipe === key);
       const more = others.length === 0 ? '' : ` and ${others.length} more`;
       const reason =

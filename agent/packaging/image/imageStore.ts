@@ -24,13 +24,15 @@ export interface StoredImage {
   readonly name: string;
   /** Milliseconds since the epoch. */
   readonly lastUsedAt: number;
-  /** On the engine, when it was last looked at; layers that images share count in each. */
+  /** On the engine, when it was last looked at; layers that images share count in each. 0 for one that is not there. */
   readonly bytes: number;
 }
 
 export interface KeepOptions {
   /** Keys that a study needs. */
   readonly inUse: ReadonlySet<string>;
+  /** Keys of which only the image may go: the recipe makes it again. Absent: none. */
+  readonly mayGoOn?: ReadonlySet<string>;
   /** Bytes that all images together may have; the ones used least lately go first. */
   readonly maxBytes: number;
   readonly maxUnusedMs: number;
@@ -135,13 +137,16 @@ export class ImageStore {
     return found.sort((a, b) => b.lastUsedAt - a.lastUsedAt);
   }
 
-  /** Takes away an image and its recipe. False where a container uses it: then both stay. */
-  async remove(key: string): Promise<boolean> {
+  /** Takes away an image and, unless it is to be made again, its recipe. False where a container uses it: then both stay. */
+  async remove(key: string, keepsRecipe = false): Promise<boolean> {
     const engine = await this.#ports.engine();
     return await this.#alone(key, silent, async () => {
       const images = await engine.listImages({ [homeLabel]: this.#ports.mark, [keyLabel]: key });
       for (const image of images) if (!(await removeAll(engine, image))) return false;
-      await this.#ports.system.files.remove(join(this.#ports.dir, key));
+      const { dir, system } = this.#ports;
+      const folder = join(dir, key);
+      if (keepsRecipe) await this.#write(join(folder, useFile), { lastUsedAt: system.clock.now(), bytes: 0 } satisfies Use);
+      else await system.files.remove(folder);
       return true;
     });
   }
@@ -154,7 +159,7 @@ export class ImageStore {
   }
 
   /** What no study needs and goes beyond the limits; also images of this home whose recipe is gone. */
-  async superfluous({ inUse, maxBytes, maxUnusedMs }: KeepOptions): Promise<readonly SuperfluousImage[]> {
+  async superfluous({ inUse, mayGoOn, maxBytes, maxUnusedMs }: KeepOptions): Promise<readonly SuperfluousImage[]> {
     const engine = await this.#ports.engine();
     const found: SuperfluousImage[] = [];
     const stored = await this.stored();
@@ -170,11 +175,16 @@ export class ImageStore {
     for (const { key, name, lastUsedAt, bytes } of stored) {
       total += bytes;
       const isOld = now - lastUsedAt > maxUnusedMs;
-      if (inUse.has(key) || (total <= maxBytes && !isOld)) continue;
+      const keepsRecipe = mayGoOn?.has(key) === true;
+      if (inUse.has(key) || (total <= maxBytes && !isOld) || (keepsRecipe && bytes === 0)) continue;
       total -= bytes;
       const days = Math.floor((now - lastUsedAt) / dayMs);
-      const reason = isOld && days > 0 ? `no study needs it, and none has for ${days} days` : 'no study needs it';
-      found.push({ name, bytes, reason, remove: () => this.remove(key) });
+      const reason = keepsRecipe
+        ? 'it is made again where a study that has ended goes on'
+        : isOld && days > 0
+          ? `no study needs it, and none has for ${days} days`
+          : 'no study needs it';
+      found.push({ name, bytes, reason, remove: () => this.remove(key, keepsRecipe) });
     }
     return found;
   }
