@@ -10,7 +10,7 @@ import { fault } from './faults.ts';
 import type { Finding, VersionClaim } from './finding.ts';
 import { interpreterList } from './interpreter.ts';
 import { type Programs, programsOf } from './language.ts';
-import { type ImageSetting, namedEnvironment } from './namedEnvironment.ts';
+import { type ImageSetting, namedEnvironment, namedPlace } from './namedEnvironment.ts';
 import { ProjectReader } from './projectReader.ts';
 import { chooseVersion } from './pythonVersion.ts';
 import { foldersFrom, type Hit, isSelfContained, search, withoutLock } from './search.ts';
@@ -38,10 +38,11 @@ export interface DetectOptions {
  * where two files disagree, is in `diagnostics`; it never throws for a file's content.
  */
 export async function detectEnvironment(options: DetectOptions): Promise<DetectedEnvironment> {
-  const { root, scriptPath, command, imageSetting } = options;
+  const { root, command, imageSetting } = options;
   const project = new ProjectReader(root);
+  const scriptPath = await programOf(project, options.scriptPath, command);
   const programs = programsOf(scriptPath, command);
-  const named = await namedEnvironment(project, imageSetting, scriptPath ?? 'hpo.yml');
+  const named = await namedEnvironment(project, imageSetting, options.scriptPath ?? 'hpo.yml');
   const startFolder = scriptPath === null ? '.' : dirname(scriptPath);
   const folders = foldersFrom(project, startFolder);
   const hits = await search(project, folders, scriptPath, programs.language);
@@ -59,7 +60,7 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
       : imageSetting.requested === 'devcontainer'
         ? usable.find(({ finding }) => finding.kind === 'devcontainer')
         : usable[0];
-  const found = named.finding ?? chosenHit?.finding ?? (await lastResort(options, project, folders, programs));
+  const found = named.finding ?? chosenHit?.finding ?? (await lastResort({ ...options, scriptPath }, project, folders, programs));
   const unread = named.finding === null ? await withoutLock(project, folders, programs.language, found) : [];
   passedOver.push(...unread);
   const chosen: Finding = imageSetting.requested === 'devcontainer' ? { ...found, question: null } : found;
@@ -92,6 +93,12 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
       const place = { file, text: '', span: null };
       diagnostics.push(fault('HPO-2425', 'warning', place, `${file} describes the environment, and is not used`, `it ${reason}`));
     }
+  }
+
+  if (isSelfContained(chosen) && named.systemPackages.length > 0) {
+    const place = await namedPlace(project, options.scriptPath ?? 'hpo.yml');
+    const what = `packages=${named.systemPackages.join(',')} of @hpo.image is not used: the image is made by ${chosen.file}`;
+    diagnostics.push(fault('HPO-2427', 'warning', place, what, 'install them there'));
   }
 
   const own = isSelfContained(chosen) ? { claims: [], files: [] } : await versionFiles(project, folders, programs.language);
@@ -133,6 +140,17 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
     diagnostics,
     question: chosen.question ?? null,
   };
+}
+
+/** What a study runs: its script; of an hpo.yml that names none, the first file of the project that its command does. */
+async function programOf(
+  project: ProjectReader,
+  scriptPath: string | null,
+  command: readonly string[] | null,
+): Promise<string | null> {
+  if (scriptPath !== null && !/\.ya?ml$/.test(scriptPath)) return scriptPath;
+  const words = (command ?? []).slice(1).filter((word) => /\.\w+$/.test(word) && !word.startsWith('-'));
+  return (await project.firstOf('.', words)) ?? scriptPath;
 }
 
 function isComparable(finding: Finding): boolean {

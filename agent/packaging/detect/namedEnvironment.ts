@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import type { Diagnostic } from '../../protocol/space.ts';
 import { conda } from './conda.ts';
 import { dockerfileAt } from './dockerfile.ts';
-import { fault, placeOf } from './faults.ts';
+import { fault, type Place, placeOf } from './faults.ts';
 import type { Finding, Row } from './finding.ts';
 import { isImageName } from './image.ts';
 import { pdm } from './pdm.ts';
@@ -38,9 +38,8 @@ export async function namedEnvironment(
   { annotated, requested }: ImageSetting,
   script: string,
 ): Promise<Named> {
-  const source = (await project.text(script)) ?? '';
-  const unusable = (message: string, next: string) =>
-    fault('HPO-2425', 'error', placeOf(script, source, /@hpo\.image.*$/m), message, next);
+  const place = await namedPlace(project, script);
+  const unusable = (message: string, next: string) => fault('HPO-2425', 'error', place, message, next);
   const systemPackages = (annotated?.['packages'] ?? '').split(/[\s,]+/).filter((name) => name !== '');
   const faults: Diagnostic[] = [];
   for (const name of systemPackages.filter((each) => !/^[a-z0-9][a-z0-9+.-]+$/.test(each))) {
@@ -91,6 +90,11 @@ export async function namedEnvironment(
     return done({ ...ofImage(image), image: null });
   }
   return done({ ...ofImage(image), reason: `the image ${image}, named in @hpo.image` });
+}
+
+/** Where the annotation stands. */
+export async function namedPlace(project: ProjectReader, script: string): Promise<Place> {
+  return placeOf(script, (await project.text(script)) ?? '', /@hpo\.image.*$/m);
 }
 
 function ofImage(image: string): Finding {

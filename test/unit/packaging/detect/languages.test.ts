@@ -104,6 +104,16 @@ describe('a program without packages of its own', () => {
     expect((await detect(files, { scriptPath: 'a.cpp', command: ['make'] })).kind).toBe('conda');
   });
 
+  test('the script that a command of an hpo.yml names is the one that is looked at', async () => {
+    const files = {
+      'hpo.yml': '',
+      'src/train.py': '# /// script\n# dependencies = ["six"]\n# ///\n',
+      'requirements.txt': 'idna\n',
+    };
+    const found = await detect(files, { scriptPath: 'hpo.yml', command: ['python3', '-u', './src/train.py', '--lr=0.1'] });
+    expect([found.kind, found.requirements]).toEqual(['pep723', ['six']]);
+  });
+
   test('Python that a shell starts has its own rows', async () => {
     const found = await detect({ 'requirements.txt': 'six\n' }, { scriptPath: 'hpo.yml', command: ['sh', '-c', 'python3 a.py'] });
     expect([found.kind, found.language]).toEqual(['requirements', 'python']);

@@ -52,9 +52,14 @@ const cases: readonly Case[] = [
   ],
   ['no such path by request', { requested: './Dockerfile' }, { kind: 'image', codes: ['HPO-2425 error train.py:2'] }],
   [
+    'packages for an image that is named',
+    { annotated: { image: 'a', packages: 'ffmpeg' } },
+    { kind: 'image', image: 'a', codes: ['HPO-2427 warning train.py:2'] },
+  ],
+  [
     'no name of a package',
-    { annotated: { packages: 'libgl1,$(x)' } },
-    { kind: 'devcontainer', image: 'ghcr.io/own/dev:1', codes: ['HPO-2425 error train.py:2'] },
+    { annotated: { image: 'auto', packages: 'libgl1,$(x)' } },
+    { kind: 'requirements', codes: ['HPO-2425 error train.py:2'] },
   ],
 ];
 
