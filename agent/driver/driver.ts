@@ -16,6 +16,11 @@ import { Turns } from './turns.ts';
 /** Pauses before a cleaning that failed is tried again: doubled each time. */
 const firstRetryMs = 1_000;
 const maxRetryMs = 60_000;
+/**
+ * An agent that ends waits this long for what is under way, and as long again for its executors: a container engine may give no
+ * answer for far longer. What is half done then, the next agent finds as after a kill.
+ */
+const leaveMs = 5_000;
 
 /**
  * The one writer. Everything that happens (an observation, a command, a timer) becomes events; events are appended
@@ -155,9 +160,18 @@ export class Driver implements AsyncDisposable {
     if (this.#turns.fault === null) this.#saver[Symbol.dispose]();
     this.#proposals[Symbol.dispose]();
     this.#subscriptions[Symbol.dispose]();
-    await this.#attempts.launched();
-    await Promise.all(this.#cleanups);
-    for (const executor of this.#attempts.executors.values()) await executor[Symbol.asyncDispose]();
+    await this.#atMost(
+      leaveMs,
+      this.#attempts.launched().then(() => Promise.all(this.#cleanups)),
+    );
+    const executors = [...this.#attempts.executors.values()];
+    await this.#atMost(leaveMs, Promise.all(executors.map((executor) => executor[Symbol.asyncDispose]())));
+  }
+
+  async #atMost(ms: number, work: Promise<unknown>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = this.#ports.clock.after(ms, late.resolve);
+    await Promise.race([work, late.promise]).finally(() => timer[Symbol.dispose]());
   }
 
   #adopt(studyId: string, state: StudyState): Study {

@@ -563,6 +563,8 @@ export class DockerExecutor implements Executor {
     for (const id of this.#reported) if (id.startsWith(`${studyId}/`)) this.#reported.delete(id);
     for (const id of this.#givenUp.keys()) if (id.startsWith(`${studyId}/`)) this.#givenUp.delete(id);
     this.#studies.delete(studyId);
+    // What an agent that was killed, or had no room, left half written.
+    await disk.remove(`${this.files.containerFile(studyId)}.new`);
     if ((await disk.stat(this.files.containerFile(studyId))) === null) return;
     if (removeFiles) {
       await disk.remove(this.files.studyDir(studyId));

@@ -42,6 +42,8 @@ const engineBackMs = 15 * 60_000;
 const quietMs = 15_000;
 /** The same where it has something to clean up, and the engine was away until now. */
 const cleanupMs = 150_000;
+/** A study has tried again what it tries again, and says why it waits, after so many ms without an engine. */
+const saysSoMs = 60_000;
 const maxSteps = 40_000;
 const cpus = 4;
 
@@ -77,6 +79,8 @@ class World implements Disposable {
   #heard = 0;
   #followed: SimulatedAgent | null = null;
   #nResumed = 0;
+  /** Since when, in the calm, the engine does not run; null while it does. */
+  #downSince: number | null = null;
 
   constructor(scenario: Scenario, isTraced: boolean) {
     this.#scenario = scenario;
@@ -322,16 +326,18 @@ class World implements Disposable {
   /** In the calm: waits for the end of all studies, and ends the agent. */
   #finish(agent: SimulatedAgent): void {
     const { driver } = agent;
+    const { engine } = this.#machine;
     if (driver === null || agent.process.isStopped) return;
     let isDone = this.#scenario.studies.every(({ studyId }) => this.#checker.view(studyId) !== undefined);
     for (const { studyId, state, deleted } of driver.views()) {
       if (deleted || state === 'ended') continue;
       isDone = false;
-      if (state !== 'paused') continue;
+      // Who sees what it waits for resumes it when that is there again.
+      if (state !== 'paused' || engine.isAway) continue;
       this.#command(studyId, this.#nResumed++ < 4 ? { type: 'resume' } : { type: 'stop' });
     }
     const { now } = this.#machine.timeline;
-    const { engine } = this.#machine;
+    this.#checkWaiting();
     if (!isDone || driver.isBusy || engine.isAway) this.#quietSince = now;
     // What could not be cleaned up is tried again soon; the last agent stays that long.
     if (now - this.#quietSince < (this.#isTidy ? quietMs : cleanupMs)) return;
@@ -341,6 +347,25 @@ class World implements Disposable {
     this.#machine.timeline.after(60_000, () => {
       this.#isOver = true;
     });
+  }
+
+  /** A study without an engine says that it waits; but for attempts whose containers may go on, nobody knows how. */
+  #checkWaiting(): void {
+    const { engine, timeline } = this.#machine;
+    if (!engine.isDown) this.#downSince = null;
+    else this.#downSince ??= timeline.now;
+    if (this.#downSince === null || timeline.now - this.#downSince < saysSoMs) return;
+    this.#downSince = Infinity;
+    const contained = new Set(engine.containers.map((container) => keyOfContainer(container).studyId));
+    for (const { studyId, state, message, deleted } of this.#checker.views) {
+      if (deleted || contained.has(studyId)) continue;
+      this.#checker.check(
+        'progress',
+        state === 'ended' || (state === 'paused' && message !== ''),
+        studyId,
+        () => `it is ${state} without an engine, and says nothing of that: ${message}`,
+      );
+    }
   }
 
   get #isTidy(): boolean {
