@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { build } from '../support/baseImages.ts';
+import { build, ensureBaseImage } from '../support/baseImages.ts';
 import { bases, engineClient, ensureBases } from '../support/docker.ts';
 import { EnvironmentProject } from '../support/environmentProject.ts';
+import { makeCondaChannel, makeCranRepository, writeJuliaManifest } from '../support/localPackages.ts';
 import { pythonEnv } from '../support/python.ts';
 
 /** A row of the table of environments, with its fixture project. */
@@ -16,10 +17,15 @@ interface Row {
   readonly loss: number;
   readonly script?: string;
   readonly args?: readonly string[];
+  /** Adds what is too large to be committed. */
+  readonly prepare?: (folder: string) => Promise<void> | void;
 }
 
 /** The image that two of the fixtures name. */
 const ownImage = 'hpo-test-fixture:six';
+
+/** The module in an environment of the tests; known when they run. */
+let six = '';
 
 const rows: readonly Row[] = [
   { fixture: 'image', reason: /@hpo\.image/, loss: 2 },
@@ -36,21 +42,31 @@ const rows: readonly Row[] = [
   { fixture: 'pipenv', reason: /^Pipfile\.lock/, loss: 6 },
   { fixture: 'requirements', reason: /^requirements\.txt/, loss: 7 },
   { fixture: 'pyproject', reason: /^pyproject\.toml/, loss: 2 },
+  { fixture: 'node', reason: /^package-lock\.json/, loss: 2, script: 'hpo.yml' },
+  { fixture: 'node-pnpm', reason: /^pnpm-lock\.yaml/, loss: 2, script: 'hpo.yml' },
+  { fixture: 'node-yarn', reason: /^yarn\.lock/, loss: 2, script: 'hpo.yml' },
+  { fixture: 'conda', reason: /^environment\.yml/, loss: 2, prepare: (folder) => makeCondaChannel(folder, six) },
+  { fixture: 'renv', reason: /^renv\.lock/, loss: 2, script: 'hpo.yml', prepare: makeCranRepository },
+  { fixture: 'julia', reason: /^Project\.toml|^Manifest\.toml/, loss: 2, script: 'hpo.yml', prepare: writeJuliaManifest },
+  { fixture: 'command-cpp', reason: /command runs/, loss: 2, script: 'hpo.yml' },
 ];
 
 describe('each row of the table of environments is built, and its script finds its packages in it', () => {
   let python = '';
   beforeAll(async () => {
-    await ensureBases('python');
+    await ensureBases('python', 'node', 'julia', 'debian');
+    // The version that its lock names.
+    await ensureBaseImage(engineClient(), 'r-base:4.2.2');
     python = await pythonEnv('rows', ['six==1.17.0']);
-    const six = execFileSync(python, ['-c', 'import six; print(six.__file__)'], { encoding: 'utf8' }).trim();
+    six = execFileSync(python, ['-c', 'import six; print(six.__file__)'], { encoding: 'utf8' }).trim();
     const dockerfile = `FROM ${bases.python}\nCOPY six.py /usr/lib/python3/dist-packages/`;
     await build(engineClient(), ownImage, dockerfile, (folder) => Promise.resolve(copyFileSync(six, join(folder, 'six.py'))));
   }, 900_000);
   afterAll(() => engineClient().getImage(ownImage).remove());
 
-  it.concurrent.each(rows)('$fixture', async ({ fixture, reason, loss, script = 'train.py', args = [] }) => {
+  it.concurrent.each(rows)('$fixture', async ({ fixture, reason, loss, script = 'train.py', args = [], prepare }) => {
     await using project = new EnvironmentProject(fixture);
+    await prepare?.(project.project);
     const tuned = await project.tuneInContainers(script, 2, ...args);
     expect(tuned.reason).toMatch(reason);
     expect(tuned.trials[0]?.values).toEqual({ loss });
