@@ -189,10 +189,10 @@ export class DockerEngine implements Engine {
   }
 
   async listImages(labels: Labels): Promise<readonly ImageInfo[]> {
-    const found = await this.#look('its images', (abortSignal) =>
-      this.#docker.listImages({ filters: { label: labelFilter(labels) }, abortSignal }),
-    );
-    const images = await Promise.all(found.map(({ Id }) => this.inspectImage(Id)));
+    // Podman finds nothing by several labels at once.
+    const found = await this.#look('its images', (abortSignal) => this.#docker.listImages({ abortSignal }));
+    const meant = found.filter(({ Labels: own }) => labelFilter(labels).every((label) => labelFilter(own ?? {}).includes(label)));
+    const images = await Promise.all(meant.map(({ Id }) => this.inspectImage(Id)));
     return images.filter((image) => image !== null);
   }
 
@@ -374,9 +374,11 @@ function pullReference(name: string): { readonly registry: string; readonly refe
   return { registry: isHost ? first : 'docker.io', reference: /[:@]/.test(last) ? name : `${name}:latest` };
 }
 
-/** Podman says of what was made here that it is of a registry `localhost`. */
+/** Podman names the registry of everything, and one of what was made here. */
 function namesOf(tags: readonly string[] | null, isPodman: boolean): readonly string[] {
-  return (tags ?? []).filter((tag) => tag !== '<none>:<none>').map((tag) => (isPodman ? tag.replace(/^localhost\//, '') : tag));
+  return (tags ?? [])
+    .filter((tag) => tag !== '<none>:<none>')
+    .map((tag) => (isPodman ? tag.replace(/^(?:localhost|docker\.io\/library|docker\.io)\//, '') : tag));
 }
 
 function noImage(image: string, cause: unknown): HpoError {
