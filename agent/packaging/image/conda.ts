@@ -4,7 +4,7 @@ import { HpoError } from '../../protocol/errors.ts';
 import type { DetectedEnvironment, ManifestFile } from '../detect/detected.ts';
 import { strings } from '../unknown.ts';
 import { condaScript } from './condaScript.ts';
-import { DockerfileBuilder, localAddress, madeByHpo } from './dockerfile.ts';
+import { DockerfileBuilder, localAddress, madeByHpo, projectMount } from './dockerfile.ts';
 import { cudaVariables, environmentFolder, pythonSecrets, quoted } from './python.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
@@ -58,10 +58,10 @@ export function condaDockerfile(detected: DetectedEnvironment, options: RecipeOp
   return { builder, base, notes };
 }
 
-/** Of the same version, so that a machine needs one image less; the installer asks for 3.10 at least. */
+/** Of the same version but for its last part, so that a machine needs one image less; the installer asks for 3.10 at least. */
 function toolImage(version: string): string {
   const [, minor = '0'] = /^3\.(\d+)/.exec(version) ?? [];
-  return `python:${Number(minor) >= 10 ? version : '3.12'}-slim-bookworm`;
+  return `python:3.${Number(minor) >= 10 ? minor : 12}-slim-bookworm`;
 }
 
 /** What the installer in the build is told. */
@@ -78,7 +78,16 @@ interface Planned {
 
 function pixiPlan(builder: DockerfileBuilder, detected: DetectedEnvironment): Planned {
   const lock = manifestOf(detected, /(?:^|\/)pixi\.lock$/);
-  builder.project('pixi.lock', lock.content);
+  let text = Buffer.from(lock.content).toString();
+  // Of a channel that is a folder of the project, the lock names each package by its place on the machine that made it.
+  for (const { path, content } of detected.manifests) {
+    if (!/\.(?:conda|tar\.bz2)$/.test(path)) continue;
+    builder.project(path, content);
+    text = text.replaceAll(/(?<=\s)(?:file:\/\/)?\/\S+/g, (url) =>
+      url.endsWith(`/${path}`) ? `file://${posix.join(projectMount, path)}` : url,
+    );
+  }
+  builder.project('pixi.lock', Buffer.from(text));
   return {
     plan: { lock: 'pixi.lock', environment: 'default' },
     variables: {},

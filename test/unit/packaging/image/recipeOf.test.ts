@@ -652,6 +652,21 @@ describe("a Dockerfile of the user's", () => {
     expect([build?.dockerfile, build?.context.map(({ path }) => path)]).toEqual([paths[0], paths]);
   });
 
+  it('pixi finds packages of a folder of the project where the build has them', () => {
+    const locked = [
+      '      - conda: file:///home/me/p/channel/noarch/a-1-0.tar.bz2',
+      '      - conda: /home/me/p/channel/noarch/a-1-0.tar.bz2',
+      '      - conda: https://host/home/me/p/channel/noarch/a-1-0.tar.bz2',
+    ];
+    const one = recipe({ kind: 'pixi', files: { 'pixi.lock': locked.join('\n'), 'channel/noarch/a-1-0.tar.bz2': 'BZh' } });
+    const path = one.build?.context.find((file) => file.path.endsWith('pixi.lock'))?.path ?? '';
+    expect(fileOf(one, path).split('\n')).toEqual([
+      '      - conda: file:///run/project/channel/noarch/a-1-0.tar.bz2',
+      '      - conda: file:///run/project/channel/noarch/a-1-0.tar.bz2',
+      '      - conda: https://host/home/me/p/channel/noarch/a-1-0.tar.bz2',
+    ]);
+  });
+
   it('has to be there', () =>
     expect(() => recipe({ kind: 'dockerfile', dockerfile: 'docker/Dockerfile' })).toThrow(
       'docker/Dockerfile is not among the files',
