@@ -14,10 +14,12 @@ const causes = {
   'HPO-2422': 'Two files say different things about the version of the language.',
   'HPO-2423': 'Several files of one kind describe the environment, and nothing says which of them counts.',
   'HPO-2424': 'A lock is out of date: what it locks has changed since it was made.',
-  'HPO-2425': 'What was named as an image, a Dockerfile or a manifest is not there or cannot be used, or nothing says what a script needs.',
+  'HPO-2425':
+    'What was named as an image, a Dockerfile or a manifest is not there or cannot be used, or nothing says what a script needs.',
   'HPO-2426': 'A manifest holds credentials, which would be in a layer of the image.',
   'HPO-2427': 'A part of a Dockerfile or devcontainer.json that the image or the containers do not get.',
-  'HPO-2428': 'The packages are taken from the selected interpreter, which is not reproducible; some of them nothing can install again.',
+  'HPO-2428':
+    'The packages are taken from the selected interpreter, which is not reproducible; some of them nothing can install again.',
   'HPO-2429': 'A manifest refers to a file or folder that is not in the project.',
   'HPO-3001': 'The program of the trial failed: it ended with an exit code, a signal or an error of its own.',
   'HPO-3002': 'The program of the trial could not be started, or stopped before it began to work.',
@@ -41,6 +43,15 @@ const causes = {
   'HPO-5010': 'A request of a client is not understood: a field is missing, unknown or of another kind.',
   'HPO-9000': 'The command line met a fault of its own; please report it.',
   'HPO-9001': 'The agent met a fault of its own while it answered; please report it with the agent.log.',
+};
+
+/** What mends failures of containers. */
+const containerCures = {
+  'HPO-3016':
+    'Write into the current folder itself, `/tmp`, `HPO_CHECKPOINT_DIR`, a folder that git ignores, or data that is mounted without `ro`.',
+  'HPO-3017': 'Say `# @hpo.resources network=yes`, or get what it needs beforehand and mount it.',
+  'HPO-3018': 'Add it to what the image is made from (`hpo image SCRIPT` says what that is), and tune again.',
+  'HPO-3019': 'Raise `# @hpo.resources memory=`, or narrow the parameters, and tune again.',
 };
 
 const isCheck = process.argv.includes('--check');
@@ -156,6 +167,18 @@ next, trials, best}\` in place of \`studyEnded\`, once none of its trials runs. 
 A study keeps the copy of the code, the interpreter and the limits that it began with. So a cause in the script means tuning again; a cause
 elsewhere (data that is linked, packages, memory, disk) is mended there, and the study goes on: \`hpo retry STUDY --failed\` tries what failed
 again and then the rest, \`hpo resume STUDY\` the rest alone.
+
+## In containers
+
+What is done to a container from outside is no fault of the trial: one that was killed, stopped or removed (\`docker kill\`, \`docker stop\`,
+\`docker rm -f\`), or that ended with its engine, is lost, and the trial gets a further attempt. While one is paused, the trial
+waits, for as long as its time limit allows. While the engine is away the study waits too, and goes on with what its containers did
+meanwhile. An image that is gone is made again from its recipe, or pulled if it is your own; where it cannot be had, the study pauses
+and names it.
+
+${['HPO-3016', 'HPO-3017', 'HPO-3018', 'HPO-3019'].map((code) => `- \`${code}\` ${causes[code]} ${containerCures[code]}`).join('\n')}
+
+An attempt that ran out of its container's memory is not tried again alone: each has the same limit, however many run.
 
 ## Trying again by hand
 
