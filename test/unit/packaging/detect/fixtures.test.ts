@@ -52,6 +52,8 @@ const expected: Readonly<Record<string, Expected>> = {
   },
   pdm: { kind: 'pdm', version: '3.11', manifests: ['pdm.lock', 'pyproject.toml', '.python-version'], isReproducible: true },
   pipenv: { kind: 'pipenv', version: '3.11', manifests: ['Pipfile.lock', 'Pipfile'], isReproducible: true },
+  // Its channel and its lock are made when it is built.
+  pixi: { kind: 'interpreter', manifests: [], codes: ['HPO-2425 error train.py:1', 'HPO-2425 warning pixi.toml:1'] },
   conda: {
     kind: 'conda',
     version: '3.11',
