@@ -108,7 +108,7 @@ describe.skipIf(engine === null)('a study in containers, on a real engine', () =
     await workbench.quickPickRow('Store all 105.0 MB').waitFor();
     await workbench.screenshotIfAsked('questionSize');
     await workbench.quickPickRow('Do not start').click();
-    await workbench.quickPickRow('Do not start').waitFor({ state: 'detached' });
+    await workbench.quickPickRow('Do not start').waitFor({ state: 'hidden' });
     expect((await vscode.newest()).studyId).toBe(before);
   });
 
@@ -144,6 +144,8 @@ function writeWorkspace(vscode: Vscode): void {
     'boxed/.devcontainer/devcontainer.json': JSON.stringify({ image: 'nowhere.invalid/none:1' }),
     'boxed/.python-version': '3.11\n',
     'boxed/requirements.txt': 'six==1.12.0\n',
+    // A project of its own, and no part of the other scripts'.
+    '.hpoignore': 'heavy/\n',
     'heavy/.hpoignore': '',
     'heavy/heavy.py': `# @hpo.image ${bases.python}\n# @hpo.objective loss min\nx = 0.5  # @hpo float(0, 1)\nprint(f"loss={x}")\n`,
     'boxed/boxed.py': readFileSync(vscode.path('packages/needs.py'), 'utf8'),
