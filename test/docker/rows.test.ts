@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build, ensureBaseImage } from '../support/baseImages.ts';
 import { bases, engineClient, ensureBases } from '../support/docker.ts';
 import { EnvironmentProject } from '../support/environmentProject.ts';
-import { makeCondaChannel, makeCranRepository, writeJuliaManifest } from '../support/localPackages.ts';
+import { makeCondaChannel, makeCranRepository, makePixiLock, writeJuliaManifest } from '../support/localPackages.ts';
 import { pythonEnv } from '../support/python.ts';
 
 /** A row of the table of environments, with its fixture project. */
@@ -45,6 +45,7 @@ const rows: readonly Row[] = [
   { fixture: 'node', reason: /^package-lock\.json/, loss: 2, script: 'hpo.yml' },
   { fixture: 'node-pnpm', reason: /^pnpm-lock\.yaml/, loss: 2, script: 'hpo.yml' },
   { fixture: 'node-yarn', reason: /^yarn\.lock/, loss: 2, script: 'hpo.yml' },
+  { fixture: 'pixi', reason: /^pixi\.lock/, loss: 2, prepare: (folder) => makePixiLock(folder, six) },
   { fixture: 'conda', reason: /^environment\.yml/, loss: 2, prepare: (folder) => makeCondaChannel(folder, six) },
   { fixture: 'renv', reason: /^renv\.lock/, loss: 2, script: 'hpo.yml', prepare: makeCranRepository },
   { fixture: 'julia', reason: /^Project\.toml|^Manifest\.toml/, loss: 2, script: 'hpo.yml', prepare: writeJuliaManifest },

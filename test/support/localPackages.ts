@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { bases, engineClient } from './docker.ts';
@@ -21,6 +21,34 @@ export async function makeCondaChannel(folder: string, six: string): Promise<voi
   if (result.StatusCode !== 0) throw new Error(`makeChannel.py ended with ${result.StatusCode}\n${text}`);
   // They would be a second answer to what the script needs.
   execFileSync('rm', [join(folder, 'makeChannel.py'), join(folder, 'six.py')]);
+}
+
+/** The same, and the `pixi.lock` that pixi would write. */
+export async function makePixiLock(folder: string, six: string): Promise<void> {
+  await makeCondaChannel(folder, six);
+  const channel = join(folder, 'channel');
+  const machine = readdirSync(channel).find((name) => name !== 'noarch') ?? '';
+  const packages = [machine, 'noarch'].flatMap((subdir) => {
+    const text = readFileSync(join(channel, subdir, 'repodata.json'), 'utf8');
+    const { packages: found } = JSON.parse(text) as { packages: Record<string, Record<string, unknown>> }; // as makeChannel.py writes it
+    return Object.entries(found).map(([file, record]) => ({ url: `file://${channel}/${subdir}/${file}`, record }));
+  });
+  const lines = [
+    'version: 6',
+    'environments:',
+    '  default:',
+    '    channels:',
+    `    - url: file://${channel}/`,
+    '    packages:',
+    `      ${machine}:`,
+    ...packages.map(({ url }) => `      - conda: ${url}`),
+    'packages:',
+    ...packages.flatMap(({ url, record }) => [
+      `- conda: ${url}`,
+      ...Object.entries(record).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`),
+    ]),
+  ];
+  writeFileSync(join(folder, 'pixi.lock'), `${lines.join('\n')}\n`);
 }
 
 /** Makes the repository `cran` in the folder, like CRAN's own, of one package of R without compiled parts. */
