@@ -31,7 +31,7 @@ export function containerTools({
     engine,
     environment,
     detect: (request, project) => detectFor(request, project, cacheDir),
-    recipe: (detected, project, architecture) => recipeFor(detected, project, architecture, home),
+    recipe: (detected, project, architecture) => recipeFor(detected, project, architecture, { home, environment }),
     find: (recipe) => images.find(recipe),
     ensure: (recipe, progress, options) => images.ensure(recipe, progress, options),
   };
@@ -62,11 +62,12 @@ export async function recipeFor(
   detected: DetectedEnvironment,
   { root }: Pick<ProjectReading, 'root'>,
   architecture: string | null,
-  home: string,
+  { home, environment }: { readonly home: string; readonly environment: NodeJS.ProcessEnv },
 ): Promise<ImageRecipe> {
   const ownArchitecture = process.arch === 'x64' ? 'amd64' : process.arch;
   return recipeOf(detected, {
     architecture: architecture ?? ownArchitecture,
+    allowsUv: environment['HPO_UV'] !== 'off',
     ...(detected.dockerfile === null ? {} : { context: await filesOf(root, home) }),
   });
 }

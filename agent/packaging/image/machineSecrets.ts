@@ -4,18 +4,13 @@ import { join } from 'node:path';
 import { getCACertificates } from 'node:tls';
 import { type SecretId, secretsFolder } from './settingsScript.ts';
 
-export interface MachineSecretsOptions {
-  readonly environment?: NodeJS.ProcessEnv | undefined;
-  /** Of the project, whose `.npmrc` is a secret too; absent: none. */
-  readonly root?: string | undefined;
-}
-
 /**
  * How package managers of this machine reach their indexes: certificates, proxies, addresses, passwords. For the build
  * steps that need them, as build secrets by id. What names a file or folder of this machine is left out.
  */
-export async function machineSecrets(options: MachineSecretsOptions = {}): Promise<Readonly<Record<string, Uint8Array>>> {
-  const environment = options.environment ?? process.env;
+export async function machineSecrets(
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Readonly<Record<string, Uint8Array>>> {
   const home = environment['HOME'] ?? homedir();
   const config = environment['XDG_CONFIG_HOME'] || join(home, '.config');
   const pip = await pipSettings(environment, home, config);
@@ -32,10 +27,7 @@ export async function machineSecrets(options: MachineSecretsOptions = {}): Promi
       (await textOf(join(config, 'uv', 'uv.toml'))) ||
       (await textOf('/etc/uv/uv.toml')),
     npm: npmSettings(
-      [
-        await textOf(environment['NPM_CONFIG_USERCONFIG'] || environment['npm_config_userconfig'] || join(home, '.npmrc')),
-        options.root === undefined ? '' : await textOf(join(options.root, '.npmrc')),
-      ].join('\n'),
+      await textOf(environment['NPM_CONFIG_USERCONFIG'] || environment['npm_config_userconfig'] || join(home, '.npmrc')),
       environment,
     ),
     apt: await aptSettings(),
