@@ -76,6 +76,11 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
       exitCode: 2,
     });
   }
+  if (options.image !== undefined && (options.on ?? 'local') === 'local') {
+    throw new HpoError('HPO-4037', '--image counts for trials in containers only', 'add --on docker, or leave --image out', {
+      exitCode: 2,
+    });
+  }
   return {
     script: resolve(script),
     ...(options.trials === undefined ? {} : { trials: wholeNumber('-n', options.trials, 1) }),

@@ -28,8 +28,14 @@ it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
     { on: 'docker', image: 'python:3.12-slim', allowLarge: true },
     { executor: 'docker', image: 'python:3.12-slim', allowLarge: true },
   ],
-  [{ image: './docker/Dockerfile' }, { image: resolve('docker/Dockerfile') }],
-  [{ image: 'package.json' }, { image: resolve('package.json') }],
+  [
+    { on: 'docker', image: './docker/Dockerfile' },
+    { executor: 'docker', image: resolve('docker/Dockerfile') },
+  ],
+  [
+    { on: 'docker', image: 'package.json' },
+    { executor: 'docker', image: resolve('package.json') },
+  ],
   [{ timeout: '90s' }, { trialTimeoutMs: 90_000 }],
   [{ timeout: '2h' }, { trialTimeoutMs: 7_200_000 }],
   [{ point: ['lr=1e-3 kind=adam', 'lr=0.1'] }, { points: [{ lr: 0.001, kind: 'adam' }, { lr: 0.1 }] }],
@@ -43,7 +49,9 @@ it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
 
 describe('wrong usage names the option and what to write', () => {
   it.each<[TuneOptions, string, RegExp]>([
-    [{ image: ' ' }, 'HPO-4036', /^the image has no name/],
+    [{ on: 'docker', image: ' ' }, 'HPO-4036', /^the image has no name/],
+    [{ image: 'auto' }, 'HPO-4037', /^--image counts for trials in containers only/],
+    [{ on: 'local', image: 'auto' }, 'HPO-4037', /^--image counts/],
     [{ trials: 'many' }, 'HPO-4018', /^-n many: not a whole number of at least 1/],
     [{ trials: '0' }, 'HPO-4018', /^-n 0/],
     [{ parallel: '1.5' }, 'HPO-4018', /^--parallel 1\.5/],
