@@ -8,6 +8,9 @@ import { doRangesMeet } from './semverRange.ts';
 
 const locks: ReadonlySet<EnvironmentKind> = new Set(['uv', 'pixi', 'poetry', 'pdm', 'pipenv']);
 
+/** What is there before all packages; tools leave it out of their locks. */
+const installers: ReadonlySet<string> = new Set(['python', 'pip', 'setuptools', 'wheel', 'uv']);
+
 /**
  * Where two files of one folder say different things about a package: a version that is not the one asked for, or a package that
  * one asks for and the complete list of the other does not have. `chosen` would win; that it does has to be said by somebody.
@@ -18,7 +21,7 @@ export function disagreements(chosen: Finding, other: Finding): Diagnostic[] {
   const byName = new Map<string, Package[]>();
   for (const item of chosen.packages) byName.set(item.name, [...(byName.get(item.name) ?? []), item]);
   for (const theirs of other.packages) {
-    if (theirs.name === 'python') continue;
+    if (installers.has(theirs.name)) continue;
     const ours = byName.get(theirs.name) ?? [];
     const [first] = ours;
     if (first === undefined) {

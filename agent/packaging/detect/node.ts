@@ -109,7 +109,7 @@ function compareWithPackage(
     ),
   );
   for (const [name, { list, range }] of wanted) {
-    if (list === 'peerDependencies') continue;
+    if (list === 'peerDependencies' || isOverridden(lock, own, name)) continue;
     const answer = lock.isFor(importer, name, range);
     if (answer === true) continue;
     const place = placeOf(path, source, new RegExp(`"(${escaped(name)})"\\s*:\\s*"${escaped(range)}"`));
@@ -121,6 +121,14 @@ function compareWithPackage(
   }
   const gone = lock.wantedBy(importer).find((name) => !wanted.has(name));
   if (gone !== undefined) stale(placeOf(path, source, /^.*$/m), `the lock was made for ${gone}, which ${path} asks for no more`);
+}
+
+/** What asks for another range than the package.json does, in the name of all that depend on it. */
+function isOverridden(lock: NodeLock, own: Readonly<Record<string, unknown>>, name: string): boolean {
+  const tables = [own['resolutions'], record(own['pnpm'])?.['overrides']].map((table) => Object.keys(record(table) ?? {}));
+  return [...tables.flat(), ...lock.overrides].some(
+    (key) => key === name || key.startsWith(`${name}@`) || key.endsWith(`/${name}`),
+  );
 }
 
 /** Two locks, and no `packageManager` that says which tool is used. */

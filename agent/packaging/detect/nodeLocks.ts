@@ -12,6 +12,8 @@ export interface NodeLock {
   readonly command: string;
   readonly packages: readonly Package[];
   readonly importers: readonly string[];
+  /** Names whose ranges were overridden when it was made. */
+  readonly overrides: readonly string[];
   /** True when it was made for that range; else the range it was made for, or null for none. */
   isFor(importer: string, name: string, range: string): true | string | null;
   /** Names that an importer asked for when it was made; empty where the lock does not say. */
@@ -49,6 +51,7 @@ function npmLock(file: string, source: string, table: Readonly<Record<string, un
     file,
     command,
     packages,
+    overrides: [],
     importers: Object.keys(entries)
       .filter((path) => !/(?:^|\/)node_modules\//.test(path))
       .map((path) => path || '.'),
@@ -80,6 +83,7 @@ function oldNpmLock(file: string, source: string, entries: Readonly<Record<strin
     packages: Object.keys(entries).map((name) =>
       packageOf(name, version(name) ?? '', file, source, isGitAddress(version(name) ?? '')),
     ),
+    overrides: [],
     importers: ['.'],
     isFor: (_, name, range) => {
       const kept = version(name);
@@ -108,6 +112,7 @@ function yarnLock(file: string, source: string): NodeLock {
     file,
     command: 'yarn install',
     packages,
+    overrides: [],
     importers: ['.'],
     isFor: (_, name, range) => amongRanges(ranges.get(name), [range]),
     wantedBy: () => [],
@@ -140,6 +145,7 @@ async function berryLock(project: ProjectReader, file: string, source: string, f
     file,
     command: 'yarn install',
     packages,
+    overrides: [],
     importers: importers.filter((path) => !/[\^~*]/.test(path)),
     isFor: (_, name, range) => amongRanges(ranges.get(name), [range, `npm:${range}`]),
     wantedBy: () => [],
@@ -175,6 +181,7 @@ function pnpmLock(file: string, source: string, table: Readonly<Record<string, u
     file,
     command: 'pnpm install --lockfile-only',
     packages,
+    overrides: Object.keys(record(table['overrides']) ?? {}),
     importers: Object.keys(importers),
     isFor: (importer, name, range) => {
       const kept = specifierOf(importer, name);

@@ -25,7 +25,12 @@ export const pdm: Row = async ({ project, folder }: Search): Promise<Finding | n
   const metadata = record(lock?.['metadata']);
   const kept = text(metadata?.['content_hash']);
   // Without [project] PDM converts what other tools wrote before it hashes.
-  if (own !== null && own.project !== null && kept.startsWith('sha256:') && kept !== `sha256:${pdmHash(own.table)}`) {
+  if (
+    own !== null &&
+    own.project !== null &&
+    kept.startsWith('sha256:') &&
+    !pdmHashes(own.table).some((hash) => kept === `sha256:${hash}`)
+  ) {
     const place = placeOf(path, source, /^content_hash\s*=.*$/m);
     faults.push(
       staleLock(
@@ -72,8 +77,8 @@ export const pdm: Row = async ({ project, folder }: Search): Promise<Finding | n
   };
 };
 
-/** The `content_hash` that PDM writes, by `PyProject.content_hash`. */
-export function pdmHash(table: Readonly<Record<string, unknown>>): string {
+/** The `content_hash` that PDM writes, by `PyProject.content_hash`: of today, and as PDM 2.10 wrote it. */
+export function pdmHashes(table: Readonly<Record<string, unknown>>): readonly [today: string, before: string] {
   const own = record(table['project']) ?? {};
   const settings = recordAt(table, 'tool', 'pdm') ?? {};
   const groups: Record<string, unknown[]> = {};
@@ -84,14 +89,21 @@ export function pdmHash(table: Readonly<Record<string, unknown>>): string {
     const group = normaliseName(name);
     groups[group] = [...(groups[group] ?? []), ...(Array.isArray(list) ? list : [])];
   }
-  return sha256(
-    pythonJson({
-      sources: settings['source'] ?? [],
-      dependencies: own['dependencies'] ?? [],
-      'dev-dependencies': groups,
-      'optional-dependencies': own['optional-dependencies'] ?? {},
-      'requires-python': own['requires-python'] ?? '',
-      resolution: settings['resolution'] ?? {},
-    }),
-  );
+  const common = {
+    sources: settings['source'] ?? [],
+    dependencies: own['dependencies'] ?? [],
+    'optional-dependencies': own['optional-dependencies'] ?? {},
+    'requires-python': own['requires-python'] ?? '',
+  };
+  const resolution = record(settings['resolution']) ?? {};
+  return [
+    sha256(pythonJson({ ...common, 'dev-dependencies': groups, resolution })),
+    sha256(
+      pythonJson({
+        ...common,
+        'dev-dependencies': settings['dev-dependencies'] ?? {},
+        overrides: resolution['overrides'] ?? {},
+      }),
+    ),
+  ];
 }

@@ -44,6 +44,7 @@ describe('about a package', () => {
       ['HPO-2421 error requirements.txt:2'],
       /asks for pandas, which uv\.lock does not have/,
     ],
+    ['what installs packages', { ...uv({ six: '1.17.0' }), 'requirements.txt': 'pip\nsetuptools>=60\nsix\n' }, []],
     [
       'what the lock lacks, for another platform',
       { ...uv({ six: '1.17.0' }), 'requirements.txt': 'colorama; sys_platform == "win32"\n' },

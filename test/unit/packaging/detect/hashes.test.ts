@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parse } from 'smol-toml';
-import { pdmHash } from '../../../../agent/packaging/detect/pdm.ts';
+import { pdmHashes } from '../../../../agent/packaging/detect/pdm.ts';
 import { pipfileHash } from '../../../../agent/packaging/detect/pipenv.ts';
 import { poetryHash } from '../../../../agent/packaging/detect/poetry.ts';
 
@@ -226,7 +226,12 @@ describe('the hash of a manifest is the one that the tool writes into its lock',
 
   // PDM converts what Poetry alone wrote before it hashes; that is not compared.
   test.each(pyprojects.filter(({ toml }) => toml.includes('[project]')))('PDM: $name', ({ toml, pdm }) => {
-    expect(pdmHash(parse(toml))).toBe(pdm);
+    expect(pdmHashes(parse(toml))[0]).toBe(pdm);
+  });
+
+  test('PDM 2.10, which looked at less', () => {
+    const settings = pyprojects.find(({ name }) => name === 'pdm settings');
+    expect(pdmHashes(parse(settings?.toml ?? ''))[1]).toBe('108b40ad396a6f042f033245eb5a03a9bbeb9c68683636c9416b441c9919cd75');
   });
 
   test.each(pipfiles)('Pipenv: $name', ({ toml, hash }) => {

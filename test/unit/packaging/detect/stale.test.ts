@@ -209,6 +209,43 @@ const others: readonly (readonly [what: string, script: string, files: Files, co
   ],
   ['pixi: no manifest', 'train.py', { 'pixi.lock': String(pixi['pixi.lock']) }, ['HPO-2424 error pixi.lock:1']],
   [
+    'pnpm: another range for all',
+    'a.js',
+    {
+      'package.json': '{"dependencies": {"is-number": "^6.0.0"}}',
+      'pnpm-lock.yaml':
+        "lockfileVersion: '9.0'\noverrides:\n  is-number: ^7.0.0\nimporters:\n  .:\n    dependencies:\n      is-number:\n        specifier: ^7.0.0\n        version: 7.0.0\n",
+    },
+    [],
+  ],
+  [
+    'yarn: a resolution',
+    'a.js',
+    {
+      'package.json': '{"dependencies": {"is-number": "^6.0.0"}, "resolutions": {"**/is-number": "7.0.0"}}',
+      'yarn.lock': 'is-number@7.0.0:\n  version "7.0.0"\n',
+    },
+    [],
+  ],
+  [
+    'npm 6',
+    'a.js',
+    {
+      'package.json': '{"dependencies": {\n"a": "^1.0.0",\n"b": "^2.0.0"}}',
+      'package-lock.json': '{"lockfileVersion": 1, "dependencies": {"a": {"version": "1.2.0"}, "b": {"version": "1.9.0"}}}',
+    },
+    ['HPO-2424 error package.json:3'],
+  ],
+  [
+    'yarn from 2',
+    'a.js',
+    {
+      'package.json': '{"dependencies": {\n"a": "^1.0.0",\n"b": "^2.0.0"}}',
+      'yarn.lock': '__metadata:\n  version: 8\n"a@npm:^1.0.0":\n  version: 1.0.0\n"b@npm:^1.0.0":\n  version: 1.0.0\n',
+    },
+    ['HPO-2424 error package.json:3'],
+  ],
+  [
     'Julia: one more',
     'train.jl',
     {
