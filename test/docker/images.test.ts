@@ -196,6 +196,9 @@ describe('a build', () => {
       message: expect.stringMatching(/RUN echo first.*failed.*7[\s\S]*told-before-the-end/) as string,
     });
     expect(await home.images()).toEqual([]);
+    const [stored] = await home.store.stored();
+    expect(stored).toMatchObject({ key: recipe.key, bytes: 0 });
+    expect(stored?.lastUsedAt).toBeGreaterThan(0);
   });
 
   it('of a Dockerfile that is none says so', async () => {

@@ -264,6 +264,8 @@ export class ImageStore {
     const { context, ...how } = build;
     await files.makeFolder(folder);
     await this.#write(join(folder, recipeFile), { ...rest, build: how });
+    // Counts as used from now on, also where the build fails.
+    await this.#write(join(folder, useFile), { lastUsedAt: this.#ports.system.clock.now(), bytes: 0 } satisfies Use);
     await this.#write(
       join(folder, contextFile),
       context.map(({ path, content, isExecutable }) => ({ path, isExecutable, base64: Buffer.from(content).toString('base64') })),
@@ -299,7 +301,7 @@ export class ImageStore {
   }
 }
 
-/** Of an image that was never made. */
+/** Where that was not written. */
 const unused: Use = { lastUsedAt: 0, bytes: 0 };
 
 function isKey(name: string): boolean {
