@@ -268,6 +268,9 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
       await using world = await open();
       const first = new Observer();
       const starts = [
+        attemptOf(world, [{ do: 'exit', code: 5 }], { key: key(1) }),
+        attemptOf(world, [forever], { key: key(2), timeoutMs: 250 }),
+        attemptOf(world, [forever], { key: key(3) }),
         attemptOf(
           world,
           [
@@ -277,20 +280,17 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
           ],
           { key: key(0) },
         ),
-        attemptOf(world, [{ do: 'exit', code: 5 }], { key: key(1) }),
-        attemptOf(world, [forever], { key: key(2), timeoutMs: 250 }),
-        attemptOf(world, [forever], { key: key(3) }),
       ];
       {
         await using executor = world.connect(first);
         for (const start of starts) await executor.start(start);
         await first.ending(key(1));
       }
-      await sleep(1_200);
       const second = new Observer();
       await using executor = world.connect(second);
-      const listed = (await executor.list()).map((listing) => `${text(listing.key)} ${listing.state}`);
-      expect(listed.sort()).toEqual(['study-1/0/1 running', 'study-1/1/1 ended', 'study-1/2/1 ended', 'study-1/3/1 running']);
+      const listed = async () => (await executor.list()).map((listing) => `${text(listing.key)} ${listing.state}`).sort();
+      await eventually(async () => (await listed()).includes('study-1/2/1 ended'), 'the deadline of one passes meanwhile');
+      expect(await listed()).toEqual(['study-1/0/1 running', 'study-1/1/1 ended', 'study-1/2/1 ended', 'study-1/3/1 running']);
       for (const start of starts) await executor.start(start);
       await executor.stop(key(3), 5_000);
       expect(await second.ending(key(0))).toEqual({ ...ordinary, exitCode: 4 });
@@ -305,7 +305,7 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
 
     it('only looks when it lists: the end is told to who adopts, however late', async () => {
       await using world = await open();
-      const attempt = attemptOf(world, [{ do: 'sleep', ms: 300 }]);
+      const attempt = attemptOf(world, [{ do: 'sleep', ms: 2_000 }]);
       {
         await using executor = world.connect(new Observer());
         await executor.start(attempt);
