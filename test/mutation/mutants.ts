@@ -18,6 +18,8 @@ export interface Killer {
 const unit = (file: string, test: string): Killer => ({ file: `test/unit/${file}.test.ts`, test });
 /** Some lives of the whole agent on a virtual machine, each from a seed. */
 const seeds: Killer = { file: 'test/mutation/seeds.test.ts', test: 'lives of the agent on a virtual machine break no promise' };
+/** The same with attempts in containers. */
+const dockerSeeds: Killer = { file: seeds.file, test: 'lives with attempts in containers break no promise' };
 const contract = (file: string, test: string): Killer => ({ file: `test/contract/${file}.test.ts`, test });
 
 export const mutants: readonly Mutant[] = [
@@ -199,6 +201,34 @@ export const mutants: readonly Mutant[] = [
     find: 'if (left.length === 0) continue;',
     replace: 'if (left.length >= 0) continue;',
     caughtBy: [contract('executor', 'ends what a program left behind')],
+  },
+  {
+    name: 'blames a program for the end of its container engine',
+    file: 'agent/executors/docker/containerEnd.ts',
+    find: 'if (wasTold && !wasAsked && !isTimeout) return await keep({ code: null, timeout: false });',
+    replace: 'void wasTold;',
+    caughtBy: [dockerSeeds],
+  },
+  {
+    name: 'leaves a container behind that the engine makes when nobody waits for it any more',
+    file: 'agent/executors/docker/dockerExecutor.ts',
+    find: 'if (clock.monotonic() - since > adoptionMs && !this.#live.has(id)) this.#remove(name);',
+    replace: '',
+    caughtBy: [dockerSeeds],
+  },
+  {
+    name: 'does not record how a container ended before it is removed',
+    file: 'agent/executors/docker/containerEnd.ts',
+    find: 'await recordEnd(system, dir, { ...end, output });',
+    replace: 'void { ...end, output };',
+    caughtBy: [contract('executor', 'a second stop can be less patient')],
+  },
+  {
+    name: 'kills a container that it only should ask to end',
+    file: 'agent/executors/docker/dockerExecutor.ts',
+    find: `engine.signalContainer(live.name, 'SIGTERM')`,
+    replace: `engine.signalContainer(live.name, 'SIGKILL')`,
+    caughtBy: [contract('executor', 'stops gently: asks first')],
   },
   {
     name: 'lets everyone of this machine talk to the agent',

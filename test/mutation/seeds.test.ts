@@ -10,3 +10,13 @@ test('lives of the agent on a virtual machine break no promise', async () => {
     expect(violations, `seed ${seed}`).toEqual([]);
   }
 });
+
+/** Lives in containers in which engines end with what runs on them, and do late what they were asked to. */
+const dockerSeeds = [28, 61];
+
+test('lives with attempts in containers break no promise', async () => {
+  for (const seed of dockerSeeds) {
+    const { violations } = await simulateSeed(seed, 'docker');
+    expect(violations, `seed ${seed}`).toEqual([]);
+  }
+});
