@@ -1,7 +1,7 @@
 import { window } from 'vscode';
 import { formatBytes } from '../../agent/protocol/format.ts';
 import type { PreflightQuestion, TuneRequest } from '../../agent/protocol/requests.ts';
-import { labelText, messageText } from '../plainText.ts';
+import { messageText } from '../plainText.ts';
 import { inEditor, sentence } from '../showError.ts';
 import type { PickOptions } from './questions.ts';
 
@@ -34,16 +34,9 @@ async function askImage(options: PickOptions): Promise<Partial<TuneRequest> | un
   return image === undefined || image.trim() === '' ? undefined : { image: image.trim() };
 }
 
-export async function askSize(
-  { bytes, message }: Question<'size'>,
-  options: PickOptions,
-): Promise<Partial<TuneRequest> | undefined> {
-  const store = { label: `$(save) Store all ${formatBytes(bytes)}`, description: 'once; the trials share it', isAgreed: true };
-  const leave = {
-    label: '$(close) Do not start',
-    description: 'leave files out by .hpoignore, or link data by @hpo.data',
-    isAgreed: false,
-  };
-  const picked = await window.showQuickPick([store, leave], { ...options, placeHolder: labelText(message) });
-  return picked?.isAgreed === true ? { allowLarge: true } : undefined;
+/** What is large, and how it is left out, is more than fits a list's line. */
+export async function askSize({ bytes, message }: Question<'size'>): Promise<Partial<TuneRequest> | undefined> {
+  const store = `Store ${formatBytes(bytes)}`;
+  const chosen = await window.showWarningMessage(messageText(sentence(message)), store);
+  return chosen === store ? { allowLarge: true } : undefined;
 }

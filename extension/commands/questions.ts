@@ -27,7 +27,7 @@ export async function ask(
     case 'devcontainer':
       return await askDevcontainer(options);
     case 'size':
-      return await askSize(question, options);
+      return await askSize(question);
     default:
       return unreachable(question);
   }
