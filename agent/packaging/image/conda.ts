@@ -4,8 +4,9 @@ import { HpoError } from '../../protocol/errors.ts';
 import type { DetectedEnvironment, ManifestFile } from '../detect/detected.ts';
 import { strings } from '../unknown.ts';
 import { condaScript } from './condaScript.ts';
-import { DockerfileBuilder, localAddress, madeByHpo, projectMount } from './dockerfile.ts';
-import { cudaVariables, environmentFolder, pythonSecrets, quoted } from './python.ts';
+import { DockerfileBuilder, localAddress, madeByHpo, projectMount, quoted } from './dockerfile.ts';
+import { cudaVariables, pythonSecrets } from './python.ts';
+import { environmentFolder } from './pythonPlans.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
 const usualChannel = 'conda-forge';

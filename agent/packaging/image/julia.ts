@@ -1,8 +1,7 @@
 import { posix } from 'node:path';
 import type { DetectedEnvironment } from '../detect/detected.ts';
-import { DockerfileBuilder, madeByHpo, projectMount } from './dockerfile.ts';
+import { DockerfileBuilder, madeByHpo, projectMount, quoted } from './dockerfile.ts';
 import { baseOf } from './plain.ts';
-import { quoted } from './python.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 
 /** Packages in the depot `/opt/julia`, for the project `/opt/env`. */
