@@ -15,8 +15,6 @@ import { cacheDir } from '../test/support/cache.ts';
 import { exclusive } from '../test/support/exclusive.ts';
 import { installSystemPackages, MissingPrecondition } from './systemPackages.mjs';
 
-/** The bridge of an own engine: docker0 may be another one's, and two engines on one bridge would give out the same addresses. */
-const bridge = { name: 'hpo-test0', address: '10.89.213.1/24' };
 /** BuildKit lets go of what was used longest ago above this. */
 const buildCache = '10GB';
 
@@ -108,19 +106,26 @@ async function hold() {
   await using _lock = await exclusive(join(folder, 'lock'));
   await endLeftover(folder);
   ensureControlGroups((step) => say({ step }));
-  ensureBridge();
-  const engine = await launch(folder);
+  let bridge;
+  try {
+    bridge = makeBridge();
+  } catch (error) {
+    if (!(error instanceof MissingPrecondition)) throw error;
+    say({ missing: error.message });
+    return;
+  }
+  const engine = await launch(folder, bridge);
   if (engine.missing !== undefined) say({ missing: engine.missing });
   else {
     say({ host: engine.host });
     await Promise.race([released, engine.ended]);
     await stop(engine.pid, engine.execRoot);
   }
-  removeBridge();
+  removeBridge(bridge);
 }
 
 /** Starts dockerd with the first storage driver that works here. */
-async function launch(folder) {
+async function launch(folder, bridge) {
   const reasons = [];
   for (const driver of ['overlay2', 'vfs']) {
     const execRoot = mkdtempSync(join(tmpdir(), 'hpo-engine-'));
@@ -139,13 +144,13 @@ async function launch(folder) {
         `--pidfile=${join(execRoot, 'pid')}`,
         `--host=unix://${socket}`,
         `--config-file=${config}`,
-        `--bridge=${bridge.name}`,
+        `--bridge=${bridge}`,
       ],
       { detached: true, stdio: ['ignore', log, log] },
     );
     const ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
     if (child.pid === undefined) return { missing: 'no container engine answers, and there is no dockerd on PATH' };
-    writeFileSync(join(folder, 'running.json'), JSON.stringify({ pid: child.pid, execRoot }));
+    writeFileSync(join(folder, 'running.json'), JSON.stringify({ pid: child.pid, execRoot, bridge }));
     const host = `unix://${socket}`;
     const deadline = performance.now() + 60_000;
     while (child.exitCode === null && child.signalCode === null && performance.now() < deadline) {
@@ -178,8 +183,12 @@ async function removeContainers(socket) {
 async function endLeftover(folder) {
   const record = join(folder, 'running.json');
   if (!existsSync(record)) return;
-  const { pid, execRoot } = JSON.parse(readFileSync(record, 'utf8'));
-  if (commandLine(pid).includes(`--exec-root=${execRoot}`)) await stop(pid, execRoot);
+  const { pid, execRoot, bridge } = JSON.parse(readFileSync(record, 'utf8'));
+  // Where its process is gone, so is what keeps another one from using its bridge.
+  if (commandLine(pid).includes(`--exec-root=${execRoot}`)) {
+    await stop(pid, execRoot);
+    removeBridge(bridge);
+  }
   rmSync(record, { force: true });
 }
 
@@ -235,18 +244,24 @@ function ensureControlGroups(log) {
   if (!isMounted()) spawnSync('cgroupfs-mount', { stdio: 'ignore' });
 }
 
-function ensureBridge() {
-  removeBridge();
-  for (const args of [
-    ['link', 'add', bridge.name, 'type', 'bridge'],
-    ['address', 'add', bridge.address, 'dev', bridge.name],
-    ['link', 'set', bridge.name, 'up'],
-  ])
-    spawnSync('ip', args, { stdio: 'ignore' });
+/**
+ * A bridge of the engine's own, with addresses that no other one has: two engines on one bridge would give out the same, and
+ * one without any takes docker0 away, whoever uses it.
+ */
+function makeBridge() {
+  for (let n = 0; n < 200; n++) {
+    const name = `hpo-test-${n}`;
+    const ip = (...args) => spawnSync('ip', args, { stdio: 'ignore' }).status === 0;
+    if (!ip('link', 'add', name, 'type', 'bridge')) continue;
+    if (ip('address', 'add', `10.89.${n}.1/24`, 'dev', name) && ip('link', 'set', name, 'up')) return name;
+    removeBridge(name);
+    break;
+  }
+  throw new MissingPrecondition('no container engine answers, and no network can be made for one here');
 }
 
-function removeBridge() {
-  spawnSync('ip', ['link', 'delete', bridge.name], { stdio: 'ignore' });
+function removeBridge(name) {
+  spawnSync('ip', ['link', 'delete', name], { stdio: 'ignore' });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
