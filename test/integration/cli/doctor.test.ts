@@ -97,6 +97,8 @@ beforeAll(async () => {
   const path = template.write('train.py', script);
   for (const n of ['4', '3']) expect((await template.run('tune', path, '-n', n, '--search', 'random')).code).toBe(0);
   expect((await template.run('agent', 'stop')).code).toBe(0);
+  // It answers before it has let go of the journal.
+  while (existsSync(join(template.home, 'journal.db-wal'))) await delay(50);
 });
 
 afterAll(async () => {
@@ -135,6 +137,7 @@ describe('hpo doctor', () => {
         'history',
         'values',
         'processes',
+        'containers',
         'ports',
         'folders',
         'remains',
