@@ -357,11 +357,13 @@ class World implements Disposable {
     if (this.#downSince === null || timeline.now - this.#downSince < saysSoMs) return;
     this.#downSince = Infinity;
     const contained = new Set(engine.containers.map((container) => keyOfContainer(container).studyId));
-    for (const { studyId, state, message, deleted } of this.#checker.views) {
-      if (deleted || contained.has(studyId)) continue;
+    for (const { studyId, state, message, deleted, trials } of this.#checker.views) {
+      // What began before cannot be known to have ended.
+      const hasBegun = trials.some(({ attempts }) => attempts.at(-1)?.state === 'started');
+      if (deleted || hasBegun || contained.has(studyId)) continue;
       this.#checker.check(
         'progress',
-        state === 'ended' || (state === 'paused' && message !== ''),
+        state === 'ended' || message !== '',
         studyId,
         () => `it is ${state} without an engine, and says nothing of that: ${message}`,
       );
