@@ -14,7 +14,7 @@ const ltsNames: Readonly<Record<string, string>> = {
 };
 
 /** Major versions of Node, the one to take first where a range leaves the choice. */
-const preferredNode = ['22', '24', '20', '18', '26', '16', '14', '12'];
+const preferredNode = ['24', '22', '20', '18', '26', '16', '14', '12'];
 
 /** `20`, `v20.11.1`, `lts/iron`; null for names of no version, such as `lts/*`. */
 export function nodePin(text: string, place: Place): VersionClaim | null {
