@@ -24,6 +24,13 @@ describe('findProjectRoot', () => {
       script: 'a/b/train.py',
       root: 'a',
     },
+    {
+      name: 'the folder of a workspace, where the lock is, for one of its members',
+      files: { 'uv.lock': '', 'pyproject.toml': '', 'apps/a/pyproject.toml': '', 'apps/a/train.py': '' },
+      script: 'apps/a/train.py',
+      root: '',
+    },
+    { name: 'a marker of another language', files: { 'a/renv.lock': '', 'a/b/train.R': '' }, script: 'a/b/train.R', root: 'a' },
     { name: '.hpoignore is a marker', files: { '.hpoignore': '', 'a/b/train.py': '' }, script: 'a/b/train.py', root: '' },
     { name: 'else the script’s own folder', files: { 'a/b/train.py': '' }, script: 'a/b/train.py', root: 'a/b' },
   ];
