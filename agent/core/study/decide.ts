@@ -5,7 +5,7 @@ import type { Promotion } from '../schedulers/index.ts';
 import { isBatchFull, toldTrials } from './batch.ts';
 import { deadline, isAffordable, mayStart, startCost } from './budget.ts';
 import { endNow, endOfWork, selfPause } from './endConditions.ts';
-import { isMachineFault, longestBackOffMs } from './failurePolicy.ts';
+import { isMachineFault } from './failurePolicy.ts';
 import { type NextTrial, nextTrial, samplerContext } from './nextTrial.ts';
 import type { StudyState } from './state.ts';
 
@@ -140,10 +140,8 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
     if (!isAffordable(state, startCost(state, number, state.trial(number).target))) continue;
     // Everything else is held until it has run.
     if (waiting.isAlone && state.live.size > 0) return [];
-    const { notBefore } = waiting;
-    // No back-off is that long: someone has set the clock back.
-    const isDue = notBefore <= now || notBefore > now + longestBackOffMs;
-    if (isDue && hasCapacity) return [requested(state, now, number, slot, state.trial(number).target)];
+    if (isDue(state, number, waiting.notBefore, now) && hasCapacity)
+      return [requested(state, now, number, slot, state.trial(number).target)];
     nHeld++;
   }
   // A trial that comes back after a fault keeps its place: a machine in trouble is not given more and more trials.
@@ -167,6 +165,11 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
   const told = endBatch(state, now);
   if (told.length > 0) return told;
   return close(state, now, slot, hasCapacity, exhausted);
+}
+
+/** Where someone has set the clock back, a back-off can lie before its own beginning: it is over then, as nobody knows what is left of it. */
+function isDue(state: StudyState, number: number, notBefore: number, now: number): boolean {
+  return notBefore <= now || now < (state.trial(number).attempts.at(-1)?.endedAt ?? -Infinity);
 }
 
 function isAlone({ live }: StudyState): boolean {

@@ -101,9 +101,6 @@ export const failurePolicy: Readonly<Record<FailureKind, FailureRule>> = {
   },
 };
 
-/** No pause before a further attempt is longer, in ms. */
-export const longestBackOffMs = 1.5 * Math.max(...Object.values(failurePolicy).map(({ backOff }) => backOff?.capMs ?? 0));
-
 /** Further attempts where the user says nothing. */
 export const usualRetries: RetrySettings = { error: 0, memory: 1, timeout: 0, lost: 3, preempted: null };
 

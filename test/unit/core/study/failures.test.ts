@@ -317,6 +317,21 @@ describe('what is not the fault of the trial is tried again', () => {
     expect(h.states()).toBe('waiting');
     expect(nextWakeup(h.state, h.now)).toBeNull();
   });
+
+  test.each([
+    ['less than it has lasted', 400, 'waiting'],
+    ['a minute', 60_000, 'running'],
+    ['a day', 86_400_000, 'running'],
+  ])('a clock that is set back by %s lengthens it by what it had lasted at most', (_by, ms, after) => {
+    const h = new Harness(spec());
+    h.see(ended(0, 1, { isLost: true }));
+    h.wait(450);
+    expect(h.states()).toBe('waiting');
+    h.wait(-ms);
+    expect(h.states()).toBe(after);
+    h.wait(1_500);
+    expect(h.states()).toBe('running');
+  });
 });
 
 describe('a study in which everything fails alike pauses itself and says the cause once', () => {
