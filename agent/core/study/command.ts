@@ -129,6 +129,10 @@ function retry(state: StudyState, number: number, at: number): readonly StudyEve
   if (trial === undefined) return noSuchTrial(state, number);
   if (view.state === 'stopping')
     return { code: 'HPO-4302', message: 'The study is being stopped.', next: 'Retry the trial when those that run have ended.' };
+  // Its attempt has just ended. What follows is about to be recorded, and may be that it failed.
+  if (state.unsettled.has(number)) {
+    return { code: 'HPO-4312', message: `Trial ${number} cannot be retried: it is ending.`, next: 'Retry it when it has ended.' };
+  }
   if (trial.state === 'waiting') return [];
   if (trial.state !== 'failed' && trial.state !== 'cancelled') {
     return {

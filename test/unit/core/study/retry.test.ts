@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { command } from '../../../../agent/core/study/index.ts';
+import { command, observe } from '../../../../agent/core/study/index.ts';
 import { schedulerNames } from '../../../../agent/protocol/study.ts';
 import { ended, fidelity, Harness, metric, replay, spec } from './harness.ts';
 
@@ -21,6 +21,16 @@ function finish(h: Harness, lossOf: (number: number, step: number) => number = (
 }
 
 describe('a trial that is retried', () => {
+  test('not before its end is recorded: a retry that comes with the end of its attempt is refused', () => {
+    const h = new Harness(spec({ budget: { trials: 4 } }));
+    h.record(observe(h.state, ended(0, 1, failed), h.now));
+    expect(command(h.state, { type: 'retry', number: 0 }, h.now)).toMatchObject({ code: 'HPO-4312' });
+    h.decide();
+    expect(h.states()).toMatch(/^failed/);
+    h.command({ type: 'retry', number: 0 });
+    expect(h.states()).toMatch(/^(?:waiting|running)/);
+  });
+
   test('keeps its number and values, and has a new attempt', () => {
     const h = new Harness(spec({ budget: { trials: 4 } }));
     h.run(0, 0.5);
