@@ -1,5 +1,6 @@
 import { intents, type observe, pointOf, type StudyState } from '../core/study/index.ts';
 import type { Ending, Executor, ExecutorListener } from '../executors/executor.ts';
+import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, OutputCursor } from '../protocol/events.ts';
 import type { AttemptKey, ExecutorName } from '../protocol/study.ts';
 import { sleep } from '../system/clock.ts';
@@ -25,6 +26,11 @@ interface LiveAttempt {
   hasStarted: boolean;
   isStopAsked: boolean;
   hasEnded: boolean;
+}
+
+interface StartFault {
+  readonly outputTail: string;
+  readonly advice?: string;
 }
 
 /** What the attempts need of the driver. */
@@ -152,7 +158,7 @@ export class Attempts {
         return;
       } catch (error) {
         study.ready = null;
-        if (!(await this.#mayBeThere(study.executor, key))) return await this.#end(live, lost, messageOf(error));
+        if (!(await this.#mayBeThere(study.executor, key))) return await this.#end(live, lost, startFault(error));
         // An agent before this one started it, so that its end would be a lie.
         this.#ports.log.error('an attempt cannot be adopted; trying again', {
           key: keyText(key),
@@ -206,14 +212,14 @@ export class Attempts {
   }
 
   /** The end counts after everything that the attempt wrote; output that cannot be read is a fault of ours, not of the trial. */
-  async #end(live: LiveAttempt, ending: Ending, reason: string | null): Promise<void> {
+  async #end(live: LiveAttempt, ending: Ending, fault: StartFault | null): Promise<void> {
     if (live.hasEnded) return;
     live.hasEnded = true;
     const { trial: number, attempt } = live.key;
     const ended = { type: 'ended', number, attempt } as const;
     try {
       const tail = await live.intake.finish(ending.isLost || ending.signal !== null);
-      this.#host.observe(live.key, { ...ended, ...ending, outputTail: reason ?? tail }, true);
+      this.#host.observe(live.key, { ...ended, ...ending, outputTail: tail, ...fault }, true);
     } catch (error) {
       this.#ports.log.error('the output of an attempt cannot be read', { key: keyText(live.key), error: messageOf(error) });
       this.#host.observe(live.key, { ...ended, ...lost, outputTail: messageOf(error) }, true);
@@ -235,6 +241,13 @@ export class Attempts {
       },
     };
   }
+}
+
+/** Why an attempt could not be started, as far as the error says. */
+function startFault(error: unknown): StartFault {
+  return error instanceof HpoError
+    ? { outputTail: `${error.message} (${error.code})`, advice: error.next }
+    : { outputTail: messageOf(error) };
 }
 
 export function keyText(key: AttemptKey): string {

@@ -27,6 +27,10 @@ const keptDocker: readonly { readonly seed: number; readonly found: string }[] =
   { seed: 28, found: 'a program that was ended with its engine was blamed for it' },
   { seed: 61, found: 'a container stayed that was made late, by an engine that nobody waited for any more' },
   { seed: 567, found: 'a half-written record of a study stayed when the disk was full' },
+  { seed: 2_001_411, found: 'a trial was tried again a minute late after the clock was set back by one' },
+  { seed: 2_003_305, found: 'an attempt whose container was paused before its program began never ended' },
+  { seed: 2_006_485, found: 'a retry that came with the end of an attempt was acknowledged and forgotten' },
+  { seed: 2_009_796, found: 'the folder of a deleted study stayed whose record could not be written' },
 ];
 
 /** As many threads as the smallest machine of the tests has. */

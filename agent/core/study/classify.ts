@@ -16,6 +16,8 @@ export interface AttemptEnding {
   readonly isOutOfMemory: boolean;
   /** It could not be started, or vanished without a record of its end; `outputTail` says what is known. */
   readonly isLost: boolean;
+  /** What mends it, where it could not be started for a reason that is known. */
+  readonly advice?: string;
   /** The machine was taken away; only on executors that share machines. */
   readonly isPreempted?: boolean;
   /** The end of its output, a few kB. */
@@ -36,7 +38,7 @@ export function classify(state: StudyState, live: LiveAttempt, ending: AttemptEn
   if (ending.isPreempted === true) {
     return { kind: 'preempted', code: failureCodes.preempted, message: 'The machine was taken away.' };
   }
-  if (ending.isLost) return lost(attempt?.startedAt !== null, ending.outputTail);
+  if (ending.isLost) return lost(attempt?.startedAt !== null, ending);
   if (ending.isTimeout) return timeout(spec);
   if (ending.isOutOfMemory) return killedForMemory(spec, lastLine(ending.outputTail), live);
   if (ending.exitCode !== 0 || ending.signal !== null) return programFailure(state, live, ending);
@@ -52,7 +54,9 @@ function outputLimit(spec: StudySpec): Failure {
   };
 }
 
-function lost(isStarted: boolean, tail: string): Failure {
+const usualAdvice = 'look at free space, the limits of processes and files, and the interpreter';
+
+function lost(isStarted: boolean, { outputTail: tail, advice = usualAdvice }: AttemptEnding): Failure {
   const fail = (code: string, message: string): Failure => ({ kind: 'infrastructure', code, message });
   if (isStarted)
     return fail(failureCodes.lost, 'The process vanished without a record of its end, as after a restart of the machine.');
@@ -62,10 +66,11 @@ function lost(isStarted: boolean, tail: string): Failure {
     return fail(failureCodes.lost, 'The attempt was lost before it began, as when the agent is killed while it starts one.');
   return isDiskFull(reason)
     ? diskFull(reason)
-    : fail(
-        failureCodes.cannotStart,
-        `The attempt could not be started: ${reason}. Look at free space, the limits of processes and files, and the interpreter.`,
-      );
+    : fail(failureCodes.cannotStart, `The attempt could not be started: ${reason}. ${sentence(advice)}`);
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function isDiskFull(text: string): boolean {
@@ -102,9 +107,7 @@ function narrowing(spec: StudySpec): string {
 function outOfMemory(spec: StudySpec, seen: string, { hadCompany }: LiveAttempt): Failure {
   const detail = seen === '' ? '' : ` (${seen})`;
   const narrow = narrowing(spec);
-  const next = hadCompany
-    ? `Let fewer trials run at once, or ${narrow}.`
-    : `${narrow.charAt(0).toUpperCase()}${narrow.slice(1)}.`;
+  const next = hadCompany ? `Let fewer trials run at once, or ${narrow}.` : sentence(narrow);
   const code = hadCompany ? failureCodes.memory : failureCodes.memoryAlone;
   return { kind: 'outOfMemory', code, message: `The trial ran out of memory${detail}. ${next}` };
 }

@@ -67,5 +67,9 @@ export async function couldNotStart(disk: Files, dir: string, state: ContainerSt
   const said = await disk.readText(join(dir, outputFileNames.out)).catch(() => '');
   const why =
     said.trim() || state?.error || (state === null ? 'it was removed' : `it ended at once with exit code ${state.exitCode}`);
-  return new HpoError('HPO-2450', `the container of the attempt did not begin: ${why}`, 'the attempt is repeated');
+  return new HpoError(
+    'HPO-2450',
+    `the container of the attempt did not begin: ${why}`,
+    'see with docker run whether the image runs at all',
+  );
 }

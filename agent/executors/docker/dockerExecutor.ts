@@ -47,7 +47,7 @@ const pollMs = 500;
 const pollsPerSweep = 4;
 /** An attempt whose program does not begin is looked at this often. */
 const startLookMs = 1_000;
-/** It is given up when the engine, too, has said nothing for so long. */
+/** It is given up when the engine, too, has said nothing for so long, or that it is paused. */
 const startPatienceMs = 30_000;
 const cleanupMs = 10_000;
 /** And without any attempt that lives, so often. */
@@ -256,7 +256,7 @@ export class DockerExecutor implements Executor {
       if (await this.#isVoid(live.key)) {
         const reason = this.#givenUp.get(keyText(live.key));
         if (reason !== undefined) throw reason;
-        throw new HpoError('HPO-2454', 'the attempt was given up before it began', 'the attempt is repeated');
+        throw new HpoError('HPO-2454', 'the attempt was given up before it began', 'nothing needs to be done');
       }
       const engine = await this.#connect();
       await this.#create(engine, live, attempt);
@@ -286,7 +286,11 @@ export class DockerExecutor implements Executor {
     });
     const isThere = await failpoints.step('attempt.spawn', () => engine.startContainer(live.name));
     if (!isThere)
-      throw new HpoError('HPO-2454', `the container ${live.name} was removed before it began`, 'the attempt is repeated');
+      throw new HpoError(
+        'HPO-2454',
+        `the container ${live.name} was removed before it began`,
+        'leave the containers of trials alone',
+      );
   }
 
   async #spec(study: StudyFile, attempt: AttemptStart): Promise<ContainerSpec> {
@@ -354,7 +358,15 @@ export class DockerExecutor implements Executor {
           if (clock.monotonic() - answeredAt > startPatienceMs) throw error;
           return undefined;
         });
-        if (state !== undefined) answeredAt = clock.monotonic();
+        if (state !== undefined && state?.status !== 'paused') answeredAt = clock.monotonic();
+        else if (state?.status === 'paused' && clock.monotonic() - answeredAt > startPatienceMs) {
+          // Nothing has begun that could go on later, and it could be neither stopped nor ended at its deadline.
+          throw new HpoError(
+            'HPO-2450',
+            'the container of the attempt did not begin: somebody paused it',
+            'pause containers of trials only when they have begun',
+          );
+        }
         if (state === null || state?.status === 'exited') {
           // What is claimed is never started again: its end is told like any other.
           if ((await this.#recordOf(live.key)).state !== 'absent') return;
@@ -565,8 +577,11 @@ export class DockerExecutor implements Executor {
     this.#studies.delete(studyId);
     // What an agent that was killed, or had no room, left half written.
     await disk.remove(`${this.files.containerFile(studyId)}.new`);
-    if ((await disk.stat(this.files.containerFile(studyId))) === null) return;
-    if (removeFiles) {
+    if ((await disk.stat(this.files.containerFile(studyId))) === null) {
+      // What a study leaves of which not even that could be written.
+      if (removeFiles && (await disk.names(this.files.studyDir(studyId))).length === 0)
+        await disk.remove(this.files.studyDir(studyId));
+    } else if (removeFiles) {
       await disk.remove(this.files.studyDir(studyId));
       if ((await this.#studyFolders()).length === 0 && (await this.#containers()).size === 0) await disk.remove(this.#usedFile);
     } else if ((await disk.stat(this.files.trialsDir(studyId))) !== null) {

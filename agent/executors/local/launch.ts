@@ -39,12 +39,9 @@ export async function launch(options: LaunchOptions): Promise<Child> {
 
 export function infrastructure(message: string, cause: unknown): HpoError {
   const reason = cause instanceof Error ? `: ${cause.message}` : '';
-  return new HpoError(
-    'HPO-2301',
-    `${message}${reason}`,
-    'check free space, process limits and the permissions of HPO_HOME; the attempt is repeated',
-    { cause },
-  );
+  return new HpoError('HPO-2301', `${message}${reason}`, 'check free space, process limits and the permissions of HPO_HOME', {
+    cause,
+  });
 }
 
 /**

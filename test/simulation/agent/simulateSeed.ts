@@ -42,8 +42,11 @@ const engineBackMs = 15 * 60_000;
 const quietMs = 15_000;
 /** The same where it has something to clean up, and the engine was away until now. */
 const cleanupMs = 150_000;
-/** A study has tried again what it tries again, and says why it waits, after so many ms without an engine. */
-const saysSoMs = 60_000;
+/**
+ * A study has tried again what it tries again, and says why it waits, after so many ms without an engine: a request that went out before
+ * waits a minute for its answer, and three waits of 1, 4 and 16 s follow, each up to half as long again.
+ */
+const saysSoMs = 100_000;
 const maxSteps = 40_000;
 const cpus = 4;
 
@@ -357,13 +360,15 @@ class World implements Disposable {
     if (this.#downSince === null || timeline.now - this.#downSince < saysSoMs) return;
     this.#downSince = Infinity;
     const contained = new Set(engine.containers.map((container) => keyOfContainer(container).studyId));
-    for (const { studyId, state, message, deleted, trials } of this.#checker.views) {
+    for (const { studyId, state, message, failure, deleted, trials } of this.#checker.views) {
       // What began before cannot be known to have ended.
-      const hasBegun = trials.some(({ attempts }) => attempts.at(-1)?.state === 'started');
+      const hasBegun = trials.some(({ attempts }) => attempts.at(-1)?.startedAt != null && attempts.at(-1)?.endedAt === null);
       if (deleted || hasBegun || contained.has(studyId)) continue;
+      // It may have been paused for something else: by its user, for a fault before the calm, or because all fails alike.
+      const isAbout = state === 'paused' && (failure?.code !== 'HPO-3010' || /\(HPO-24\d\d\)|: injected at /.test(message));
       this.#checker.check(
         'progress',
-        state === 'ended' || message !== '',
+        state === 'ended' || isAbout,
         studyId,
         () => `it is ${state} without an engine, and says nothing of that: ${message}`,
       );

@@ -321,7 +321,7 @@ describe('what goes wrong in a trial', () => {
       .flatMap(({ event }) => (event.type === 'attemptEnded' && event.failure !== null ? [event.failure] : []));
     expect(failure).toMatchObject({
       kind: 'infrastructure',
-      message: expect.stringMatching(/no folder \/long.*EACCES\..* It is tried again/),
+      message: expect.stringMatching(/no folder \/long.*EACCES \(HPO-2301\)\. Check it\. It is tried again/),
     });
   });
 });

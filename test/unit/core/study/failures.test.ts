@@ -319,6 +319,20 @@ describe('what is not the fault of the trial is tried again', () => {
   });
 
   test.each([
+    [{}, 'Look at free space, the limits of processes and files, and the interpreter.'],
+    [{ advice: 'start it: sudo systemctl start docker' }, 'Start it: sudo systemctl start docker.'],
+  ])('one that could not be started says what mends that, where that is known: %j', (known, said) => {
+    const h = new Harness(spec());
+    h.see(ended(0, 1, { isLost: true, outputTail: 'nobody answers (HPO-2402)', ...known }));
+    expect(h.state.trial(0).attempts[0]?.failure).toMatchObject({
+      code: 'HPO-3010',
+      message: expect.stringContaining(
+        `The attempt could not be started: nobody answers (HPO-2402). ${said} It is tried again in `,
+      ),
+    });
+  });
+
+  test.each([
     ['less than it has lasted', 400, 'waiting'],
     ['a minute', 60_000, 'running'],
     ['a day', 86_400_000, 'running'],
