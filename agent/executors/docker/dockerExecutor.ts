@@ -570,13 +570,13 @@ export class DockerExecutor implements Executor {
     const timer = clock.after(cleanupMs, patience.resolve);
     await Promise.race([Promise.all(lives.map(({ ended }) => ended.promise)), patience.promise]);
     timer[Symbol.dispose]();
+    // What an agent that was killed, or had no room, left half written; no engine is needed for that.
+    await disk.remove(`${this.files.containerFile(studyId)}.new`);
     await this.#removeContainers(studyId);
     for (const live of lives) await this.#check(live);
     for (const id of this.#reported) if (id.startsWith(`${studyId}/`)) this.#reported.delete(id);
     for (const id of this.#givenUp.keys()) if (id.startsWith(`${studyId}/`)) this.#givenUp.delete(id);
     this.#studies.delete(studyId);
-    // What an agent that was killed, or had no room, left half written.
-    await disk.remove(`${this.files.containerFile(studyId)}.new`);
     if ((await disk.stat(this.files.containerFile(studyId))) === null) {
       // What a study leaves of which not even that could be written.
       if (removeFiles && (await disk.names(this.files.studyDir(studyId))).length === 0)
