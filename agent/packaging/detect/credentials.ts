@@ -1,8 +1,11 @@
 import type { Diagnostic } from '../../protocol/space.ts';
+import { isRandomPassword } from '../secrets/likeness.ts';
 import { fault, lineOf } from './faults.ts';
 
 /** A login in an address; `${TOKEN}` and the like name a variable instead. */
 const inAddress = /[a-z][a-z0-9+.-]*:\/\/(?:[^\s:/@"'$%{]+:)([^\s/@"'${%]+)@/i;
+/** A token in the place of the user, and no password: what `git@` is not. */
+const tokenInAddress = /https?:\/\/([^\s:/@"'${}%]{8,}):?@/i;
 /** A login in the settings of npm or yarn. */
 const inSettings = /(?:^|[:/\s])(?:_authToken|_auth|_password|npmAuthToken|npmAuthIdent)\s*[:=]\s*["']?([^\s"'$]+)/i;
 
@@ -12,7 +15,9 @@ export function credentialsIn(file: string, text: string): Diagnostic[] {
   for (const [index, line] of text.split('\n').entries()) {
     const isComment = /^\s*[#;]/.test(line);
     const isLogin =
-      inAddress.test(line) || (/(?:^|\/)\.(?:npmrc|yarnrc(?:\.yml)?)$/.test(file) && !isComment && inSettings.test(line));
+      inAddress.test(line) ||
+      isRandomPassword(tokenInAddress.exec(line)?.[1] ?? '') ||
+      (/(?:^|\/)\.(?:npmrc|yarnrc(?:\.yml)?)$/.test(file) && !isComment && inSettings.test(line));
     if (!isLogin) continue;
     const home = file.endsWith('.npmrc') ? '~/.npmrc' : file.includes('.yarnrc') ? '~/.yarnrc.yml' : '~/.netrc';
     found.push(

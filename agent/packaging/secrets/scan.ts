@@ -1,5 +1,5 @@
 import { assignmentAt, namePrefixes } from './assignments.ts';
-import { isPlaceholder, isRandomToken } from './likeness.ts';
+import { isPlaceholder, isRandomKey, isRandomToken } from './likeness.ts';
 import { type TokenRule, tokenRules } from './tokens.ts';
 
 /** Something in a file that looks like a secret. Nothing of the secret itself is in it. */
@@ -177,11 +177,18 @@ const commonPasswords =
 function addressAt(text: string, at: number): Place | null {
   userAndPassword.lastIndex = at;
   const found = userAndPassword.exec(text);
-  if (found === null) return null;
+  if (found === null) return tokenInAddressAt(text, at);
   const [, user = '', password = ''] = found;
   if (password === user || isPlaceholder(password) || commonPasswords.test(password) || /^[A-Z_]+$/.test(password)) return null;
   const scheme = /[a-z][a-z0-9+.-]{0,20}$/i.exec(text.slice(Math.max(0, at - 21), at))?.[0] ?? '';
   return { at, what: 'an address with a password', masked: `${scheme}://…:${mask('', password.length)}@` };
+}
+
+/** A token in the place of the user, and no password or an empty one. */
+function tokenInAddressAt(text: string, at: number): Place | null {
+  const token = /^:\/\/([^\s:/?#@"'`<>(){}[\]|\\^*]{16,500}):?@[A-Za-z0-9[]/.exec(text.slice(at, at + 520))?.[1];
+  if (token === undefined || !isRandomKey(token)) return null;
+  return { at, what: 'an address with a token', masked: `://${mask('', token.length)}@` };
 }
 
 function basicAt(text: string, at: number): Place | null {
@@ -232,8 +239,17 @@ function encodedAt(text: string, at: number, depth: number): Place | null {
 /** PowerShell and Excel write UTF-16, whose every other byte is zero. */
 function decodeWide(content: Uint8Array): Uint8Array {
   const [first, second] = content;
-  const encoding = first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : null;
+  const encoding =
+    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : unmarked(content);
   return encoding === null ? content : Buffer.from(new TextDecoder(encoding).decode(content));
+}
+
+/** Text of the west in UTF-16 whose mark is missing: of its first bytes, every other is zero and no other is. */
+function unmarked(content: Uint8Array): 'utf-16le' | 'utf-16be' | null {
+  const head = content.subarray(0, 256);
+  if (head.length < 16) return null;
+  const isZero = (parity: number): boolean => head.every((byte, index) => (byte === 0) === (index % 2 === parity));
+  return isZero(1) ? 'utf-16le' : isZero(0) ? 'utf-16be' : null;
 }
 
 /** Whether the line of the offset has the mark, or the line above is nothing but a comment with it. */

@@ -159,6 +159,24 @@ describe('what an environment depends on', () => {
       ],
     ],
     ['a list that is not there', list('six\n-r no.txt\n'), ['requirements.txt'], ['HPO-2429 error requirements.txt:2']],
+    [
+      'a list by its address',
+      list('six\n-r https://example.com/r.txt\n'),
+      ['requirements.txt'],
+      ['HPO-2429 error requirements.txt:2'],
+    ],
+    [
+      'a list without anything in it',
+      { ...list('six\n-r req/empty.txt\n'), 'req/empty.txt': '' },
+      ['requirements.txt', 'req/empty.txt'],
+      [],
+    ],
+    [
+      'UTF-16',
+      { 'requirements.txt': Buffer.from('\uFEFFsix==1.16.0\n', 'utf16le') },
+      ['requirements.txt'],
+      ['HPO-2420 error requirements.txt:1'],
+    ],
     ['a folder without a package', list('./libs/x\n'), ['requirements.txt'], ['HPO-2429 error requirements.txt:1']],
     ['a folder out of the project', list('six\n-e ../x\n'), ['requirements.txt'], ['HPO-2429 error requirements.txt:2']],
     [
@@ -205,6 +223,20 @@ describe('what an environment depends on', () => {
 describe('credentials never become a part of an image', () => {
   test.each<readonly [what: string, script: string, files: Files, codes: readonly string[]]>([
     ['in an index', 'train.py', list('six\n--index-url https://me:hunter2@host/simple\n'), ['HPO-2426 error requirements.txt:2']],
+    [
+      'a token alone',
+      'train.py',
+      list('six\n--extra-index-url https://aB3dE5fG7hJ9kL2mN4pQ@host/simple\n'),
+      ['HPO-2426 error requirements.txt:2'],
+    ],
+    [
+      'a token alone, of one file',
+      'train.py',
+      list('six @ https://aB3dE5fG7hJ9kL2mN4pQ:@host/six.whl\n'),
+      ['HPO-2426 error requirements.txt:1'],
+    ],
+    ['a variable alone', 'train.py', list('--index-url https://${TOKEN}@host/simple\nsix\n'), []],
+    ['an organisation as the user', 'train.py', list('own @ git+https://my-company@dev.azure.com/own/_git/own\n'), []],
     ['in a variable', 'train.py', list('--index-url https://me:${TOKEN}@host/simple\nsix\n'), []],
     ['a user alone', 'train.py', list('own @ git+ssh://git@host/own.git\n'), []],
     [
@@ -224,6 +256,6 @@ describe('credentials never become a part of an image', () => {
     const found = await detect(files, { scriptPath });
     expect(codes(found)).toEqual(expected);
     expect(found.manifests.some(({ path }) => path === found.diagnostics[0]?.file)).toBe(false);
-    expect(JSON.stringify(found.diagnostics)).not.toMatch(/hunter2|npm_abc|u:p@/);
+    expect(JSON.stringify(found.diagnostics)).not.toMatch(/hunter2|npm_abc|u:p@|aB3dE5/);
   });
 });

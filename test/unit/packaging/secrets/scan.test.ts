@@ -65,6 +65,7 @@ const secrets: readonly Row[] = [
     (s) => `--extra-index-url https://bot:${s}@packages.company.com/simple`,
     'an address with a password',
   ),
+  row('r.txt', drawn('user', 20), (s) => `--extra-index-url https://${s}@packages.company.com/simple`, 'an address with a token'),
   row('redis.yml', drawn('redis', 12), (s) => `url: redis://:${s}@cache:6379/0`, 'an address with a password'),
   row('curl.sh', drawn('bearer', 40), (s) => `curl -H 'Authorization: Bearer ${s}' https://x`, 'a bearer token'),
   row('h.py', inBase64(`bob:${drawn('basic', 12)}`), (s) => `headers = {"Authorization": "Basic ${s}"}`, 'a login'),
@@ -132,6 +133,7 @@ describe('what is found, with its line, and without a word of it', () => {
     const contents: Record<string, [content: Uint8Array, line: number]> = {
       crlf: [Buffer.from(`a\r\nx = "${secret}"\r\n`), 2],
       mark: [Buffer.from(`\ufeff\nx = "${secret}"\n`), 2],
+      unmarked: [Buffer.from(`\nx = "${secret}"\n`, 'utf16le'), 2],
       wide: [Buffer.from(`\ufeff\nx = "${secret}"\n`, 'utf16le'), 2],
       long: [Buffer.from(`${'1,'.repeat(700_000)}\n${'2,'.repeat(700_000)}${secret}`), 2],
       edge: [Buffer.from(`${'x'.repeat(1024 * 1024 - 20)} ${secret}\n`), 1],
