@@ -1,5 +1,5 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { posix, relative, resolve, sep } from 'node:path';
+import { join, posix, relative, resolve, sep } from 'node:path';
 import { mountRefusal } from './executors/docker/mountGuard.ts';
 import { places } from './executors/docker/places.ts';
 import { expandHome } from './packaging/dataPaths.ts';
@@ -33,7 +33,7 @@ export async function containerSettings({ script, root, home, image }: Container
   const usualShm = memoryBytes === null ? usualShmBytes : Math.min(usualShmBytes, Math.floor(memoryBytes / 2));
   return {
     image,
-    mounts: refuseDoubles(await Promise.all(script.data.map((data) => mountOf(data, root, home)))),
+    mounts: await refuseNested(refuseDoubles(await Promise.all(script.data.map((data) => mountOf(data, root, home))))),
     network: /^(?:yes|true)$/.test(resources['network'] ?? 'no'),
     memoryBytes,
     shmBytes: sizeBytes(resources['shm']) ?? usualShm,
@@ -82,6 +82,26 @@ function refuseDoubles(mounts: ContainerSettings['mounts']): ContainerSettings['
   return mounts;
 }
 
+/** A place to mount at is made in nothing that is the user's: within other data there is one already, or none. */
+async function refuseNested(mounts: ContainerSettings['mounts']): Promise<ContainerSettings['mounts']> {
+  for (const inner of mounts) {
+    const outer = mounts
+      .filter(({ target }) => inner.target.startsWith(`${target}/`))
+      .sort((a, b) => b.target.length - a.target.length)[0];
+    if (outer === undefined) continue;
+    const place = join(outer.source, inner.target.slice(outer.target.length + 1));
+    const [there, own] = [await stat(place).catch(() => null), await stat(inner.source)];
+    if (there !== null && there.isDirectory() === own.isDirectory()) continue;
+    throw new HpoError(
+      'HPO-2455',
+      `@hpo.data mounts ${inner.source} at ${inner.target}, in what ${outer.source} is mounted at, and that has no ${own.isDirectory() ? 'folder' : 'file'} ${place} to mount it at`,
+      `make an empty one there, or mount it at a place outside of ${outer.target}`,
+      { exitCode: 4 },
+    );
+  }
+  return mounts;
+}
+
 /** Why what is at a real path of this machine is kept out of containers; null where it is not. */
 export async function sourceRefusal(source: string, root: string, home: string): Promise<string | null> {
   const info = await stat(source);
@@ -111,13 +131,17 @@ function targetOf(to: string): string {
 const partsOfHomes = ['.ssh', '.gnupg', '.aws', '.kube', '.docker', '.netrc', '.bash_history', '.zsh_history'];
 
 /** Of the container; the folder of the project in it takes data, the rest of ours does not. */
-const keptTargets = ['/proc', '/sys', '/dev', '/etc', '/run', '/boot'];
+const keptTargets = ['/proc', '/sys', '/dev', '/etc', '/run', '/boot', '/bin', '/sbin', '/lib', '/lib64'];
+/** Of `/usr`, only these have places for data; nothing else is a program's to read it from. */
+const sharedTargets = ['/usr/share/', '/usr/local/share/'];
 const hidden = ['/', '/bin', '/hpo', '/lib', '/lib64', '/opt', '/sbin', '/tmp', '/usr', '/var', places.work];
 const ownTargets = [places.attempt, places.checkpoint, places.code, places.shim, places.home];
 
 function targetRefusal(target: string): string | null {
   if (target.startsWith(`${places.work}/`) || target.startsWith(`${places.home}/`)) return null;
   if (hidden.includes(target)) return `${target} would hide the system or the code of the container`;
+  if (target.startsWith('/usr/') && !sharedTargets.some((folder) => target.startsWith(folder)))
+    return `${target} would hide programs of the container`;
   const kept = [...keptTargets, ...ownTargets].find((folder) => target === folder || target.startsWith(`${folder}/`));
   return kept === undefined ? null : `${target} is in ${kept}, which the container needs itself`;
 }

@@ -14,7 +14,7 @@ const server = createServer();
 const image = { name: 'hpo-env:1', id: 'sha256:1', recipe: '1' };
 
 beforeAll(async () => {
-  for (const folder of ['project/data', 'project/.ssh', 'home/studies', 'lake', 'sea'])
+  for (const folder of ['project/data', 'project/.ssh', 'project/data/sub', 'home/studies', 'lake', 'sea'])
     mkdirSync(join(base, folder), { recursive: true });
   writeFileSync(join(base, 'lake', 'a.csv'), '1');
   writeFileSync(join(root, '.env'), 'KEY=1');
@@ -66,6 +66,7 @@ it.each<[readonly string[], Partial<ContainerSettings>]>([
 
 it.each([
   ['./data -> /data ro', { source: join(root, 'data'), target: '/data', readOnly: true }],
+  ['data -> /usr/share/nltk_data', { source: join(root, 'data'), target: '/usr/share/nltk_data', readOnly: false }],
   ['data -> /data/', { source: join(root, 'data'), target: '/data', readOnly: false }],
   ['data -> input/train', { source: join(root, 'data'), target: '/hpo/work/input/train', readOnly: false }],
   ['../sea -> /mnt/../sea ro', { source: join(base, 'sea'), target: '/sea', readOnly: true }],
@@ -96,6 +97,8 @@ describe('what no container gets', () => {
     ['.env -> /env', 'HPO-2455', /may hold a secret/],
     ['../lake -> /lake', 'HPO-2455', /holds the socket some\.sock/],
     ['data -> /usr/', 'HPO-2455', /would hide the system/],
+    ['data -> /usr/bin', 'HPO-2455', /would hide programs/],
+    ['data -> /lib/x', 'HPO-2455', /\/lib, which the container needs/],
     ['data -> /', 'HPO-2455', /would hide the system/],
     ['data -> .', 'HPO-2455', /would hide the system/],
     ['data -> /proc/x', 'HPO-2455', /\/proc, which the container needs/],
@@ -104,6 +107,14 @@ describe('what no container gets', () => {
     ['nothing -> /n', 'HPO-2202', /is not at/],
   ])('@hpo.data %s', async (words, code, message) => {
     await expect(settingsOf(`data ${words}`)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  it('refuses one in another that has no place for it', async () => {
+    await expect(settingsOf('data data -> /d ro', 'data ../sea -> /d/deep')).rejects.toMatchObject({
+      code: 'HPO-2455',
+      message: expect.stringMatching(/at \/d\/deep, in what .*data is mounted at, and that has no folder .*data\/deep /),
+    });
+    expect((await settingsOf('data data -> /d ro', 'data ../sea -> /d/sub')).mounts).toHaveLength(2);
   });
 
   it('refuses two for one place', async () => {
