@@ -5,7 +5,29 @@ import ignore from 'ignore';
  * not an ignore file, not an annotation. Matching ignores case.
  */
 export function secretReason(path: string): string | null {
-  return secrets.ignores(path) ? 'may hold a secret: never copied' : null;
+  if (secrets.ignores(path)) return 'may hold a secret: never copied';
+  return keeping.ignores(path) && !isSource(path)
+    ? 'may hold a secret: never copied, but for sources in a folder of that name'
+    : null;
+}
+
+/** Whether a denied folder may yet hold sources that are looked at one by one: a package may be named so too. */
+export function mayHoldSources(path: string): boolean {
+  return keeping.ignores(path) && !secrets.ignores(path);
+}
+
+/** What programs are written in; its contents are searched for secrets like those of any other file. */
+export function isSource(path: string): boolean {
+  return /\.(?:pyi?|pyx|[cm]?[jt]s|[jt]sx|r|jl|c|cc|cpp|cxx|cu|h|hh|hpp|rs|go|java|kts?|rb|php|scala|swift|lua|ipynb|sh)$/i.test(
+    path,
+  );
+}
+
+/** By their endings, files that hold data and neither code nor settings. */
+export function isDataFile(path: string): boolean {
+  return /\.(?:csv|tsv|parquet|feather|arrow|avro|orc|jsonl|ndjson|np[yz]|h5|hdf5|mat|nc|zarr|tfrecords?|pt|pth|ckpt|safetensors|onnx|gguf|bin|pkl|pickle|joblib|db|sqlite3?|zip|gz|bz2|xz|zst|tar|tgz|7z|jpe?g|png|gif|tiff?|bmp|webp|wav|flac|mp3|ogg|mp4|avi|mkv|dcm|nii|fasta|fastq)$/i.test(
+    path,
+  );
 }
 
 /** Folders and files that tools make again by themselves; of no use to a trial, wherever they stand. */
@@ -182,7 +204,6 @@ const secrets = ignore({ ignorecase: true }).add([
   '.aws',
   '.azure',
   '.gcloud',
-  'gcloud',
   '.config/gh',
   'gh/hosts.yml',
   '.config/hub',
@@ -239,7 +260,6 @@ const secrets = ignore({ ignorecase: true }).add([
   'token.json',
   'token.pickle',
   'gdrive_token*',
-  'credentials',
   'credentials.db',
   'credentials.json',
   'credentials.y*ml',
@@ -256,7 +276,6 @@ const secrets = ignore({ ignorecase: true }).add([
   '*.secrets',
   '.secrets',
   '.secret',
-  'secrets',
   'secret_token.rb',
   'secret_key',
   'secret_key.txt',
@@ -293,6 +312,9 @@ const secrets = ignore({ ignorecase: true }).add([
   '.lesshst',
   '.viminfo',
 ]);
+
+/** A package may be named so, too. */
+const keeping = ignore({ ignorecase: true }).add(['gcloud', 'credentials', 'secrets']);
 
 const junk = ignore({ ignorecase: true }).add([
   'node_modules',

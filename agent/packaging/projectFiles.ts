@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { lstat, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import ignore, { type Ignore } from 'ignore';
@@ -54,7 +54,9 @@ async function listByGit(root: string): Promise<ProjectFiles | null> {
   for (const path of new Set([...cached, ...others])) {
     // A repository within the repository: an untracked one ends with a slash, a submodule is listed by its folder's name.
     const folder = path.endsWith('/') ? path.slice(0, -1) : path;
-    if (!existsSync(join(root, folder, '.git'))) {
+    // A link to one is a link, whatever it leads to: here again, or out of the project.
+    const isNested = existsSync(join(root, folder, '.git')) && (await lstat(join(root, folder))).isDirectory();
+    if (!isNested) {
       if (!path.endsWith('/')) files.add(path);
       continue;
     }

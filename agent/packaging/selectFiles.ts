@@ -1,16 +1,25 @@
 import type { Stats } from 'node:fs';
-import { lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { lstat, open, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { HpoError } from '../protocol/errors.ts';
 import { expandHome } from './dataPaths.ts';
-import { isBuildName, isDataName, isOutputName, junkReason, secretReason } from './denyList.ts';
+import {
+  isBuildName,
+  isDataFile,
+  isDataName,
+  isOutputName,
+  isSource,
+  junkReason,
+  mayHoldSources,
+  secretReason,
+} from './denyList.ts';
 import { forEachLimited } from './forEachLimited.ts';
 import { listProjectFiles } from './projectFiles.ts';
 import { readText } from './readText.ts';
-import { checkLimits, tooManyFiles } from './snapshotLimits.ts';
+import { askedSnapshotBytes, checkLimits, tooManyFiles } from './snapshotLimits.ts';
 
-/** Tracked files above this are linked to their place in the project rather than copied. */
+/** Tracked data above this is linked to its place in the project rather than copied; code and settings are copied. */
 export const maxStoredFileBytes = 1024 * 1024;
 /** Untracked ones, which may well be results and which git could not bring back, are copied up to this size. */
 export const maxUntrackedFileBytes = 16 * 1024 * 1024;
@@ -55,7 +64,7 @@ export interface Selection {
 }
 
 /**
- * Decides what a snapshot of the project holds; reads names and sizes, never contents, and writes nothing.
+ * Decides what a snapshot of the project holds; reads names and sizes, and of large files how they begin, and writes nothing.
  * Throws an HpoError when a file that must be there is missing or denied, and when the rest is too large to copy.
  */
 export async function selectFiles(options: SelectOptions): Promise<Selection> {
@@ -67,7 +76,7 @@ export async function selectFiles(options: SelectOptions): Promise<Selection> {
   const [project, leaveOut, noCopy] = await Promise.all([
     listProjectFiles(
       root,
-      (path) => deniedReason(path) !== null,
+      (path) => deniedReason(path) !== null && !mayHoldSources(path),
       (files) => {
         throw tooManyFiles(files, root);
       },
@@ -183,6 +192,14 @@ async function checkMustHave(root: string, path: string): Promise<string> {
 
 async function checkIncluded(root: string, path: string): Promise<string> {
   const inside = checkInside(root, path);
+  const secret = mayHoldSources(inside) ? null : secretReason(inside);
+  if (secret !== null) {
+    throw new HpoError(
+      'HPO-2203',
+      `@hpo.include names ${path}, which ${secret}`,
+      'remove it from the annotation; a program gets secrets as variables, in containers by # @hpo.secret NAME',
+    );
+  }
   if ((await lstat(join(root, inside)).catch(() => null)) === null) {
     throw new HpoError(
       'HPO-2202',
@@ -280,10 +297,24 @@ async function classify(
   if (stats.isSymbolicLink()) return classifySymlink(root, path, deniedReason);
   if (!stats.isFile()) return { reason: `not a file: ${kindOf(stats)}` };
   if (stats.size > maxStoredFileBytes && !isNeeded) {
-    if (isTracked || (isDataName(path) && !isOutputName(path))) return { type: 'link', path, target: full };
-    if (stats.size > maxUntrackedFileBytes) return { reason: `large and not tracked by git; ${howToHave}` };
+    if (isTracked ? await isData(full, path, stats.size) : isDataName(path) && !isOutputName(path))
+      return { type: 'link', path, target: full };
+    if (!isTracked && stats.size > maxUntrackedFileBytes) return { reason: `large and not tracked by git; ${howToHave}` };
   }
   return { type: 'file', path, bytes: stats.size, isExecutable: (stats.mode & 0o111) !== 0 };
+}
+
+/** By its name, else by what it begins with. Text of any other kind may be code or settings, up to what a whole snapshot may be. */
+async function isData(full: string, path: string, size: number): Promise<boolean> {
+  if (isSource(path)) return false;
+  if (isDataFile(path) || (isDataName(path) && !isOutputName(path)) || size > askedSnapshotBytes) return true;
+  const file = await open(full);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(8192), 0, 8192, 0);
+    return buffer.subarray(0, bytesRead).includes(0);
+  } finally {
+    await file.close();
+  }
 }
 
 /**

@@ -54,7 +54,19 @@ describe.each([{ git: true }, { git: false }])('what a snapshot holds (git: $git
       stored: ['.hpoignore'],
       excluded: ['.aws', '.env', '.env.local', '.kube', 'a.pem', 'conf/.netrc', 'keys/ID_RSA'],
     },
-    { name: 'an annotation does not re-include one', files: { '.env': 'S' }, excluded: ['.env'], more: { include: ['.env'] } },
+    {
+      name: 'an annotation does not re-include one',
+      files: { 'conf/.env': 'S', 'conf/a': '' },
+      stored: ['conf/a'],
+      excluded: ['conf/.env'],
+      more: { include: ['conf'] },
+    },
+    {
+      name: 'a package with a name of secrets: its sources, and nothing else of it',
+      files: { 'secrets/__init__.py': '', 'secrets/deep/a.py': '', 'secrets/db.txt': 'S', 'gcloud/i.ts': '', credentials: 'S' },
+      stored: ['gcloud/i.ts', 'secrets/__init__.py', 'secrets/deep/a.py'],
+      excluded: ['credentials', 'secrets'],
+    },
     {
       name: 'what tools make stays out',
       files: { 'node_modules/x/i.js': '', '.venv/bin/python': '', 'lib/__pycache__/a.pyc': '', 'lib/a.py': '' },
@@ -186,6 +198,35 @@ describe('git', () => {
     const { hash } = await store.take(options(project));
     expect(tree(join(project.storeDir, hash, 'files'))).toEqual(['kept.py', 'new.py', 'train.py']);
     expect(await store.readText(hash, 'kept.py')).toBe('2');
+  });
+
+  it('freezes large code and settings, and looks for secrets in them', async () => {
+    const long = 'x = 1\n'.repeat(200_000);
+    const files = { 'vocabulary.py': long, 'settings.json': long, notes: long, 'table.csv': long, frozen: `\0${long}` };
+    using project = new ProjectFixture({ ...script, ...files }, { git: true });
+    project.git('add', '.');
+    const store = new SnapshotStore(project.storeDir);
+    const { hash, linked } = await store.take(options(project));
+    expect(linked).toEqual(['frozen', 'table.csv']);
+    expect(await store.readText(hash, 'vocabulary.py')).toBe(long);
+    project.write({ 'vocabulary.py': `${long}TOKEN = "ghp_${drawn('large', 36)}"\n` });
+    await expect(store.take(options(project))).rejects.toMatchObject({
+      code: 'HPO-2440',
+      message: expect.stringContaining('vocabulary.py:200001 '),
+    });
+  });
+
+  it('takes a link to a repository for a link: nothing outside gets in, and nothing twice', async () => {
+    using project = new ProjectFixture({ ...script, self: '-> .', 's/loop': '-> ..', ext: '-> ../other' }, { git: true });
+    using other = new ProjectFixture({ 'own.py': 'theirs' }, { git: true });
+    rmSync(join(project.root, 'ext'));
+    symlinkSync(other.root, join(project.root, 'ext'));
+    const info = await new SnapshotStore(project.storeDir).take(options(project));
+    expect(tree(join(project.storeDir, info.hash, 'files'))).toEqual(['s/loop', 'self', 'train.py']);
+    expect(info.files).toBe(1);
+    expect(info.excluded).toEqual([
+      { path: 'ext', reason: `a link out of the project, to ${other.root}: name data outside with @hpo.data` },
+    ]);
   });
 
   it('links large files that it tracks', async () => {
@@ -395,6 +436,7 @@ describe('what is refused', () => {
       code: 'HPO-2203',
       says: '.env.py',
     },
+    { name: 'an include of a secret', files: { '.env': '' }, more: { include: ['.env'] }, code: 'HPO-2203', says: '.env' },
     { name: 'an include that is not there', more: { include: ['conf/m.yaml'] }, code: 'HPO-2202', says: 'conf/m.yaml' },
     { name: 'data that is not there', more: { data: [{ from: 'lake', to: '/d' }] }, code: 'HPO-2202', says: 'lake' },
   ];
