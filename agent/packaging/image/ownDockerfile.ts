@@ -3,6 +3,7 @@ import ignore from 'ignore';
 import type { BuildFile } from '../../engine/engine.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { DetectedEnvironment } from '../detect/detected.ts';
+import { dockerIgnores } from './dockerIgnore.ts';
 import { secretIds } from './settingsScript.ts';
 
 export interface OwnDockerfile {
@@ -26,8 +27,15 @@ export function ownDockerfile(detected: DetectedEnvironment, path: string, proje
       exitCode: 4,
     });
   }
-  const files = inFolder(project, detected.dockerContext ?? '.');
-  const place = placeIn(detected.dockerContext ?? '.', path);
+  const folder = detected.dockerContext ?? '.';
+  const place = placeIn(folder, path);
+  // The one beside the Dockerfile wins, and comes from outside of the context where that does.
+  const ignoreFile =
+    project.find((file) => file.path === `${path}.dockerignore`) ??
+    project.find((file) => file.path === posix.join(folder, '.dockerignore'));
+  const isIgnored = dockerIgnores(ignoreFile === undefined ? '' : Buffer.from(ignoreFile.content).toString());
+  // Engines leave that to who sends them the files.
+  const files = inFolder(project, folder).filter((file) => !isIgnored(file.path));
   const dockerfile: BuildFile = { path: place, content: own.content, isExecutable: false };
   const context = [dockerfile, ...files.filter((file) => file.path !== place)].sort((a, b) => (a.path < b.path ? -1 : 1));
   const instructions = instructionsOf(Buffer.from(own.content).toString());
@@ -40,17 +48,20 @@ export function ownDockerfile(detected: DetectedEnvironment, path: string, proje
     whole.length === 0
       ? []
       : [`${path} copies ${whole.join(', ')}: changes there do not build the image anew, hpo image SCRIPT --rebuild does`];
-  const from = instructions.findLast(([word]) => word === 'FROM')?.[1] ?? '';
   const used = secretIds.filter((id) =>
     new RegExp(String.raw`type=secret\S*\bid=${id}\b|\bid=${id}\b\S*type=secret`).test(instructions.join('\n')),
   );
   return {
     dockerfile: place,
     context,
-    base: from.split(/\s+/).find((word) => !word.startsWith('--')) ?? '',
+    base: baseOf(instructions),
     secrets: used,
     notes,
-    keyed: [dockerfile, ...keyed],
+    keyed: [
+      dockerfile,
+      ...(ignoreFile === undefined ? [] : [{ ...ignoreFile, path: '.dockerignore', isExecutable: false }]),
+      ...keyed,
+    ],
   };
 }
 
@@ -79,6 +90,28 @@ function instructionsOf(text: string): readonly Instruction[] {
       const [, word, rest] = /^\s*([a-z]+)\s+(.*?)\s*$/i.exec(line) ?? [];
       return word === undefined || rest === undefined ? [] : [[word.toUpperCase(), rest]];
     });
+}
+
+/** The image that the last stage begins with: through the stages that it is made from, and with the defaults of arguments. */
+function baseOf(instructions: readonly Instruction[]): string {
+  const values = new Map<string, string>();
+  const stages = new Map<string, string>();
+  let base = '';
+  for (const [word, rest] of instructions) {
+    const [, name, value] = /^(\w+)=["']?([^"'\s]*)/.exec(rest) ?? [];
+    // Only those before the first stage count in FROM.
+    if (word === 'ARG' && base === '' && name !== undefined && value !== undefined) values.set(name, value);
+    if (word !== 'FROM') continue;
+    const [from = '', as = '', stage = ''] = rest.split(/\s+/).filter((part) => !part.startsWith('--'));
+    const image = from.replaceAll(
+      /\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})/g,
+      (whole, plain: string | undefined, inBraces: string | undefined, otherwise: string | undefined) =>
+        values.get(plain ?? inBraces ?? '') ?? otherwise ?? whole,
+    );
+    base = stages.get(image.toLowerCase()) ?? image;
+    if (as.toUpperCase() === 'AS') stages.set(stage.toLowerCase(), base);
+  }
+  return base;
 }
 
 /** Sources in the context, without `./` and a last `/`. */

@@ -610,7 +610,7 @@ describe("a Dockerfile of the user's", () => {
   it('is built as it is, with the files of the project', () => {
     const { build, interpreter, notes } = own();
     expect(build?.dockerfile).toBe('Dockerfile');
-    expect(build?.base).toBe('base');
+    expect(build?.base).toBe('python:3.11-slim');
     expect(build?.secrets).toEqual(['pip']);
     expect(build?.context.map(({ path }) => path)).toEqual([
       'Dockerfile',
@@ -630,6 +630,7 @@ describe("a Dockerfile of the user's", () => {
     ['its text', { Dockerfile: `${text}RUN true\n` }],
     ['a manifest that it copies', { 'requirements.txt': 'attrs' }],
     ['one that a pattern of it names', { 'conf/a.toml': 'other' }],
+    ['what its .dockerignore leaves out', { '.dockerignore': 'src\n' }],
   ])('has another key with %s', (_what, changes) => expect(own(changes).key).not.toBe(own().key));
 
   it.each<[string, Readonly<Record<string, string>>]>([
@@ -638,6 +639,23 @@ describe("a Dockerfile of the user's", () => {
     ['what a pattern does not reach', { 'conf/deep/b.toml': 'other' }],
     ['a file that is new', { 'new.toml': 'x' }],
   ])('keeps its key with %s', (_what, changes) => expect(own(changes).key).toBe(own().key));
+
+  it.each<[string, Readonly<Record<string, string>>]>([
+    ['.dockerignore', { '.dockerignore': 'src\nconf/*\n!conf/a.toml\n*.py\nDockerfile\n' }],
+    ['the one of the Dockerfile', { 'Dockerfile.dockerignore': 'src\nconf/deep\n*.py\n', '.dockerignore': 'conf\n' }],
+  ])('leaves out what %s does', (_what, files) => {
+    const paths = own(files).build?.context.map(({ path }) => path);
+    expect(paths?.filter((path) => !path.endsWith('.dockerignore'))).toEqual(['Dockerfile', 'conf/a.toml', 'requirements.txt']);
+  });
+
+  it.each([
+    ['FROM a:1', 'a:1'],
+    ['FROM --platform=linux/amd64 a AS b\nFROM b AS c\nFROM C', 'a'],
+    ['ARG BASE=python:3.12\nFROM ${BASE}', 'python:3.12'],
+    ['ARG V="3.12"\nFROM python:$V-slim', 'python:3.12-slim'],
+    ['ARG V\nFROM python:${V:-3.12}', 'python:3.12'],
+    ['FROM a\nARG V=1\nFROM b:$V', 'b:$V'],
+  ])('%j begins with %s', (dockerfile, base) => expect(own({ Dockerfile: dockerfile }).build?.base).toBe(base));
 
   it.each<[string, string, string, readonly string[]]>([
     ['its own folder', '.devcontainer/Dockerfile', '.devcontainer', ['Dockerfile', 'r.txt']],
