@@ -11,7 +11,7 @@ export interface Files {
   names(path: string): Promise<readonly string[]>;
   /** The path without links in it; rejects when nothing is there. */
   realPath(path: string): Promise<string>;
-  /** Makes or overwrites a file; `mode` is the permission bits of a new one. Its folder must be there. */
+  /** Makes or overwrites a file; `mode` is its permission bits, whatever the umask. Its folder must be there. */
   writeText(path: string, text: string, mode?: number): Promise<void>;
   /** Replaces what is at `to`. Atomic. */
   rename(from: string, to: string): Promise<void>;

@@ -1,5 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import {
+  chmod,
   cp,
   lchown,
   lstat,
@@ -27,7 +28,11 @@ export const nodeFiles: Files = {
   lstat: async (path) => statOf(await lstat(path).catch(nullIfMissing)),
   names: async (path) => (await readdir(path).catch(nullIfMissing)) ?? [],
   realPath: (path) => realpath(path),
-  writeText: (path, text, mode) => writeFile(path, text, { mode }),
+  writeText: async (path, text, mode) => {
+    await writeFile(path, text, { mode });
+    // What the umask takes away.
+    if (mode !== undefined) await chmod(path, mode);
+  },
   rename: (from, to) => rename(from, to),
   makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
   copyFolder: (from, to) =>

@@ -175,7 +175,7 @@ const shimMode = 0o555;
 
 /** Writes the shim under its version into the folder, once; returns its path. A running one is never changed. */
 export async function installShim(disk: Files, dir: string): Promise<string> {
-  const version = createHash('sha256').update(`${shimMode} ${shimScript}`).digest('hex').slice(0, 12);
+  const version = createHash('sha256').update(`exactly ${shimMode} ${shimScript}`).digest('hex').slice(0, 12);
   const path = join(dir, `shim-${version}.sh`);
   if ((await disk.stat(path).catch(() => null))?.size === Buffer.byteLength(shimScript)) return path;
   await disk.makeFolder(dir);
