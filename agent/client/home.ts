@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
-import { homedir, tmpdir, userInfo } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import * as z from 'zod/mini';
@@ -96,12 +96,14 @@ export function socketPath(home: string, token: string, env: NodeJS.ProcessEnv =
   if (process.platform === 'win32') return `\\\\.\\pipe\\hpo-${token}`;
   const name = `${createHash('sha256').update(home).digest('hex').slice(0, 12)}.sock`;
   const runtime = env['XDG_RUNTIME_DIR'];
+  // Not by userInfo(), which fails for a user without an entry among the accounts, as containers and clusters have them.
+  const owner = `hpo-${process.getuid?.() ?? 0}`;
   const candidates = [
     // A relative or empty one is to be ignored, by its specification; it would also be another place for each client.
     ...(runtime === undefined || !isAbsolute(runtime) ? [] : [join(runtime, 'hpo', name)]),
     join(home, 'run', name),
-    join(tmpdir(), `hpo-${userInfo().uid}`, name),
-    join('/tmp', `hpo-${userInfo().uid}`, name),
+    join(tmpdir(), owner, name),
+    join('/tmp', owner, name),
   ];
   const fitting = candidates.find((path) => Buffer.byteLength(path) <= maxSocketPathBytes);
   return fitting ?? join(homedir(), '.hpo', name);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cacheFolder, defaultHome, socketPath } from '../../../agent/client/home.ts';
@@ -20,5 +21,15 @@ describe('where things are', () => {
     const path = socketPath('/h', 'token', env);
     expect(path).toBe(join(folder, path.slice(path.lastIndexOf('/') + 1)));
     expect(path).not.toContain('token');
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('the socket of a user without an entry among the accounts', () => {
+    const module = new URL('../../../agent/client/home.ts', import.meta.url);
+    const code = `import(${JSON.stringify(module.href)}).then(({ socketPath }) => {
+      process.setuid(54321);
+      console.log(socketPath('/${'long'.repeat(30)}', 'token', {}));
+    });`;
+    const path = execFileSync(process.execPath, ['--input-type=module', '--eval', code], { encoding: 'utf8' });
+    expect(path).toContain('/hpo-54321/');
   });
 });
