@@ -67,6 +67,8 @@ export async function prepareStudy(
   // Before an image is built, which takes longer than to find a secret in the code.
   progress('storing the code');
   const snapshot = await ports.snapshots.take(selectionOf(project, request));
+  // An image may take longer to build than code is kept that no study refers to.
+  await using _held = ports.snapshots.hold(snapshot.hash);
   refuseLinkedCheckpoint(project, snapshot.linked);
   const { environment, container } =
     place.look === null
@@ -174,7 +176,14 @@ function refuseFaults(
   const [first] = errors;
   if (first !== undefined) {
     const lines = errors.map((error) => `${error.file}:${error.line}:${error.column} ${error.code} ${error.message}`);
-    throw new HpoError(first.code, `the script or what it needs has faults\n${lines.join('\n')}`, 'mend them, then start again');
+    // What the environment is made from, in place of the script itself.
+    const isEnvironment = first.code.startsWith('HPO-24');
+    throw new HpoError(
+      first.code,
+      `the script or what it needs has faults\n${lines.join('\n')}`,
+      'mend them, then start again',
+      isEnvironment ? { exitCode: 4 } : {},
+    );
   }
   if (command === null && !/\.pyw?$/.test(scriptPath)) {
     const example = 'command: [julia, {script}]';

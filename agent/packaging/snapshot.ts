@@ -58,6 +58,8 @@ export class SnapshotStore {
   readonly #dir: string;
   /** The few that running studies use; parsing one of 10,000 files for each attempt would cost more than the copy. */
   readonly #layouts = new Map<string, Promise<Layout>>();
+  /** Of studies that are being prepared, with how many hold each. */
+  readonly #held = new Map<string, number>();
   readonly #completing = new Map<string, Promise<void>>();
 
   /** `dir` is made when it is first needed. */
@@ -114,6 +116,21 @@ export class SnapshotStore {
     }
     const files = entries.filter((entry) => entry.type === 'file');
     return { hash, files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), ...listings(selection) };
+  }
+
+  /** Until it is disposed of, and ten minutes longer, the snapshot is not pruned: a study that is being prepared needs it. */
+  hold(hash: string): AsyncDisposable {
+    this.#held.set(hash, (this.#held.get(hash) ?? 0) + 1);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        const now = new Date();
+        // What is gone all the same is told by who needs it.
+        await utimes(join(this.#dir, hash), now, now).catch(() => undefined);
+        const left = (this.#held.get(hash) ?? 1) - 1;
+        if (left > 0) this.#held.set(hash, left);
+        else this.#held.delete(hash);
+      },
+    };
   }
 
   /** Text of a stored file; `path` is relative to the root. */
@@ -185,14 +202,14 @@ export class SnapshotStore {
   }
 
   /**
-   * Removes the snapshots whose hash is not in the set, but for those taken in the last ten minutes: a study that is
+   * Removes the snapshots whose hash is not in the set, but for those taken in the last ten minutes or held: a study that is
    * about to begin may need them. `released` are those of studies that are no more, with when these began (milliseconds since the
    * epoch): they go at once unless they were taken again since. What an earlier call left half removed is removed too.
    */
   async prune(keep: ReadonlySet<string>, released: ReadonlyMap<string, number> = new Map()): Promise<void> {
     for (const name of await readdir(this.#dir).catch(() => [])) {
       if (name.startsWith(removingPrefix)) await rm(join(this.#dir, name), { recursive: true, force: true });
-      if (!isHash(name) || keep.has(name)) continue;
+      if (!isHash(name) || keep.has(name) || this.#held.has(name)) continue;
       const stats = await stat(join(this.#dir, name)).catch(() => null);
       if (stats === null) continue;
       const isClaimed = stats.mtimeMs > (released.get(name) ?? 0) && Date.now() - stats.mtimeMs < unclaimedMs;
@@ -212,7 +229,7 @@ export class SnapshotStore {
   async unused(keep: ReadonlySet<string>): Promise<readonly { readonly hash: string; readonly bytes: number }[]> {
     const unused: { hash: string; bytes: number }[] = [];
     for (const hash of await readdir(this.#dir).catch(() => [])) {
-      if (!isHash(hash) || keep.has(hash)) continue;
+      if (!isHash(hash) || keep.has(hash) || this.#held.has(hash)) continue;
       const stats = await stat(join(this.#dir, hash)).catch(() => null);
       if (stats === null || Date.now() - stats.mtimeMs < unclaimedMs) continue;
       // One that cannot be read goes as well.
