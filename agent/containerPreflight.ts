@@ -43,7 +43,11 @@ export async function lookAtContainer(
   { containers }: ContainerPorts,
 ): Promise<ContainerLook> {
   const [detected, found] = await Promise.all([containers.detect(request, project), findEngine(() => containers.engine())]);
-  const recipe = await containers.recipe(detected, project, found.architecture);
+  const recipe = await containers.recipe(detected, project, found.architecture).catch((error: unknown) => {
+    // What was found wrong says more than that no image can be made of it.
+    refuseDetected(detected);
+    throw error;
+  });
   const { isReady, refusal } = await imageState(found, () => containers.find(recipe));
   const missing = project.spec.secrets.filter((name) => containers.environment[name] === undefined);
   return {
@@ -69,6 +73,15 @@ export async function lookAtContainer(
       ...(detected.question === null ? [] : [{ type: 'devcontainer', message: detected.question } as const]),
     ],
   };
+}
+
+/** Throws for what is wrong with what the environment is made from, with all places. */
+export function refuseDetected({ diagnostics }: DetectedEnvironment): void {
+  const faults = diagnostics.filter(({ severity }) => severity === 'error');
+  const [first] = faults;
+  if (first === undefined) return;
+  const lines = faults.map(({ file, line, column, code, message }) => `${file}:${line}:${column} ${code} ${message}`);
+  throw new HpoError(first.code, `the environment has faults\n${lines.join('\n')}`, 'mend them, then try again', { exitCode: 4 });
 }
 
 /** The engine, or why there is none; one that is there may be gone by the next question. */

@@ -1,9 +1,8 @@
-import { lookAtContainer, refuseUnsettled } from './containerPreflight.ts';
+import { lookAtContainer, refuseDetected, refuseUnsettled } from './containerPreflight.ts';
 import { containerSettings } from './containerSettings.ts';
 import type { EngineProgress } from './engine/engine.ts';
 import { selectFiles } from './packaging/selectFiles.ts';
 import { type PreflightPorts, selectionOf } from './preflight.ts';
-import { HpoError } from './protocol/errors.ts';
 import type { ImageDescription, Requests, TuneRequest } from './protocol/requests.ts';
 import { readProject } from './readProject.ts';
 
@@ -58,14 +57,7 @@ export async function makeImage(
   const look = await lookAtContainer(request, project, ports);
   refuseUnsettled(look);
   const { detected, recipe } = look;
-  const faults = detected.diagnostics.filter(({ severity }) => severity === 'error');
-  const [first] = faults;
-  if (first !== undefined) {
-    const lines = faults.map(({ file, line, column, code, message }) => `${file}:${line}:${column} ${code} ${message}`);
-    throw new HpoError(first.code, `the environment has faults\n${lines.join('\n')}`, 'mend them, then try again', {
-      exitCode: 4,
-    });
-  }
+  refuseDetected(detected);
   const known = await ports.containers.find(recipe);
   const { name, id } = await ports.containers.ensure(recipe, progress, { isFresh });
   return { image: name, id, wasThere: known?.id === id };

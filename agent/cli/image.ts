@@ -6,6 +6,7 @@ import type { ImageDescription, TuneRequest } from '../protocol/requests.ts';
 import type { CommandLine } from './commandLine.ts';
 import { diagnosticLines } from './preflightText.ts';
 import { formatTable } from './table.ts';
+import { imageOf } from './tuneOptions.ts';
 
 interface ImageOptions {
   readonly print?: boolean;
@@ -35,7 +36,7 @@ async function runImage(line: CommandLine, script: string, options: ImageOptions
   const request: TuneRequest = {
     script: resolve(script),
     executor: 'docker',
-    ...(options.image === undefined ? {} : { image: options.image }),
+    ...(options.image === undefined ? {} : { image: imageOf(options.image) }),
     ...(options.python === undefined ? {} : { interpreter: { path: options.python, reason: '--python' } }),
   };
   const client = await line.agent();

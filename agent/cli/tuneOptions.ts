@@ -106,7 +106,7 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
 }
 
 /** A path, which counts from the caller's folder, or a word for the agent. */
-function imageOf(text: string): string {
+export function imageOf(text: string): string {
   if (text.trim() === '') {
     throw new HpoError('HPO-4036', 'the image has no name', 'write --image auto, or name one: --image python:3.12-slim', {
       exitCode: 2,

@@ -15,16 +15,19 @@ export interface RequirementsFile {
   readonly files: ReadonlyMap<string, string>;
   /** Lines that include what is not there. */
   readonly missing: readonly RequirementLine[];
+  /** Lines that include a list by its address, which is not followed. */
+  readonly remote: readonly RequirementLine[];
 }
 
-/** Reads what pip would: `-r` and `-c` are followed, each file once. `read` gives an empty text for what is not there. */
+/** Reads what pip would: `-r` and `-c` are followed, each file once. `read` gives null for what is not there. */
 export async function readRequirements(
   path: string,
   content: string,
-  read: (path: string) => Promise<string>,
+  read: (path: string) => Promise<string | null>,
 ): Promise<RequirementsFile> {
   const files = new Map<string, string>();
   const missing: RequirementLine[] = [];
+  const remote: RequirementLine[] = [];
 
   const linesOf = async (at: string, own: string): Promise<RequirementLine[]> => {
     files.set(at, own);
@@ -35,18 +38,22 @@ export async function readRequirements(
         lines.push({ text, file: at, line });
         continue;
       }
+      if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
+        remote.push({ text, file: at, line });
+        continue;
+      }
       const included = resolve(dirname(at), name);
       if (files.has(included)) continue;
       const inner = await read(included);
-      if (inner === '') missing.push({ text, file: at, line });
-      const found = await linesOf(included, inner);
+      if (inner === null) missing.push({ text, file: at, line });
+      const found = await linesOf(included, inner ?? '');
       if (option === '-r' || text.trimStart().startsWith('--requirement')) lines.push(...found);
     }
     return lines;
   };
 
   const lines = await linesOf(path, content);
-  return { lines, files, missing };
+  return { lines, files, missing, remote };
 }
 
 /** Lines as pip joins them: one that ends with a backslash goes on in the next. */

@@ -101,7 +101,10 @@ export async function detectEnvironment(options: DetectOptions): Promise<Detecte
     diagnostics.push(fault('HPO-2427', 'warning', place, what, 'install them there'));
   }
 
-  const own = isSelfContained(chosen) ? { claims: [], files: [] } : await versionFiles(project, folders, programs.language);
+  const own = isSelfContained(chosen)
+    ? { claims: [], files: [], faults: [] }
+    : await versionFiles(project, folders, programs.language);
+  diagnostics.push(...own.faults);
   const claims = [...own.claims, ...chosen.versions].filter(
     ({ language }) => language === (chosen.language ?? programs.language),
   );

@@ -130,8 +130,8 @@ async function addCopied(
         'HPO-2427',
         'info',
         place,
-        `${place.file} copies the whole folder: the image gets the files that say what to install, and each trial the code as it is when the study starts`,
-        'nothing has to be done unless a step of the build needs the code: name its files in COPY then',
+        `${place.file} copies the whole folder: the image gets all of the project that a snapshot would store and .dockerignore leaves in, and is built anew only when the Dockerfile or a file named in COPY changes; each trial gets the code as it is when the study starts`,
+        'nothing has to be done unless a step of the build needs the code: name its files in COPY, or build anew by hpo image SCRIPT --rebuild',
       ),
     );
     return;

@@ -1,4 +1,4 @@
-import { basename, join, relative } from 'node:path/posix';
+import { basename, join, normalize, relative } from 'node:path/posix';
 import { isAbsolute } from 'node:path';
 import type { Diagnostic } from '../../protocol/space.ts';
 import { conda } from './conda.ts';
@@ -49,11 +49,10 @@ export async function namedEnvironment(
   const done = (finding: Finding | null, isAuto = false) => ({ finding, isAuto, faults, systemPackages: clean });
 
   if (requested !== null && requested !== 'auto' && requested !== 'devcontainer') {
-    const path = isAbsolute(requested) ? relative(project.root, requested) : requested;
+    const path = isAbsolute(requested) ? relative(project.root, requested) : normalize(requested);
     const found = await byPath(project, path);
     if (found !== null) return done({ ...found, reason: `${path}, which was asked for` });
-    const isPath = /^\.{0,2}\/|(?:^|\/)Dockerfile|\.dockerfile$/i.test(requested);
-    if (isPath || !isImageName(requested)) {
+    if (isPath(requested) || !isImageName(requested)) {
       faults.push(
         unusable(
           `${JSON.stringify(requested)} is neither a file of the project nor the name of an image`,
@@ -67,11 +66,12 @@ export async function namedEnvironment(
   if (requested === 'auto' || requested === 'devcontainer') return done(null, requested === 'auto');
 
   const { dockerfile, manifest, image } = annotated ?? {};
-  for (const [key, path] of [
+  for (const [key, wanted] of [
     ['dockerfile', dockerfile],
     ['manifest', manifest],
   ] as const) {
-    if (path === undefined) continue;
+    if (wanted === undefined) continue;
+    const path = normalize(wanted);
     const found = key === 'dockerfile' ? await dockerfileAt(project, path, '.') : await byPath(project, path);
     if (found !== null) return done({ ...found, reason: `${path}, named in @hpo.image` });
     faults.push(
@@ -83,13 +83,26 @@ export async function namedEnvironment(
     return done({ ...ofImage(path), image: null });
   }
   if (image === undefined || image === 'auto') return done(null, image === 'auto');
-  if (!isImageName(image)) {
+  if (isPath(image)) {
+    const path = normalize(image);
+    const found = await byPath(project, path);
+    if (found !== null) return done({ ...found, reason: `${path}, named in @hpo.image` });
+  }
+  if (!isImageName(image) || isPath(image)) {
     faults.push(
-      unusable(`@hpo.image names "${image}", which is no name of an image`, 'write it as in docker pull: python:3.12-slim'),
+      unusable(
+        `@hpo.image names "${image}", which is neither a file of the project nor the name of an image`,
+        'write an image as in docker pull (python:3.12-slim), or a file relative to the project: dockerfile=docker/Dockerfile, manifest=requirements-gpu.txt',
+      ),
     );
     return done({ ...ofImage(image), image: null });
   }
   return done({ ...ofImage(image), reason: `the image ${image}, named in @hpo.image` });
+}
+
+/** What can only be meant as a file. */
+function isPath(text: string): boolean {
+  return /^\.{0,2}\/|(?:^|\/)Dockerfile|\.dockerfile$/i.test(text);
 }
 
 /** Where the annotation stands. */

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path/posix';
 import { relative, sep } from 'node:path';
 import type { Diagnostic } from '../../protocol/space.ts';
 import { readRequirements, type RequirementLine } from '../requirementsFile.ts';
+import { disagreements } from './disagreements.ts';
 import { fault, lineOf, placeOf } from './faults.ts';
 import type { Package, Row, Search } from './finding.ts';
 import { filesOfPath, pathInRequirement } from './localFiles.ts';
@@ -25,7 +26,14 @@ export const requirements: Row = async ({ project, folder }: Search) => {
       file: join(folder, name),
       reason: usable.includes(name) ? `${found.file} comes before it` : 'is for working on the project, by its name',
     }));
-  const finding = { ...found, passedOver };
+  const others = usable.filter((name) => name !== chosen && !found.covers.includes(join(folder, name)));
+  const faults = [...found.faults];
+  for (const name of others) {
+    const other = chosen === 'requirements.txt' ? await requirementsAt(project, join(folder, name)) : null;
+    // A list of its own may well have more; the same package in two versions is what somebody has to decide.
+    if (other !== null) faults.push(...disagreements({ ...found, isReproducible: false }, other));
+  }
+  const finding = { ...found, faults, passedOver };
   if (chosen === 'requirements.txt' || usable.length === 1) return finding;
   const choice = fault(
     'HPO-2423',
@@ -43,13 +51,12 @@ export async function requirementsAt(project: ProjectReader, path: string) {
   if (content === null) return null;
   const faults: Diagnostic[] = [];
   const inProject = (absolute: string) => relative(project.root, absolute).split(sep).join('/');
-  const list = await readRequirements(join(project.root, path), content, async (at) => (await project.text(inProject(at))) ?? '');
+  const list = await readRequirements(join(project.root, path), content, (at) => project.text(inProject(at)));
   const texts = new Map([...list.files].map(([at, text]) => [inProject(at), text]));
   const placed = (line: RequirementLine) => lineOf(inProject(line.file), texts.get(inProject(line.file)) ?? '', line.line);
 
   const files = new Set<string>();
-  for (const [at, text] of texts) if (text !== '') files.add(at);
-  files.add(path);
+  for (const at of texts.keys()) if ((await project.bytes(at)) !== null) files.add(at);
   for (const line of list.missing) {
     const place = placed(line);
     faults.push(
@@ -61,6 +68,16 @@ export async function requirementsAt(project: ProjectReader, path: string) {
         'add the file, or take the line out',
       ),
     );
+  }
+  for (const line of list.remote) {
+    const place = placed(line);
+    const what = `${place.file} includes a list by its address, and what it says is not known before the build: ${line.text.trim()}`;
+    faults.push(fault('HPO-2429', 'error', place, what, 'save it in the project, and include that file'));
+  }
+  if (isUtf16(await project.bytes(path))) {
+    const what = `${path} is written in UTF-16, which installers do not read alike`;
+    const next = 'save it as UTF-8 (in PowerShell: pip freeze | Out-File -Encoding utf8 requirements.txt)';
+    faults.push(fault('HPO-2420', 'error', { file: path, text: '', span: null }, what, next));
   }
   const packages: Package[] = [];
   const sources: string[] = [];
@@ -84,6 +101,12 @@ export async function requirementsAt(project: ProjectReader, path: string) {
     sources,
     covers: [...files].filter((file) => file !== path),
   };
+}
+
+/** By the mark that it begins with, as PowerShell writes what is sent to a file. */
+function isUtf16(bytes: Uint8Array | null): boolean {
+  const [first, second] = bytes ?? [];
+  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
 }
 
 /** Whether all that will be installed is pinned: by hashes, which pip wants for everything then, or by a tool that wrote the list. */

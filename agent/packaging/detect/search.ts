@@ -82,6 +82,12 @@ const needTools: Readonly<Partial<Record<Language, readonly (readonly [name: str
     ['pixi.toml', 'has no pixi.lock: run pixi lock'],
     ['Pipfile', 'has no Pipfile.lock: run pipenv lock'],
     ['setup.py', 'is a program: name its packages in pyproject.toml or requirements.txt'],
+    [
+      'requirements.in',
+      'is not taken by itself: compile it into requirements.txt, or name it: # @hpo.image manifest=requirements.in',
+    ],
+    ['requirements/base.txt', 'is not taken by itself: name it: # @hpo.image manifest=requirements/base.txt'],
+    ['setup.cfg', 'is not read: name its packages in pyproject.toml or requirements.txt'],
     ['conda-lock.yml', 'is not read: write an environment.yml'],
   ],
   node: [['bun.lock', 'is not read: add a package-lock.json']],
@@ -99,7 +105,10 @@ export async function withoutLock(
   for (const folder of folders) {
     for (const [name, reason] of needTools[language] ?? []) {
       const file = join(folder, name);
-      if (!found.files.includes(file) && (await project.bytes(file)) !== null) passedOver.push({ file, reason });
+      const content = found.files.includes(file) ? null : await project.text(file);
+      // Most of them are settings of linters.
+      const saysPackages = name !== 'setup.cfg' || content?.includes('install_requires') === true;
+      if (content !== null && saysPackages) passedOver.push({ file, reason });
     }
   }
   return passedOver;

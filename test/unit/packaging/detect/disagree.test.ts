@@ -55,6 +55,14 @@ describe('about a package', () => {
       { ...uv({ numpy: '2.1.0' }), 'requirements.txt': '-r base.txt\n', 'base.txt': '\nnumpy<2\n' },
       ['HPO-2421 error base.txt:2'],
     ],
+    [
+      'two lists',
+      { 'requirements.txt': 'six==1.16.0\n', 'requirements-gpu.txt': 'cupy\nsix==1.15.0\n' },
+      ['HPO-2421 error requirements-gpu.txt:2'],
+      /requirements-gpu\.txt has six 1\.15\.0, and requirements\.txt:1 has six 1\.16\.0; .*manifest=requirements\.txt/,
+    ],
+    ['two lists that agree', { 'requirements.txt': 'six==1.16.0\n', 'requirements-gpu.txt': 'cupy\nsix\n' }, []],
+    ['a list and one for developers', { 'requirements.txt': 'six==1.16.0\n', 'requirements-dev.txt': 'six==1.15.0\n' }, []],
     ['in a list for developers', { ...uv({ numpy: '2.1.0' }), 'requirements-dev.txt': 'numpy<2\n' }, []],
     [
       'two locks',
@@ -164,7 +172,18 @@ describe('about the version of the language', () => {
     [
       'another implementation',
       { '.python-version': 'pypy3.10\n', 'pyproject.toml': `${requiring('>=3.11')}dependencies = []\n` },
-      [],
+      ['HPO-2425 warning .python-version:1'],
+      /says "pypy3\.10", which is no version of CPython/,
+    ],
+    [
+      'an environment of pyenv',
+      { '.python-version': 'my-venv\n', 'requirements.txt': 'six\n' },
+      ['HPO-2425 warning .python-version:1'],
+    ],
+    [
+      'the pin of Heroku and the project',
+      { 'runtime.txt': 'python-3.9.18\n', 'pyproject.toml': `${requiring('>=3.11')}dependencies = []\n` },
+      ['HPO-2422 error pyproject.toml:4'],
     ],
   ];
   test.each(cases.map(asRow))('$what', async ({ files, expected, message }) => {

@@ -168,7 +168,7 @@ describe('what an environment depends on', () => {
     [
       'a list without anything in it',
       { ...list('six\n-r req/empty.txt\n'), 'req/empty.txt': '' },
-      ['requirements.txt', 'req/empty.txt'],
+      ['req/empty.txt', 'requirements.txt'],
       [],
     ],
     [

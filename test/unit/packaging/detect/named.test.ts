@@ -28,6 +28,22 @@ const cases: readonly Case[] = [
     { annotated: { dockerfile: 'docker/gpu.Dockerfile' } },
     { kind: 'dockerfile', dockerfile: 'docker/gpu.Dockerfile' },
   ],
+  [
+    'a Dockerfile by its path alone',
+    { annotated: { image: './docker/gpu.Dockerfile' } },
+    { kind: 'dockerfile', dockerfile: 'docker/gpu.Dockerfile' },
+  ],
+  ['no such path', { annotated: { image: './docker/Dockerfile' } }, { kind: 'image', codes: ['HPO-2425 error train.py:2'] }],
+  [
+    'a Dockerfile, with ./',
+    { annotated: { dockerfile: './docker/gpu.Dockerfile' } },
+    { kind: 'dockerfile', dockerfile: 'docker/gpu.Dockerfile' },
+  ],
+  [
+    'a Dockerfile by request, with ./',
+    { requested: './docker/gpu.Dockerfile' },
+    { kind: 'dockerfile', dockerfile: 'docker/gpu.Dockerfile' },
+  ],
   ['a manifest', { annotated: { manifest: 'requirements-gpu.txt' } }, { kind: 'requirements' }],
   ['a request before the annotation', { annotated: { image: 'a' }, requested: 'b:1' }, { kind: 'image', image: 'b:1' }],
   [
