@@ -161,6 +161,15 @@ async function isPodman(docker: Docker): Promise<boolean> {
 }
 
 function failed(request: BuildRequest, failure: string): HpoError {
+  const isDistrusted =
+    /CERTIFICATE_VERIFY_FAILED|certificate verif|self.signed certificate|unable to get local issuer|unknown (?:authority|issuer)|SSL certificate problem/i;
+  if (isDistrusted.test(failure) && request.secrets['ca'] === undefined) {
+    return new HpoError(
+      'HPO-2408',
+      `the image ${request.name} could not be built: ${failure}`,
+      'a step does not trust the certificate that it was shown, as behind a proxy: give it those of this machine, by RUN --mount=type=secret,id=ca PIP_CERT=/run/secrets/ca pip install …',
+    );
+  }
   return new HpoError(
     'HPO-2408',
     `the image ${request.name} could not be built: ${failure}`,
