@@ -130,15 +130,16 @@ function retry(state: StudyState, number: number, at: number): readonly StudyEve
   if (view.state === 'stopping')
     return { code: 'HPO-4302', message: 'The study is being stopped.', next: 'Retry the trial when those that run have ended.' };
   // Its attempt has just ended. What follows is about to be recorded, and may be that it failed.
-  if (state.unsettled.has(number)) {
-    return { code: 'HPO-4312', message: `Trial ${number} cannot be retried: it is ending.`, next: 'Retry it when it has ended.' };
-  }
-  if (trial.state === 'waiting') return [];
-  if (trial.state !== 'failed' && trial.state !== 'cancelled') {
+  const is = state.unsettled.has(number) ? 'ending' : trial.state;
+  if (is === 'waiting') return [];
+  if (is !== 'failed' && is !== 'cancelled') {
     return {
       code: 'HPO-4312',
-      message: `Trial ${number} cannot be retried: it is ${trial.state}.`,
-      next: 'Choose one that failed or was cancelled; to try a point again, enqueue it with another value.',
+      message: `Trial ${number} cannot be retried: it is ${is}.`,
+      next:
+        is === 'ending'
+          ? 'Ask again when it has ended.'
+          : 'Choose one that failed or was cancelled; to try a point again, enqueue it with another value.',
     };
   }
   const target = state.scheduler.retryTarget(number, trial.target);
