@@ -201,6 +201,20 @@ describe('a build', () => {
     expect(stored?.lastUsedAt).toBeGreaterThan(0);
   });
 
+  it('that fails for a certificate says how a step gets those of this machine', async () => {
+    await using home = new Home();
+    const step = (mount: string) => `RUN ${mount} echo SSLError CERTIFICATE_VERIFY_FAILED ${randomUUID()}; exit 1\n`;
+    const build = (mount: string) => home.store.ensure(own(`FROM ${bases.python}\n${step(mount)}`), home.progress);
+    const says = expect.stringMatching(/RUN --mount=type=secret,id=ca /);
+    await expect(build('')).rejects.toMatchObject({ code: 'HPO-2408', next: says });
+    // It has them: that is not what is missing.
+    home.secrets['ca'] = Buffer.from('x');
+    await expect(build('--mount=type=secret,id=ca')).rejects.toMatchObject({
+      code: 'HPO-2408',
+      next: expect.not.stringContaining('id=ca'),
+    });
+  });
+
   it('of a Dockerfile that is none says so', async () => {
     await using home = new Home();
     await expect(home.store.ensure(own('FROM\nNONSENSE\n'), home.progress)).rejects.toMatchObject({ code: 'HPO-2408' });
@@ -236,6 +250,15 @@ describe('the images of a home', () => {
     expect(await home.open().ensure(recipe, home.progress)).toEqual(made[0]);
     expect(await home.store.find(recipe)).toEqual(made[0]);
     expect(home.lines.filter((line) => line.startsWith('building the image'))).toHaveLength(1);
+  });
+
+  it('have nothing in them that a .dockerignore leaves out', async () => {
+    await using home = new Home();
+    const files = { '.dockerignore': 'private\n*.log\n', 'private/notes.txt': 'mine', 'a.log': '', 'sub/b.log': '' };
+    const { id } = await home.store.ensure(own(`FROM ${bases.python}\nCOPY . /x\n`, files), home.progress);
+    const found = await runIn(id, 'find', '/x', '-type', 'f');
+    expect(found.split(/\s+/).sort()).toEqual(['/x/.dockerignore', '/x/Dockerfile', '/x/sub/b.log']);
+    expect(await holds(id, 'notes.txt')).toBe(false);
   });
 
   it('are made again from what is stored when they are gone', async () => {
