@@ -39,6 +39,7 @@ const causes = {
   'HPO-3017': 'A trial in a container needed the network, which it has only if the script says so.',
   'HPO-3018': 'The image of a trial lacks a module that the script imports.',
   'HPO-3019': 'The trial needed more memory than the limit of its container.',
+  'HPO-3020': 'The container engine cannot be used: the study waits for it, and goes on by itself.',
   'HPO-4303': 'A study cannot run so many trials at once.',
   'HPO-5010': 'A request of a client is not understood: a field is missing, unknown or of another kind.',
   'HPO-9000': 'The command line met a fault of its own; please report it.',
@@ -52,6 +53,7 @@ const containerCures = {
   'HPO-3017': 'Say `# @hpo.resources network=yes`, or get what it needs beforehand and mount it.',
   'HPO-3018': 'Add it to what the image is made from (`hpo image SCRIPT` says what that is), and tune again.',
   'HPO-3019': 'Raise `# @hpo.resources memory=`, or narrow the parameters, and tune again.',
+  'HPO-3020': 'Start the engine again; no attempt that could not be started counts meanwhile.',
 };
 
 const isCheck = process.argv.includes('--check');
@@ -172,11 +174,11 @@ again and then the rest, \`hpo resume STUDY\` the rest alone.
 
 What is done to a container from outside is no fault of the trial: one that was killed, stopped or removed (\`docker kill\`, \`docker stop\`,
 \`docker rm -f\`), or that ended with its engine, is lost, and the trial gets a further attempt. While one is paused, the trial
-waits, for as long as its time limit allows. While the engine is away the study waits too, and goes on with what its containers did
-meanwhile. An image that is gone is made again from its recipe, or pulled if it is your own; where it cannot be had, the study pauses
+waits, for as long as its time limit allows, or ten minutes where it has none; then it is lost. While the engine is away the study
+waits too, and goes on by itself with what its containers did meanwhile. An image that is gone is made again from its recipe, or pulled if it is your own; where it cannot be had, the study pauses
 and names it.
 
-${['HPO-3016', 'HPO-3017', 'HPO-3018', 'HPO-3019'].map((code) => `- \`${code}\` ${causes[code]} ${containerCures[code]}`).join('\n')}
+${['HPO-3016', 'HPO-3017', 'HPO-3018', 'HPO-3019', 'HPO-3020'].map((code) => `- \`${code}\` ${causes[code]} ${containerCures[code]}`).join('\n')}
 
 An attempt that ran out of its container's memory is not tried again alone: each has the same limit, however many run.
 

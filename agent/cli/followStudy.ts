@@ -1,4 +1,5 @@
 import { HpoError } from '../protocol/errors.ts';
+import { remedyOf } from '../protocol/failureAdvice.ts';
 import type { JournalEntry } from '../protocol/events.ts';
 import { createView, foldView, type StudyView } from '../protocol/view.ts';
 import type { CommandLine } from './commandLine.ts';
@@ -42,7 +43,12 @@ export async function followStudy(
   return view;
 }
 
-/** It paused itself, and nothing that still runs could show that it was wrong to. */
+/** It paused itself, does not go on by itself, and nothing that still runs could show that it was wrong to. */
 export function hasGivenUp(view: StudyView): boolean {
-  return view.state === 'paused' && view.failure !== null && view.trials.every(({ state }) => state !== 'running');
+  return (
+    view.state === 'paused' &&
+    view.failure !== null &&
+    remedyOf(view.failure) !== 'wait' &&
+    view.trials.every(({ state }) => state !== 'running')
+  );
 }

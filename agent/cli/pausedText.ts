@@ -17,7 +17,7 @@ export function howToGoOn(study: {
     if (nFailed > 0) rows.push(['go on, the failed trials again:', `hpo retry ${studyId} --failed`]);
     rows.push([nFailed > 0 ? 'go on without them:' : 'go on:', `hpo resume ${studyId}`]);
   }
-  if (remedy !== 'resume') rows.push(['tune again:', `hpo tune ${script ?? 'hpo.yml'}`]);
+  if (remedy !== 'resume' && remedy !== 'wait') rows.push(['tune again:', `hpo tune ${script ?? 'hpo.yml'}`]);
   rows.push(['see what it printed:', `hpo logs ${studyId}`]);
   return [adviceOf(failure), ...formatTable(rows).split('\n')];
 }

@@ -31,6 +31,7 @@ interface LiveAttempt {
 interface StartFault {
   readonly outputTail: string;
   readonly advice?: string;
+  readonly isEngineAway?: boolean;
 }
 
 /** What the attempts need of the driver. */
@@ -243,10 +244,13 @@ export class Attempts {
   }
 }
 
+/** Why there is no container engine that can be asked: see `agent/engine/engine.ts`. */
+const engineAwayCodes: ReadonlySet<string> = new Set(['HPO-2401', 'HPO-2402', 'HPO-2403', 'HPO-2404']);
+
 /** Why an attempt could not be started, as far as the error says. */
 function startFault(error: unknown): StartFault {
   return error instanceof HpoError
-    ? { outputTail: `${error.message} (${error.code})`, advice: error.next }
+    ? { outputTail: `${error.message} (${error.code})`, advice: error.next, isEngineAway: engineAwayCodes.has(error.code) }
     : { outputTail: messageOf(error) };
 }
 

@@ -6,6 +6,7 @@ import type { StudyCommand } from '../protocol/requests.ts';
 import type { AttemptKey, StudySpec } from '../protocol/study.ts';
 import { copyTrial, type StudyView } from '../protocol/view.ts';
 import { Attempts } from './attempts.ts';
+import { Comebacks, isWaiting } from './comebacks.ts';
 import type { DriverPorts } from './ports.ts';
 import { Proposals } from './proposals.ts';
 import { messageOf, noSuchStudy, type Study } from './study.ts';
@@ -36,6 +37,7 @@ export class Driver implements AsyncDisposable {
   readonly #proposals: Proposals;
   readonly #subscriptions: Subscriptions;
   readonly #saver: StudySaver;
+  readonly #comebacks: Comebacks;
   readonly #cleanups = new Set<Promise<void>>();
   readonly #retries = new Set<Disposable>();
   /** Stored code of studies that were deleted, by when they were created. */
@@ -66,6 +68,7 @@ export class Driver implements AsyncDisposable {
       act: (study) => this.#act(study),
       recovered: () => this.#attempts.readAll(),
     });
+    this.#comebacks = new Comebacks(ports.clock, (studyId) => this.command(studyId, { type: 'resume' }));
     this.#attempts = new Attempts(ports, {
       study: (studyId) => this.#turns.studies.get(studyId),
       observe: (key, observation, isUrgent) => this.#observe(key, observation, isUrgent),
@@ -149,7 +152,8 @@ export class Driver implements AsyncDisposable {
     return (
       this.#turns.hasInputs ||
       this.views().some((view) => view.state === 'running' || view.state === 'stopping') ||
-      this.#attempts.size > 0
+      this.#attempts.size > 0 ||
+      [...this.#turns.studies.values()].some(isWaiting)
     );
   }
 
@@ -157,6 +161,7 @@ export class Driver implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#turns.close();
     for (const timer of this.#retries) timer[Symbol.dispose]();
+    this.#comebacks[Symbol.dispose]();
     if (this.#turns.fault === null) this.#saver[Symbol.dispose]();
     this.#proposals[Symbol.dispose]();
     this.#subscriptions[Symbol.dispose]();
@@ -196,6 +201,7 @@ export class Driver implements AsyncDisposable {
   #act(study: Study): void {
     const { view } = study.state;
     this.#proposals.prepare(study);
+    this.#comebacks.see(study);
     if (view.deleted) {
       this.#forget(study);
       return;

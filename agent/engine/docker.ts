@@ -160,6 +160,7 @@ export class DockerEngine implements Engine {
       name: (Names[0] ?? '').replace(/^\//, ''),
       labels: own,
       isRunning: State === 'running' || State === 'paused',
+      isPaused: State === 'paused',
     }));
   }
 

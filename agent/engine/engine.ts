@@ -101,7 +101,9 @@ export interface ContainerState {
 export interface ContainerSummary {
   readonly name: string;
   readonly labels: Labels;
+  /** Also while it is paused. */
   readonly isRunning: boolean;
+  readonly isPaused: boolean;
 }
 
 export interface ImageInfo {

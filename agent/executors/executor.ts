@@ -26,6 +26,8 @@ export interface Executor extends AsyncDisposable {
   /** Lets go of everything that belongs to the study; its attempts are killed first. The attempt folders stay unless `removeFiles`. */
   cleanup(studyId: string, options: { readonly removeFiles: boolean }): Promise<void>;
   capacity(): Promise<Capacity>;
+  /** Whether attempts can be started here at present, as far as that can be seen without starting one. Never rejects. */
+  isReady(): Promise<boolean>;
 }
 
 export interface ExecutorListener {

@@ -186,6 +186,10 @@ export class FakeExecutor implements Executor {
     this.#machine.clean(studyId, options.removeFiles);
   }
 
+  isReady(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
   capacity(): Promise<Capacity> {
     return Promise.resolve({ cpus: this.#machine.cpus });
   }

@@ -5,7 +5,7 @@ import type { StudyView } from './view.ts';
  * Where what failed can be mended. A study keeps the copy of the code, the interpreter and the limits that it began with: what is
  * mended in those has to be tuned again, what is mended elsewhere lets the study go on.
  */
-export type Remedy = 'again' | 'resume' | 'either';
+export type Remedy = 'again' | 'resume' | 'either' | 'wait';
 
 const remedies: Readonly<Record<string, Remedy>> = {
   // No objective, one that is NaN or infinite, the limits of time and output.
@@ -24,6 +24,8 @@ const remedies: Readonly<Record<string, Remedy>> = {
   'HPO-3010': 'resume',
   'HPO-3011': 'resume',
   'HPO-3012': 'resume',
+  // The container engine.
+  'HPO-3020': 'wait',
 };
 
 /** Out of memory where no other trial of the study ran beside it: fewer at once would help nothing. */
@@ -48,6 +50,8 @@ export function adviceOf(failure: Failure): string {
       return 'A study keeps the code and the limits that it began with: change them, and tune again.';
     case 'resume':
       return 'When that is mended, resume the study.';
+    case 'wait':
+      return 'The study goes on by itself as soon as the engine can be used.';
     case 'either':
       if (failure.code === memoryAlone)
         return 'Narrow the parameters that need memory and tune again: a study keeps the code that it began with. If other programs took it, free it and resume the study.';

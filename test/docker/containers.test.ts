@@ -352,6 +352,17 @@ describe('how attempts in containers end', () => {
     expect(await observer.ending(key(1))).toMatchObject({ signal: 'SIGKILL', isTimeout: true });
   });
 
+  it('takes one for lost that nobody continues', async () => {
+    await using world = await openDockerWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer, { maxPausedMs: 1_000 });
+    await executor.start(attemptOf(world, [forever]));
+    await docker.getContainer(nameOf(world)).pause();
+    expect(await observer.ending(key(0))).toMatchObject({ isLost: true, isTimeout: false, isOutOfMemory: false });
+    await executor[Symbol.asyncDispose]();
+    expect(await world.engine.listContainers(world.labels)).toEqual([]);
+  });
+
   it('tells why it could not begin, and leaves nothing behind', async () => {
     await using world = await openDockerWorld();
     const image = await buildImage(world, 'empty', 'FROM scratch\nENV A=1\nCOPY Dockerfile /file\n');

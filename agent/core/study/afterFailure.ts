@@ -13,6 +13,8 @@ export type Follows =
 /** What the policy says of an attempt that failed; the same before and after its end is folded. */
 export function afterFailure(state: StudyState, live: LiveAttempt, failure: Failure): Follows {
   const { spec } = state.view;
+  // It comes back by itself, or is brought back: until then no attempt is worth making, and none that was made counts.
+  if (failure.code === failureCodes.engineAway) return { type: 'hold' };
   const { counts } = troubleWith(state, live, failure);
   const next = repetition({
     kind: failure.kind,
@@ -32,6 +34,7 @@ export function afterFailure(state: StudyState, live: LiveAttempt, failure: Fail
 /** The trial's failed attempts with this one. */
 export function troubleWith(state: StudyState, live: LiveAttempt, failure: Failure): Trouble {
   const before = state.troubles.get(live.number);
+  if (failure.code === failureCodes.engineAway) return before ?? { counts: {}, workedBefore: null };
   const counts = (hasProgressed(state, live) ? kept(before) : before?.counts) ?? {};
   const workedBefore = isMachineFault(failure) ? (before?.workedBefore ?? worked(state, live)) : null;
   return { counts: { ...counts, [failure.kind]: (counts[failure.kind] ?? 0) + 1 }, workedBefore };
@@ -40,11 +43,11 @@ export function troubleWith(state: StudyState, live: LiveAttempt, failure: Failu
 /** Adds to the text of a failure what follows from it. */
 export function withWhatFollows(state: StudyState, live: LiveAttempt, failure: Failure): Failure {
   const follows = afterFailure(state, live, failure);
-  const text = textOf(state, live, failure.kind, follows);
+  const text = textOf(state, live, failure, follows);
   return text === '' ? failure : { ...failure, message: `${failure.message} ${text}` };
 }
 
-function textOf(state: StudyState, live: LiveAttempt, kind: FailureKind, follows: Follows): string {
+function textOf(state: StudyState, live: LiveAttempt, { kind, code }: Failure, follows: Follows): string {
   switch (follows.type) {
     case 'retry': {
       const { delayMs, isAlone, count, of } = follows.repetition;
@@ -53,7 +56,9 @@ function textOf(state: StudyState, live: LiveAttempt, kind: FailureKind, follows
       return `It is tried again ${when}${from} (${count}${of === null ? '' : ` of ${of}`}).`;
     }
     case 'hold':
-      return 'It is tried again when the study is resumed.';
+      return code === failureCodes.engineAway
+        ? 'It is tried again when the engine can be used.'
+        : 'It is tried again when the study is resumed.';
     case 'fail':
       if (kind === 'timeout' && state.view.spec.checkpoint === null && (state.view.spec.retry?.timeout ?? 0) > 0)
         return 'It is not tried again, as the script keeps no checkpoint from which it could go on.';

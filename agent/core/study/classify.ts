@@ -16,8 +16,9 @@ export interface AttemptEnding {
   readonly isOutOfMemory: boolean;
   /** It could not be started, or vanished without a record of its end; `outputTail` says what is known. */
   readonly isLost: boolean;
-  /** What mends it, where it could not be started for a reason that is known. */
+  /** What mends it, where it could not be started for a reason that is known; and whether that is the container engine. */
   readonly advice?: string;
+  readonly isEngineAway?: boolean;
   /** The machine was taken away; only on executors that share machines. */
   readonly isPreempted?: boolean;
   /** The end of its output, a few kB. */
@@ -56,7 +57,7 @@ function outputLimit(spec: StudySpec): Failure {
 
 const usualAdvice = 'look at free space, the limits of processes and files, and the interpreter';
 
-function lost(isStarted: boolean, { outputTail: tail, advice = usualAdvice }: AttemptEnding): Failure {
+function lost(isStarted: boolean, { outputTail: tail, advice = usualAdvice, isEngineAway = false }: AttemptEnding): Failure {
   const fail = (code: string, message: string): Failure => ({ kind: 'infrastructure', code, message });
   if (isStarted)
     return fail(failureCodes.lost, 'The process vanished without a record of its end, as after a restart of the machine.');
@@ -64,6 +65,7 @@ function lost(isStarted: boolean, { outputTail: tail, advice = usualAdvice }: At
   const reason = tail.trim().replaceAll(/\s+/g, ' ').slice(0, maxReasonLength);
   if (reason === '')
     return fail(failureCodes.lost, 'The attempt was lost before it began, as when the agent is killed while it starts one.');
+  if (isEngineAway) return fail(failureCodes.engineAway, `${sentence(reason)} ${sentence(advice)}`);
   return isDiskFull(reason)
     ? diskFull(reason)
     : fail(failureCodes.cannotStart, `The attempt could not be started: ${reason}. ${sentence(advice)}`);

@@ -123,11 +123,12 @@ export const failureCodes = {
   noNetwork: 'HPO-3017',
   moduleInImage: 'HPO-3018',
   memoryLimit: 'HPO-3019',
+  engineAway: 'HPO-3020',
 } as const;
 
 /** Whether every trial on this machine would fail alike. */
 export function isMachineFault({ code }: Failure): boolean {
-  return code === failureCodes.cannotStart || code === failureCodes.diskFull;
+  return code === failureCodes.cannotStart || code === failureCodes.diskFull || code === failureCodes.engineAway;
 }
 
 /** All that the rules look at. */

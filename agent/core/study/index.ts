@@ -3,7 +3,7 @@ export { command, type Refusal } from './command.ts';
 export { type AttemptEnding } from './classify.ts';
 export { decide, nextWakeup, type Proposed, type World } from './decide.ts';
 export { createStudy, fold } from './fold.ts';
-export { usualRetries } from './failurePolicy.ts';
+export { failureCodes, usualRetries } from './failurePolicy.ts';
 export { intents, pointOf, type Action, type Point } from './intents.ts';
 export { nextContext } from './nextTrial.ts';
 export { observe, type Observation } from './observe.ts';

@@ -40,6 +40,8 @@ export interface DockerExecutorOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Processors to share out; all that the engine has, as far as that is known, by default. */
   readonly cpus?: number;
+  /** A container that somebody paused, and that has no deadline, counts as lost after this time, in ms; ten minutes by default. */
+  readonly maxPausedMs?: number;
 }
 
 const pollMs = 500;
@@ -56,6 +58,7 @@ const idlePollMs = 30_000;
 const adoptionMs = 60_000;
 /** Beyond deadline and grace, for an attempt whose shim cannot keep them as its container is paused. */
 const pausedGraceMs = 2_000;
+const usualMaxPausedMs = 10 * 60_000;
 /** Nobody on an ordinary machine, in the place of root. */
 const nobody: Owner = { uid: 65_532, gid: 65_532 };
 const superuser: Owner = { uid: 0, gid: 0 };
@@ -162,6 +165,16 @@ export class DockerExecutor implements Executor {
     return this.#system.failpoints.step(step, () => this.#cleanUp(studyId, removeFiles));
   }
 
+  async isReady(): Promise<boolean> {
+    return await this.#options
+      .engine()
+      .then((engine) => engine.info())
+      .then(
+        () => true,
+        () => false,
+      );
+  }
+
   capacity(): Promise<Capacity> {
     // An engine in a virtual machine has fewer; one that was not needed yet is not asked.
     return Promise.resolve({ cpus: this.#options.cpus ?? this.#facts?.cpus ?? availableParallelism() });
@@ -221,6 +234,7 @@ export class DockerExecutor implements Executor {
       killTimer: null,
       killAt: Infinity,
       deadlineAt: timeoutMs === null ? Infinity : this.#system.clock.monotonic() + timeoutMs,
+      pausedAt: null,
       isChecking: false,
     };
     this.#live.set(keyText(key), live);
@@ -409,7 +423,8 @@ export class DockerExecutor implements Executor {
       for (const [id, live] of this.#live) {
         if (live.isStarting) continue;
         const isLate = clock.monotonic() > live.deadlineAt;
-        if (found?.get(id)?.isRunning !== true || isLate) await this.#check(live).catch(() => {});
+        const container = found?.get(id);
+        if (container?.isRunning !== true || container.isPaused || isLate) await this.#check(live).catch(() => {});
         if (live.isStopped && !live.hasEnded) await this.#pressOn(live).catch(() => {});
       }
       if (found !== null) await this.#removeUnwanted(found);
@@ -492,6 +507,7 @@ export class DockerExecutor implements Executor {
       if ((await this.#recordOf(live.key)).state !== 'ended') throw error;
       state = null;
     }
+    if (state?.status !== 'paused') live.pausedAt = null;
     if (state?.status === 'running') return null;
     if (state?.status === 'paused') {
       await this.#endPaused(live);
@@ -500,11 +516,14 @@ export class DockerExecutor implements Executor {
     return settleEnd({ system: this.#system, dir: live.dir, state, isStopped: live.isStopped });
   }
 
-  /** A container that somebody paused cannot keep its deadline itself. */
+  /** A container that somebody paused cannot keep its deadline itself, and nobody may ever continue it. */
   async #endPaused(live: LiveAttempt): Promise<void> {
     const { clock, files: disk } = this.#system;
-    if (clock.monotonic() < live.deadlineAt + pausedGraceMs || live.isStopped) return;
-    await disk.writeText(join(live.dir, timeoutFile), '');
+    const now = clock.monotonic();
+    live.pausedAt ??= now;
+    const isLate = now >= live.deadlineAt + pausedGraceMs;
+    if ((!isLate && now - live.pausedAt < (this.#options.maxPausedMs ?? usualMaxPausedMs)) || live.isStopped) return;
+    if (isLate) await disk.writeText(join(live.dir, timeoutFile), '');
     await (await this.#options.engine()).signalContainer(live.name, 'SIGKILL');
   }
 
@@ -697,6 +716,8 @@ interface LiveAttempt {
   killAt: number;
   /** By the monotonic clock. */
   readonly deadlineAt: number;
+  /** When it was first seen paused, by the monotonic clock; null while it is not. */
+  pausedAt: number | null;
   isChecking: boolean;
 }
 

@@ -140,6 +140,10 @@ export class LocalExecutor implements Executor {
     }
   }
 
+  isReady(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
   capacity(): Promise<Capacity> {
     return Promise.resolve({ cpus: this.#options.cpus ?? availableParallelism() });
   }

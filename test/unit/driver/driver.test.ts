@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Executor } from '../../../agent/executors/executor.ts';
+import { usualRetries } from '../../../agent/core/study/index.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
 import { countTrials } from '../../../agent/protocol/view.ts';
 import { ended, study, training, until, World } from './world.ts';
@@ -297,20 +298,12 @@ describe('what goes wrong in a trial', () => {
   test('a start that fails is tried again, and the trial says why it failed', async () => {
     let nStarts = 0;
     using world = new World({
-      executor: (executor) => ({
-        name: executor.name,
-        prepare: (prepared) => executor.prepare(prepared),
-        start: (attempt) =>
+      executor: (executor) =>
+        withStart(executor, (attempt) =>
           ++nStarts <= 1
             ? Promise.reject(new HpoError('HPO-2301', `no folder ${'/long'.repeat(60)}: EACCES`, 'check it'))
             : executor.start(attempt),
-        stop: (key, graceMs) => executor.stop(key, graceMs),
-        list: () => executor.list(),
-        cleanup: (studyId, options) => executor.cleanup(studyId, options),
-        capacity: () => executor.capacity(),
-        studies: () => executor.studies(),
-        [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
-      }),
+        ),
     });
     await using life = await world.open();
     await life.driver.createStudy('s', study({ budget: { trials: 1 } }));
@@ -324,7 +317,46 @@ describe('what goes wrong in a trial', () => {
       message: expect.stringMatching(/no folder \/long.*EACCES \(HPO-2301\)\. Check it\. It is tried again/),
     });
   });
+
+  test('while the container engine is away the study waits, then goes on by itself, and nothing of it counts', async () => {
+    let isAway = true;
+    using world = new World({
+      executor: (executor) => ({
+        ...withStart(executor, (attempt) =>
+          isAway ? Promise.reject(new HpoError('HPO-2402', 'Docker is not running', 'start it')) : executor.start(attempt),
+        ),
+        isReady: () => Promise.resolve(!isAway),
+      }),
+    });
+    await using life = await world.open();
+    await life.driver.createStudy('s', study({ budget: { trials: 2 }, retry: { ...usualRetries, lost: 0 } }));
+    await until(() => life.driver.view('s').state === 'paused');
+    const { failure, message } = life.driver.view('s');
+    expect(failure).toMatchObject({ kind: 'infrastructure', code: 'HPO-3020' });
+    expect(message).toMatch(/Docker is not running \(HPO-2402\)\. Start it\./);
+    // It does not end for want of something to do.
+    expect(life.driver.isBusy).toBe(true);
+    isAway = false;
+    const { trials } = await ended(life.driver, 's');
+    expect(trials.map(({ state }) => state)).toEqual(['complete', 'complete']);
+  });
 });
+
+/** An executor that starts attempts in another way. */
+function withStart(executor: Executor, start: Executor['start']): Executor {
+  return {
+    name: executor.name,
+    prepare: (prepared) => executor.prepare(prepared),
+    start,
+    stop: (key, graceMs) => executor.stop(key, graceMs),
+    list: () => executor.list(),
+    cleanup: (studyId, options) => executor.cleanup(studyId, options),
+    capacity: () => executor.capacity(),
+    isReady: () => executor.isReady(),
+    studies: () => executor.studies(),
+    [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
+  };
+}
 
 describe('an agent that begins', () => {
   test('an attempt that was lost while no agent was there, before and after its beginning, is repeated', async () => {

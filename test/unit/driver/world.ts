@@ -146,6 +146,7 @@ export class Life implements AsyncDisposable {
       studies: () => alive(() => executor.studies()),
       cleanup: (studyId, options) => alive(() => executor.cleanup(studyId, options)),
       capacity: () => executor.capacity(),
+      isReady: () => executor.isReady(),
       [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
     };
   }

@@ -191,7 +191,12 @@ export class EngineDaemon {
   *list(labels: Labels): Service<readonly ContainerSummary[]> {
     yield 1;
     const found = [...this.#containers.values()].filter(({ isMade, spec }) => isMade && hasLabels(spec.labels, labels));
-    return found.map(({ spec, isRunning }) => ({ name: spec.name, labels: spec.labels, isRunning }));
+    return found.map(({ spec, isRunning, status }) => ({
+      name: spec.name,
+      labels: spec.labels,
+      isRunning,
+      isPaused: status === 'paused',
+    }));
   }
 
   *inspectImage(name: string): Service<ImageInfo | null> {
