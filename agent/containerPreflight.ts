@@ -2,6 +2,8 @@ import type { Engine, EngineProgress } from './engine/engine.ts';
 import { containerSettings } from './containerSettings.ts';
 import type { DetectedEnvironment } from './packaging/detect/detected.ts';
 import type { ImageRecipe } from './packaging/image/recipe.ts';
+import { junkReason } from './packaging/denyList.ts';
+import type { Excluded } from './packaging/selectFiles.ts';
 import { HpoError } from './protocol/errors.ts';
 import type { ContainerPreflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
 import type { ContainerSettings, EnvironmentChoice, ImageReference } from './protocol/study.ts';
@@ -128,7 +130,7 @@ function missingSecret(name: string): string {
 /** Makes the image ready and settles what containers get. What has to be asked for is refused here with the words that answer it. */
 export async function settleContainer(
   look: ContainerLook,
-  project: ProjectReading,
+  { project, excluded }: { readonly project: ProjectReading; readonly excluded: readonly Excluded[] },
   { containers, home }: ContainerPorts,
   progress: EngineProgress,
 ): Promise<{ readonly environment: EnvironmentChoice; readonly container: ContainerSettings }> {
@@ -144,10 +146,22 @@ export async function settleContainer(
     );
   }
   // Before the image, which takes longer than to say that a mount is refused.
-  const settings = await containerSettings({ script: project.spec, root: project.root, home, image: notMade });
+  const settings = await plannedSettings(project, home);
   const image = await containers.ensure(recipe, progress);
-  return { environment, container: { ...settings, image } };
+  return { environment, container: { ...settings, image, leftOut: importable(excluded) } };
 }
+
+/** What containers would get, without the image. */
+export async function plannedSettings({ spec, root }: ProjectReading, home: string): Promise<ContainerSettings> {
+  return await containerSettings({ script: spec, root, home, image: notMade });
+}
+
+/** What a program may miss as a module of its own: not what tools make. */
+function importable(excluded: readonly Excluded[]): readonly Excluded[] {
+  return excluded.filter(({ path }) => junkReason(path) === null && /(?:^|\/)\w+(?:\.pyx?)?$/.test(path)).slice(0, maxLeftOut);
+}
+
+const maxLeftOut = 200;
 
 /** Throws for what keeps an image from being made: no engine, or a question without its answer. */
 export function refuseUnsettled({ refusal, detected }: ContainerLook): void {

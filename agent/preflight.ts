@@ -1,9 +1,16 @@
 import { randomInt } from 'node:crypto';
 import { join, posix } from 'node:path';
 import { makeCacheFolder } from './client/home.ts';
-import { type ContainerPorts, lookAtContainer, type ContainerLook, settleContainer } from './containerPreflight.ts';
+import {
+  type ContainerPorts,
+  lookAtContainer,
+  type ContainerLook,
+  plannedSettings,
+  settleContainer,
+} from './containerPreflight.ts';
 import { isHpoYml, metricCandidates, pathLiterals } from './core/annotations/index.ts';
 import { sourceRefusal } from './containerSettings.ts';
+import { dataNotes } from './dataNotes.ts';
 import { planStudy } from './core/study/index.ts';
 import { cpuCount } from './devices/index.ts';
 import { buildAttempt, tunedFiles } from './driver/buildAttempt.ts';
@@ -40,8 +47,7 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
     missingPackages: place.report?.missing ?? [],
     manifest: place.report?.manifest ?? null,
     snapshot: { files: snapshot.files, bytes: snapshot.bytes, linked: snapshot.linked },
-    container:
-      place.look === null ? null : { ...place.look.container, outside: await outsideOf(project, snapshot.entries, ports.home) },
+    container: place.look === null ? null : await containerOf(place.look, project, snapshot.entries, ports.home),
     plan: planStudy(specOf(request, project, place.environment ?? noEnvironment, null, notStored)),
     questions: [...place.questions, ...sizeQuestion(request, snapshot), ...objectiveQuestion(request, project)],
   };
@@ -73,7 +79,7 @@ export async function prepareStudy(
   const { environment, container } =
     place.look === null
       ? { environment: await settleEnvironment(request, place.report, ports, progress), container: null }
-      : await settleContainer(place.look, project, ports, { onProgress: progress, signal });
+      : await settleContainer(place.look, { project, excluded: snapshot.excluded }, ports, { onProgress: progress, signal });
   const spec = specOf(request, project, environment, container, snapshot.hash);
   planStudy(spec);
   await trySplice(spec, ports);
@@ -96,9 +102,15 @@ async function lookAtPlace(request: TuneRequest, project: ProjectReading, ports:
 }
 
 /** What counts in containers only is nothing to speak of where trials run in them. */
-function diagnosticsOf({ diagnostics }: ProjectReading, { look }: Place): readonly Diagnostic[] {
-  if (look === null) return diagnostics;
-  return [...diagnostics.filter(({ code }) => code !== 'HPO-1142'), ...look.detected.diagnostics];
+function diagnosticsOf(project: ProjectReading, { look }: Place): readonly Diagnostic[] {
+  return look === null ? project.diagnostics : containerDiagnostics(project, look.detected);
+}
+
+export function containerDiagnostics(
+  { diagnostics }: ProjectReading,
+  detected: ContainerLook['detected'],
+): readonly Diagnostic[] {
+  return [...diagnostics.filter(({ code }) => code !== 'HPO-1142'), ...detected.diagnostics];
 }
 
 /** Writes the script's own values once, so that a place that cannot be written shows now and not in every trial. */
@@ -140,6 +152,20 @@ function settingsFiles({ texts }: ProjectReading): readonly { readonly path: str
 
 function sizeQuestion({ allowLarge }: TuneRequest, { bytes, large }: SnapshotSurvey): readonly PreflightQuestion[] {
   return large === null || allowLarge === true ? [] : [{ type: 'size', bytes, message: large.message }];
+}
+
+async function containerOf(
+  { container }: ContainerLook,
+  project: ProjectReading,
+  entries: SnapshotSurvey['entries'],
+  home: string,
+): Promise<ContainerPreflight> {
+  const { mounts } = await plannedSettings(project, home);
+  return {
+    ...container,
+    notes: [...container.notes, ...(await dataNotes(entries, mounts))],
+    outside: await outsideOf(project, entries, home),
+  };
 }
 
 /** Paths in the texts of the program that a container would not have, and may. */

@@ -1,8 +1,10 @@
 import { lookAtContainer, refuseDetected, refuseUnsettled } from './containerPreflight.ts';
 import { containerSettings } from './containerSettings.ts';
+import { dataNotes } from './dataNotes.ts';
 import type { EngineProgress } from './engine/engine.ts';
+import { secretDiagnostics } from './packaging/secrets/index.ts';
 import { selectFiles } from './packaging/selectFiles.ts';
-import { type PreflightPorts, selectionOf } from './preflight.ts';
+import { containerDiagnostics, type PreflightPorts, selectionOf } from './preflight.ts';
 import type { ImageDescription, Requests, TuneRequest } from './protocol/requests.ts';
 import { readProject } from './readProject.ts';
 
@@ -26,8 +28,14 @@ export async function describeImage(request: TuneRequest, ports: PreflightPorts)
     reason: recipe.reason,
     isReproducible: detected.isReproducible,
     passedOver: detected.passedOver,
-    notes: recipe.notes,
-    diagnostics: detected.diagnostics,
+    notes: [...recipe.notes, ...(await dataNotes(selection.entries, mounts))],
+    diagnostics: [
+      ...containerDiagnostics(project, detected),
+      ...(await secretDiagnostics(
+        selection.root,
+        files.map(({ path }) => path),
+      )),
+    ],
     question: detected.question,
     image: found?.name ?? recipe.name,
     key: build === null ? null : recipe.key,

@@ -202,6 +202,7 @@ const studySpec = object<StudySpec>({
       pids: number,
       gpus: number,
       secrets: list(text),
+      leftOut: optional(list(object({ path: text, reason: text }))),
     }),
   ),
   environment: object({ interpreter: text, version: text, reason: text }),

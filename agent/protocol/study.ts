@@ -142,6 +142,8 @@ export interface ContainerSettings {
   readonly gpus: number;
   /** Variables handed on from the agent's environment, by name (`@hpo.secret`). */
   readonly secrets: readonly string[];
+  /** What of the project is not in the stored code and may be missed as a module, relative to its root. Studies of earlier versions have none. */
+  readonly leftOut?: readonly { readonly path: string; readonly reason: string }[];
 }
 
 export interface ImageReference {

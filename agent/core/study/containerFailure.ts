@@ -20,6 +20,13 @@ export function containerFailure(said: string, where: string, container: Contain
     );
   }
   if (said.startsWith('ModuleNotFoundError: ')) {
+    const left = leftOutModule(said, container);
+    if (left !== null) {
+      return fail(
+        failureCodes.moduleInImage,
+        `hpo left ${left.path} of the project out of the stored code: ${left.reason}. If the program needs it, ${wayIn(left)}`,
+      );
+    }
     const image = container.image.name;
     const next =
       container.image.recipe === null
@@ -28,6 +35,22 @@ export function containerFailure(said: string, where: string, container: Contain
     return fail(failureCodes.moduleInImage, next);
   }
   return null;
+}
+
+/** The module that is missed, or a package that it is in, as far as hpo left it out: at the root or in a folder such as `src`. */
+function leftOutModule(said: string, { leftOut = [] }: ContainerSettings): { path: string; reason: string } | null {
+  const parts = (/^ModuleNotFoundError: No module named '([\w.]+)'/.exec(said)?.[1] ?? '').split('.');
+  const modules = parts.map((_, index) => parts.slice(0, index + 1).join('/')).filter((module) => module !== '');
+  const isOf = (path: string): boolean => {
+    const own = path.replace(/\.pyx?$/, '');
+    return modules.some((module) => own === module || own.endsWith(`/${module}`));
+  };
+  return leftOut.find(({ path }) => isOf(path)) ?? null;
+}
+
+function wayIn({ path, reason }: { readonly path: string; readonly reason: string }): string {
+  if (/secret/.test(reason)) return 'give it a name that secrets do not have';
+  return reason.startsWith('a link') ? 'put a copy of it in the place of the link' : `have it stored: # @hpo.include ${path}`;
 }
 
 /** As Python, Node, R, curl and the C library say it. */

@@ -8,6 +8,7 @@ import type { System } from '../../system/system.ts';
 import { copyCheckpoint } from '../attempt/copyCheckpoint.ts';
 import type { StudyFolders } from '../attempt/studyFolders.ts';
 import type { AttemptStart } from '../executor.ts';
+import { hideSecrets, type KnownHidden } from './hiddenMounts.ts';
 import { places } from './places.ts';
 import { mountWork, type Overlay } from './workMounts.ts';
 
@@ -38,15 +39,22 @@ export async function makeAttemptFolder(options: FolderOptions): Promise<Contain
   const overlays = await overlaysOf(options, work, checkpoint);
   const mounts = await mountWork(disk, plan, work, overlays);
   if (owner !== null) for (const folder of [dir, checkpoint]) await disk.changeOwner(folder, owner);
+  const data = [...mounts, ...outside(options.data)];
+  const sources = new Set([...plan.links.map(({ target }) => target), ...options.data.map(({ source }) => source)]);
+  const known = knownHidden.get(system) ?? new Map();
+  knownHidden.set(system, known);
+  const hiding = await hideSecrets(disk, data, sources, dirname(options.shimPath), { known, studyId: attempt.key.studyId });
   return [
     { source: work, target: places.work, isReadOnly: false },
     { source: dir, target: places.attempt, isReadOnly: false },
     { source: checkpoint, target: places.checkpoint, isReadOnly: false },
     { source: options.shimPath, target: places.shim, isReadOnly: true },
-    ...mounts,
-    ...outside(options.data),
+    ...data,
+    ...hiding,
   ];
 }
+
+const knownHidden = new WeakMap<System, KnownHidden>();
 
 /** The later ones count more. */
 async function overlaysOf(

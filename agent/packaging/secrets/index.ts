@@ -1,4 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { HpoError } from '../../protocol/errors.ts';
+import type { Diagnostic } from '../../protocol/space.ts';
+import { forEachLimited } from '../forEachLimited.ts';
 import { allowMark, type FoundSecret, scanSecrets } from './scan.ts';
 
 export { allowMark, type FoundSecret, scanSecrets } from './scan.ts';
@@ -22,6 +26,35 @@ export async function refuseSecrets(
   if (found.size > 0) throw secretsError(found, purpose);
 }
 
+/** The same of files on the disk, as faults of a project that is only looked at; paths are relative to `root`. */
+export async function secretDiagnostics(root: string, paths: readonly string[]): Promise<readonly Diagnostic[]> {
+  const found: Diagnostic[] = [];
+  await forEachLimited(
+    paths,
+    async (file) => {
+      const content = await readFile(join(root, file)).catch(() => null);
+      if (content === null) return;
+      for (const { line, what, masked } of await scanSecrets(file, content)) {
+        found.push({
+          code: 'HPO-2440',
+          severity: 'error',
+          message: `what looks like a secret is not stored: ${what}: ${masked}; ${wayOn}`,
+          file,
+          line,
+          column: 1,
+          endLine: line,
+          endColumn: 1,
+          fix: null,
+        });
+      }
+    },
+    16,
+  );
+  return found.sort((a, b) => (a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1));
+}
+
+const wayOn = `take it out of the file, or leave the file out by a line in .hpoignore; a program gets secrets as variables, in containers by # @hpo.secret NAME. If it is none, write "${allowMark}" in a comment on that line`;
+
 export function secretsError(found: ReadonlyMap<string, readonly FoundSecret[]>, purpose: string): HpoError {
   const lines = [...found]
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -30,6 +63,6 @@ export function secretsError(found: ReadonlyMap<string, readonly FoundSecret[]>,
   return new HpoError(
     'HPO-2440',
     `what looks like a secret is not ${purpose}:\n${[...lines.slice(0, maxTold), ...rest].join('\n')}`,
-    `take it out of the file, or leave the file out by a line in .hpoignore; a program gets secrets as variables, in containers by # @hpo.secret NAME. If it is none, write "${allowMark}" in a comment on that line`,
+    wayOn,
   );
 }

@@ -69,6 +69,18 @@ describe('what fails for being in a container says what mends it there', () => {
       'HPO-3018',
       /mine:1 lacks it: name another one/,
     ],
+    [
+      'a module that was left out of the code',
+      traceback("ModuleNotFoundError: No module named 'shared.loader'"),
+      {
+        leftOut: [
+          { path: 'notes', reason: 'left out by .hpoignore' },
+          { path: 'src/shared', reason: 'a link out of the project' },
+        ],
+      },
+      'HPO-3018',
+      /hpo left src\/shared of the project out of the stored code: a link out of the project\. If the program needs it, put a copy/,
+    ],
     ['its own value', traceback('ValueError: lr too high'), {}, 'HPO-3001', /^ValueError/],
   ])('%s', (_name, outputTail, changes, code, message) => {
     expect(failureOf({ exitCode: 1, outputTail }, changes)).toMatchObject({
