@@ -1,6 +1,8 @@
+// First: env-paths looks for the home folder as it is loaded.
+import { userHome } from './homeFolder.ts';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import * as z from 'zod/mini';
@@ -106,5 +108,5 @@ export function socketPath(home: string, token: string, env: NodeJS.ProcessEnv =
     join('/tmp', owner, name),
   ];
   const fitting = candidates.find((path) => Buffer.byteLength(path) <= maxSocketPathBytes);
-  return fitting ?? join(homedir(), '.hpo', name);
+  return fitting ?? join(userHome, '.hpo', name);
 }

@@ -32,4 +32,20 @@ describe('where things are', () => {
     const path = execFileSync(process.execPath, ['--input-type=module', '--eval', code], { encoding: 'utf8' });
     expect(path).toContain('/hpo-54321/');
   });
+
+  test.skipIf(process.getuid?.() !== 0)('the home folder of such a user without HOME', () => {
+    const module = new URL('../../../agent/client/homeFolder.ts', import.meta.url);
+    // It is read before the user changes, who may not read it.
+    const code = `
+      import { readFileSync } from 'node:fs';
+      import { stripTypeScriptTypes } from 'node:module';
+      import { homedir } from 'node:os';
+      const text = stripTypeScriptTypes(readFileSync(new URL(${JSON.stringify(module.href)}), 'utf8'));
+      process.setuid(54321);
+      await import('data:text/javascript,' + encodeURIComponent(text));
+      console.log(homedir());`;
+    const { HOME: _, ...environment } = process.env;
+    const options = { encoding: 'utf8', env: environment, stdio: 'pipe' } as const;
+    expect(execFileSync(process.execPath, ['--input-type=module', '--eval', code], options)).toBe('/\n');
+  });
 });
