@@ -2,6 +2,7 @@ import type { MetricSource, Objective } from '../../protocol/space.ts';
 import type { Failure, MetricValue, StudySpec } from '../../protocol/study.ts';
 import { metricNumber, unreachable, type CurvePoint } from '../../protocol/view.ts';
 import { isPastStop } from './budget.ts';
+import { lookedForBeside } from './currentFolder.ts';
 import { containerFailure, memoryLimitFailure } from './containerFailure.ts';
 import { failureCodes } from './failurePolicy.ts';
 import type { LiveAttempt, StudyState } from './state.ts';
@@ -142,6 +143,8 @@ function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal
     if (isDiskFull(error)) return diskFull(error);
     const contained = spec.container === undefined ? null : containerFailure(error, where, spec.container);
     if (contained !== null) return contained;
+    const beside = lookedForBeside(spec, error, where);
+    if (beside !== null) return beside;
     const module = /^ModuleNotFoundError: No module named '([^']+)'/.exec(error)?.[1];
     if (module !== undefined) {
       const next = `Install it for ${pythonOf(spec)}, or choose another interpreter.`;
