@@ -393,7 +393,13 @@ async function placeLinks(
   excluded: Map<string, string>,
 ): Promise<void> {
   const occupied = new Set<string>();
-  const opened = [...entries.keys(), ...(state.path === null || state.path === '' ? [] : [state.path])];
+  /** Other data that is to be in a folder which is linked by itself. */
+  const isPutInto = (path: string): boolean => !['', undefined, join(root, path)].includes(links.get(path));
+  const opened = [
+    ...entries.keys(),
+    ...[...links.keys()].filter(isPutInto),
+    ...(state.path === null || state.path === '' ? [] : [state.path]),
+  ];
   for (const path of opened) for (let at = posix.dirname(path); at !== '.'; at = posix.dirname(at)) occupied.add(at);
 
   /** `base`: what a link in a container may not leave, by a link in it. */
@@ -411,7 +417,8 @@ async function placeLinks(
       entries.set(path, { type: 'link', path, target: isContained ? real : target });
       return;
     }
-    for (const name of await readdir(target)) await place(`${path}/${name}`, join(target, name), base);
+    for (const name of await readdir(target))
+      if (!isPutInto(`${path}/${name}`)) await place(`${path}/${name}`, join(target, name), base);
   }
 
   // Outer folders first; what is inside a linked folder needs no link of its own.

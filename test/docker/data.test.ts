@@ -35,6 +35,20 @@ it('keeps what has the name of a secret in data from every container, and says s
   await project.free(studyId);
 }, 300_000);
 
+it('mounts data in data', async () => {
+  await using project = new EnvironmentProject();
+  project.write('.gitignore', 'data/\n');
+  for (const path of ['data/a', 'one/sub/b', 'two/c']) project.write(path, path);
+  const annotations = ['one -> /one ro', 'two -> /one/sub ro', 'two -> data/more'].map((words) => `# @hpo.data ./${words}\n`);
+  const reads = '[open(p).read() for p in ("data/a", "data/more/c", "/one/sub/c")] == ["data/a", "two/c", "two/c"]';
+  project.write(
+    'train.py',
+    `# @hpo.objective loss min\n# @hpo.image ${bases.python}\n${annotations.join('')}x = 3.0  # @hpo float(0, 10)\nassert ${reads}\nprint(f"loss={x}")\n`,
+  );
+  const { studyId } = await project.tuneInContainers('train.py', 1);
+  await project.free(studyId);
+}, 300_000);
+
 it('hpo image tells a secret in the code and an annotation that is none', async () => {
   await using project = new EnvironmentProject();
   project.write('lib.py', `TOKEN = "ghp_${drawn('in the code', 36)}"  # planted\n`);

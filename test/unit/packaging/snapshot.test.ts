@@ -115,6 +115,18 @@ describe.each([{ git: true }, { git: false }])('what a snapshot holds (git: $git
       more: { include: ['conf', 'local.yaml'] },
     },
     {
+      name: 'other data in data that is linked by itself',
+      files: { '.gitignore': 'data/\n', 'data/a': '', 'data/old/b': '', 'more/c': '' },
+      stored: ['.gitignore'],
+      linked: ['data/a', 'data/old', 'data/sub', 'more'],
+      more: {
+        data: [
+          { from: 'more', to: 'data/sub' },
+          { from: 'more', to: 'data/old' },
+        ],
+      },
+    },
+    {
       name: 'ignored output: an empty folder',
       files: { '.gitignore': 'runs/\n', 'runs/1/log': '' },
       stored: ['.gitignore'],
