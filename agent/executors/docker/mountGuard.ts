@@ -5,7 +5,17 @@ import type { Files } from '../../system/files.ts';
 
 /** Neither these, nor anything in them, nor what holds them. */
 const systemFolders = ['/boot', '/dev', '/etc', '/proc', '/run', '/sys', '/var/run', '/var/lib/docker', '/var/lib/containers'];
-const credentialFolders = ['.ssh', '.aws', '.azure', '.kube', '.docker', '.gnupg', '.config/gcloud', '.config/containers'];
+const credentialFolders = [
+  '.ssh',
+  '.aws',
+  '.azure',
+  '.kube',
+  '.docker',
+  '.gnupg',
+  '.config/gcloud',
+  '.config/gh',
+  '.config/containers',
+];
 
 /**
  * Refuses data that would let a container reach the machine itself: looked at before every start, as a link can lead elsewhere by now.
@@ -35,7 +45,9 @@ export function mountRefusal(path: string, homeDir: string): string | null {
   if (systemFolders.some((folder) => isIn(path, folder) || isIn(folder, path))) return 'it belongs to the system';
   if (isIn(homeDir, path) || isIn(path, homeDir)) return 'it holds the journal and the files of all studies';
   if (isIn(user, path)) return 'it holds the keys and settings of its user';
-  return credentialFolders.some((folder) => isIn(path, join(user, folder))) ? 'it holds keys' : null;
+  // As ~/.config: what is not there yet may be there when a trial runs.
+  const keys = credentialFolders.map((folder) => join(user, folder));
+  return keys.some((folder) => isIn(path, folder) || isIn(folder, path)) ? 'it holds keys' : null;
 }
 
 function isIn(path: string, folder: string): boolean {
