@@ -1,23 +1,27 @@
 /** What the agent asks of a disk, as far as faults of it matter: the attempt folders. Errors carry Node's codes (`ENOENT`, `EIO`, `ENOSPC` …). */
 export interface Files {
   readText(path: string): Promise<string>;
-  /** At most `maxBytes` bytes from `offset`; empty at the end, and for a file that is not there. */
-  readFrom(path: string, offset: number, maxBytes: number): Promise<Uint8Array>;
-  /** Of what a link leads to. Null when nothing is there. */
-  stat(path: string): Promise<FileStat | null>;
+  /**
+   * At most `maxBytes` bytes from `offset`; empty at the end, and for a file that is not there. What is neither file nor folder counts
+   * as not there: nothing is waited for. With `within`, so does what is no file in that folder, however links lead out of it: for
+   * what a program can change whose reach is less than the agent's.
+   */
+  readFrom(path: string, offset: number, maxBytes: number, within?: string): Promise<Uint8Array>;
+  /** Of what a link leads to. Null when nothing is there; with `within`, also when it is no file in that folder. */
+  stat(path: string, within?: string): Promise<FileStat | null>;
   /** Of a link itself. Null when nothing is there. */
   lstat(path: string): Promise<FileStat | null>;
   /** Names in a folder; empty for one that is not there. */
   names(path: string): Promise<readonly string[]>;
   /** The path without links in it; rejects when nothing is there. */
   realPath(path: string): Promise<string>;
-  /** Makes or overwrites a file; `mode` is its permission bits, whatever the umask. Its folder must be there. */
+  /** Makes or overwrites a file, never through a link: that, and what else is no file, is replaced; `mode` is its permission bits, whatever the umask. Its folder must be there. */
   writeText(path: string, text: string, mode?: number): Promise<void>;
   /** Replaces what is at `to`. Atomic. */
   rename(from: string, to: string): Promise<void>;
   /** With all folders above it. */
   makeFolder(path: string): Promise<void>;
-  /** Copies a folder with all that is in it, links as they are and times kept; rejects with `ENOENT` when a part of it vanishes meanwhile. */
+  /** Copies a folder with all files, folders and links in it, links as they are and times kept, also while a program changes it; rejects with `ENOENT` when a part of it vanishes meanwhile. */
   copyFolder(from: string, to: string): Promise<void>;
   /** Makes a link to a folder at `path`. */
   link(folder: string, path: string): Promise<void>;
@@ -48,6 +52,7 @@ export interface FileStat {
   /** When anything about it last changed, in milliseconds since the epoch; programs cannot set it. */
   readonly changedAt: number;
   readonly isFolder: boolean;
+  readonly isLink: boolean;
 }
 
 export interface WatchOptions {

@@ -1,7 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import {
-  chmod,
-  cp,
+  type FileHandle,
   lchown,
   lstat,
   mkdir,
@@ -14,29 +13,31 @@ import {
   rmdir,
   stat,
   symlink,
-  writeFile,
 } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { copyTree } from './copyTree.ts';
 import type { Files, FileStat, Owner } from './files.ts';
+import { openRegular, statRegular } from './openRegular.ts';
 import { watchFolder } from './watchFolder.ts';
 
 /** The machine's own disk. */
 export const nodeFiles: Files = {
   readText: (path) => readFile(path, 'utf8'),
   readFrom,
-  stat: async (path) => statOf(await stat(path).catch(nullIfMissing)),
+  stat: async (path, within) =>
+    statOf(await (within === undefined ? stat(path).catch(nullIfMissing) : statRegular(path, within))),
   lstat: async (path) => statOf(await lstat(path).catch(nullIfMissing)),
   names: async (path) => (await readdir(path).catch(nullIfMissing)) ?? [],
   realPath: (path) => realpath(path),
   writeText: async (path, text, mode) => {
-    await writeFile(path, text, { mode });
+    await using file = await openForWriting(path, mode);
+    await file.writeFile(text);
     // What the umask takes away.
-    if (mode !== undefined) await chmod(path, mode);
+    if (mode !== undefined) await file.chmod(mode);
   },
   rename: (from, to) => rename(from, to),
   makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
-  copyFolder: (from, to) =>
-    cp(from, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE }),
+  copyFolder: (from, to) => copyTree(from, to),
   link: (folder, path) =>
     // A junction, the only link that Windows gives to everyone, needs an absolute target.
     process.platform === 'win32' ? symlink(folder, path, 'junction') : symlink(relative(dirname(path), folder), path),
@@ -58,8 +59,29 @@ async function changeOwner(path: string, owner: Owner): Promise<void> {
   for (const name of await readdir(path)) await changeOwner(join(path, name), owner);
 }
 
-async function readFrom(path: string, offset: number, maxBytes: number): Promise<Uint8Array> {
-  const file = await open(path).catch(nullIfMissing);
+/** Empties the file that is there; a program that can write to the folder gets nothing else of the machine's written. */
+async function openForWriting(path: string, mode?: number): Promise<FileHandle> {
+  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
+  // Missing on Windows.
+  const quietly = O_WRONLY | O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  const known = await open(path, quietly, mode).catch((error: NodeJS.ErrnoException) => {
+    // A link, a FIFO that nobody reads, or a socket.
+    if (error.code === 'ELOOP' || error.code === 'EMLINK' || error.code === 'ENXIO') return null;
+    throw error;
+  });
+  if (known !== null) {
+    if ((await known.stat()).isFile()) {
+      await known.truncate(0);
+      return known;
+    }
+    await known.close();
+  }
+  await rm(path, { force: true });
+  return await open(path, quietly | O_EXCL, mode);
+}
+
+async function readFrom(path: string, offset: number, maxBytes: number, within?: string): Promise<Uint8Array> {
+  const file = await openRegular(path, within);
   if (file === null) return new Uint8Array();
   try {
     const available = Math.max(0, (await file.stat()).size - offset);
@@ -74,7 +96,13 @@ async function readFrom(path: string, offset: number, maxBytes: number): Promise
 
 function statOf(stats: Stats | null): FileStat | null {
   if (stats === null) return null;
-  return { size: stats.size, modifiedAt: stats.mtimeMs, changedAt: stats.ctimeMs, isFolder: stats.isDirectory() };
+  return {
+    size: stats.size,
+    modifiedAt: stats.mtimeMs,
+    changedAt: stats.ctimeMs,
+    isFolder: stats.isDirectory(),
+    isLink: stats.isSymbolicLink(),
+  };
 }
 
 function nullIfMissing(error: unknown): null {

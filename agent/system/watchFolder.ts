@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { watch } from 'chokidar';
 import type { Watch, WatchOptions } from './files.ts';
@@ -14,6 +14,7 @@ export function watchFolder({ folder, ignored, polled, onChange }: WatchOptions)
   const left = new Set(ignored.map((name) => join(folder, name)));
   const watcher = watch(folder, {
     depth: 0,
+    followSymlinks: false,
     ignoreInitial: true,
     atomic: false,
     ignorePermissionErrors: true,
@@ -30,7 +31,7 @@ export function watchFolder({ folder, ignored, polled, onChange }: WatchOptions)
   return {
     poll: () => {
       let size = 0;
-      for (const name of polled) size += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
+      for (const name of polled) size += lstatSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
       nEvents = 0;
       if (size === lastSize) return;
       lastSize = size;

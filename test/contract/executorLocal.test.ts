@@ -49,6 +49,31 @@ function sessionOf(leader: number): number[] {
 }
 
 describe.concurrent('the local executor', () => {
+  it.each([
+    { name: 'FIFOs', make: 'mkfifo "$name"', end: 'exit 3', ending: { exitCode: 3 } },
+    { name: 'FIFOs, until it is stopped', make: 'mkfifo "$name"', end: 'sleep 30', ending: { signal: 'SIGTERM' } },
+    { name: 'FIFOs, until its deadline', make: 'mkfifo "$name"', end: 'sleep 30', ending: { isTimeout: true } },
+    { name: 'folders', make: 'mkdir "$name"', end: 'exit 3', ending: { exitCode: 3 } },
+  ])('waits for nothing that a program puts in the place of its records: $name', async ({ make, end, ending }) => {
+    await using world = await openLocalWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    const names = 'timeout start.json.new exit.json exit.json.new exit.json.lost out.log metrics.jsonl';
+    // When the record of its beginning is there: the shim is then done with it.
+    const script = `cd .. && until [ -e start.json ]; do sleep 0.01; done
+for name in ${names}; do rm -rf "$name"; ${make}; done; touch work/done; ${end}`;
+    const timeoutMs = 'isTimeout' in ending ? 1_500 : null;
+    await executor.start(attemptOf(world, [], { command: sh(script), timeoutMs, graceMs: 200 }));
+    const isDone = (): boolean => existsSync(join(world.files.attemptDir(key(0)), 'work', 'done'));
+    await eventually(() => isDone() || observer.endings.size > 0, 'all is replaced');
+    const reads = Array.from({ length: 8 }, () => world.read(key(0), 'out'));
+    expect(await Promise.all(reads)).toEqual(Array.from({ length: 8 }, () => ''));
+    if ('signal' in ending) await executor.stop(key(0), 1_000);
+    expect(await observer.ending(key(0))).toMatchObject(ending);
+    await executor.cleanup('study-1', { removeFiles: true });
+    expect(existsSync(world.files.studyDir('study-1'))).toBe(false);
+  });
+
   it('loses nothing when the agent is killed', async () => {
     await using world = await openLocalWorld();
     // Prints all the time: into a pipe of the agent, it would die with it.

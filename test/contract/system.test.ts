@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ systemSuite('the real machine', () => {
   return Promise.resolve({
     system: nodeSystem(),
     folder,
+    makeFifo: (path) => void execFileSync('mkfifo', [path]),
     command: ({ ms, code, ignoresTerm }) => [
       '/bin/sh',
       '-c',
@@ -38,6 +40,7 @@ systemSuite('a virtual machine', async () => {
   return {
     system,
     folder,
+    makeFifo: (path) => machine.disk.fifo(path),
     command: ({ ms, code, ignoresTerm = false }) => ['wait', String(ms), String(code), String(ignoresTerm)],
     [Symbol.asyncDispose]: () => Promise.resolve(time[Symbol.dispose]()),
   };

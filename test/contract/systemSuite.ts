@@ -9,6 +9,7 @@ import type { System } from '../../agent/system/system.ts';
 export interface SystemWorld extends AsyncDisposable {
   readonly system: System;
   readonly folder: string;
+  makeFifo(path: string): void;
   /** A command line that prints "ready", sleeps so long, and exits with the code; `ignoresTerm`: only a kill ends it. */
   command(options: { ms: number; code: number; ignoresTerm?: boolean }): readonly string[];
 }
@@ -16,8 +17,8 @@ export interface SystemWorld extends AsyncDisposable {
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 /** What the agent relies on of every machine. `open` gives a fresh one. */
-export function systemSuite(name: string, open: () => Promise<SystemWorld>): void {
-  describe.concurrent(`files: ${name}`, () => {
+export function systemSuite(machineName: string, open: () => Promise<SystemWorld>): void {
+  describe.concurrent(`files: ${machineName}`, () => {
     it.each([
       [0, 4, '0123'],
       [4, 100, '456789'],
@@ -93,6 +94,61 @@ export function systemSuite(name: string, open: () => Promise<SystemWorld>): voi
       expect(await files.names(`${folder}/link`)).toEqual(['in']);
     });
 
+    it('reads nothing through links out of a folder, whichever part of the way they are', async () => {
+      await using world = await open();
+      const { files } = world.system;
+      const [inside, outside] = [`${world.folder}/in`, `${world.folder}/in-secrets`];
+      for (const folder of [`${inside}/sub`, outside]) await files.makeFolder(folder);
+      await files.writeText(`${outside}/secret`, 'secret');
+      await files.writeText(`${inside}/sub/own`, 'own');
+      await files.symlink(`${outside}/secret`, `${inside}/file`);
+      await files.symlink(outside, `${inside}/folder`);
+      await files.symlink(`${inside}/sub`, `${inside}/near`);
+      for (const name of ['file', 'folder/secret', 'sub', 'none', 'folder']) {
+        expect(textOf(await files.readFrom(`${inside}/${name}`, 0, 100, inside))).toBe('');
+        expect(await files.stat(`${inside}/${name}`, inside)).toBeNull();
+      }
+      expect(textOf(await files.readFrom(`${inside}/folder/secret`, 0, 100))).toBe('secret');
+      for (const name of ['sub/own', 'near/own']) {
+        expect(textOf(await files.readFrom(`${inside}/${name}`, 1, 100, inside))).toBe('wn');
+        expect(await files.stat(`${inside}/${name}`, inside)).toMatchObject({ size: 3, isFolder: false });
+      }
+    });
+
+    it('writes in the place of a link, never what it leads to', async () => {
+      await using world = await open();
+      const { files } = world.system;
+      const { folder } = world;
+      await files.writeText(`${folder}/victim`, 'kept');
+      for (const target of [`${folder}/victim`, `${folder}/none`]) {
+        await files.symlink(target, `${folder}/stop`);
+        expect(await files.lstat(`${folder}/stop`)).toMatchObject({ isLink: true });
+        await files.writeText(`${folder}/stop`, 'written', 0o600);
+        expect(await files.lstat(`${folder}/stop`)).toMatchObject({ isLink: false, size: 7 });
+        await files.remove(`${folder}/stop`);
+      }
+      expect(await files.readText(`${folder}/victim`)).toBe('kept');
+      expect(await files.names(folder)).toEqual(['victim']);
+    });
+
+    it('waits for no FIFO', async () => {
+      await using world = await open();
+      const { files } = world.system;
+      const { folder } = world;
+      await files.makeFolder(`${folder}/from`);
+      await files.writeText(`${folder}/from/file`, 'x');
+      // More than there are threads that could be made to wait.
+      const names = Array.from({ length: 8 }, (_, i) => `fifo-${i}`);
+      for (const name of names) world.makeFifo(`${folder}/from/${name}`);
+      const reads = names.map(async (name) => textOf(await files.readFrom(`${folder}/from/${name}`, 0, 9)));
+      expect(await Promise.all(reads)).toEqual(names.map(() => ''));
+      expect(await files.stat(`${folder}/from/fifo-0`, folder)).toBeNull();
+      await files.copyFolder(`${folder}/from`, `${folder}/to`);
+      expect(await files.names(`${folder}/to`)).toEqual(['file']);
+      await Promise.all(names.map((name) => files.writeText(`${folder}/from/${name}`, 'record')));
+      expect(await files.readText(`${folder}/from/fifo-7`)).toBe('record');
+    });
+
     it('tells whose a file is, and gives it to its user', async () => {
       await using world = await open();
       const { files, processes } = world.system;
@@ -140,7 +196,7 @@ export function systemSuite(name: string, open: () => Promise<SystemWorld>): voi
     });
   });
 
-  describe.concurrent(`clock: ${name}`, () => {
+  describe.concurrent(`clock: ${machineName}`, () => {
     it('calls once, in order, and not after it was disposed', async () => {
       await using world = await open();
       const { clock } = world.system;
@@ -160,7 +216,7 @@ export function systemSuite(name: string, open: () => Promise<SystemWorld>): voi
     });
   });
 
-  describe.concurrent(`processes: ${name}`, () => {
+  describe.concurrent(`processes: ${machineName}`, () => {
     const mark = 'study/0/1@home';
 
     async function start(world: SystemWorld, options: Parameters<SystemWorld['command']>[0], grace = '5') {

@@ -29,19 +29,20 @@ export type AttemptRecord =
 /** Reads the records that the shim wrote. A record that a power cut left half-written counts as absent; rejects where the disk cannot be read. */
 export async function readAttemptRecord(disk: Files, dir: string): Promise<AttemptRecord> {
   // In this order: what is written later is read first, so that an end in between is not taken for a loss.
-  const exit = await readJson(disk, join(dir, 'exit.json'));
-  const start = await readJson(disk, join(dir, 'start.json'));
+  const exit = await readJson(disk, dir, 'exit.json');
+  const start = await readJson(disk, dir, 'start.json');
   const oomKills = numberOf(start?.['oom']) ?? 0;
   const program = start === null ? null : identityOf(start, 'pid', 'pidTicks');
   if (exit !== null) {
     // A power cut may take the end of the output and leave the record: what cannot be read any more is lost.
-    const isWhole = ((await disk.stat(join(dir, outputFileNames.out)))?.size ?? 0) >= (numberOf(exit['output']) ?? 0);
+    const isWhole = ((await disk.stat(join(dir, outputFileNames.out), dir))?.size ?? 0) >= (numberOf(exit['output']) ?? 0);
     return { state: 'ended', ending: isWhole ? endingOf(exit) : lostEnding, program, oomKills, wasTold: exit['told'] === true };
   }
-  const claim = start ?? (await readJson(disk, join(dir, 'claim.json')));
+  const claim = start ?? (await readJson(disk, dir, 'claim.json'));
   if (claim !== null) return { state: 'started', shim: identityOf(claim, 'shim', 'shimTicks'), program, oomKills };
-  const isClaimed = (await disk.stat(join(dir, 'claim.json'))) !== null;
-  return isClaimed ? { state: 'started', shim: null, program, oomKills } : { state: 'absent' };
+  // A link is there where the attempt was given up before any shim took it; all else is a shim's, whatever became of it.
+  const found = await disk.lstat(join(dir, 'claim.json'));
+  return found?.isLink === false ? { state: 'started', shim: null, program, oomKills } : { state: 'absent' };
 }
 
 export const lostEnding: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };
@@ -66,9 +67,12 @@ export function recordEnd({ files, failpoints }: System, dir: string, end: EndRe
   return failpoints.step('attempt.loss', async () => {
     // The same for every agent, so that what one leaves half written the next one takes up.
     const temporary = join(dir, 'exit.json.lost');
+    const path = join(dir, 'exit.json');
     try {
+      // A program can have made folders of them, which nothing is written over.
+      for (const place of [temporary, path]) if ((await files.lstat(place))?.isFolder === true) await files.remove(place);
       await files.writeText(temporary, failpoints.written('attempt.loss', `${JSON.stringify(end)}\n`));
-      await files.rename(temporary, join(dir, 'exit.json'));
+      await files.rename(temporary, path);
     } catch (error) {
       await files.remove(temporary).catch(() => undefined);
       throw error;
@@ -78,20 +82,21 @@ export function recordEnd({ files, failpoints }: System, dir: string, end: EndRe
 
 type Json = Readonly<Record<string, unknown>>;
 
-async function readJson(disk: Files, path: string): Promise<Json | null> {
+/** Ours are much shorter; the program can write anything in their place. */
+const maxRecordBytes = 65_536;
+
+/** What the program put in a record's place and is no file of the attempt's counts as no record. */
+async function readJson(disk: Files, dir: string, name: string): Promise<Json | null> {
+  // A record that cannot be read is not one that is missing: its attempt must not be started anew.
+  const bytes = await disk.readFrom(join(dir, name), 0, maxRecordBytes, dir);
   try {
-    const value: unknown = JSON.parse(await disk.readText(path));
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- any object is a record of unknowns
     return typeof value === 'object' && value !== null ? (value as Json) : null;
   } catch (error) {
-    // A record that cannot be read is not one that is missing: its attempt must not be started anew.
-    if (error instanceof SyntaxError || isMissing(error)) return null;
+    if (error instanceof SyntaxError) return null;
     throw error;
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
 
 function endingOf(exit: Json): Ending {

@@ -2,24 +2,31 @@ import { join, sep } from 'node:path';
 import type { OutputStream } from '../../protocol/events.ts';
 import type { AttemptKey } from '../../protocol/study.ts';
 import type { Files } from '../../system/files.ts';
-import type { AttemptFiles } from '../executor.ts';
+import type { StudyFolders } from './studyFolders.ts';
 
 /** What attempts wrote, read from their folders. */
 export class AttemptOutputFiles {
-  readonly #files: AttemptFiles;
+  readonly #files: Pick<StudyFolders, 'attemptDir' | 'containerFile'>;
   readonly #disk: Files;
 
-  constructor(files: AttemptFiles, disk: Files) {
+  constructor(files: Pick<StudyFolders, 'attemptDir' | 'containerFile'>, disk: Files) {
     this.#files = files;
     this.#disk = disk;
   }
 
-  read(key: AttemptKey, stream: OutputStream, offset: number, maxBytes: number): Promise<Uint8Array> {
-    return this.#disk.readFrom(this.#path(key, stream), offset, maxBytes);
+  async read(key: AttemptKey, stream: OutputStream, offset: number, maxBytes: number): Promise<Uint8Array> {
+    return await this.#disk.readFrom(this.#path(key, stream), offset, maxBytes, await this.#bounds(key, stream));
   }
 
   async size(key: AttemptKey, stream: OutputStream): Promise<number> {
-    return (await this.#disk.stat(this.#path(key, stream)))?.size ?? 0;
+    return (await this.#disk.stat(this.#path(key, stream), await this.#bounds(key, stream)))?.size ?? 0;
+  }
+
+  /** A process of this machine can read what the agent can, and writes through the links of its project; a container reaches less. */
+  async #bounds(key: AttemptKey, stream: OutputStream): Promise<string | undefined> {
+    const isShared =
+      stream !== 'out' && stream !== 'metrics' && (await this.#disk.stat(this.#files.containerFile(key.studyId))) === null;
+    return isShared ? undefined : this.#files.attemptDir(key);
   }
 
   #path(key: AttemptKey, stream: OutputStream): string {

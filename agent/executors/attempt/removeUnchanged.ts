@@ -12,7 +12,9 @@ export async function removeUnchanged(disk: Files, attemptDir: string): Promise<
     if (name.startsWith(unfinishedWork)) await disk.remove(join(attemptDir, name));
   // Written by the shim between the two.
   const claim = await disk.lstat(join(attemptDir, 'claim.json')).catch(() => null);
-  if (claim !== null) await removeBefore(disk, join(attemptDir, 'work'), claim.modifiedAt);
+  // The program may have put a link in its place, to what is not its own.
+  const work = await disk.lstat(join(attemptDir, 'work')).catch(() => null);
+  if (claim !== null && work?.isFolder === true) await removeBefore(disk, join(attemptDir, 'work'), claim.modifiedAt);
 }
 
 async function removeBefore(disk: Files, folder: string, beganAt: number): Promise<void> {

@@ -39,8 +39,15 @@ ticks_of() {
   fi
 }
 
+# What the program put in their place is not written to: a FIFO would be waited for, and a folder be moved into.
+clear() {
+  if [ -e "$1" ] || [ -L "$1" ]; then rm -rf "$1"; fi
+}
+
 record() {
-  printf '%s\\n' "$2" >"$dir/$1.new" && mv -f "$dir/$1.new" "$dir/$1"
+  clear "$dir/$1.new"
+  [ ! -d "$dir/$1" ] || rm -rf "$dir/$1"
+  (set -C && printf '%s\\n' "$2" >"$dir/$1.new") && mv -f "$dir/$1.new" "$dir/$1"
 }
 
 signal_group() {
@@ -95,7 +102,8 @@ if [ "$limit" != 0 ]; then
   (
     sleep "$limit"
     check_owner
-    : >"$dir/timeout"
+    clear "$dir/timeout"
+    (set -C && : >"$dir/timeout")
     end_tree
   ) &
 fi
@@ -166,7 +174,8 @@ for file in "$dir/metrics.jsonl" "$dir/out.log"; do
   [ -f "$file" ] && [ ! -L "$file" ] && size=$(wc -c <"$file") && [ "$((size))" -gt "$output" ] &&
     dd if=/dev/null of="$file" bs=1 seek=$((output + 1))
 done
-size=$(wc -c <"$dir/out.log" 2>/dev/null)
+size=0
+[ ! -f "$dir/out.log" ] || size=$(wc -c <"$dir/out.log")
 record exit.json "{\\"code\\":$code,\\"timeout\\":$timeout,\\"told\\":$told,\\"output\\":$((size))}"
 `;
 

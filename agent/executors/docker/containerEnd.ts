@@ -27,8 +27,8 @@ interface EndedContainer {
 export async function settleEnd({ system, dir, state, isStopped }: EndedContainer): Promise<Ending> {
   const { files: disk } = system;
   const record = await readAttemptRecord(disk, dir);
-  const wasAsked = isStopped || (await disk.stat(join(dir, stopFile))) !== null;
-  const isTimeout = (await disk.stat(join(dir, timeoutFile))) !== null;
+  const wasAsked = isStopped || (await disk.lstat(join(dir, stopFile))) !== null;
+  const isTimeout = (await disk.lstat(join(dir, timeoutFile))) !== null;
   const isOutOfMemory = state?.isOutOfMemory === true && !wasAsked && !isTimeout;
   if (record.state === 'ended') {
     const { ending, wasTold } = record;
@@ -48,12 +48,15 @@ export async function settleEnd({ system, dir, state, isStopped }: EndedContaine
   return await keep({ code: null, timeout: false });
 
   async function keep(end: EndRecord): Promise<Ending> {
-    const output = (await disk.stat(join(dir, outputFileNames.out)))?.size ?? 0;
+    const output = (await disk.stat(join(dir, outputFileNames.out), dir))?.size ?? 0;
     await recordEnd(system, dir, { ...end, output });
     const kept = await readAttemptRecord(disk, dir);
     return kept.state === 'ended' ? kept.ending : lostEnding;
   }
 }
+
+/** Enough of what was printed to say why. */
+const maxSaidBytes = 4_096;
 
 /** Why a container ended before the shim in it had begun. */
 export async function couldNotStart(disk: Files, dir: string, state: ContainerState | null): Promise<HpoError> {
@@ -64,7 +67,8 @@ export async function couldNotStart(disk: Files, dir: string, state: ContainerSt
       'attempts are started by it: take an image that has one, such as python:3.12-slim',
     );
   }
-  const said = await disk.readText(join(dir, outputFileNames.out)).catch(() => '');
+  const bytes = await disk.readFrom(join(dir, outputFileNames.out), 0, maxSaidBytes, dir).catch(() => new Uint8Array());
+  const said = new TextDecoder().decode(bytes);
   const why =
     said.trim() || state?.error || (state === null ? 'it was removed' : `it ended at once with exit code ${state.exitCode}`);
   return new HpoError(

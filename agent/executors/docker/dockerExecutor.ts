@@ -51,6 +51,8 @@ const pollsPerSweep = 4;
 const startLookMs = 1_000;
 /** It is given up when the engine, too, has said nothing for so long, or that it is paused. */
 const startPatienceMs = 30_000;
+/** A container that runs for so long has begun, whatever its records say. */
+const recordPatienceMs = 5_000;
 const cleanupMs = 10_000;
 /** And without any attempt that lives, so often. */
 const idlePollMs = 30_000;
@@ -273,7 +275,9 @@ export class DockerExecutor implements Executor {
         throw new HpoError('HPO-2454', 'the attempt was given up before it began', 'nothing needs to be done');
       }
       const engine = await this.#connect();
-      await this.#create(engine, live, attempt);
+      // What runs can have taken its records away and put links in their place: nothing is made in its folder, nor is it begun twice.
+      const known = (await disk.stat(live.dir)) === null ? null : await engine.inspectContainer(live.name);
+      if (known === null || known.status === 'created') await this.#create(engine, live, attempt);
       await this.#waitForStart(engine, live);
     } catch (error) {
       if ((await disk.stat(live.dir)) === null) throw error;
@@ -360,6 +364,7 @@ export class DockerExecutor implements Executor {
     const { clock } = this.#system;
     let lookAt = clock.monotonic() + startLookMs;
     let answeredAt = clock.monotonic();
+    let runsSince = Infinity;
     this.#background(this.#follow());
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 1.5, 100)) {
       const record = await this.#recordOf(live.key).catch(() => null);
@@ -380,6 +385,11 @@ export class DockerExecutor implements Executor {
             'the container of the attempt did not begin: somebody paused it',
             'pause containers of trials only when they have begun',
           );
+        }
+        if (state?.status === 'running') {
+          // The program took the record of its beginning away before it was seen, and can be stopped as any other.
+          if (clock.monotonic() - runsSince > recordPatienceMs) return;
+          runsSince = Math.min(runsSince, clock.monotonic());
         }
         if (state === null || state?.status === 'exited') {
           // What is claimed is never started again: its end is told like any other.

@@ -19,8 +19,7 @@ export async function voidAttempt(disk: Files, dir: string): Promise<boolean> {
 
 /** Whether an attempt that nobody began will never begin. */
 export async function isVoid(disk: Files, dir: string): Promise<boolean> {
-  const claim = join(dir, claimName);
-  return (await disk.lstat(claim)) !== null && (await disk.stat(claim)) === null;
+  return (await disk.lstat(join(dir, claimName)))?.isLink === true;
 }
 
 const claimName = 'claim.json';

@@ -200,8 +200,12 @@ export class AgentProcess {
     const { disk } = this.#machine;
     return {
       readText: (path) => this.call('files.readText', () => disk.readText(path)),
-      readFrom: (path, offset, maxBytes) => this.call('files.readFrom', () => disk.readFrom(path, offset, maxBytes)),
-      stat: (path) => this.call('files.stat', () => disk.stat(path)),
+      readFrom: (path, offset, maxBytes, within) =>
+        this.call('files.readFrom', () =>
+          within === undefined || disk.hasWithin(path, within) ? disk.readFrom(path, offset, maxBytes) : new Uint8Array(),
+        ),
+      stat: (path, within) =>
+        this.call('files.stat', () => (within === undefined || disk.hasWithin(path, within) ? disk.stat(path) : null)),
       lstat: (path) => this.call('files.lstat', () => disk.stat(path, false)),
       names: (path) => this.call('files.names', () => disk.names(path)),
       realPath: (path) => this.call('files.realPath', () => disk.realPath(path)),
@@ -246,7 +250,7 @@ export class AgentProcess {
           // Late, or not at all.
           if (chance < 0.8 && !ignored.includes(folder)) this.later(chance < 0.7 ? 1 : 60, tell);
         });
-        const sizeNow = (): number => polled.reduce((sum, name) => sum + (disk.stat(`${folder}/${name}`)?.size ?? 0), 0);
+        const sizeNow = (): number => polled.reduce((sum, name) => sum + (disk.stat(`${folder}/${name}`, false)?.size ?? 0), 0);
         return {
           poll: () => {
             const size = sizeNow();

@@ -29,7 +29,14 @@ interface LinkNode {
   readonly changedAt: number;
 }
 
-type Node = FileNode | FolderNode | LinkNode;
+/** What nobody reads or writes without waiting. */
+interface FifoNode {
+  readonly kind: 'fifo';
+  readonly modifiedAt: number;
+  readonly changedAt: number;
+}
+
+type Node = FileNode | FolderNode | LinkNode | FifoNode;
 
 /** A disk in memory. Every call is one that a kernel would serve at once; errors carry the codes of a real one. */
 export class Disk {
@@ -48,8 +55,13 @@ export class Disk {
   stat(path: string, followsLast = true): FileStat | null {
     const node = this.#find(path, followsLast);
     if (node === null) return null;
-    const { modifiedAt, changedAt } = node;
-    return { size: node.kind === 'file' ? node.size : 0, modifiedAt, changedAt, isFolder: node.kind === 'folder' };
+    const { kind, modifiedAt, changedAt } = node;
+    return { size: kind === 'file' ? node.size : 0, modifiedAt, changedAt, isFolder: kind === 'folder', isLink: kind === 'link' };
+  }
+
+  /** Whether a path leads to a file in a folder. */
+  hasWithin(path: string, folder: string): boolean {
+    return this.#find(path)?.kind === 'file' && this.#resolve(path).startsWith(`${this.#resolve(folder)}/`);
   }
 
   readText(path: string): string {
@@ -59,7 +71,8 @@ export class Disk {
 
   /** Empty for a file that is not there. */
   readFrom(path: string, offset: number, maxBytes: number): Uint8Array {
-    if (this.#find(path) === null) return new Uint8Array();
+    const kind = this.#find(path)?.kind;
+    if (kind === undefined || kind === 'fifo') return new Uint8Array();
     const { data, size } = this.#file(path);
     return data.slice(Math.min(offset, size), Math.min(size, offset + maxBytes));
   }
@@ -78,8 +91,10 @@ export class Disk {
     return real;
   }
 
-  /** Makes or empties a file and writes what there is room for. */
+  /** Makes or empties a file and writes what there is room for; what is neither file nor folder is replaced. */
   writeText(path: string, text: string): void {
+    const kind = this.#find(path, false)?.kind;
+    if (kind === 'link' || kind === 'fifo') this.remove(path);
     const file = this.create(path, false);
     this.append(file, text, path);
   }
@@ -89,6 +104,7 @@ export class Disk {
     const { folder, name } = this.#place(path);
     const known = this.#find(path);
     if (known?.kind === 'folder') throw systemError('EISDIR', path);
+    if (known?.kind === 'fifo') throw systemError('ENXIO', path);
     if (known?.kind === 'file') {
       if (!keeps) this.#touch(known, 0);
       return known;
@@ -165,6 +181,12 @@ export class Disk {
     folder.children.set(name, { kind: 'link', target, modifiedAt: at, changedAt: at });
   }
 
+  fifo(path: string): void {
+    const { folder, name } = this.#place(path);
+    const at = this.#wallTime();
+    folder.children.set(name, { kind: 'fifo', modifiedAt: at, changedAt: at });
+  }
+
   /** What is written in a link; null for anything else. */
   linkTarget(path: string): string | null {
     const node = this.#find(path, false);
@@ -181,7 +203,7 @@ export class Disk {
       if (node === null || left-- <= 0) continue;
       if (node.kind === 'folder') this.copyFolder(source, `${to}/${name}`, left);
       else if (node.kind === 'link') this.link(node.target, `${to}/${name}`);
-      else {
+      else if (node.kind === 'file') {
         this.writeText(`${to}/${name}`, this.readText(source));
         this.#file(`${to}/${name}`).modifiedAt = node.modifiedAt;
       }

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
@@ -39,17 +40,23 @@ describe('the records of an attempt', () => {
     {
       name: 'an end',
       files: { 'start.json': start, 'exit.json': '{"code":3,"timeout":false}' },
-      record: { state: 'ended', ending: { ...ending, exitCode: 3 }, program, oomKills: 2 },
+      record: { state: 'ended', ending: { ...ending, exitCode: 3 }, program, oomKills: 2, wasTold: false },
     },
     {
       name: 'an end by a signal',
       files: { 'exit.json': '{"code":143,"timeout":true}' },
-      record: { state: 'ended', ending: { ...ending, signal: 'SIGTERM', isTimeout: true }, program: null, oomKills: 0 },
+      record: {
+        state: 'ended',
+        ending: { ...ending, signal: 'SIGTERM', isTimeout: true },
+        program: null,
+        oomKills: 0,
+        wasTold: false,
+      },
     },
     {
       name: 'an exit code above the signals',
       files: { 'exit.json': '{"code":255,"timeout":false}' },
-      record: { state: 'ended', ending: { ...ending, exitCode: 255 }, program: null, oomKills: 0 },
+      record: { state: 'ended', ending: { ...ending, exitCode: 255 }, program: null, oomKills: 0, wasTold: false },
     },
     {
       name: 'an end that is not an object',
@@ -60,6 +67,26 @@ describe('the records of an attempt', () => {
   it.each(cases)('$name', async ({ files, record }) => {
     for (const [name, content] of Object.entries(files)) writeFileSync(join(dir, name), content);
     expect(await readAttemptRecord(nodeFiles, dir)).toEqual(record);
+  });
+
+  it.each([
+    { name: 'links', make: (path: string): void => symlinkSync(join(base, 'theirs'), path) },
+    { name: 'FIFOs', make: (path: string): void => void execFileSync('mkfifo', [path]) },
+    { name: 'folders', make: (path: string): void => void mkdirSync(join(path, 'in'), { recursive: true }) },
+    { name: 'what is too long', make: (path: string): void => writeFileSync(path, ' '.repeat(70_000) + start) },
+  ])('what a program put in their place is no record, and a loss takes it: $name', async ({ make }) => {
+    writeFileSync(join(base, 'theirs'), '{"code":0,"timeout":false}');
+    writeFileSync(join(dir, 'claim.json'), claim);
+    for (const name of ['start.json', 'exit.json', 'exit.json.lost']) make(join(dir, name));
+    expect(await readAttemptRecord(nodeFiles, dir)).toEqual({ state: 'started', shim, program: null, oomKills: 0 });
+    await recordLoss(nodeSystem(), dir);
+    expect(await readAttemptRecord(nodeFiles, dir)).toMatchObject({ state: 'ended', ending: { ...ending, isLost: true } });
+    expect(readFileSync(join(base, 'theirs'), 'utf8')).toBe('{"code":0,"timeout":false}');
+  });
+
+  it('a FIFO in the place of a claim: the attempt is not begun again', async () => {
+    execFileSync('mkfifo', [join(dir, 'claim.json')]);
+    expect(await readAttemptRecord(nodeFiles, dir)).toMatchObject({ state: 'started', shim: null });
   });
 
   it('a recorded loss', async () => {
