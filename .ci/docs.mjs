@@ -39,6 +39,7 @@ const causes = {
   'HPO-3017': 'A trial in a container needed the network, which it has only if the script says so.',
   'HPO-3018': 'The image of a trial lacks a module that the script imports.',
   'HPO-3019': 'The trial needed more memory than the limit of its container.',
+  'HPO-3021': 'A folder of a container that is in memory (`/tmp`, HOME, `/dev/shm`) is full.',
   'HPO-3020': 'The container engine cannot be used: the study waits for it, and goes on by itself.',
   'HPO-4303': 'A study cannot run so many trials at once.',
   'HPO-5010': 'A request of a client is not understood: a field is missing, unknown or of another kind.',
@@ -53,6 +54,7 @@ const containerCures = {
   'HPO-3017': 'Say `# @hpo.resources network=yes`, or get what it needs beforehand and mount it.',
   'HPO-3018': 'Add it to what the image is made from (`hpo image SCRIPT` says what that is), and tune again.',
   'HPO-3019': 'Raise `# @hpo.resources memory=`, or narrow the parameters, and tune again.',
+  'HPO-3021': 'Write what is large elsewhere, or say `# @hpo.resources tmp=4GB` or `shm=4GB`, and tune again.',
   'HPO-3020': 'Start the engine again; no attempt that could not be started counts meanwhile.',
 };
 
@@ -178,7 +180,7 @@ waits, for as long as its time limit allows, or ten minutes where it has none; t
 waits too, and goes on by itself with what its containers did meanwhile. An image that is gone is made again from its recipe, or pulled if it is your own; where it cannot be had, the study pauses
 and names it.
 
-${['HPO-3016', 'HPO-3017', 'HPO-3018', 'HPO-3019', 'HPO-3020'].map((code) => `- \`${code}\` ${causes[code]} ${containerCures[code]}`).join('\n')}
+${['HPO-3016', 'HPO-3017', 'HPO-3018', 'HPO-3019', 'HPO-3020', 'HPO-3021'].map((code) => `- \`${code}\` ${causes[code]} ${containerCures[code]}`).join('\n')}
 
 An attempt that ran out of its container's memory is not tried again alone: each has the same limit, however many run.
 

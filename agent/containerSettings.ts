@@ -29,6 +29,7 @@ export interface ContainerInputs {
 export async function containerSettings({ script, root, home, image }: ContainerInputs): Promise<ContainerSettings> {
   const { resources } = script;
   const memoryBytes = sizeBytes(resources['memory']);
+  const tmpBytes = sizeBytes(resources['tmp']);
   // Shared memory counts as memory: more of it than there is would only look like room.
   const usualShm = memoryBytes === null ? usualShmBytes : Math.min(usualShmBytes, Math.floor(memoryBytes / 2));
   return {
@@ -37,6 +38,7 @@ export async function containerSettings({ script, root, home, image }: Container
     network: /^(?:yes|true)$/.test(resources['network'] ?? 'no'),
     memoryBytes,
     shmBytes: sizeBytes(resources['shm']) ?? usualShm,
+    ...(tmpBytes === null ? {} : { tmpBytes }),
     pids: countOf(resources['pids']) ?? usualPids,
     gpus: wholeOf(resources['gpus'], 'gpus=1') ?? 0,
     secrets: [...new Set(script.secrets)],

@@ -199,6 +199,7 @@ const studySpec = object<StudySpec>({
       network: bool,
       memoryBytes: nullable(number),
       shmBytes: number,
+      tmpBytes: optional(number),
       pids: number,
       gpus: number,
       secrets: list(text),

@@ -137,6 +137,8 @@ export interface ContainerSettings {
   /** Null: no limit but the machine's. */
   readonly memoryBytes: number | null;
   readonly shmBytes: number;
+  /** What /tmp and HOME can hold each, in memory; absent: half of the memory, at most 1 GB. */
+  readonly tmpBytes?: number;
   /** Most processes and threads. */
   readonly pids: number;
   readonly gpus: number;

@@ -93,6 +93,11 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
       kind: { type: 'bytes' },
       example: 'shm=4GB',
     },
+    tmp: {
+      description: 'What /tmp and HOME of a container can hold each, in memory (half of it, at most 1GB).',
+      kind: { type: 'bytes' },
+      example: 'tmp=4GB',
+    },
     pids: { description: 'Most processes and threads of a container (4,096).', kind: count, example: 'pids=512' },
     spot: { description: 'Whether machines that can be taken away may be used.', kind: { type: 'flag' }, example: 'spot=yes' },
     output: { description: 'Bytes of output after which a trial is ended.', kind: { type: 'bytes' }, example: 'output=1GB' },
@@ -169,7 +174,7 @@ export const withoutEffect: Readonly<Partial<Record<DirectiveName, 'all' | reado
 
 /** What counts where trials run in containers, and changes nothing for processes of the machine. */
 export const inContainers: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>> = {
-  resources: ['gpus', 'memory', 'network', 'shm', 'pids'],
+  resources: ['gpus', 'memory', 'network', 'shm', 'tmp', 'pids'],
   image: 'all',
   secret: 'all',
 };

@@ -158,7 +158,7 @@ export const annotationFaults = {
   'HPO-1142': {
     title: 'In containers only',
     explanation:
-      'A directive or a key counts where trials run in containers (--on docker): the image, secrets, gpus, memory, network, shm and pids. Trials that are processes of this machine have its programs, its network, its devices and the variables of the agent, and no limit of memory. Not said where a study runs in containers.',
+      'A directive or a key counts where trials run in containers (--on docker): the image, secrets, gpus, memory, network, shm, tmp and pids. Trials that are processes of this machine have its programs, its network, its devices and the variables of the agent, and no limit of memory. Not said where a study runs in containers.',
   },
 } as const satisfies Record<string, { readonly title: string; readonly explanation: string }>;
 

@@ -68,7 +68,7 @@ function lost(isStarted: boolean, { outputTail: tail, advice = usualAdvice, isEn
     return fail(failureCodes.lost, 'The attempt was lost before it began, as when the agent is killed while it starts one.');
   if (isEngineAway) return fail(failureCodes.engineAway, `${sentence(reason)} ${sentence(advice)}`);
   return isDiskFull(reason)
-    ? diskFull(reason)
+    ? diskFull(reason, false)
     : fail(failureCodes.cannotStart, `The attempt could not be started: ${reason}. ${sentence(advice)}`);
 }
 
@@ -80,11 +80,15 @@ function isDiskFull(text: string): boolean {
   return /\bENOSPC\b|No space left on device|\bEDQUOT\b|[Dd]isk quota exceeded/.test(text);
 }
 
-function diskFull(seen: string): Failure {
+/** A program that has a container says of its memory folders the same as of the disk. */
+function diskFull(seen: string, isContained: boolean): Failure {
+  const next = isContained
+    ? 'Free some room on it; or, if that was in /tmp or HOME: # @hpo.resources tmp=4GB'
+    : 'Free some room on it';
   return {
     kind: 'infrastructure',
     code: failureCodes.diskFull,
-    message: `The disk is full (${seen.slice(0, maxReasonLength)}). Free some room on it.`,
+    message: `The disk is full (${seen.slice(0, maxReasonLength)}). ${next}.`,
   };
 }
 
@@ -140,9 +144,9 @@ function programFailure(state: StudyState, live: LiveAttempt, { exitCode, signal
     const { error, place } = traceback;
     const where = place === null ? '' : ` (${place.file}, line ${place.line})`;
     if (isOutOfMemory(error)) return outOfMemory(spec, error, live);
-    if (isDiskFull(error)) return diskFull(error);
     const contained = spec.container === undefined ? null : containerFailure(error, where, spec.container);
     if (contained !== null) return contained;
+    if (isDiskFull(error)) return diskFull(error, spec.container !== undefined);
     const beside = lookedForBeside(spec, error, where);
     if (beside !== null) return beside;
     const module = /^ModuleNotFoundError: No module named '([^']+)'/.exec(error)?.[1];

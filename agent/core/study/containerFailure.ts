@@ -13,6 +13,17 @@ export function containerFailure(said: string, where: string, container: Contain
       'In a container the code, and data that is mounted with ro, cannot be written. Write into the current folder itself, /tmp or HPO_CHECKPOINT_DIR, into a folder that git ignores, of which each trial gets its own, or mount the folder: # @hpo.data ./out -> out',
     );
   }
+  if (noRoom.test(said)) {
+    // What has no path may as well be the machine's disk, where the work folder is.
+    const folder = /\/(?:tmp|dev\/shm|hpo\/home)\b|\bshm\b|shared memory/.exec(said)?.[0];
+    if (folder === undefined) return null;
+    return fail(
+      failureCodes.memoryFolder,
+      folder.includes('sh')
+        ? 'The shared memory of a container is limited: # @hpo.resources shm=4GB'
+        : '/tmp and HOME of a container are in memory, and limited: write what is large into the current folder or HPO_CHECKPOINT_DIR, or say # @hpo.resources tmp=4GB',
+    );
+  }
   if (!container.network && noNetwork.test(said)) {
     return fail(
       failureCodes.noNetwork,
@@ -52,6 +63,9 @@ function wayIn({ path, reason }: { readonly path: string; readonly reason: strin
   if (/secret/.test(reason)) return 'give it a name that secrets do not have';
   return reason.startsWith('a link') ? 'put a copy of it in the place of the link' : `have it stored: # @hpo.include ${path}`;
 }
+
+const noRoom =
+  /\[Errno 28\]|\bENOSPC\b|No space left on device|\bBus error\b.*shm|unable to (?:allocate|write to|open) shared memory/i;
 
 /** As Python, Node, R, curl and the C library say it. */
 const noNetwork =

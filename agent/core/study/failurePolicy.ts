@@ -124,6 +124,7 @@ export const failureCodes = {
   moduleInImage: 'HPO-3018',
   memoryLimit: 'HPO-3019',
   engineAway: 'HPO-3020',
+  memoryFolder: 'HPO-3021',
 } as const;
 
 /** Whether every trial on this machine would fail alike. */

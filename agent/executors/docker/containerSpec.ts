@@ -24,7 +24,9 @@ const tmpfsBytes = 1024 ** 3;
 /** The container of an attempt: the shim, with the same records and limits as for a process of this machine. */
 export function containerSpec(parts: ContainerParts): ContainerSpec {
   const { attempt, settings, files } = parts;
-  const memory = settings.memoryBytes === null ? tmpfsBytes : Math.min(tmpfsBytes, Math.floor(settings.memoryBytes / 2));
+  const memory =
+    settings.tmpBytes ??
+    (settings.memoryBytes === null ? tmpfsBytes : Math.min(tmpfsBytes, Math.floor(settings.memoryBytes / 2)));
   return {
     name: containerName(files.homeMark, attempt.key),
     labels: attemptLabels(files.homeMark, attempt.key),

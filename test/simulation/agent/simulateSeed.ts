@@ -365,7 +365,9 @@ class World implements Disposable {
       const hasBegun = trials.some(({ attempts }) => attempts.at(-1)?.startedAt != null && attempts.at(-1)?.endedAt === null);
       if (deleted || hasBegun || contained.has(studyId)) continue;
       // It may have been paused for something else: by its user, for a fault before the calm, or because all fails alike.
-      const isAbout = state === 'paused' && (failure?.code !== 'HPO-3010' || /\(HPO-24\d\d\)|: injected at /.test(message));
+      const isAbout =
+        state === 'paused' &&
+        ((failure?.code !== 'HPO-3010' && failure?.code !== 'HPO-3020') || /\(HPO-24\d\d\)|: injected at /.test(message));
       this.#checker.check(
         'progress',
         state === 'ended' || isAbout,

@@ -54,6 +54,7 @@ it.each<[readonly string[], Partial<ContainerSettings>]>([
   // More shared memory than half of all would only look like room.
   [['resources memory=512MB'], { memoryBytes: GB / 2, shmBytes: GB / 4 }],
   [['resources memory=512MB shm=400MB'], { shmBytes: 400 * 1024 ** 2 }],
+  [['resources tmp=3GB'], { tmpBytes: 3 * GB }],
   [['resources network=yes'], { network: true }],
   [['resources network=true'], { network: true }],
   [['resources network=no'], { network: false }],

@@ -41,6 +41,20 @@ describe('what fails for being in a container says what mends it there', () => {
     ],
     ['the code, by a shell', 'run.sh: 3: cannot create lib/x: Read-only file system\n', {}, 'HPO-3016', /cannot be written/],
     [
+      'a folder in memory',
+      traceback("OSError: [Errno 28] No space left on device: '/tmp/cache.bin'"),
+      {},
+      'HPO-3021',
+      /cache\.bin' \(train\.py, line 3\)\. \/tmp and HOME of a container .* tmp=4GB/,
+    ],
+    [
+      'shared memory, by PyTorch',
+      traceback('RuntimeError: unable to write to file </torch_123>: No space left on device (28), in shared memory'),
+      {},
+      'HPO-3021',
+      /shm=4GB/,
+    ],
+    [
       'a name of the network',
       traceback('socket.gaierror: [Errno -3] Temporary failure in name resolution'),
       {},
@@ -134,5 +148,13 @@ describe('memory', () => {
     h.see(ended(0, 1, killed));
     expect(h.state.view.trials[0]?.attempts[0]?.failure).toMatchObject({ code: 'HPO-3006' });
     expect(h.state.view.trials[0]?.state).toBe('waiting');
+  });
+
+  test('a full folder of which nobody knows where it is may be in memory, or the disk', () => {
+    expect(failureOf({ exitCode: 1, outputTail: traceback('OSError: [Errno 28] No space left on device') })).toMatchObject({
+      kind: 'infrastructure',
+      code: 'HPO-3011',
+      message: expect.stringMatching(/^The disk is full .*; or, if that was in \/tmp or HOME: .* tmp=4GB/) as string,
+    });
   });
 });
