@@ -4,7 +4,7 @@ import { formatBytes, plural } from '../protocol/format.ts';
 import { printable } from '../protocol/printable.ts';
 import type { ImageDescription, TuneRequest } from '../protocol/requests.ts';
 import type { CommandLine } from './commandLine.ts';
-import { diagnosticLines } from './preflightText.ts';
+import { diagnosticLines, exitCodeOf } from './preflightText.ts';
 import { formatTable } from './table.ts';
 import { imageOf } from './tuneOptions.ts';
 
@@ -43,7 +43,7 @@ async function runImage(line: CommandLine, script: string, options: ImageOptions
   const isFresh = options.rebuild ?? false;
   const before = await client.request('image/describe', request);
   for (const text of diagnosticLines(before.diagnostics)) line.note(text);
-  if (before.diagnostics.some(({ severity }) => severity === 'error')) line.exitCode = 1;
+  line.exitCode = exitCodeOf(before.diagnostics);
   if (options.json !== true) line.print(imageText(before, (text) => line.style('bold', text)));
   const isBuild = options.print !== true && line.exitCode === 0;
   const built = isBuild ? await client.request('image/build', { request, isFresh }) : null;

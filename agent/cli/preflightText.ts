@@ -123,6 +123,13 @@ export function parameterRows(spec: ScriptSpec): string[][] {
   ]);
 }
 
+/** 0 without an error; 4 where the first one is of what the environment is made from, which a start refuses; 1 for one of the script. */
+export function exitCodeOf(diagnostics: readonly Diagnostic[]): 0 | 1 | 4 {
+  const first = diagnostics.find(({ severity }) => severity === 'error');
+  if (first === undefined) return 0;
+  return first.code.startsWith('HPO-24') ? 4 : 1;
+}
+
 /** As compilers write them, so that editors and terminals find the place. */
 export function diagnosticLines(diagnostics: readonly Diagnostic[]): string[] {
   return diagnostics.map(

@@ -14,7 +14,7 @@ import type { CommandLine } from './commandLine.ts';
 import { findStudyId } from './findStudy.ts';
 import { followStudy, hasGivenUp } from './followStudy.ts';
 import { howToGoOn } from './pausedText.ts';
-import { diagnosticLines, preflightText, startFacts } from './preflightText.ts';
+import { diagnosticLines, exitCodeOf, preflightText, startFacts } from './preflightText.ts';
 import { askOnTerminal, askQuestions } from './questions.ts';
 import { formatTable } from './table.ts';
 import { Progress } from './progress.ts';
@@ -40,9 +40,10 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
   const client = await line.agent();
   const { preflight, ...asked } = await settle(line, toRequest(script, options, process.env), options);
   for (const text of diagnosticLines(preflight.diagnostics)) line.note(text);
-  if (preflight.diagnostics.some(({ severity }) => severity === 'error')) {
+  const faults = exitCodeOf(preflight.diagnostics);
+  if (faults !== 0) {
     if (isJson) line.printJson({ type: 'preflightFailed', diagnostics: preflight.diagnostics });
-    line.exitCode = 1;
+    line.exitCode = faults;
     return;
   }
   // Of containers there is more to know than the study's first events say.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { diagnosticLines, preflightText } from '../../../agent/cli/preflightText.ts';
+import { diagnosticLines, exitCodeOf, preflightText } from '../../../agent/cli/preflightText.ts';
 import { proposedObjective } from '../../../agent/cli/questions.ts';
 import { parseScript } from '../../../agent/core/annotations/index.ts';
 import type { Preflight, PreflightQuestion, TuneRequest } from '../../../agent/protocol/requests.ts';
@@ -206,4 +206,20 @@ describe('the objective that is asked for', () => {
     ['none without a metric', asked(), null],
     ['none where one is annotated', proposedObjective(preflightOf()), null],
   ])('%s', (_name, proposed, expected) => expect(proposed).toEqual(expected));
+});
+
+it.each<[faults: readonly (readonly [severity: 'error' | 'warning', code: string])[], exitCode: number]>([
+  [[], 0],
+  [[['warning', 'HPO-2425']], 0],
+  [[['error', 'HPO-1114']], 1],
+  [
+    [
+      ['warning', 'HPO-1142'],
+      ['error', 'HPO-2421'],
+    ],
+    4,
+  ],
+])('%j ends with %i', (faults, exitCode) => {
+  const place = { file: 'a', line: 1, column: 1, endLine: 1, endColumn: 1, fix: null };
+  expect(exitCodeOf(faults.map(([severity, code]) => ({ severity, code, message: '', ...place })))).toBe(exitCode);
 });
