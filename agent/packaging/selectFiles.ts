@@ -297,7 +297,7 @@ async function classify(
   if (stats.isSymbolicLink()) return classifySymlink(root, path, deniedReason);
   if (!stats.isFile()) return { reason: `not a file: ${kindOf(stats)}` };
   if (stats.size > maxStoredFileBytes && !isNeeded) {
-    if (isTracked ? await isData(full, path, stats.size) : isDataName(path) && !isOutputName(path))
+    if (isTracked ? await isData(full, path, stats.size) : isDataName(path) && !isOutputName(path) && !isSource(path))
       return { type: 'link', path, target: full };
     if (!isTracked && stats.size > maxUntrackedFileBytes) return { reason: `large and not tracked by git; ${howToHave}` };
   }

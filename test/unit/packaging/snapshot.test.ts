@@ -214,12 +214,21 @@ describe('git', () => {
 
   it('freezes large code and settings, and looks for secrets in them', async () => {
     const long = 'x = 1\n'.repeat(200_000);
-    const files = { 'vocabulary.py': long, 'settings.json': long, notes: long, 'table.csv': long, frozen: `\0${long}` };
+    const files = {
+      'vocabulary.py': long,
+      'data/words.py': long,
+      'settings.json': long,
+      notes: long,
+      'table.csv': long,
+      frozen: `\0${long}`,
+    };
     using project = new ProjectFixture({ ...script, ...files }, { git: true });
     project.git('add', '.');
     const store = new SnapshotStore(project.storeDir);
     const { hash, linked } = await store.take(options(project));
     expect(linked).toEqual(['frozen', 'table.csv']);
+    project.git('rm', '-q', '--cached', 'data/words.py');
+    expect(await store.take(options(project))).toMatchObject({ hash, linked });
     expect(await store.readText(hash, 'vocabulary.py')).toBe(long);
     project.write({ 'vocabulary.py': `${long}TOKEN = "ghp_${drawn('large', 36)}"\n` });
     await expect(store.take(options(project))).rejects.toMatchObject({
