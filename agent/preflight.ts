@@ -203,7 +203,7 @@ function refuseFaults(
   if (first !== undefined) {
     const lines = errors.map((error) => `${error.file}:${error.line}:${error.column} ${error.code} ${error.message}`);
     // What the environment is made from, in place of the script itself.
-    const isEnvironment = first.code.startsWith('HPO-24');
+    const isEnvironment = errors.every(({ code }) => code.startsWith('HPO-242'));
     throw new HpoError(
       first.code,
       `the script or what it needs has faults\n${lines.join('\n')}`,

@@ -123,11 +123,11 @@ export function parameterRows(spec: ScriptSpec): string[][] {
   ]);
 }
 
-/** 0 without an error; 4 where the first one is of what the environment is made from, which a start refuses; 1 for one of the script. */
+/** 0 without an error; 4 where all are of what the environment is made from, which a start refuses; 1 with one of the script. */
 export function exitCodeOf(diagnostics: readonly Diagnostic[]): 0 | 1 | 4 {
-  const first = diagnostics.find(({ severity }) => severity === 'error');
-  if (first === undefined) return 0;
-  return first.code.startsWith('HPO-24') ? 4 : 1;
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  if (errors.length === 0) return 0;
+  return errors.every(({ code }) => code.startsWith('HPO-242')) ? 4 : 1;
 }
 
 /** As compilers write them, so that editors and terminals find the place. */

@@ -212,6 +212,14 @@ it.each<[faults: readonly (readonly [severity: 'error' | 'warning', code: string
   [[], 0],
   [[['warning', 'HPO-2425']], 0],
   [[['error', 'HPO-1114']], 1],
+  [[['error', 'HPO-2440']], 1],
+  [
+    [
+      ['error', 'HPO-2421'],
+      ['error', 'HPO-1114'],
+    ],
+    1,
+  ],
   [
     [
       ['warning', 'HPO-1142'],
