@@ -88,6 +88,18 @@ ln -s "$1" work/sub; mv work/done.csv work/done; ${end.end}`;
     expect(await world.engine.listContainers(world.labels)).toEqual([]);
   });
 
+  it('cannot change what was written into its code', async () => {
+    await using world = await openDockerWorld();
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    const script =
+      'cd /hpo/attempt; echo lr = 9 >spliced/train.py; rm spliced/train.py; mv spliced gone; ln -sf / spliced; cat spliced/train.py /hpo/work/train.py';
+    const files = [{ path: 'train.py', content: 'lr = 0.5\n' }];
+    await executor.start(attemptOf(world, [], { files, command: ['/bin/sh', '-c', `{ ${script}; } 2>/dev/null`] }));
+    await observer.ending(key(0));
+    expect(await world.read(key(0), 'out')).toBe('lr = 0.5\nlr = 0.5\n');
+  });
+
   it('a link in the place of the work folder: nothing is removed behind it', async () => {
     await using world = await openDockerWorld();
     const folder = makeVictims(world);

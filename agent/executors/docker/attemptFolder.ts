@@ -47,12 +47,18 @@ export async function makeAttemptFolder(options: FolderOptions): Promise<Contain
   return [
     { source: work, target: places.work, isReadOnly: false },
     { source: dir, target: places.attempt, isReadOnly: false },
+    // No less read-only by this way.
+    ...(attempt.files.length === 0
+      ? []
+      : [{ source: join(dir, spliced), target: posix.join(places.attempt, spliced), isReadOnly: true }]),
     { source: checkpoint, target: places.checkpoint, isReadOnly: false },
     { source: options.shimPath, target: places.shim, isReadOnly: true },
     ...data,
     ...hiding,
   ];
 }
+
+const spliced = 'spliced';
 
 const knownHidden = new WeakMap<System, KnownHidden>();
 
@@ -79,7 +85,7 @@ async function overlaysOf(
   }
   for (const { path, content } of attempt.files) {
     if (!isInside(path)) throw new RangeError(`a spliced file must be stored in the snapshot: ${path}`);
-    const source = join(files.attemptDir(attempt.key), 'spliced', path);
+    const source = join(files.attemptDir(attempt.key), spliced, path);
     await disk.makeFolder(dirname(source));
     await disk.writeText(`${source}.new`, content);
     await disk.rename(`${source}.new`, source);
