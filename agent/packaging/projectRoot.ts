@@ -4,8 +4,18 @@ import { dirname, join, parse, resolve } from 'node:path';
 
 /** Files that say "a project starts here" where there is no git. */
 const markers = [
-  ...['pyproject.toml', 'setup.py', 'requirements.txt', 'Pipfile', 'pixi.toml', 'environment.yml', 'package.json', 'renv.lock'],
-  ...['Project.toml', 'Cargo.toml', 'hpo.yml', '.hpoignore'],
+  'pyproject.toml',
+  'setup.py',
+  'requirements.txt',
+  'Pipfile',
+  'pixi.toml',
+  'environment.yml',
+  'package.json',
+  'renv.lock',
+  'Project.toml',
+  'Cargo.toml',
+  'hpo.yml',
+  '.hpoignore',
 ] as const;
 
 /** Beside one of these are the locks of all projects below it. */
