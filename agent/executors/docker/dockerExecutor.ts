@@ -450,11 +450,12 @@ export class DockerExecutor implements Executor {
   async #removeUnwanted(found: ReadonlyMap<string, ContainerSummary>): Promise<void> {
     const { clock } = this.#system;
     for (const id of this.#unowned.keys()) if (!found.has(id) || this.#live.has(id)) this.#unowned.delete(id);
-    for (const [id, { name, labels }] of found) {
+    for (const [id, { name, labels, isRunning }] of found) {
       const key = attemptOfContainer(this.files.homeMark, name, labels);
       if (key === null || this.#live.has(id)) continue;
       if (this.#reported.has(id) || (await this.#isVoid(key))) this.#remove(name);
-      else if ((await this.#recordOf(key)).state !== 'started') {
+      // A power cut may take the record of an end, and bring the container back.
+      else if (!isRunning || (await this.#recordOf(key)).state !== 'started') {
         // The driver may be about to adopt it, and what is known of its end with it.
         const since = this.#unowned.get(id) ?? clock.monotonic();
         this.#unowned.set(id, since);
