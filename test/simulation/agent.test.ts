@@ -30,6 +30,7 @@ const keptDocker: readonly { readonly seed: number; readonly found: string }[] =
   { seed: 2_001_411, found: 'a trial was tried again a minute late after the clock was set back by one' },
   { seed: 2_003_305, found: 'an attempt whose container was paused before its program began never ended' },
   { seed: 2_006_485, found: 'a retry that came with the end of an attempt was acknowledged and forgotten' },
+  { seed: 2_001_705, found: 'a container stayed that a power cut had brought back without the record of its end' },
   { seed: 2_009_796, found: 'the folder of a deleted study stayed whose record could not be written' },
   { seed: 7_009_709, found: 'a half-written record of a study stayed when the engine was away at its end' },
 ];
