@@ -5,9 +5,10 @@ import type { SnapshotStore } from '../../packaging/snapshot.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { AttemptKey, ImageReference } from '../../protocol/study.ts';
 import { sleep } from '../../system/clock.ts';
-import type { Owner, Watch } from '../../system/files.ts';
+import type { Owner } from '../../system/files.ts';
 import type { System } from '../../system/system.ts';
 import { type AttemptRecord, readAttemptRecord } from '../attempt/attemptRecord.ts';
+import { endOf, type LiveAttempt, liveAttempt, LiveAttempts } from '../attempt/liveAttempts.ts';
 import { outputFileNames } from '../attempt/outputFile.ts';
 import { removeUnchanged } from '../attempt/removeUnchanged.ts';
 import { installShim } from '../attempt/shim.ts';
@@ -75,7 +76,12 @@ export class DockerExecutor implements Executor {
   readonly files: StudyFolders;
   readonly #options: DockerExecutorOptions;
   readonly #system: System;
-  readonly #live = new Map<string, LiveAttempt>();
+  readonly #live = new LiveAttempts<ContainerAttempt>(() => {
+    this.#poll?.[Symbol.dispose]();
+    this.#poll = null;
+    this.#events?.watch[Symbol.dispose]();
+    this.#events = null;
+  });
   /** Attempts whose end was reported in this life, by `keyText`. */
   readonly #reported = new Set<string>();
   readonly #studies = new Map<string, StudyFile>();
@@ -188,8 +194,7 @@ export class DockerExecutor implements Executor {
     this.#poll?.[Symbol.dispose]();
     this.#idlePoll?.[Symbol.dispose]();
     this.#events?.watch[Symbol.dispose]();
-    for (const { killTimer } of this.#live.values()) killTimer?.[Symbol.dispose]();
-    await Promise.all([...this.#live.values()].map(async ({ watch }) => await watch?.[Symbol.asyncDispose]()));
+    await this.#live.letGo();
     await Promise.all(this.#removals);
   }
 
@@ -220,53 +225,27 @@ export class DockerExecutor implements Executor {
     return restoring;
   }
 
-  #admit(key: AttemptKey, timeoutMs: number | null, begin: (live: LiveAttempt) => Promise<void>): LiveAttempt {
-    const live: LiveAttempt = {
-      key,
-      dir: this.files.attemptDir(key),
-      name: containerName(this.files.homeMark, key),
-      starting: Promise.resolve(),
-      isStarting: true,
-      mayHaveChanged: false,
-      ended: Promise.withResolvers(),
-      watch: null,
-      hasEnded: false,
-      isStopped: false,
-      isAsked: false,
-      killTimer: null,
-      killAt: Infinity,
-      deadlineAt: timeoutMs === null ? Infinity : this.#system.clock.monotonic() + timeoutMs,
-      pausedAt: null,
-      isChecking: false,
-    };
-    this.#live.set(keyText(key), live);
-    live.starting = begin(live).catch((error: unknown) => {
-      this.#forget(live);
-      throw error;
-    });
-    return live;
+  #admit(key: AttemptKey, timeoutMs: number | null, begin: (live: ContainerAttempt) => Promise<void>): ContainerAttempt {
+    return this.#live.admit(
+      {
+        ...liveAttempt(key, this.files.attemptDir(key)),
+        name: containerName(this.files.homeMark, key),
+        mayHaveChanged: false,
+        isAsked: false,
+        deadlineAt: timeoutMs === null ? Infinity : this.#system.clock.monotonic() + timeoutMs,
+        pausedAt: null,
+      },
+      begin,
+    );
   }
 
-  #forget(live: LiveAttempt): void {
-    live.hasEnded = true;
-    live.killTimer?.[Symbol.dispose]();
-    this.#live.delete(keyText(live.key));
-    void live.watch?.[Symbol.asyncDispose]();
-    live.ended.resolve();
-    if (this.#live.size > 0) return;
-    this.#poll?.[Symbol.dispose]();
-    this.#poll = null;
-    this.#events?.watch[Symbol.dispose]();
-    this.#events = null;
-  }
-
-  async #startOrAdopt(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
+  async #startOrAdopt(live: ContainerAttempt, attempt: AttemptStart): Promise<void> {
     const { state } = await this.#recordOf(live.key);
     if (state === 'absent') await this.#startNew(live, attempt);
     await this.#takeOver(live);
   }
 
-  async #startNew(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
+  async #startNew(live: ContainerAttempt, attempt: AttemptStart): Promise<void> {
     const { files: disk } = this.#system;
     try {
       if (await this.#isVoid(live.key)) {
@@ -290,7 +269,7 @@ export class DockerExecutor implements Executor {
     }
   }
 
-  async #create(engine: Engine, live: LiveAttempt, attempt: AttemptStart): Promise<void> {
+  async #create(engine: Engine, live: ContainerAttempt, attempt: AttemptStart): Promise<void> {
     const { failpoints } = this.#system;
     const study = await this.#study(attempt.key.studyId);
     const make = async (): Promise<'created' | 'exists'> => {
@@ -340,7 +319,7 @@ export class DockerExecutor implements Executor {
   }
 
   /** From here on the attempt's output and end are reported. */
-  #takeOver(live: LiveAttempt): Promise<void> {
+  #takeOver(live: ContainerAttempt): Promise<void> {
     live.isStarting = false;
     if (this.#isDisposed) return Promise.resolve();
     // Its number on this machine would take one more question, and says nothing to who looks from outside.
@@ -360,7 +339,7 @@ export class DockerExecutor implements Executor {
   }
 
   /** Until the program runs, or the container has ended without it. */
-  async #waitForStart(engine: Engine, live: LiveAttempt): Promise<void> {
+  async #waitForStart(engine: Engine, live: ContainerAttempt): Promise<void> {
     const { clock } = this.#system;
     let lookAt = clock.monotonic() + startLookMs;
     let answeredAt = clock.monotonic();
@@ -401,7 +380,7 @@ export class DockerExecutor implements Executor {
     }
   }
 
-  async #adoptRunning(key: AttemptKey): Promise<LiveAttempt | null> {
+  async #adoptRunning(key: AttemptKey): Promise<ContainerAttempt | null> {
     const id = keyText(key);
     if ((await this.#system.files.stat(this.files.attemptDir(key))) === null) return null;
     const { state } = await this.#recordOf(key);
@@ -489,7 +468,7 @@ export class DockerExecutor implements Executor {
   }
 
   /** Reports the end if there is one. */
-  async #check(live: LiveAttempt): Promise<void> {
+  async #check(live: ContainerAttempt): Promise<void> {
     // What has not begun yet is not lost, however long its start takes.
     if (live.isStarting || live.hasEnded || this.#isDisposed) return;
     if (live.isChecking) {
@@ -509,7 +488,7 @@ export class DockerExecutor implements Executor {
   }
 
   /** Null while it runs, and while nobody can know. */
-  async #endingOf(live: LiveAttempt): Promise<Ending | null> {
+  async #endingOf(live: ContainerAttempt): Promise<Ending | null> {
     let state: ContainerState | null;
     try {
       state = await (await this.#options.engine()).inspectContainer(live.name);
@@ -528,7 +507,7 @@ export class DockerExecutor implements Executor {
   }
 
   /** A container that somebody paused cannot keep its deadline itself, and nobody may ever continue it. */
-  async #endPaused(live: LiveAttempt): Promise<void> {
+  async #endPaused(live: ContainerAttempt): Promise<void> {
     const { clock, files: disk } = this.#system;
     const now = clock.monotonic();
     live.pausedAt ??= now;
@@ -538,9 +517,9 @@ export class DockerExecutor implements Executor {
     await (await this.#options.engine()).signalContainer(live.name, 'SIGKILL');
   }
 
-  #report(live: LiveAttempt, ending: Ending): void {
+  #report(live: ContainerAttempt, ending: Ending): void {
     if (live.hasEnded) return;
-    this.#forget(live);
+    this.#live.forget(live);
     this.#reported.add(keyText(live.key));
     this.#remove(live.name);
     this.#options.listener.ended(live.key, ending);
@@ -556,7 +535,7 @@ export class DockerExecutor implements Executor {
     this.#removals.add(removal);
   }
 
-  async #end(live: LiveAttempt, graceMs: number): Promise<void> {
+  async #end(live: ContainerAttempt, graceMs: number): Promise<void> {
     const { clock, files: disk } = this.#system;
     await live.starting;
     if (live.hasEnded || this.#isDisposed) return;
@@ -570,13 +549,13 @@ export class DockerExecutor implements Executor {
     if (graceMs > 0) await this.#askToEnd(live);
   }
 
-  async #askToEnd(live: LiveAttempt): Promise<void> {
+  async #askToEnd(live: ContainerAttempt): Promise<void> {
     const engine = await this.#options.engine();
     await this.#system.failpoints.step('attempt.stop', () => engine.signalContainer(live.name, 'SIGTERM'));
     live.isAsked = true;
   }
 
-  async #kill(live: LiveAttempt): Promise<void> {
+  async #kill(live: ContainerAttempt): Promise<void> {
     if (live.hasEnded) return;
     const engine = await this.#options.engine();
     if (await engine.signalContainer(live.name, 'SIGKILL')) return;
@@ -586,20 +565,17 @@ export class DockerExecutor implements Executor {
   }
 
   /** A stop that did not reach the engine. */
-  async #pressOn(live: LiveAttempt): Promise<void> {
+  async #pressOn(live: ContainerAttempt): Promise<void> {
     if (this.#system.clock.monotonic() >= live.killAt) await this.#kill(live);
     else if (!live.isAsked) await this.#askToEnd(live);
   }
 
   async #cleanUp(studyId: string, removeFiles: boolean): Promise<void> {
     const { clock, files: disk } = this.#system;
-    const lives = [...this.#live.values()].filter(({ key }) => key.studyId === studyId);
+    const lives = this.#live.of(studyId);
     for (const live of lives) await live.starting.catch(() => {});
     await Promise.all(lives.map(({ key }) => this.stop(key, 0)));
-    const patience = Promise.withResolvers<void>();
-    const timer = clock.after(cleanupMs, patience.resolve);
-    await Promise.race([Promise.all(lives.map(({ ended }) => ended.promise)), patience.promise]);
-    timer[Symbol.dispose]();
+    await endOf(lives, clock, cleanupMs);
     // What an agent that was killed, or had no room, left half written; no engine is needed for that.
     await disk.remove(`${this.files.containerFile(studyId)}.new`);
     await this.#removeContainers(studyId);
@@ -707,29 +683,16 @@ export class DockerExecutor implements Executor {
   }
 }
 
-interface LiveAttempt {
-  readonly key: AttemptKey;
-  readonly dir: string;
+interface ContainerAttempt extends LiveAttempt {
   readonly name: string;
-  starting: Promise<void>;
-  /** Until the program runs, or is known to have ended. */
-  isStarting: boolean;
   /** The engine told something of it that has not been looked at. */
   mayHaveChanged: boolean;
-  readonly ended: PromiseWithResolvers<void>;
-  watch: Watch | null;
-  hasEnded: boolean;
-  isStopped: boolean;
   /** The engine has passed on that it is to end. */
   isAsked: boolean;
-  killTimer: Disposable | null;
-  /** By the monotonic clock; a later stop can only bring it nearer. */
-  killAt: number;
   /** By the monotonic clock. */
   readonly deadlineAt: number;
   /** When it was first seen paused, by the monotonic clock; null while it is not. */
   pausedAt: number | null;
-  isChecking: boolean;
 }
 
 function isImageGone(error: unknown): boolean {

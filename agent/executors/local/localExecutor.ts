@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { SnapshotStore } from '../../packaging/snapshot.ts';
 import type { AttemptKey } from '../../protocol/study.ts';
 import { sleep } from '../../system/clock.ts';
-import type { Watch } from '../../system/files.ts';
 import type { Child } from '../../system/processes.ts';
 import type { System } from '../../system/system.ts';
 import type { AttemptListing, AttemptStart, Capacity, Ending, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
 import { keyText, StudyFolders } from '../attempt/studyFolders.ts';
 import { type AttemptRecord, lostEnding, readAttemptRecord, recordLoss } from '../attempt/attemptRecord.ts';
 import { infrastructure, launch } from './launch.ts';
+import { endOf, type LiveAttempt, liveAttempt, LiveAttempts } from '../attempt/liveAttempts.ts';
 import { outputFileNames } from '../attempt/outputFile.ts';
 import { removeUnchanged } from '../attempt/removeUnchanged.ts';
 import { installShim } from '../attempt/shim.ts';
@@ -46,8 +46,10 @@ export class LocalExecutor implements Executor {
   readonly files: StudyFolders;
   readonly #options: LocalExecutorOptions;
   readonly #system: System;
-  /** Attempts that are starting or run, by `keyText`. */
-  readonly #live = new Map<string, LiveAttempt>();
+  readonly #live = new LiveAttempts<LocalAttempt>(() => {
+    this.#poll?.[Symbol.dispose]();
+    this.#poll = null;
+  });
   /** Attempts whose end was reported in this life, by `keyText`. */
   readonly #reported = new Set<string>();
   readonly #shimPath: Promise<string>;
@@ -115,13 +117,9 @@ export class LocalExecutor implements Executor {
     // Its attempts are containers: none of them is ours.
     if (await this.#exists(this.files.containerFile(studyId))) return;
     const running = (await this.#listStudy(studyId)).filter(({ state }) => state === 'running');
-    for (const live of this.#live.values()) if (live.key.studyId === studyId) await live.starting.catch(() => {});
+    for (const live of this.#live.of(studyId)) await live.starting.catch(() => {});
     await Promise.all(running.map(({ key }) => this.stop(key, 0)));
-    const lives = [...this.#live.values()].filter(({ key }) => key.studyId === studyId);
-    const patience = Promise.withResolvers<void>();
-    const timer = clock.after(cleanupMs, patience.resolve);
-    await Promise.race([Promise.all(lives.map(({ ended }) => ended.promise)), patience.promise]);
-    timer[Symbol.dispose]();
+    await endOf(this.#live.of(studyId), clock, cleanupMs);
     for (const pid of await processes.findMarked((mark) => this.files.isMarkOfStudy(mark, studyId)))
       processes.send(pid, 'SIGKILL');
     for (const id of this.#reported) if (id.startsWith(`${studyId}/`)) this.#reported.delete(id);
@@ -152,47 +150,15 @@ export class LocalExecutor implements Executor {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDisposed = true;
     this.#poll?.[Symbol.dispose]();
-    for (const { killTimer } of this.#live.values()) killTimer?.[Symbol.dispose]();
-    await Promise.all([...this.#live.values()].map(async ({ watch }) => await watch?.[Symbol.asyncDispose]()));
+    await this.#live.letGo();
     await this.#tidying;
   }
 
-  #admit(key: AttemptKey, begin: (live: LiveAttempt) => Promise<void>): LiveAttempt {
-    const dir = this.files.attemptDir(key);
-    const live: LiveAttempt = {
-      key,
-      dir,
-      starting: Promise.resolve(),
-      isStarting: true,
-      ended: Promise.withResolvers(),
-      watch: null,
-      child: null,
-      hasEnded: false,
-      isStopped: false,
-      killTimer: null,
-      killAt: Infinity,
-      isChecking: false,
-    };
-    this.#live.set(keyText(key), live);
-    live.starting = begin(live).catch((error: unknown) => {
-      this.#forget(live);
-      throw error;
-    });
-    return live;
+  #admit(key: AttemptKey, begin: (live: LocalAttempt) => Promise<void>): LocalAttempt {
+    return this.#live.admit({ ...liveAttempt(key, this.files.attemptDir(key)), child: null }, begin);
   }
 
-  #forget(live: LiveAttempt): void {
-    live.hasEnded = true;
-    live.killTimer?.[Symbol.dispose]();
-    this.#live.delete(keyText(live.key));
-    void live.watch?.[Symbol.asyncDispose]();
-    live.ended.resolve();
-    if (this.#live.size > 0) return;
-    this.#poll?.[Symbol.dispose]();
-    this.#poll = null;
-  }
-
-  async #startOrAdopt(live: LiveAttempt, attempt: AttemptStart): Promise<void> {
+  async #startOrAdopt(live: LocalAttempt, attempt: AttemptStart): Promise<void> {
     let record = await this.#recordOf(live);
     if (record.state === 'absent') {
       live.child = await launch({
@@ -210,7 +176,7 @@ export class LocalExecutor implements Executor {
   }
 
   /** From here on the attempt's output and end are reported. */
-  #takeOver(live: LiveAttempt, record: AttemptRecord): void {
+  #takeOver(live: LocalAttempt, record: AttemptRecord): void {
     live.isStarting = false;
     if (this.#isDisposed) return;
     const pid = record.state === 'absent' ? null : (record.program?.pid ?? null);
@@ -227,7 +193,7 @@ export class LocalExecutor implements Executor {
   }
 
   /** Until the program runs, or the shim has ended without it. */
-  async #waitForStart(live: LiveAttempt): Promise<AttemptRecord> {
+  async #waitForStart(live: LocalAttempt): Promise<AttemptRecord> {
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 1.5, 100)) {
       const shimHasExited = live.child?.hasExited ?? true;
       // What was started is waited for, also while the disk cannot be read.
@@ -247,7 +213,7 @@ export class LocalExecutor implements Executor {
     }
   }
 
-  async #adoptRunning(key: AttemptKey): Promise<LiveAttempt | null> {
+  async #adoptRunning(key: AttemptKey): Promise<LocalAttempt | null> {
     const id = keyText(key);
     const record = await readAttemptRecord(this.#system.files, this.files.attemptDir(key));
     const known = this.#live.get(id);
@@ -256,7 +222,7 @@ export class LocalExecutor implements Executor {
     return this.#admit(key, (live) => Promise.resolve(this.#takeOver(live, record)));
   }
 
-  #onChange(live: LiveAttempt): void {
+  #onChange(live: LocalAttempt): void {
     if (live.hasEnded) return;
     this.#options.listener.output(live.key);
     if (live.child === null) this.#background(this.#check(live));
@@ -271,7 +237,7 @@ export class LocalExecutor implements Executor {
   }
 
   /** Reports the end if there is one. */
-  async #check(live: LiveAttempt): Promise<void> {
+  async #check(live: LocalAttempt): Promise<void> {
     // What has not begun yet is not lost, however long its start takes.
     if (live.isStarting || live.hasEnded || live.isChecking || this.#isDisposed) return;
     live.isChecking = true;
@@ -295,7 +261,7 @@ export class LocalExecutor implements Executor {
     return claim !== null && Math.abs(clock.now() - claim.modifiedAt) < claimGraceMs;
   }
 
-  async #lose(live: LiveAttempt, record: AttemptRecord): Promise<void> {
+  async #lose(live: LocalAttempt, record: AttemptRecord): Promise<void> {
     const { processes } = this.#system;
     if (record.state === 'started' && record.program !== null && (await processes.isAlive(record.program)))
       processes.signalGroup(record.program.pid, 'SIGKILL');
@@ -304,9 +270,9 @@ export class LocalExecutor implements Executor {
     this.#report(live, lostEnding);
   }
 
-  #report(live: LiveAttempt, ending: Ending): void {
+  #report(live: LocalAttempt, ending: Ending): void {
     if (live.hasEnded) return;
-    this.#forget(live);
+    this.#live.forget(live);
     this.#reported.add(keyText(live.key));
     this.#ended.add(this.files.mark(live.key));
     this.#tidying ??= this.#tidy().finally(() => (this.#tidying = null));
@@ -329,7 +295,7 @@ export class LocalExecutor implements Executor {
     }
   }
 
-  async #end(live: LiveAttempt, graceMs: number): Promise<void> {
+  async #end(live: LocalAttempt, graceMs: number): Promise<void> {
     const { clock, failpoints, processes } = this.#system;
     await live.starting;
     const record = await this.#recordOf(live);
@@ -343,7 +309,7 @@ export class LocalExecutor implements Executor {
     live.killTimer = clock.after(graceMs, () => this.#background(this.#kill(live)));
   }
 
-  async #kill(live: LiveAttempt): Promise<void> {
+  async #kill(live: LocalAttempt): Promise<void> {
     const record = await this.#recordOf(live);
     if (live.hasEnded || record.state !== 'started') return;
     if (record.program !== null) this.#system.processes.signalGroup(record.program.pid, 'SIGKILL');
@@ -374,7 +340,7 @@ export class LocalExecutor implements Executor {
     return (await this.#isRunning(dir, record)) ? 'running' : 'ended';
   }
 
-  #recordOf({ dir }: LiveAttempt): Promise<AttemptRecord> {
+  #recordOf({ dir }: LocalAttempt): Promise<AttemptRecord> {
     return readAttemptRecord(this.#system.files, dir);
   }
 
@@ -383,7 +349,7 @@ export class LocalExecutor implements Executor {
   }
 
   /** A kill that nobody here asked for, while the kernel counted one for want of memory: that is all there is to see. */
-  #isOutOfMemory(live: LiveAttempt, record: Extract<AttemptRecord, { state: 'ended' }>): boolean {
+  #isOutOfMemory(live: LocalAttempt, record: Extract<AttemptRecord, { state: 'ended' }>): boolean {
     if (record.ending.signal !== 'SIGKILL' || record.ending.isTimeout || live.isStopped) return false;
     const kills = this.#system.processes.oomKills();
     return kills !== null && kills > record.oomKills;
@@ -395,20 +361,7 @@ export class LocalExecutor implements Executor {
   }
 }
 
-interface LiveAttempt {
-  readonly key: AttemptKey;
-  readonly dir: string;
-  starting: Promise<void>;
-  /** Until the program runs, or is known to have ended. */
-  isStarting: boolean;
-  readonly ended: PromiseWithResolvers<void>;
-  watch: Watch | null;
+interface LocalAttempt extends LiveAttempt {
   /** The shim, when this agent started it. */
   child: Child | null;
-  hasEnded: boolean;
-  isStopped: boolean;
-  killTimer: Disposable | null;
-  /** By the monotonic clock; a later stop can only bring it nearer. */
-  killAt: number;
-  isChecking: boolean;
 }
