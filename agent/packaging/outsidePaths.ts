@@ -94,7 +94,9 @@ function isNoData(inside: string): boolean {
 
 /** What each container has of its own under the same name. */
 function isOfSystem(path: string): boolean {
-  return /^\/(?:bin|boot|dev|etc|hpo|lib|lib32|lib64|proc|run|sbin|sys|tmp|usr|var\/tmp|var\/run|var\/log)(?:\/|$)/.test(path);
+  return /^\/(?:bin|boot|dev|etc|hpo|lib|lib32|lib64|proc|run|sbin|sys|usr|var\/run|var\/log)(?:\/|$)|^\/(?:var\/)?tmp$/.test(
+    path,
+  );
 }
 
 /** `/`, `/mnt`, `/home`: parts that a program puts paths together from. */

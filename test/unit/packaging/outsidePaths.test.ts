@@ -5,8 +5,6 @@ import { findOutside } from '../../../agent/packaging/outsidePaths.ts';
 import { selectFiles } from '../../../agent/packaging/selectFiles.ts';
 import { ProjectFixture } from './projectFixture.ts';
 
-// Every container has a /tmp of its own.
-vi.stubEnv('TMPDIR', join(import.meta.dirname, '../../../dist'));
 afterAll(() => vi.unstubAllEnvs());
 
 /** `BASE` stands for the folder that the project is in. */
