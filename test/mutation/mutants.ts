@@ -212,8 +212,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'leaves a container behind that the engine makes when nobody waits for it any more',
     file: 'agent/executors/docker/dockerExecutor.ts',
-    find: 'if (clock.monotonic() - since > adoptionMs && !this.#live.has(id)) this.#remove(name);',
-    replace: '',
+    find: 'if (this.#reported.has(id) || (await this.#isVoid(key)) || (await this.#isOver(key.studyId))) this.#remove(name);',
+    replace: 'if (clock.now() < 0) this.#remove(name);',
     caughtBy: [dockerSeeds],
   },
   {
@@ -261,8 +261,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'copies secrets into the snapshot',
     file: 'agent/packaging/denyList.ts',
-    find: `return secrets.ignores(path) ?`,
-    replace: `return path === '' ?`,
+    find: `if (secrets.ignores(path)) return`,
+    replace: `if (path === '') return`,
     caughtBy: [unit('packaging/snapshot', 'secrets stay out, whatever asks for them')],
   },
 ];

@@ -31,6 +31,8 @@ const keptDocker: readonly { readonly seed: number; readonly found: string }[] =
   { seed: 2_003_305, found: 'an attempt whose container was paused before its program began never ended' },
   { seed: 2_006_485, found: 'a retry that came with the end of an attempt was acknowledged and forgotten' },
   { seed: 2_001_705, found: 'a container stayed that a power cut had brought back without the record of its end' },
+  { seed: 2_006_002, found: 'a container stayed that an engine made late, after its study had been cleaned up' },
+  { seed: 2_008_926, found: 'a half-written record stayed of an attempt whose other records a power cut had taken' },
   { seed: 2_009_796, found: 'the folder of a deleted study stayed whose record could not be written' },
   { seed: 7_009_709, found: 'a half-written record of a study stayed when the engine was away at its end' },
 ];

@@ -432,7 +432,7 @@ export class DockerExecutor implements Executor {
     for (const [id, { name, labels, isRunning }] of found) {
       const key = attemptOfContainer(this.files.homeMark, name, labels);
       if (key === null || this.#live.has(id)) continue;
-      if (this.#reported.has(id) || (await this.#isVoid(key))) this.#remove(name);
+      if (this.#reported.has(id) || (await this.#isVoid(key)) || (await this.#isOver(key.studyId))) this.#remove(name);
       // A power cut may take the record of an end, and bring the container back.
       else if (!isRunning || (await this.#recordOf(key)).state !== 'started') {
         // The driver may be about to adopt it, and what is known of its end with it.
@@ -596,11 +596,10 @@ export class DockerExecutor implements Executor {
     }
   }
 
-  /** What can be made again of an attempt that has ended. */
+  /** What can be made again of an attempt that is over: of its container nothing is left, whatever a power cut left of its records. */
   async #tidy(key: AttemptKey): Promise<void> {
     const { files: disk } = this.#system;
     const dir = this.files.attemptDir(key);
-    if ((await this.#recordOf(key)).state !== 'ended') return;
     await removeUnchanged(disk, dir);
     for (const name of ['spliced', 'start.json.new', 'exit.json.new', 'exit.json.lost']) await disk.remove(join(dir, name));
   }
@@ -667,6 +666,11 @@ export class DockerExecutor implements Executor {
   /** Whether it was given up before it began, so that it never will. */
   #isVoid(key: AttemptKey): Promise<boolean> {
     return isVoid(this.#system.files, this.files.attemptDir(key));
+  }
+
+  /** Whether it was cleaned up, so that nobody will adopt what an engine made of it late. */
+  async #isOver(studyId: string): Promise<boolean> {
+    return (await this.#system.files.stat(this.files.cleanedFile(studyId))) !== null;
   }
 
   #studyFolders(): Promise<string[]> {
