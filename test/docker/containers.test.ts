@@ -345,7 +345,7 @@ describe('how attempts in containers end', () => {
     const observer = new Observer();
     await using executor = world.connect(observer);
     await executor.start(attemptOf(world, [forever]));
-    await executor.start(attemptOf(world, [forever], { key: key(1), timeoutMs: 1_000, graceMs: 100 }));
+    await executor.start(attemptOf(world, [forever], { key: key(1), timeoutMs: 5_000, graceMs: 100 }));
     for (const trial of [0, 1]) await docker.getContainer(nameOf(world, key(trial))).pause();
     await executor.stop(key(0), 5_000);
     expect(await observer.ending(key(0))).toMatchObject({ signal: 'SIGTERM', isLost: false });
