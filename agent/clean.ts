@@ -73,7 +73,12 @@ export class Cleaner {
 
   /** Whether anything of this home may be on an engine. */
   async #needsEngine(): Promise<boolean> {
-    return this.#ports.views().some(({ spec }) => spec.executor === 'docker') || (await this.#ports.images.stored()).length > 0;
+    if (this.#ports.views().some(({ spec }) => spec.executor === 'docker') || (await this.#ports.images.stored()).length > 0)
+      return true;
+    // A deleted one whose containers could not be removed yet.
+    for (const executor of this.#ports.executors())
+      if (executor.name === 'docker' && (await executor.studies()).length > 0) return true;
+    return false;
   }
 
   async #planSnapshots(): Promise<readonly Plan[]> {
