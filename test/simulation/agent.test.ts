@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { failureText, runSeeds } from './agent/runSeeds.ts';
+import { engineCalamities } from './agent/scenario.ts';
 
 /** Seeds that once failed, and the fault that they found. */
 const kept: readonly { readonly seed: number; readonly found: string }[] = [
@@ -69,16 +70,7 @@ describe('the whole agent on a virtual machine', () => {
     for (const [invariant, count] of summary.checks) expect(count, invariant).toBeGreaterThan(10_000);
     expect(summary.checks.size).toBeGreaterThanOrEqual(10);
     const faults = [
-      'restart engine',
-      'kill engine',
-      'engine away for long',
-      'engine hangs',
-      'engine denied',
-      'kill container',
-      'remove container',
-      'pause container',
-      'pause container for good',
-      'remove image',
+      ...engineCalamities,
       'kill agent',
       'power cut',
       'no answer engine.create',

@@ -1,27 +1,21 @@
 import { dirname, join } from 'node:path/posix';
-import type { Diagnostic } from '../../protocol/space.ts';
 import { normaliseName } from '../environment/requirement.ts';
 import { record, recordAt, records, text } from '../unknown.ts';
 import { placeOf } from './faults.ts';
 import type { Finding, Row, Search } from './finding.ts';
-import { isSourceOnly, noManifest, pathsOf } from './lockedFiles.ts';
+import { isSourceOnly, pathsOf } from './lockedFiles.ts';
 import { ownManifests } from './localFiles.ts';
-import { indexesOf, pythonClaim, readPyproject } from './pyproject.ts';
+import { readTomlLock } from './tomlLock.ts';
+import { indexesOf, pythonClaim } from './pyproject.ts';
 import { pythonJson, sha256 } from './pythonJson.ts';
 import { locked } from './pythonPackages.ts';
 import { rangeClaim } from './pythonVersion.ts';
 import { staleLock } from './uv.ts';
 
 export const pdm: Row = async ({ project, folder }: Search): Promise<Finding | null> => {
-  const path = join(folder, 'pdm.lock');
-  const source = await project.text(path);
-  if (source === null) return null;
-  const faults: Diagnostic[] = [];
-  const lock = await project.toml(path, faults);
-  const manifest = join(folder, 'pyproject.toml');
-  const own = await readPyproject(project, manifest, faults);
-  if (own === null && faults.length === 0) faults.push(noManifest(path, source, 'pyproject.toml'));
-  const packages = records(lock?.['package']);
+  const read = await readTomlLock(project, folder, 'pdm.lock');
+  if (read === null) return null;
+  const { path, source, lock, manifest, own, packages, faults } = read;
   const metadata = record(lock?.['metadata']);
   const kept = text(metadata?.['content_hash']);
   // Without [project] PDM converts what other tools wrote before it hashes.
