@@ -13,6 +13,8 @@ import { installVscodeServer } from './vscodeServer.mjs';
 const isCi = process.env.CI === 'true';
 const temporary = mkdtempSync(join(tmpdir(), 'hpo-test-'));
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** What failed, once more at the end, where it is found. */
+const failures = [];
 
 /** One result each: it passes or it fails. */
 const gates = {
@@ -41,6 +43,7 @@ const isChosen = (name) => chosen.length === 0 || chosen.includes(name);
 for (const [name, command] of Object.entries(gates)) if (isChosen(name)) runGate(name, command);
 for (const [name, suite] of Object.entries(suites)) if (isChosen(name)) await runSuite(name, suite);
 rmSync(temporary, { recursive: true, force: true });
+for (const failure of failures) console.log(`failed  ${failure}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 
@@ -52,6 +55,7 @@ function runGate(name, [command, ...args]) {
     return;
   }
   total.failed++;
+  failures.push(name);
   console.log(`not ok  ${name}\n${`${stdout}${stderr}`.trimEnd().slice(-8000)}`);
 }
 
@@ -62,6 +66,7 @@ async function runSuite(name, { project, config, needs = [] }) {
   for (const need of needs) missing ??= await need(made);
   if (missing !== null) {
     total[isCi ? 'failed' : 'skipped']++;
+    if (isCi) failures.push(`${name}: ${missing}`);
     console.log(`${isCi ? 'not ok ' : 'skipped'} ${name}: ${missing}`);
     return;
   }
@@ -82,13 +87,14 @@ async function runSuite(name, { project, config, needs = [] }) {
 }
 
 /** A run that ended without a report, or that failed outside of its tests, counts as one failure. */
-function count(name, status, report) {
+function count(name, exitCode, report) {
   let results;
   try {
     results = JSON.parse(readFileSync(report, 'utf8'));
   } catch {
     total.failed++;
-    console.log(`not ok  ${name}: no report was written (exit code ${status})`);
+    failures.push(`${name}: no report`);
+    console.log(`not ok  ${name}: no report was written (exit code ${exitCode})`);
     return;
   }
   const { numPassedTests: passed, numFailedTests: failed, numPendingTests: pending, numTodoTests: todo } = results;
@@ -96,9 +102,13 @@ function count(name, status, report) {
   total.passed += passed;
   total.failed += failed + (isCi ? skipped : 0);
   total.skipped += isCi ? 0 : skipped;
-  if (passed + failed === 0 || (status !== 0 && failed === 0)) {
+  for (const { assertionResults } of results.testResults ?? [])
+    for (const { status, fullName, failureMessages } of assertionResults)
+      if (status === 'failed') failures.push(`${name}: ${fullName}\n        ${failureMessages[0]?.split('\n')[0] ?? ''}`);
+  if (passed + failed === 0 || (exitCode !== 0 && failed === 0)) {
     total.failed++;
-    console.log(`not ok  ${name}: ${passed + failed === 0 ? 'no test ran' : `ended with exit code ${status}`}`);
+    console.log(`not ok  ${name}: ${passed + failed === 0 ? 'no test ran' : `ended with exit code ${exitCode}`}`);
+    failures.push(`${name}: exit code ${exitCode}`);
   }
 }
 

@@ -8,7 +8,11 @@ import type {
   MetricValues,
   RetrySettings,
   StudySpec,
+  CheckpointStore,
+  ClusterSettings,
   ContainerSettings,
+  Pool,
+  WaitReason,
 } from '../agent/protocol/study.ts';
 import type { AttemptView, CurvePoint, DroppedMetrics, StudyView, TrialView } from '../agent/protocol/view.ts';
 import type { PageState, ToPage } from './contract.ts';
@@ -160,6 +164,11 @@ const fidelity = object<Fidelity>({
 });
 const objective = object<Objective>({ metric: text, direction: oneOf('min', 'max'), goal: nullable(number) });
 
+const checkpointStore = union<CheckpointStore>({
+  volume: object({ claim: text, path: text }),
+  s3: object({ bucket: text, prefix: text, region: text, endpoint: nullable(text), secret: text }),
+});
+
 const studySpec = object<StudySpec>({
   name: text,
   root: text,
@@ -206,6 +215,37 @@ const studySpec = object<StudySpec>({
       leftOut: optional(list(object({ path: text, reason: text }))),
     }),
   ),
+  cluster: optional(
+    object<ClusterSettings>({
+      context: text,
+      namespace: text,
+      codeIn: oneOf('objects', 'image'),
+      pullSecrets: list(text),
+      queue: nullable(text),
+      priorityClass: nullable(text),
+      volumes: list(object({ claim: text, path: text, target: text, readOnly: bool })),
+      checkpoints: nullable(checkpointStore),
+      pools: list(
+        object<Pool>({
+          name: text,
+          when: nullable(text),
+          slots: nullable(number),
+          gpus: number,
+          gpuResource: text,
+          nodeSelector: record(text),
+          tolerations: list(
+            object({
+              key: nullable(text),
+              value: nullable(text),
+              effect: nullable(oneOf('NoSchedule', 'PreferNoSchedule', 'NoExecute')),
+            }),
+          ),
+        }),
+      ),
+      podTemplate: nullable(text),
+      followsCapacity: bool,
+    }),
+  ),
   environment: object({ interpreter: text, version: text, reason: text }),
   snapshot: text,
   spaceHash: text,
@@ -227,11 +267,17 @@ const someFailure = object<Failure>({ kind: failureKind, code: text, message: te
 const failure = nullable(someFailure);
 const origin = oneOf('default', 'sampler', 'user');
 
+const waitReason = object<WaitReason>({
+  kind: oneOf('queued', 'unschedulable', 'image', 'starting', 'unreachable'),
+  message: text,
+});
+
 const attemptView = object<AttemptView>({
   attempt: index,
   slot: number,
   target: nullable(number),
   state: oneOf('requested', 'started', 'stopping', 'ended'),
+  waits: nullable(waitReason),
   pid: nullable(number),
   stopReason: nullable(text),
   exitCode: nullable(number),
@@ -311,6 +357,7 @@ const event = union<StudyEvent>({
   trialRetried: object({ ...ofTrial, target: nullable(number) }),
   trialPromoted: object({ ...ofTrial, target: number }),
   attemptRequested: object({ ...ofAttempt, slot: number, target: nullable(number) }),
+  attemptWaits: object({ ...ofAttempt, reason: nullable(waitReason) }),
   attemptStarted: object({ ...ofAttempt, pid: nullable(number) }),
   metricReported: object({ ...ofAttempt, step: number, values: metricValues, cursor: (value) => record(number)(value) }),
   metricsDropped: object<Omit<Extract<StudyEvent, { type: 'metricsDropped' }>, 'type'>>({

@@ -24,7 +24,13 @@ export function orderFault(study: KnownStudy, event: StudyEvent): OrderFault | n
 
 /** What was under way when the study was deleted is still seen. */
 function isSeen({ type }: StudyEvent): boolean {
-  return type === 'attemptStarted' || type === 'metricReported' || type === 'metricsDropped' || type === 'attemptEnded';
+  return (
+    type === 'attemptWaits' ||
+    type === 'attemptStarted' ||
+    type === 'metricReported' ||
+    type === 'metricsDropped' ||
+    type === 'attemptEnded'
+  );
 }
 
 function studyFault(study: KnownStudy, event: StudyEvent): string | null {
@@ -140,6 +146,8 @@ function attemptFault(
     return order(`${event.type} of ${name}, ${why}`);
   }
   switch (event.type) {
+    case 'attemptWaits':
+      return live.isStarted ? order(`${name} waits after it has started`) : null;
     case 'attemptStarted':
       if (live.isStarted) return order(`${name} starts twice`);
       return live.why === null ? null : order(`${name} starts after it was asked to stop`);

@@ -159,6 +159,8 @@ export class StudyAudit {
       case 'attemptRequested':
         this.#request(trial, event, check);
         return;
+      case 'attemptWaits':
+        return;
       case 'attemptStarted':
         if (live !== null) live.isStarted = true;
         return;

@@ -15,7 +15,15 @@ const noCursor: OutputCursor = {};
 const retryAdoptionMs = 1_000;
 
 /** The end of an attempt of which nothing is known. */
-const lost: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };
+const lost: Ending = {
+  exitCode: null,
+  signal: null,
+  isTimeout: false,
+  isOutOfMemory: false,
+  isLost: true,
+  isPreempted: false,
+  detail: '',
+};
 
 interface LiveAttempt {
   readonly key: AttemptKey;
@@ -38,6 +46,8 @@ interface StartFault {
 export interface AttemptsHost {
   study(studyId: string): Study | undefined;
   observe(key: AttemptKey, observation: Parameters<typeof observe>[1], isUrgent: boolean): void;
+  /** So many attempts of the study have room now. */
+  room(studyId: string, attempts: number): void;
   /** Whether the agent is ending. */
   isClosed(): boolean;
   /** Whether the journal takes nothing at present. */
@@ -190,6 +200,7 @@ export class Attempts {
       root: spec.root,
       snapshot: spec.snapshot,
       container: spec.container ?? null,
+      cluster: spec.cluster ?? null,
     });
     const files = tunedFiles(spec);
     const texts = await Promise.all(files.map((file) => this.#ports.snapshots.readText(spec.snapshot, file)));
@@ -229,6 +240,8 @@ export class Attempts {
 
   #listener(): ExecutorListener {
     return {
+      waits: (key, reason) => this.#host.observe(key, { type: 'waits', number: key.trial, attempt: key.attempt, reason }, false),
+      room: (studyId, attempts) => this.#host.room(studyId, attempts),
       started: (key, { pid }) => {
         const live = this.#liveAttempt(key);
         if (live !== null) live.hasStarted = true;

@@ -85,6 +85,7 @@ export function buildAttempt(spec: StudySpec, values: AttemptValues, texts: Read
       ...environment,
     },
     files: [...spliced].map(([path, content]) => ({ path, content })),
+    pool: spec.cluster?.pools[0]?.name ?? null,
     checkpointDir: spec.checkpoint?.dir ?? null,
     checkpointFrom: spec.checkpoint === null ? null : values.parent,
     timeoutMs: spec.limits.timeoutMs,

@@ -1,4 +1,4 @@
-import { command as commandEvents, observe, type StudyState } from '../core/study/index.ts';
+import { command as commandEvents, followRoom, observe, type StudyState } from '../core/study/index.ts';
 import type { Executor } from '../executors/executor.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry } from '../protocol/events.ts';
@@ -72,6 +72,8 @@ export class Driver implements AsyncDisposable {
     this.#attempts = new Attempts(ports, {
       study: (studyId) => this.#turns.studies.get(studyId),
       observe: (key, observation, isUrgent) => this.#observe(key, observation, isUrgent),
+      room: (studyId, attempts) =>
+        this.#turns.see(studyId, (state) => followRoom(state, attempts, this.#ports.clock.now()), false),
       isClosed: () => this.#turns.isClosed,
       isStuck: () => this.#turns.fault !== null,
     });

@@ -1,4 +1,4 @@
-import type { AttemptKey, ContainerSettings } from '../protocol/study.ts';
+import type { AttemptKey, ClusterSettings, ContainerSettings, WaitReason } from '../protocol/study.ts';
 
 /**
  * Runs attempts somewhere. Every call is idempotent: names are deterministic, starting is create-or-adopt, and
@@ -10,8 +10,9 @@ export interface Executor extends AsyncDisposable {
   /** Makes ready what all attempts of a study share (the extracted snapshot). Called again after a restart of the agent. */
   prepare(study: PreparedStudy): Promise<void>;
   /**
-   * Starts the attempt, or adopts it when it is there already. Resolves when it runs (or has ended: adopting an attempt
-   * that ended while no agent was there leads to `ended` once); rejects with an HpoError of kind infrastructure.
+   * Starts the attempt, or adopts it when it is there already. Resolves when it runs, or waits for a place that others give
+   * (or has ended: adopting an attempt that ended while no agent was there leads to `ended` once); rejects with an HpoError of
+   * kind infrastructure.
    */
   start(attempt: AttemptStart): Promise<void>;
   /** Asks the whole process tree of an attempt to end, and kills it after the grace. Resolves at once; `ended` follows. No-op when it is not there. */
@@ -31,12 +32,16 @@ export interface Executor extends AsyncDisposable {
 }
 
 export interface ExecutorListener {
+  /** It has been asked for and has not begun, for this reason; null when nothing is known to be in its way. Repeated calls are allowed. */
+  waits(key: AttemptKey, reason: WaitReason | null): void;
   /** The process runs. Repeated calls for one key are allowed. */
   started(key: AttemptKey, info: { readonly pid: number | null }): void;
   /** New bytes of output exist; a hint to read, never the truth. */
   output(key: AttemptKey): void;
   /** Exactly once per key and agent life, after all output is readable. */
   ended(key: AttemptKey, ending: Ending): void;
+  /** So many attempts of the study have room now, those that run included; told by executors whose room changes. */
+  room(studyId: string, attempts: number): void;
 }
 
 export interface PreparedStudy {
@@ -47,6 +52,8 @@ export interface PreparedStudy {
   readonly snapshot: string;
   /** Null where attempts run as processes. */
   readonly container: ContainerSettings | null;
+  /** Null where they do not run on a cluster. */
+  readonly cluster: ClusterSettings | null;
 }
 
 export interface AttemptStart {
@@ -72,6 +79,8 @@ export interface AttemptStart {
    * driver is sooner. Of what it ended with, this many are kept and one more, which says that there was more.
    */
   readonly outputBytes: number;
+  /** Name of the pool to which it is sent; null where there are none. */
+  readonly pool: string | null;
   /** Threads that numeric libraries should take, so that trials side by side do not fight for processors; the user's own setting wins. */
   readonly cpus: number;
 }
@@ -90,6 +99,10 @@ export interface Ending {
   readonly isOutOfMemory: boolean;
   /** The process vanished without a record of its end (a reboot, a kill of the shim). */
   readonly isLost: boolean;
+  /** The machine was taken away, or somebody else ended it there: no fault of the program's. */
+  readonly isPreempted: boolean;
+  /** What else is known of a loss, a preemption or a start that failed, for people; empty for nothing. */
+  readonly detail: string;
 }
 
 export interface Capacity {

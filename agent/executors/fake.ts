@@ -215,7 +215,15 @@ export class FakeExecutor implements Executor {
 /** Between two looks at what an attempt prints too much. */
 const floodMs = 100;
 
-const ordinary: Ending = { exitCode: 0, signal: null, isTimeout: false, isOutOfMemory: false, isLost: false };
+const ordinary: Ending = {
+  exitCode: 0,
+  signal: null,
+  isTimeout: false,
+  isOutOfMemory: false,
+  isLost: false,
+  isPreempted: false,
+  detail: '',
+};
 
 /** One process tree with its shim. */
 class FakeAttempt {

@@ -1,5 +1,5 @@
 import type { Params } from './space.ts';
-import type { Failure, MetricValues, StudyEndReason, StudySpec, TrialState } from './study.ts';
+import type { Failure, MetricValues, StudyEndReason, StudySpec, TrialState, WaitReason } from './study.ts';
 
 /**
  * What happened to a study, in the past tense. The journal holds these and nothing else is truth:
@@ -49,6 +49,14 @@ export type StudyEvent =
       readonly attempt: number;
       readonly slot: number;
       readonly target: number | null;
+    }
+  /** Why an attempt that was requested has not begun: recorded when it changes; null when nothing is known to be in its way. */
+  | {
+      readonly type: 'attemptWaits';
+      readonly at: number;
+      readonly number: number;
+      readonly attempt: number;
+      readonly reason: WaitReason | null;
     }
   | {
       readonly type: 'attemptStarted';

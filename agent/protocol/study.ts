@@ -122,6 +122,8 @@ export interface StudySpec {
   readonly executor: ExecutorName;
   /** Present where attempts run in containers. */
   readonly container?: ContainerSettings;
+  /** Present where they do so on a cluster. */
+  readonly cluster?: ClusterSettings;
   readonly environment: EnvironmentChoice;
   /** Hash of the code snapshot. */
   readonly snapshot: string;
@@ -131,7 +133,7 @@ export interface StudySpec {
 /** What the attempts of a study in containers get. */
 export interface ContainerSettings {
   readonly image: ImageReference;
-  /** Data of this machine, as `@hpo.data` says; paths are absolute on both sides. */
+  /** Data of this machine, as `@hpo.data` says; paths are absolute on both sides. Empty on a cluster. */
   readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
   readonly network: boolean;
   /** Null: no limit but the machine's. */
@@ -148,8 +150,82 @@ export interface ContainerSettings {
   readonly leftOut?: readonly { readonly path: string; readonly reason: string }[];
 }
 
+/** What the pods of a study get besides `ContainerSettings`, fixed when the study starts. */
+export interface ClusterSettings {
+  /** Name of the kubeconfig's context, and the namespace in which everything of the study is. */
+  readonly context: string;
+  readonly namespace: string;
+  /** `objects`: the code travels in ConfigMaps; `image`: it is the last layer of the image. */
+  readonly codeIn: 'objects' | 'image';
+  /** Secrets of the namespace by which the image is pulled. */
+  readonly pullSecrets: readonly string[];
+  /** LocalQueue of Kueue in which Jobs wait; null for none. */
+  readonly queue: string | null;
+  readonly priorityClass: string | null;
+  /** Volume claims of the namespace: data (`pvc://CLAIM/PATH`), and what programs write. */
+  readonly volumes: readonly ClusterVolume[];
+  /** Where checkpoints are kept over attempts; null: no attempt has what an earlier one saved. */
+  readonly checkpoints: CheckpointStore | null;
+  /** Kinds of nodes to which trials are sent, the first that fits; never empty. */
+  readonly pools: readonly Pool[];
+  /** PodTemplateSpec of the user's as JSON, merged below what is ours; null for none. */
+  readonly podTemplate: string | null;
+  /** Parallel trials follow what the cluster has room for, up to `search.parallel`. */
+  readonly followsCapacity: boolean;
+}
+
+export interface ClusterVolume {
+  readonly claim: string;
+  /** Path within the volume, without a slash at its beginning; empty for all of it. */
+  readonly path: string;
+  /** Absolute, in the container. */
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+/** A folder of a volume, or objects under a prefix to which archives are sent. */
+export type CheckpointStore =
+  | { readonly type: 'volume'; readonly claim: string; readonly path: string }
+  /** `secret` of the namespace has the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `endpoint` null: Amazon's. */
+  | {
+      readonly type: 's3';
+      readonly bucket: string;
+      readonly prefix: string;
+      readonly region: string;
+      readonly endpoint: string | null;
+      readonly secret: string;
+    };
+
+export interface Pool {
+  readonly name: string;
+  /** Condition on the trial's parameters, in the words of `@hpo … when`; null: any trial. */
+  readonly when: string | null;
+  /** Most trials of this study that run there at once; null: no limit. */
+  readonly slots: number | null;
+  /** GPUs of one trial, and the resource by which the cluster knows them, such as `nvidia.com/gpu`. */
+  readonly gpus: number;
+  readonly gpuResource: string;
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly tolerations: readonly Toleration[];
+}
+
+export interface Toleration {
+  /** Null: every key. */
+  readonly key: string | null;
+  /** Null: every value. */
+  readonly value: string | null;
+  /** Null: every effect. */
+  readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute' | null;
+}
+
+/** Why an attempt that was asked for has not begun; the words are for people. */
+export interface WaitReason {
+  readonly kind: 'queued' | 'unschedulable' | 'image' | 'starting' | 'unreachable';
+  readonly message: string;
+}
+
 export interface ImageReference {
-  /** Name on the engine, for people. */
+  /** Name on the engine, for people; on a cluster `REGISTRY/NAME@sha256:…`, which its nodes pull. */
   readonly name: string;
   /** `sha256:…`: exactly what every attempt of the study runs in. */
   readonly id: string;

@@ -2,7 +2,7 @@ import { type JournalEntry, type MetricLimit, maxDroppedNames } from './events.t
 import { addPoint, type CurvePoint, type Thinning } from './curve.ts';
 import { metricNumber } from './metricValue.ts';
 import type { Params } from './space.ts';
-import type { BestTrial, Failure, MetricValues, StudyEndReason, StudySpec, StudyState, TrialState } from './study.ts';
+import type { BestTrial, Failure, MetricValues, StudyEndReason, StudySpec, StudyState, TrialState, WaitReason } from './study.ts';
 import type { TrialOrigin } from './events.ts';
 
 export type { CurvePoint } from './curve.ts';
@@ -77,6 +77,8 @@ export interface AttemptView {
   readonly slot: number;
   readonly target: number | null;
   state: 'requested' | 'started' | 'stopping' | 'ended';
+  /** Why it has not begun, as far as that is known; null when it has. */
+  waits: WaitReason | null;
   pid: number | null;
   stopReason: string | null;
   exitCode: number | null;
@@ -212,6 +214,7 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
         slot: event.slot,
         target: event.target,
         state: 'requested',
+        waits: null,
         pid: null,
         stopReason: null,
         exitCode: null,
@@ -220,9 +223,13 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
         endedAt: null,
       });
       return;
+    case 'attemptWaits':
+      attemptAt(trial, event.attempt).waits = event.reason;
+      return;
     case 'attemptStarted': {
       const attempt = attemptAt(trial, event.attempt);
       attempt.state = 'started';
+      attempt.waits = null;
       attempt.pid = event.pid;
       attempt.startedAt = event.at;
       trial.startedAt ??= event.at;

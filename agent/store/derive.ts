@@ -94,6 +94,7 @@ export class Derivation {
       case 'metricReported':
         sql.reachResource.run(event.step, trial);
         return this.#report(study, trial, event);
+      case 'attemptWaits':
       case 'attemptStopRequested':
       case 'metricsDropped':
         return;

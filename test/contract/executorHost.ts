@@ -13,7 +13,7 @@ const executor = new LocalExecutor({
   system: nodeSystem(),
   homeDir,
   snapshots: new SnapshotStore(snapshotsDir),
-  listener: { started: ignore, output: ignore, ended: ignore },
+  listener: { waits: ignore, room: ignore, started: ignore, output: ignore, ended: ignore },
   environment: process.env,
 });
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by the test beside

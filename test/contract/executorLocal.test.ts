@@ -417,7 +417,7 @@ for name in ${names}; do rm -rf "$name"; ${make}; done; touch work/done; ${end}`
     const stored = join(world.homeDir, 'snapshots', world.snapshot, 'files', 'train.py');
     chmodSync(stored, 0o644);
     writeFileSync(stored, 'half');
-    const study = { studyId: 'study-1', root: world.root, snapshot: world.snapshot, container: null };
+    const study = { studyId: 'study-1', root: world.root, snapshot: world.snapshot, container: null, cluster: null };
     await expect(executor.prepare(study)).rejects.toMatchObject({ code: 'HPO-2205' });
     writeFileSync(stored, 'lr = 0.1\n');
     await executor.prepare(study);

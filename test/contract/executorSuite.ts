@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { AttemptStart, Ending, Executor, ExecutorListener } from '../../agent/executors/executor.ts';
-import type { AttemptKey, ContainerSettings } from '../../agent/protocol/study.ts';
+import type { AttemptKey, ClusterSettings, ContainerSettings, WaitReason } from '../../agent/protocol/study.ts';
 
 /** What a test program does, in words that every executor's machine can be taught. */
 export type Step =
@@ -26,6 +26,8 @@ export interface ExecutorWorld extends AsyncDisposable {
   readonly root: string;
   /** What containers get; null where attempts are processes. */
   readonly container: ContainerSettings | null;
+  /** What pods get besides; null where there is no cluster. */
+  readonly cluster: ClusterSettings | null;
   /** The hands of a new agent. */
   connect(listener: ExecutorListener): Executor;
   command(steps: readonly Step[]): readonly string[];
@@ -48,6 +50,14 @@ export class Observer implements ExecutorListener {
   readonly endings = new Map<string, Ending>();
   readonly pids = new Map<string, number | null>();
   readonly #waiting: (() => void)[] = [];
+
+  waits(key: AttemptKey, reason: WaitReason | null): void {
+    this.#tell(`waits ${text(key)}${reason === null ? '' : ` ${reason.kind}`}`);
+  }
+
+  room(studyId: string, attempts: number): void {
+    this.#tell(`room ${studyId} ${attempts}`);
+  }
 
   started(key: AttemptKey, info: { readonly pid: number | null }): void {
     this.#tell(`started ${text(key)}`);
@@ -111,12 +121,13 @@ export function attemptOf(world: ExecutorWorld, steps: readonly Step[], more: Pa
     timeoutMs: null,
     graceMs: 1_000,
     outputBytes: 1 << 30,
+    pool: null,
     cpus: 1,
     ...more,
   };
 }
 
-const ordinary = { exitCode: 0, signal: null, isTimeout: false, isOutOfMemory: false, isLost: false };
+const ordinary = { exitCode: 0, signal: null, isTimeout: false, isOutOfMemory: false, isLost: false, isPreempted: false };
 const forever: Step = { do: 'sleep', ms: 30_000 };
 
 /** What every executor must do. `open` makes a machine with nothing on it. */
@@ -357,7 +368,13 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
       await using world = await open();
       const observer = new Observer();
       await using executor = world.connect(observer);
-      await executor.prepare({ studyId: 'study-1', root: world.root, snapshot: world.snapshot, container: world.container });
+      await executor.prepare({
+        studyId: 'study-1',
+        root: world.root,
+        snapshot: world.snapshot,
+        container: world.container,
+        cluster: world.cluster,
+      });
       const paths = Object.keys(snapshotFiles);
       const files = [{ path: 'train.py', content: 'lr = 0.5\n' }];
       await executor.start(

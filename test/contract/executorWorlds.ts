@@ -21,6 +21,7 @@ export async function openFakeWorld(): Promise<ExecutorWorld> {
     root: '/project',
     snapshot: 'code',
     container: null,
+    cluster: null,
     connect: (listener: ExecutorListener) => {
       const executor = machine.connect(listener);
       executors.push(executor);
@@ -85,6 +86,7 @@ export class LocalWorld implements ExecutorWorld {
   readonly #executors: LocalExecutor[] = [];
   snapshot = '';
   readonly container = null;
+  readonly cluster = null;
 
   async store(files: Readonly<Record<string, string>>): Promise<void> {
     for (const [path, content] of Object.entries(files)) {

@@ -23,9 +23,15 @@ export async function openVirtualDockerWorld(): Promise<ExecutorWorld> {
     simulatedContainer,
     (options, engine) => new DockerExecutor({ ...options, engine, images: imagesOf(engine) }),
   );
-  await using executor = world.connect({ started: ignore, output: ignore, ended: ignore });
+  await using executor = world.connect({ waits: ignore, room: ignore, started: ignore, output: ignore, ended: ignore });
   for (const studyId of ['study-1', 'study-10'])
-    await executor.prepare({ studyId, root: world.root, snapshot: world.snapshot, container: world.container });
+    await executor.prepare({
+      studyId,
+      root: world.root,
+      snapshot: world.snapshot,
+      container: world.container,
+      cluster: world.cluster,
+    });
   return world;
 }
 
@@ -43,6 +49,7 @@ async function openWorld(
   const kernels = () => [machine.kernel, ...machine.engine.containers.map(({ kernel }) => kernel)];
   return Promise.resolve({
     container,
+    cluster: null,
     root: '/project',
     snapshot: 'code',
     connect: (listener: ExecutorListener) => {

@@ -28,6 +28,7 @@ export class DockerWorld implements ExecutorWorld {
   readonly labels = { 'hpo.home': this.files.homeMark };
   readonly engine: Engine;
   readonly container: ContainerSettings;
+  readonly cluster = null;
   readonly #executors: DockerExecutor[] = [];
   snapshot = '';
 
@@ -61,9 +62,9 @@ export class DockerWorld implements ExecutorWorld {
 
   /** What all attempts of the study share; the suite's own studies are made ready when the world is. */
   async prepare(studyId: string, settings: Partial<ContainerSettings> = {}): Promise<void> {
-    await using executor = this.connect({ started: ignore, output: ignore, ended: ignore });
+    await using executor = this.connect({ waits: ignore, room: ignore, started: ignore, output: ignore, ended: ignore });
     const container = { ...this.container, ...settings };
-    await executor.prepare({ studyId, root: this.root, snapshot: this.snapshot, container });
+    await executor.prepare({ studyId, root: this.root, snapshot: this.snapshot, container, cluster: null });
   }
 
   command(steps: readonly Step[]): readonly string[] {

@@ -101,6 +101,16 @@ function scale({ view }: StudyState, parallel: number, at: number): readonly Stu
   return parallel === view.parallel ? [] : [{ type: 'studyScaled', at, parallel }];
 }
 
+/**
+ * How many attempts of a study have room where they run: so many are asked for, and as many as the user wants at most. One always is,
+ * as only what is asked for makes a cluster grow.
+ */
+export function followRoom({ view }: StudyState, attempts: number, at: number): readonly StudyEvent[] {
+  if (view.spec.cluster?.followsCapacity !== true || view.state === 'ended') return [];
+  const parallel = Math.max(1, Math.min(attempts, view.spec.search.parallel));
+  return parallel === view.parallel ? [] : [{ type: 'studyScaled', at, parallel }];
+}
+
 function stopTrial(state: StudyState, number: number, at: number): readonly StudyEvent[] | Refusal {
   const trial = state.view.trials[number];
   if (trial === undefined) return noSuchTrial(state, number);

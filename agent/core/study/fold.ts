@@ -34,6 +34,8 @@ export function fold(state: StudyState, entry: JournalEntry): void {
     case 'studyStopRequested':
     case 'studyDeleted':
       return;
+    case 'attemptWaits':
+      return;
     case 'attemptStarted':
       state.worked.started++;
       return;

@@ -1,5 +1,5 @@
 import type { Dropped, OutputCursor, OutputStream, StudyEvent } from '../../protocol/events.ts';
-import type { MetricValues } from '../../protocol/study.ts';
+import type { MetricValues, WaitReason } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
 import { withWhatFollows } from './afterFailure.ts';
 import { classify, type AttemptEnding } from './classify.ts';
@@ -7,6 +7,8 @@ import type { LiveAttempt, StudyState } from './state.ts';
 
 /** What an executor saw of an attempt. */
 export type Observation =
+  /** Why it has not begun. */
+  | { readonly type: 'waits'; readonly number: number; readonly attempt: number; readonly reason: WaitReason | null }
   | { readonly type: 'started'; readonly number: number; readonly attempt: number; readonly pid: number | null }
   | {
       readonly type: 'metric';
@@ -37,6 +39,12 @@ export function observe(state: StudyState, observation: Observation, now: number
   const live = state.live.get(number);
   if (live === undefined || live.attempt !== attempt) return [];
   switch (observation.type) {
+    case 'waits': {
+      const { reason } = observation;
+      const view = state.trial(number).attempts[attempt - 1];
+      const isNew = view?.state === 'requested' && (view.waits?.kind !== reason?.kind || view.waits?.message !== reason?.message);
+      return isNew ? [{ type: 'attemptWaits', at: now, number, attempt, reason }] : [];
+    }
     case 'started': {
       // An attempt that is being stopped stays so.
       const isNew = state.trial(number).attempts[attempt - 1]?.state === 'requested';

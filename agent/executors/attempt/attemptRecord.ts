@@ -45,7 +45,15 @@ export async function readAttemptRecord(disk: Files, dir: string): Promise<Attem
   return found?.isLink === false ? { state: 'started', shim: null, program, oomKills } : { state: 'absent' };
 }
 
-export const lostEnding: Ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: true };
+export const lostEnding: Ending = {
+  exitCode: null,
+  signal: null,
+  isTimeout: false,
+  isOutOfMemory: false,
+  isLost: true,
+  isPreempted: false,
+  detail: '',
+};
 
 /** Records, in the shim's place, that the attempt vanished: the next agent then says the same. */
 export function recordLoss(system: System, dir: string): Promise<void> {
@@ -58,6 +66,9 @@ export interface EndRecord {
   readonly code: number | null;
   readonly timeout: boolean;
   readonly outOfMemory?: boolean;
+  /** See `Ending`. */
+  readonly preempted?: boolean;
+  readonly detail?: string;
   /** Bytes of output that there were. */
   readonly output?: number;
 }
@@ -101,7 +112,9 @@ async function readJson(disk: Files, dir: string, name: string): Promise<Json | 
 
 function endingOf(exit: Json): Ending {
   const code = numberOf(exit['code']);
-  if (code === null) return lostEnding;
+  const isPreempted = exit['preempted'] === true;
+  const detail = typeof exit['detail'] === 'string' ? exit['detail'] : '';
+  if (code === null) return { ...lostEnding, isPreempted, detail };
   const signal = signalNames.get(code - 128) ?? null;
   return {
     exitCode: signal === null ? code : null,
@@ -109,6 +122,8 @@ function endingOf(exit: Json): Ending {
     isTimeout: exit['timeout'] === true,
     isOutOfMemory: exit['outOfMemory'] === true,
     isLost: false,
+    isPreempted,
+    detail,
   };
 }
 

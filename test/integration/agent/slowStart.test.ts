@@ -22,6 +22,8 @@ it('an attempt whose start takes longer than a look at the others is not given u
       },
     },
     listener: {
+      waits: () => {},
+      room: () => {},
       started: () => {},
       output: () => {},
       ended: ({ trial }, ending) => void endings.set(trial, [...(endings.get(trial) ?? []), ending]),
@@ -39,6 +41,7 @@ it('an attempt whose start takes longer than a look at the others is not given u
     timeoutMs: null,
     graceMs: 100,
     outputBytes: 1e6,
+    pool: null,
     cpus: 1,
   });
   await executor.start(attempt(0, '30'));

@@ -149,6 +149,7 @@ function hostileStudy(text: string): StudyView {
     slot: 0,
     target: 1,
     state: 'ended',
+    waits: null,
     pid: 1,
     stopReason: text,
     exitCode: 1,

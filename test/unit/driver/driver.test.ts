@@ -395,7 +395,13 @@ describe('an agent that begins', () => {
 
   test('stops what runs with its mark and belongs to no study', async () => {
     using world = new World({ program: steady });
-    const stranger = world.machine.connect({ started: () => {}, output: () => {}, ended: () => {} });
+    const stranger = world.machine.connect({
+      waits: () => {},
+      room: () => {},
+      started: () => {},
+      output: () => {},
+      ended: () => {},
+    });
     await using first = await world.open();
     await first.driver.createStudy('s', study({ budget: { trials: 1 } }));
     await until(() => world.machine.processes === 1);
@@ -416,6 +422,7 @@ describe('an agent that begins', () => {
         timeoutMs: null,
         graceMs: 1_000,
         outputBytes: 1e6,
+        pool: null,
         cpus: 1,
       });
     }

@@ -129,6 +129,8 @@ export class Life implements AsyncDisposable {
 
   #mortalListener(listener: ExecutorListener): ExecutorListener {
     return {
+      waits: (...args) => void (this.isDead || listener.waits(...args)),
+      room: (...args) => void (this.isDead || listener.room(...args)),
       started: (...args) => void (this.isDead || listener.started(...args)),
       output: (...args) => void (this.isDead || listener.output(...args)),
       ended: (...args) => void (this.isDead || listener.ended(...args)),

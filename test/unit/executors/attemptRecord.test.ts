@@ -18,7 +18,15 @@ const shim = { pid: 10, ticks: '7', boot: 'b' };
 const program = { pid: 11, ticks: '8', boot: 'b' };
 
 describe('the records of an attempt', () => {
-  const ending = { exitCode: null, signal: null, isTimeout: false, isOutOfMemory: false, isLost: false };
+  const ending = {
+    exitCode: null,
+    signal: null,
+    isTimeout: false,
+    isOutOfMemory: false,
+    isLost: false,
+    isPreempted: false,
+    detail: '',
+  };
   const cases: { name: string; files: Record<string, string>; record: unknown }[] = [
     { name: 'nothing', files: {}, record: { state: 'absent' } },
     { name: 'a claim', files: { 'claim.json': claim }, record: { state: 'started', shim, program: null, oomKills: 0 } },

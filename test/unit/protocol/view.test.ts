@@ -154,6 +154,7 @@ describe('what each event changes', () => {
     slot: 3,
     target: 3,
     state: 'requested',
+    waits: null,
     pid: null,
     stopReason: null,
     exitCode: null,

@@ -13,12 +13,12 @@ import { replay } from './harness.ts';
  * changes what the state holds changes these, and sees it here.
  */
 const goldens: Readonly<Record<string, string>> = {
-  ashaPromoteFaults: 'c23f43675f375fa51a96f6a7e9f9b84f6f541f2c1898cd5e4806419c2d714940',
-  ashaStop: 'd1f86e1a9e371f3ad2536693447883fb017b511a99165742f9744580e5021bd0',
-  batch: 'bf80824bedc3258d4ce8bc83ba8d92f32cdb40151ea1a6eaaab829ff07891f50',
-  gpConstraint: '8c40ca7f9d21ca63637c1d676b9a42e5489b0a00931d3aace1a8f5953d214409',
-  medianCommands: '55ff6607c1cced9c95f1505f47e363c25dba4d02556b15ec09f489daf58b8a00',
-  pbt: '5a46a929d16330bf75e2f9fa4769db73a82d6e3fc3c470e44e2d0d33e11a90c5',
+  ashaPromoteFaults: '21381b0b9b1d8e5531fe14ae6ee539da3fdb4d58f54a94b300875bfa885da607',
+  ashaStop: 'ebbe68fdf65bb3676ab7a1176b6cd6fcd07ad176fa9d830df87d01a2efbf10a6',
+  batch: '3e81fcdf88a60535796dfea4fce2d46b61c53e954ea4b8a0a529f5ac0d57fb34',
+  gpConstraint: '387c1c250b669415d716756a912806effb2ca52b2d64a33b5ee9f55c5bec7f8a',
+  medianCommands: '20e9433a26ac5b11e5f05cadda90f1eaf987823ce4d8cb45f49946a074a1792c',
+  pbt: '6dbd4878e9676c87e3cab7abe38435676ae404313b95bafb456faebf4869093f',
 };
 
 const root = join(import.meta.dirname, '..', '..', '..', '..');
