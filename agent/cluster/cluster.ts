@@ -3,6 +3,7 @@ import type {
   CoreV1Event,
   V1ConfigMap,
   V1Job,
+  V1LimitRange,
   V1Namespace,
   V1NetworkPolicy,
   V1Node,
@@ -79,6 +80,7 @@ export interface Objects {
   readonly ConfigMap: V1ConfigMap;
   readonly Event: CoreV1Event;
   readonly Job: V1Job;
+  readonly LimitRange: V1LimitRange;
   readonly LocalQueue: LocalQueue;
   readonly Namespace: V1Namespace;
   readonly NetworkPolicy: V1NetworkPolicy;

@@ -33,6 +33,13 @@ export interface RegistryPlace {
 
 export interface MadeCluster {
   readonly by: 'context' | 'kind' | 'k3d' | 'eksctl' | 'gcloud' | 'az';
+  /** By what its tool finds it again; null for an existing context. */
+  readonly tool: {
+    readonly name: string;
+    readonly region: string | null;
+    readonly project: string | null;
+    readonly group: string | null;
+  } | null;
   /** Kinds and names of what was made in the cluster, in the order of their making. */
   readonly objects: readonly { readonly kind: string; readonly name: string; readonly uid: string }[];
 }
