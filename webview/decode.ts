@@ -219,6 +219,7 @@ const studySpec = object<StudySpec>({
     object<ClusterSettings>({
       context: text,
       namespace: text,
+      home: text,
       codeIn: oneOf('objects', 'image'),
       pullSecrets: list(text),
       queue: nullable(text),
@@ -318,6 +319,8 @@ const studyFields = object<StudyView>({
   trials: list(trialView) as Check<TrialView[]>,
   incumbent: nullable(index),
   deleted: bool,
+  moves: number,
+  movedTo: nullable(text),
   seq: number,
 });
 const studyView: Check<StudyView> = (value) => {
@@ -340,6 +343,8 @@ const event = union<StudyEvent>({
   }),
   studyResumed: object({ at: number }),
   studyScaled: object({ at: number, parallel: number }),
+  studyMovedAway: object({ at: number, to: text, epoch: number }),
+  studyMovedHere: object({ at: number, from: text, epoch: number }),
   studyStopRequested: object({ at: number, reason: endReason, message: text }),
   studyEnded: object({ at: number, reason: endReason, message: text }),
   studyDeleted: object({ at: number }),

@@ -8,6 +8,9 @@ export interface KnownStudy {
   state: StudyState;
   endReason: StudyEndReason | null;
   isDeleted: boolean;
+  /** How often it moved, and whether it is away: then it comes back or is deleted, and nothing else happens. */
+  moves: number;
+  isAway: boolean;
   parallel: number;
   /** Index = number. */
   readonly trials: KnownTrial[];

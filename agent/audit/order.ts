@@ -35,6 +35,8 @@ function isSeen({ type }: StudyEvent): boolean {
 
 function studyFault(study: KnownStudy, event: StudyEvent): string | null {
   const { state } = study;
+  if (study.isAway && event.type !== 'studyMovedHere' && event.type !== 'studyDeleted')
+    return `${event.type} of a study that has moved away`;
   const only = (...states: readonly string[]): string | null =>
     states.includes(state) ? null : `${event.type} of a study that is ${state}`;
   switch (event.type) {
@@ -59,7 +61,11 @@ function studyFault(study: KnownStudy, event: StudyEvent): string | null {
     case 'studyEnded':
       return only('running', 'stopping');
     case 'studyDeleted':
-      return only('stopping', 'ended');
+      return study.isAway ? null : only('stopping', 'ended');
+    case 'studyMovedAway':
+      return event.epoch === study.moves + 1 ? null : `move ${event.epoch} of a study that has moved ${study.moves} times`;
+    case 'studyMovedHere':
+      return study.isAway && event.epoch === study.moves ? null : `the study arrives by move ${event.epoch}, and none such began`;
     default:
       return only('running', 'paused', 'stopping');
   }

@@ -26,6 +26,8 @@ export class StudyAudit {
       state: 'running',
       endReason: null,
       isDeleted: false,
+      moves: 0,
+      isAway: false,
       parallel: spec.search.parallel,
       trials: [],
       nOpen: 0,
@@ -57,8 +59,8 @@ export class StudyAudit {
   }
 
   end(check: Check, mayGoOn: boolean): void {
-    const { state, isDeleted, nOpen, nLive } = this.#study;
-    if (isDeleted || (mayGoOn && state !== 'ended')) return;
+    const { state, isDeleted, isAway, nOpen, nLive } = this.#study;
+    if (isDeleted || isAway || (mayGoOn && state !== 'ended')) return;
     const left = `${nOpen} of its trials have not ended, and ${nLive} attempts run`;
     check('progress', state === 'ended' || state === 'paused', () => `the study is ${state} and nothing happens: ${left}`);
     if (state === 'ended') this.#checkNothingIsLeft(check);
@@ -96,6 +98,11 @@ export class StudyAudit {
         return;
       case 'studyDeleted':
         study.isDeleted = true;
+        return;
+      case 'studyMovedAway':
+      case 'studyMovedHere':
+        study.moves = event.epoch;
+        study.isAway = event.type === 'studyMovedAway';
         return;
       case 'trialCreated':
         this.#create(event, check);

@@ -125,7 +125,8 @@ export class Attempts {
     const known = this.#attempts.get(keyText(key));
     if (known !== undefined) return known;
     const state = this.#host.study(key.studyId)?.state;
-    if (state?.live.get(key.trial)?.attempt !== key.attempt) return null;
+    if (state?.view.movedTo !== null) return null;
+    if (state.live.get(key.trial)?.attempt !== key.attempt) return null;
     const live: LiveAttempt = {
       key,
       intake: this.#intake(key, state),

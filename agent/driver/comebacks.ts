@@ -59,7 +59,7 @@ export class Comebacks implements Disposable {
 
 /** Whether it waits for its container engine. */
 export function isWaiting({ state: { view } }: Study): boolean {
-  return !view.deleted && view.state === 'paused' && view.failure?.code === failureCodes.engineAway;
+  return !view.deleted && view.movedTo === null && view.state === 'paused' && view.failure?.code === failureCodes.engineAway;
 }
 
 function hasBegun({ state }: Study): boolean {

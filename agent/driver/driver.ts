@@ -1,4 +1,4 @@
-import { command as commandEvents, followRoom, observe, type StudyState } from '../core/study/index.ts';
+import { command as commandEvents, followRoom, moveAway, observe, type StudyState } from '../core/study/index.ts';
 import type { Executor } from '../executors/executor.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry } from '../protocol/events.ts';
@@ -12,7 +12,7 @@ import { Proposals } from './proposals.ts';
 import { messageOf, noSuchStudy, type Study } from './study.ts';
 import { StudySaver } from './studySaver.ts';
 import { type EntrySink, Subscriptions } from './subscriptions.ts';
-import { Turns } from './turns.ts';
+import { type TakeEvents, Turns } from './turns.ts';
 
 /** Pauses before a cleaning that failed is tried again: doubled each time. */
 const firstRetryMs = 1_000;
@@ -79,9 +79,34 @@ export class Driver implements AsyncDisposable {
     });
   }
 
+  /**
+   * Hands a study over to another agent: resolves when that is recorded, and nothing of it is under way here any more. Again, it does no
+   * harm. Rejects (HPO-2505) where its attempts are this machine's, (HPO-2503) where it is not this move's turn.
+   */
+  async moveAway(studyId: string, to: string, epoch: number): Promise<void> {
+    const study = this.#turns.studies.get(studyId);
+    if (study === undefined) throw noSuchStudy(studyId);
+    if (study.executor.release === undefined) throw cannotMove(study);
+    await this.#turns.ask(studyId, (state) => {
+      const result = moveAway(state, to, epoch, this.#ports.clock.now());
+      if ('code' in result) throw new HpoError(result.code, result.message, result.next);
+      return result;
+    });
+    await this.#letGo(study);
+  }
+
+  /**
+   * Takes a study over from another agent. `take` is given the entries of it that are here from an earlier time, and `seq` of the next
+   * one, and returns the events that came since; what it throws is thrown.
+   */
+  moveHere(studyId: string, take: TakeEvents): Promise<void> {
+    return this.#turns.ask(studyId, { type: 'studyArrived', take });
+  }
+
   /** Folds the journal, then settles every open intent by looking at the world. */
   async open(): Promise<void> {
     this.#turns.open();
+    for (const study of this.#turns.studies.values()) if (study.state.view.movedTo !== null) await this.#letGoOrSay(study);
     for (const executor of this.#attempts.executors.values())
       this.#capacity = Math.max(this.#capacity, (await executor.capacity()).cpus);
     // Clients are answered and attempts adopted meanwhile: looking through the folders of very many trials takes its time.
@@ -153,7 +178,7 @@ export class Driver implements AsyncDisposable {
   get isBusy(): boolean {
     return (
       this.#turns.hasInputs ||
-      this.views().some((view) => view.state === 'running' || view.state === 'stopping') ||
+      this.views().some((view) => view.movedTo === null && (view.state === 'running' || view.state === 'stopping')) ||
       this.#attempts.size > 0 ||
       [...this.#turns.studies.values()].some(isWaiting)
     );
@@ -186,7 +211,15 @@ export class Driver implements AsyncDisposable {
     const executor = this.#attempts.executors.get(name);
     if (executor === undefined)
       throw new HpoError('HPO-4011', `the executor "${name}" is not there in this version`, 'choose: --on local');
-    return { studyId, state, executor, ready: null, isUntidy: state.view.state !== 'ended', cleanup: Promise.resolve() };
+    return {
+      studyId,
+      state,
+      executor,
+      ready: null,
+      isUntidy: state.view.state !== 'ended',
+      cleanup: Promise.resolve(),
+      released: null,
+    };
   }
 
   #folded(entry: JournalEntry): void {
@@ -208,12 +241,41 @@ export class Driver implements AsyncDisposable {
       this.#forget(study);
       return;
     }
+    if (view.movedTo !== null) {
+      // Whoever moves it waits for that and hears of a fault.
+      void this.#letGoOrSay(study);
+      return;
+    }
+    study.released = null;
     this.#attempts.act(study);
     if (view.state === 'ended' && study.isUntidy) {
       study.isUntidy = false;
       study.ready = null;
       study.cleanup = this.#cleanUp(study.executor, study.studyId, false);
     }
+  }
+
+  /** Once for each time that it moves away; again where that failed. */
+  #letGo(study: Study): Promise<void> {
+    study.released ??= this.#release(study).catch((error: unknown) => {
+      study.released = null;
+      throw error;
+    });
+    return study.released;
+  }
+
+  async #letGoOrSay(study: Study): Promise<void> {
+    await this.#letGo(study).catch((error: unknown) =>
+      this.#ports.log.error('could not let go of a study', { studyId: study.studyId, error: messageOf(error) }),
+    );
+  }
+
+  async #release(study: Study): Promise<void> {
+    study.ready = null;
+    study.isUntidy = true;
+    // A start that is under way would come after it.
+    await Promise.all([study.cleanup, this.#attempts.forget(study.studyId)]);
+    await study.executor.release?.(study.studyId, { removeFiles: false });
   }
 
   /** Unless the agent ends before: what it leaves, the next one finds. */
@@ -229,12 +291,14 @@ export class Driver implements AsyncDisposable {
   /** Tidies up, again and again where the disk is in trouble. */
   #tidy(retryMs: number): void {
     const tidying = this.#tidyUp()
-      .catch((error: unknown) => {
-        this.#ports.log.error('could not tidy up; trying again', { error: messageOf(error) });
-        this.#tryAgain(retryMs, () => this.#tidy(Math.min(2 * retryMs, maxRetryMs)));
-      })
+      .catch((error: unknown) => this.#tryAgainToTidy(error, retryMs))
       .finally(() => this.#cleanups.delete(tidying));
     this.#cleanups.add(tidying);
+  }
+
+  #tryAgainToTidy(error: unknown, retryMs: number = firstRetryMs): void {
+    this.#ports.log.error('could not tidy up; trying again', { error: messageOf(error) });
+    this.#tryAgain(retryMs, () => this.#tidy(Math.min(2 * retryMs, maxRetryMs)));
   }
 
   /** What an agent that was killed left behind: attempts that no longer count, files of studies that ended or were deleted. */
@@ -242,22 +306,33 @@ export class Driver implements AsyncDisposable {
     for (const executor of this.#attempts.executors.values()) {
       const listings = await executor.list();
       for (const { key, state } of listings) {
+        if (this.#turns.studies.get(key.studyId)?.state.view.movedTo != null) continue;
         if (state === 'running' && !this.#attempts.isLive(key)) await executor.stop(key, 0);
       }
       for (const studyId of new Set(listings.map(({ key }) => key.studyId))) {
         const study = this.#turns.studies.get(studyId);
-        if (study?.state.view.state === 'ended') study.cleanup = this.#cleanUp(executor, studyId, false);
+        if (study?.state.view.state === 'ended' && study.state.view.movedTo === null)
+          study.cleanup = this.#cleanUp(executor, studyId, false);
       }
       for (const studyId of await executor.studies()) {
         // Files of which the journal knows nothing at all are another journal's.
-        if (!this.#turns.studies.has(studyId) && this.#isDeleted(studyId)) void this.#cleanUp(executor, studyId, true);
+        if (this.#turns.studies.has(studyId)) continue;
+        const last = this.#lastOwner(studyId);
+        if (last === 'moved') await executor.release?.(studyId, { removeFiles: true });
+        else if (last === 'deleted') void this.#cleanUp(executor, studyId, true);
       }
     }
   }
 
-  #isDeleted(studyId: string): boolean {
-    for (const { event } of this.#ports.journal.read(studyId, 0)) if (event.type === 'studyDeleted') return true;
-    return false;
+  /** Whether it was deleted here, or, deleted or not, another agent acts on it; null for none that the journal knows. */
+  #lastOwner(studyId: string): 'deleted' | 'moved' | null {
+    let isAway = false;
+    for (const { event } of this.#ports.journal.read(studyId, 0)) {
+      if (event.type === 'studyMovedAway') isAway = true;
+      if (event.type === 'studyMovedHere') isAway = false;
+      if (event.type === 'studyDeleted') return isAway ? 'moved' : 'deleted';
+    }
+    return null;
   }
 
   #forget(study: Study): void {
@@ -266,6 +341,13 @@ export class Driver implements AsyncDisposable {
     this.#saver.forget(studyId);
     const { spec, createdAt } = study.state.view;
     this.#released.set(spec.snapshot, Math.max(createdAt, this.#released.get(spec.snapshot) ?? 0));
+    if (study.state.view.movedTo !== null) {
+      // What it has on the cluster is the other agent's.
+      const released = this.#release(study).then(() => executor.release?.(studyId, { removeFiles: true }));
+      released.catch((error: unknown) => this.#tryAgainToTidy(error));
+      this.#turns.wakeAll();
+      return;
+    }
     // A start that is under way would come after the cleaning.
     void this.#cleanUp(executor, studyId, true, Promise.all([study.cleanup, this.#attempts.forget(studyId)]));
     this.#turns.wakeAll();
@@ -314,4 +396,14 @@ export class Driver implements AsyncDisposable {
       .finally(() => this.#cleanups.delete(pruning));
     this.#cleanups.add(pruning);
   }
+}
+
+/** Its processes and containers are this machine's. */
+function cannotMove({ studyId, state }: Study): HpoError {
+  const { executor } = state.view.spec;
+  return new HpoError(
+    'HPO-2505',
+    `the study ${studyId} runs on this machine (${executor}), where no other agent can take its trials over`,
+    'only studies that run with --on kubernetes can move; tune the script again with it',
+  );
 }

@@ -14,6 +14,8 @@ export interface Study {
   isUntidy: boolean;
   /** The last tidying up after an end: a study that is resumed waits for it. */
   cleanup: Promise<void>;
+  /** Resolves when nothing of a study that moved away is under way here; null while it is here. */
+  released: Promise<void> | null;
 }
 
 export function messageOf(error: unknown): string {

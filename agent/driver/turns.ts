@@ -18,7 +18,7 @@ interface Input {
    * The first event of a new study, or what computes the events of a known one when the input's turn comes; that may
    * throw an HpoError, which goes to `ack`.
    */
-  readonly produce: CreationEvent | ((state: StudyState) => readonly StudyEvent[]);
+  readonly produce: CreationEvent | Arrival | ((state: StudyState) => readonly StudyEvent[]);
   readonly ack: PromiseWithResolvers<void> | null;
 }
 
@@ -26,6 +26,15 @@ interface RecordedTurn {
   readonly entries: readonly JournalEntry[];
   readonly inputs: readonly Input[];
   readonly dirty: ReadonlySet<Study>;
+}
+
+/** Given the entries of a study that are there, and `seq` of the next one: the events that follow. May throw. */
+export type TakeEvents = (known: readonly JournalEntry[], nextSeq: number) => readonly StudyEvent[];
+
+/** A study that comes with its events from another agent. */
+interface Arrival {
+  readonly type: 'studyArrived';
+  readonly take: TakeEvents;
 }
 
 type CreationEvent = Extract<StudyEvent, { type: 'studyCreated' }>;
@@ -210,6 +219,7 @@ export class Turns {
   #take({ studyId, produce, ack }: Input): boolean {
     try {
       if (typeof produce === 'function') this.#continue(studyId, produce);
+      else if (produce.type === 'studyArrived') this.#arrive(studyId, produce.take);
       else this.#begin(studyId, produce);
       return true;
     } catch (error) {
@@ -227,6 +237,30 @@ export class Turns {
     this.#dirty.add(this.#adopt(studyId, createStudy({ seq: this.#nextSeq, studyId, event })));
     this.#nextSeq++;
     this.#batch.push({ studyId, event });
+  }
+
+  /** Nothing has happened where `take` throws, or the events make no study. */
+  #arrive(studyId: string, take: TakeEvents): void {
+    const known = [...this.#ports.journal.read(studyId, 0)];
+    const here = this.studies.get(studyId);
+    if (here === undefined && known.length > 0) {
+      const next = 'tune the script again; what the study found is at the agent that has it';
+      throw new HpoError('HPO-2504', `the study ${studyId} was deleted here`, next);
+    }
+    const events = take(known, this.#nextSeq);
+    if (events.length === 0) return;
+    const arrived = events.map((event, i): JournalEntry => ({ seq: this.#nextSeq + i, studyId, event }));
+    const [first, ...rest] = [...known, ...arrived];
+    if (first === undefined) return;
+    const state = createStudy(first);
+    for (const entry of rest) fold(state, entry);
+    this.#hooks.reread(studyId);
+    const study = here ?? this.#adopt(studyId, state);
+    study.state = state;
+    for (const entry of [first, ...rest]) this.#hooks.folded(entry);
+    for (const { event } of arrived) this.#batch.push({ studyId, event });
+    this.#nextSeq += arrived.length;
+    this.#dirty.add(study);
   }
 
   /** Observations of a study that was deleted meanwhile come to nothing. */
@@ -273,7 +307,7 @@ export class Turns {
 
   #nRunning(): number {
     let n = 0;
-    for (const { state } of this.studies.values()) n += state.nRunning;
+    for (const { state } of this.studies.values()) if (state.view.movedTo === null) n += state.nRunning;
     return n;
   }
 
@@ -281,7 +315,7 @@ export class Turns {
   #hasCapacity(): boolean {
     let limit = this.#hooks.capacity();
     for (const { state } of this.studies.values()) {
-      if (state.view.state === 'running') limit = Math.max(limit, state.view.parallel);
+      if (state.view.state === 'running' && state.view.movedTo === null) limit = Math.max(limit, state.view.parallel);
     }
     return this.#nRunning() < limit;
   }

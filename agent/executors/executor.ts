@@ -26,6 +26,13 @@ export interface Executor extends AsyncDisposable {
   studies(): Promise<readonly string[]>;
   /** Lets go of everything that belongs to the study; its attempts are killed first. The attempt folders stay unless `removeFiles`. */
   cleanup(studyId: string, options: { readonly removeFiles: boolean }): Promise<void>;
+  /**
+   * Another agent acts on the study from here on, and adopts its attempts: nothing of it is changed, removed, stopped or told any
+   * more, and when this resolves nothing is under way and all that was read of its output is in the attempts' folders, which stay unless
+   * `removeFiles`. Called again after a restart, before anything else of the study; `prepare` takes it back. Absent where attempts
+   * are this machine's, so that no other agent can adopt them.
+   */
+  release?(studyId: string, options: { readonly removeFiles: boolean }): Promise<void>;
   capacity(): Promise<Capacity>;
   /** Whether attempts can be started here at present, as far as that can be seen without starting one. Never rejects. */
   isReady(): Promise<boolean>;

@@ -143,6 +143,9 @@ export class FakeExecutor implements Executor {
   readonly #machine: FakeMachine;
   readonly #listener: ExecutorListener;
   readonly #watched = new Set<FakeAttempt>();
+  readonly #released = new Set<string>();
+  /** Studies of which this executor's machine keeps nothing any more, though another agent's has it. */
+  readonly #removed = new Set<string>();
   #isDisposed = false;
 
   constructor(machine: FakeMachine, listener: ExecutorListener) {
@@ -151,6 +154,8 @@ export class FakeExecutor implements Executor {
   }
 
   prepare(study: PreparedStudy): Promise<void> {
+    this.#released.delete(study.studyId);
+    this.#removed.delete(study.studyId);
     this.#machine.reopen(study.studyId);
     return Promise.resolve();
   }
@@ -163,20 +168,21 @@ export class FakeExecutor implements Executor {
 
   stop(key: AttemptKey, graceMs: number): Promise<void> {
     const attempt = this.#machine.find(key);
-    if (attempt?.ending !== null) return Promise.resolve();
+    if (attempt?.ending !== null || this.#released.has(key.studyId)) return Promise.resolve();
     this.#watch(attempt, false);
     attempt.stop(graceMs, false);
     return Promise.resolve();
   }
 
   list(): Promise<readonly AttemptListing[]> {
+    const attempts = this.#machine.attempts(null).filter(({ key }) => !this.#released.has(key.studyId));
     return Promise.resolve(
-      this.#machine.attempts(null).map((attempt) => ({ key: attempt.key, state: attempt.ending === null ? 'running' : 'ended' })),
+      attempts.map((attempt) => ({ key: attempt.key, state: attempt.ending === null ? 'running' : 'ended' })),
     );
   }
 
   studies(): Promise<readonly string[]> {
-    return Promise.resolve(this.#machine.studies);
+    return Promise.resolve(this.#machine.studies.filter((studyId) => !this.#removed.has(studyId)));
   }
 
   async cleanup(studyId: string, options: { readonly removeFiles: boolean }): Promise<void> {
@@ -184,6 +190,13 @@ export class FakeExecutor implements Executor {
     for (const attempt of attempts) await this.stop(attempt.key, 0);
     await Promise.all(attempts.map(({ ended }) => ended));
     this.#machine.clean(studyId, options.removeFiles);
+  }
+
+  release(studyId: string, options: { readonly removeFiles: boolean }): Promise<void> {
+    this.#released.add(studyId);
+    for (const attempt of this.#machine.attempts(studyId)) this.#watched.delete(attempt);
+    if (options.removeFiles) this.#removed.add(studyId);
+    return Promise.resolve();
   }
 
   isReady(): Promise<boolean> {
@@ -202,12 +215,13 @@ export class FakeExecutor implements Executor {
   #watch(attempt: FakeAttempt, isStart: boolean): void {
     if (this.#watched.has(attempt) || this.#isDisposed) return;
     this.#watched.add(attempt);
+    const isOurs = (): boolean => !this.#isDisposed && this.#watched.has(attempt);
     if (isStart || attempt.ending === null) this.#listener.started(attempt.key, { pid: attempt.pid });
     attempt.onOutput(() => {
-      if (!this.#isDisposed) this.#listener.output(attempt.key);
+      if (isOurs()) this.#listener.output(attempt.key);
     });
     void attempt.ended.then((ending) => {
-      if (!this.#isDisposed) this.#listener.ended(attempt.key, ending);
+      if (isOurs()) this.#listener.ended(attempt.key, ending);
     });
   }
 }

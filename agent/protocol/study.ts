@@ -155,6 +155,8 @@ export interface ClusterSettings {
   /** Name of the kubeconfig's context, and the namespace in which everything of the study is. */
   readonly context: string;
   readonly namespace: string;
+  /** Mark of the home in which the study began: in the names and labels of all that it has on the cluster, also after it moved to another home. */
+  readonly home: string;
   /** `objects`: the code travels in ConfigMaps; `image`: it is the last layer of the image. */
   readonly codeIn: 'objects' | 'image';
   /** Secrets of the namespace by which the image is pulled. */

@@ -29,6 +29,10 @@ export interface StudyView {
   /** Number of the best complete trial of a study with one objective, else null. */
   incumbent: number | null;
   deleted: boolean;
+  /** How often it moved from one agent to another: the epoch of its last move. */
+  moves: number;
+  /** Where the agent is that acts on it, for people; null where that is this one. */
+  movedTo: string | null;
   /** Sequence number of the last event folded. */
   seq: number;
 }
@@ -110,6 +114,8 @@ export function createView(entry: JournalEntry): StudyView {
     trials: [],
     incumbent: null,
     deleted: false,
+    moves: 0,
+    movedTo: null,
     seq: entry.seq,
   };
 }
@@ -150,6 +156,14 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
       return;
     case 'studyDeleted':
       view.deleted = true;
+      return;
+    case 'studyMovedAway':
+      view.moves = event.epoch;
+      view.movedTo = event.to;
+      return;
+    case 'studyMovedHere':
+      view.moves = event.epoch;
+      view.movedTo = null;
       return;
     case 'pointEnqueued':
     case 'batchEnded':

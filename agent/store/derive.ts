@@ -59,6 +59,8 @@ export class Derivation {
       case 'studyEnded':
         return this.#setStudyState(study, 'ended');
       case 'studyScaled':
+      case 'studyMovedAway':
+      case 'studyMovedHere':
       case 'pointEnqueued':
       case 'batchEnded':
         return;

@@ -27,6 +27,7 @@ export function command(state: StudyState, asked: StudyCommand, now: number): re
   // It is about to be forgotten, and with it what is acknowledged now.
   if (view.deleted && asked.type !== 'delete')
     return { code: 'HPO-4301', message: 'The study has been deleted.', next: 'See which studies there are with: hpo status' };
+  if (view.movedTo !== null) return ofMoved(state, asked, view.movedTo, now);
   switch (asked.type) {
     case 'pause':
       if (view.state === 'paused') return [];
@@ -52,6 +53,32 @@ export function command(state: StudyState, asked: StudyCommand, now: number): re
     default:
       return unreachable(asked);
   }
+}
+
+/** Only its traces here can go: the study itself is another agent's. */
+function ofMoved({ view }: StudyState, asked: StudyCommand, movedTo: string, at: number): readonly StudyEvent[] | Refusal {
+  if (asked.type === 'delete') return view.deleted ? [] : [{ type: 'studyDeleted', at }];
+  return {
+    code: 'HPO-4314',
+    message: `The study ${view.studyId} has moved: the agent in ${movedTo} acts on it.`,
+    next: `Add --agent to the command, as in: hpo status ${view.studyId} --agent cluster; or bring it back with: hpo move ${view.studyId} --to local`,
+  };
+}
+
+/**
+ * Hands the study over to another agent: nothing that is seen or asked of it here counts from then on. Attempts go on, as nobody
+ * stops them.
+ */
+export function moveAway({ view }: StudyState, to: string, epoch: number, at: number): readonly StudyEvent[] | Refusal {
+  if (view.movedTo !== null && view.moves === epoch) return [];
+  if (view.deleted)
+    return { code: 'HPO-4301', message: 'The study has been deleted.', next: 'See which studies there are with: hpo status' };
+  if (view.movedTo === null && epoch === view.moves + 1) return [{ type: 'studyMovedAway', at, to, epoch }];
+  return {
+    code: 'HPO-2503',
+    message: `The study ${view.studyId} has moved meanwhile (${view.moves} times; this was to be move ${epoch}).`,
+    next: 'See where it is with: hpo status; then move it again',
+  };
 }
 
 function stopped(at: number): StudyEvent {
@@ -106,7 +133,7 @@ function scale({ view }: StudyState, parallel: number, at: number): readonly Stu
  * as only what is asked for makes a cluster grow.
  */
 export function followRoom({ view }: StudyState, attempts: number, at: number): readonly StudyEvent[] {
-  if (view.spec.cluster?.followsCapacity !== true || view.state === 'ended') return [];
+  if (view.spec.cluster?.followsCapacity !== true || view.state === 'ended' || view.movedTo !== null) return [];
   const parallel = Math.max(1, Math.min(attempts, view.spec.search.parallel));
   return parallel === view.parallel ? [] : [{ type: 'studyScaled', at, parallel }];
 }

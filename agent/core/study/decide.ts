@@ -32,7 +32,7 @@ const maxEvents = 64;
  */
 export function decide(state: StudyState, world: World): readonly StudyEvent[] {
   const { view } = state;
-  if (view.state === 'ended' || view.deleted) return [];
+  if (view.state === 'ended' || view.deleted || view.movedTo !== null) return [];
   const at = world.now;
   if (state.unsettled.size > 0) return settle(state, at);
   if (view.state === 'stopping') return stopAll(state, at);
@@ -51,7 +51,7 @@ export function decide(state: StudyState, world: World): readonly StudyEvent[] {
  * that were over at `now` wait for a slot or for capacity, not for the time.
  */
 export function nextWakeup(state: StudyState, now = -Infinity): number | null {
-  if (state.view.state !== 'running' || state.view.deleted) return null;
+  if (state.view.state !== 'running' || state.view.deleted || state.view.movedTo !== null) return null;
   let at = deadline(state) ?? Infinity;
   for (const { notBefore } of state.waiting.values()) if (notBefore > Math.max(now, 0)) at = Math.min(at, notBefore);
   return at === Infinity ? null : at;

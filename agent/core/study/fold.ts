@@ -33,6 +33,8 @@ export function fold(state: StudyState, entry: JournalEntry): void {
     case 'studyCreated':
     case 'studyStopRequested':
     case 'studyDeleted':
+    case 'studyMovedAway':
+    case 'studyMovedHere':
       return;
     case 'attemptWaits':
       return;

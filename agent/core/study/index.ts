@@ -1,5 +1,5 @@
 export { AskTell, toldStates, type AskedTrial, type Best, type ToldState } from './askTell.ts';
-export { command, followRoom, type Refusal } from './command.ts';
+export { command, followRoom, moveAway, type Refusal } from './command.ts';
 export { type AttemptEnding } from './classify.ts';
 export { decide, nextWakeup, type Proposed, type World } from './decide.ts';
 export { createStudy, fold } from './fold.ts';

@@ -9,6 +9,7 @@ export type Action =
 
 /** The same list as long as nothing is folded, so a restart finds what is still to be done. */
 export function intents(state: StudyState): readonly Action[] {
+  if (state.view.movedTo !== null) return [];
   const actions: Action[] = [];
   for (const { number, attempt, target } of state.live.values()) {
     const view = state.trial(number).attempts[attempt - 1];

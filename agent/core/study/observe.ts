@@ -36,6 +36,8 @@ export type Observation =
  */
 export function observe(state: StudyState, observation: Observation, now: number): readonly StudyEvent[] {
   const { number, attempt } = observation;
+  // What is seen of a study that another agent acts on is for that one to record.
+  if (state.view.movedTo !== null) return [];
   const live = state.live.get(number);
   if (live === undefined || live.attempt !== attempt) return [];
   switch (observation.type) {

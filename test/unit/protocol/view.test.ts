@@ -92,6 +92,8 @@ describe('what each event changes', () => {
     trials: [],
     incumbent: null,
     deleted: false,
+    moves: 0,
+    movedTo: null,
     seq: 5,
   };
 

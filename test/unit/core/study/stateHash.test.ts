@@ -13,12 +13,12 @@ import { replay } from './harness.ts';
  * changes what the state holds changes these, and sees it here.
  */
 const goldens: Readonly<Record<string, string>> = {
-  ashaPromoteFaults: '21381b0b9b1d8e5531fe14ae6ee539da3fdb4d58f54a94b300875bfa885da607',
-  ashaStop: 'ebbe68fdf65bb3676ab7a1176b6cd6fcd07ad176fa9d830df87d01a2efbf10a6',
-  batch: '3e81fcdf88a60535796dfea4fce2d46b61c53e954ea4b8a0a529f5ac0d57fb34',
-  gpConstraint: '387c1c250b669415d716756a912806effb2ca52b2d64a33b5ee9f55c5bec7f8a',
-  medianCommands: '20e9433a26ac5b11e5f05cadda90f1eaf987823ce4d8cb45f49946a074a1792c',
-  pbt: '6dbd4878e9676c87e3cab7abe38435676ae404313b95bafb456faebf4869093f',
+  ashaPromoteFaults: '7c4eca671c71b5c3c6ae701f1e93ab3b768a69ae830a27137d01722d1518d12d',
+  ashaStop: '1bd0065c4834cb96fe8cdff2614ab4514a260bbf867c1b5e6d1d4232e2cca9f0',
+  batch: 'bc8c514732c8598b702bb36c8e93de44eb0aef15973884a86063e83b699e96aa',
+  gpConstraint: 'ff4bfc81daae1668d03467654ac711293de060f4bbb2a1ebffaba390cd56b0a1',
+  medianCommands: 'f8e2956d9377659ac9fd45aec47adfcb8ae73db87a4ad211ba4f45074f38dbdc',
+  pbt: 'fe4630b6d6398b1b08ba7026a46c0ab08be22dc4e450aff3d52c230945599d71',
 };
 
 const root = join(import.meta.dirname, '..', '..', '..', '..');
