@@ -18,6 +18,40 @@ const withoutSsh = {
   },
 };
 
+/** What talks to clusters is a chunk of its own, which is read when a cluster is first asked something. */
+const clusterClient = {
+  name: 'cluster-client',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/client\.ts$/ }, ({ kind, importer }) =>
+      kind === 'dynamic-import' && importer.startsWith(join(root, 'agent/cluster'))
+        ? { path: './clusterClient.cjs', external: true }
+        : undefined,
+    );
+  },
+};
+
+/**
+ * Of the cluster's client its models and its reading of kubeconfig files are used: requests are ours, over Node's own HTTP. What it
+ * would send requests with stays out, which is most of it, and needs a later Node.
+ */
+const modelsOnly = {
+  name: 'models-only',
+  setup({ onResolve, onLoad, resolve }) {
+    onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'models-only' }));
+    onLoad({ filter: /.*/, namespace: 'models-only' }, () => ({ contents: 'module.exports = {}' }));
+    // Its package does not say that its files do nothing but define things, so that those that nobody uses could be left out.
+    onResolve({ filter: /.*/ }, async ({ path, pluginData, ...options }) => {
+      if (
+        pluginData === 'resolved' ||
+        (!options.importer.includes('@kubernetes/client-node') && !path.startsWith('@kubernetes/client-node'))
+      )
+        return undefined;
+      const found = await resolve(path, { ...options, pluginData: 'resolved' });
+      return found.errors.length > 0 ? found : { ...found, sideEffects: false };
+    });
+  },
+};
+
 /** Said before anything that an older Node lacks is loaded. */
 const nodeCheck = `{
   const [major, minor] = process.versions.node.split('.').map(Number);
@@ -48,7 +82,7 @@ async function buildAll() {
     mainFields: ['module', 'main'],
     format: 'cjs',
     define: { 'import.meta.dirname': '__dirname' },
-    plugins: [withoutSsh],
+    plugins: [withoutSsh, clusterClient],
   };
   await Promise.all([
     build({ ...node, entryPoints: ['agent/main.ts'], outfile: 'dist/agent.cjs', banner: { js: nodeCheck } }),
@@ -58,6 +92,14 @@ async function buildAll() {
       entryPoints: ['agent/cli.ts'],
       outfile: 'dist/cli.cjs',
       banner: { js: `#!/usr/bin/env node\n${nodeCheck}` },
+    }),
+    build({
+      ...node,
+      entryPoints: ['agent/cluster/client.ts'],
+      outfile: 'dist/clusterClient.cjs',
+      minify: true,
+      sourcemap: false,
+      plugins: [modelsOnly],
     }),
     build({ ...node, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.cjs', external: ['vscode'] }),
     build({

@@ -1,0 +1,1 @@
+export { connectCluster, type ConnectOptions } from './connectCluster.ts';
