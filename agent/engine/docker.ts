@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import type Docker from 'dockerode';
 import * as z from 'zod/mini';
 import { HpoError } from '../protocol/errors.ts';
-import { ask } from './ask.ts';
+import { ask, askStream } from './ask.ts';
 import { containerBody } from './containerBody.ts';
 import { type Endpoint, socketOf } from './endpoint.ts';
 import { describe, engineError, statusOf, wordsOf } from './engineError.ts';
@@ -23,6 +23,7 @@ import type {
 } from './engine.ts';
 import { limited } from './limited.ts';
 import { registryCredentials } from './registryCredentials.ts';
+import { splitImageName } from './registryHost.ts';
 import { labelFilter, watchEvents } from './watchEvents.ts';
 
 /** Time limits of calls, in ms. */
@@ -239,6 +240,18 @@ export class DockerEngine implements Engine {
     }
   }
 
+  async *saveImage(name: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    try {
+      // Of one that is not there, some versions begin an archive all the same.
+      if ((await this.inspectImage(name)) === null) throw noImage(name, undefined);
+      const archive = await askStream(this.#docker, `/images/${name}/get`, signal);
+      for await (const chunk of archive as AsyncIterable<Buffer>) yield chunk;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw engineError(error, this.#endpoint, `saving the image ${name}`);
+    }
+  }
+
   async removeImage(name: string): Promise<boolean> {
     const answer = await this.#change(`removing the image ${name}`, (abortSignal) =>
       forgiving([404, 409], this.#docker.getImage(name).remove({ abortSignal })),
@@ -369,10 +382,8 @@ const statusNames: ReadonlyMap<string, ContainerState['status']> = new Map([
 
 /** Without a tag the API would pull every one of them. */
 function pullReference(name: string): { readonly registry: string; readonly reference: string } {
-  const [first = '', ...rest] = name.split('/');
-  const isHost = rest.length > 0 && (first.includes('.') || first.includes(':') || first === 'localhost');
   const last = name.slice(name.lastIndexOf('/') + 1);
-  return { registry: isHost ? first : 'docker.io', reference: /[:@]/.test(last) ? name : `${name}:latest` };
+  return { registry: splitImageName(name).registry, reference: /[:@]/.test(last) ? name : `${name}:latest` };
 }
 
 /** Podman names the registry of everything, and one of what was made here. */

@@ -31,6 +31,8 @@ export interface Engine extends AsyncDisposable {
   pullImage(name: string, progress: EngineProgress): Promise<void>;
   /** HPO-2408 with the last lines of the failed step. Resolves with the id. */
   buildImage(request: BuildRequest, progress: EngineProgress): Promise<string>;
+  /** The image as an archive with its layers, as `docker save` writes it; ends early (HPO-2404) where the engine breaks off. HPO-2406 where it is not there. */
+  saveImage(name: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Takes the name away, and what no other name or container needs. False when a container uses it. */
   removeImage(name: string): Promise<boolean>;
 }

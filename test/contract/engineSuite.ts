@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ContainerSpec, ContainerState, Engine, Labels } from '../../agent/engine/engine.ts';
+import { readSavedImage } from '../../agent/registry/savedImage.ts';
 import { eventually } from './executorSuite.ts';
 
 /** What a program in a container does, in words that every engine's machine can be taught. */
@@ -36,6 +37,12 @@ export interface EngineWorld extends AsyncDisposable {
 }
 
 const forever: ContainerStep = { do: 'sleep', ms: 60_000 };
+async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytes) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
 const quiet = { onProgress: (): void => undefined };
 
 /** What every engine must do. `open` makes a machine with nothing on it but the image. */
@@ -293,6 +300,13 @@ export function engineSuite(engineName: string, open: () => Promise<EngineWorld>
       expect((await engine.inspectImage(name))?.environment).toContain('IMAGE=made');
       expect((await engine.listImages(labels)).map((image) => image.id)).toEqual([id]);
       expect(await build(false)).toBe(id);
+
+      await using saved = await readSavedImage(engine.saveImage(name), undefined);
+      expect(saved.layers.length).toBeGreaterThan(0);
+      expect(JSON.parse(saved.config.toString())).toMatchObject({
+        config: { Labels: labels, Env: expect.arrayContaining(['IMAGE=made']) },
+      });
+      await expect(collect(engine.saveImage(`${name}-none`))).rejects.toMatchObject({ code: 'HPO-2406' });
 
       const spec = specOf(world, [{ do: 'writeVariable', name: 'IMAGE', path: '/work/image' }], { image: id });
       await begin(engine, spec);

@@ -108,6 +108,10 @@ export class SimulatedEngine implements Engine {
     return this.#ask('build', this.#daemon.build(request, this.#heard(progress)), limits.make);
   }
 
+  async *saveImage(name: string): AsyncGenerator<Uint8Array> {
+    yield await this.#ask('saveImage', this.#daemon.save(name), limits.make);
+  }
+
   removeImage(name: string): Promise<boolean> {
     return this.#ask('removeImage', this.#daemon.removeImage(name), limits.change);
   }

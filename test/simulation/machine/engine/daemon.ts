@@ -13,6 +13,7 @@ import type {
 import type { ImageReference } from '../../../../agent/protocol/study.ts';
 import { HpoError } from '../../../../agent/protocol/errors.ts';
 import { Container, type ContainerHost } from './container.ts';
+import { savedImage } from './savedImage.ts';
 
 /** What an engine does for one request: yields the milliseconds that it works, returns the answer. It can die at each yield. */
 export type Service<T> = Generator<number, T, undefined>;
@@ -234,6 +235,14 @@ export class EngineDaemon {
     const variables = [...text.matchAll(/^ENV (\w+)=(\S*)/gm)].map(([, name, value]) => `${name}=${value}`);
     this.#tag(request.name, id, request.labels, variables);
     return id;
+  }
+
+  /** An archive of one layer, with what the image is. */
+  *save(name: string): Service<Uint8Array> {
+    yield this.#tookMs(200);
+    const image = this.#imageOf(name);
+    if (image === null) throw new HpoError('HPO-2406', `there is no image ${name}`, 'make it again');
+    return savedImage(infoOf(image));
   }
 
   *removeImage(name: string): Service<boolean> {
