@@ -45,7 +45,7 @@ export function refused(place: ClusterPlace, asked: Asked, { status, reason, wor
   const what = describeAsked(asked);
   const said = words === '' ? `status ${status}` : words;
   if (status === 401) return unauthorized(place);
-  if (status === 403 && isByRights(words)) return forbidden(place, asked);
+  if (status === 403 && isByRights(words)) return forbidden(place, deniedOf(words) ?? asked);
   if (status === 409 && reason === 'Conflict') {
     return new HpoError(
       'HPO-2467',
@@ -80,9 +80,17 @@ export function unauthorized(place: ClusterPlace, cause?: unknown): HpoError {
   );
 }
 
+/** What the server says that it refuses; an exec, for instance, is a `get` to some and a `create` to others. */
+function deniedOf(words: string): Asked | null {
+  const match = / cannot (\w+) resource "([^"]+)" in API group "[^"]*"(?: in the namespace "([^"]+)")?/.exec(words);
+  if (match === null) return null;
+  const [, verb = '', resource = '', namespace = null] = match;
+  return { verb, resource, namespace };
+}
+
 /** The server's words for what roles do not allow; quotas and admission refuse with the same status. */
 function isByRights(words: string): boolean {
-  return / cannot \w+ resource /.test(words) || !/is forbidden: \S/.test(words) || /forbidden: User /.test(words);
+  return !/ is forbidden: (?!User )\S/.test(words);
 }
 
 /** What a call without an answer means. */

@@ -1,8 +1,8 @@
-import { HpoError } from '../protocol/errors.ts';
 import type * as ClientModule from './client.ts';
 import type { Cluster, ClusterPlace, ExecStreams, Kind, Labels, ListOptions, LogOptions, Objects, Resource } from './cluster.ts';
 import { type Asked, refused } from './clusterError.ts';
 import { apiVersionOf, kinds, pathOf } from './kinds.ts';
+import { execInPod } from './podExec.ts';
 import { readLog } from './readLog.ts';
 import type { Transport } from './transport.ts';
 import { watchObjects } from './watchObjects.ts';
@@ -107,8 +107,8 @@ export class KubernetesCluster implements Cluster {
     return readLog(this.#transport, pod, options, onBytes);
   }
 
-  exec(_pod: string, _container: string, _command: readonly string[], _streams: ExecStreams): Promise<number> {
-    return Promise.reject(new HpoError('HPO-2466', 'not yet', 'wait'));
+  exec(pod: string, container: string, command: readonly string[], streams: ExecStreams): Promise<number> {
+    return execInPod(this.#client, this.#transport, { pod, container, command }, streams);
   }
 
   async may(verb: string, { group, resource, subresource }: Resource): Promise<boolean> {

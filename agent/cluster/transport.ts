@@ -63,7 +63,7 @@ export class Transport implements Disposable {
   readonly connection: Connection;
   readonly #bucket: TokenBucket;
   readonly #calls = new Set<AbortController>();
-  readonly #streams = new Set<IncomingMessage>();
+  readonly #closing = new Set<(why: Error) => void>();
   #isDisposed = false;
   #nRequests = 0;
 
@@ -113,10 +113,16 @@ export class Transport implements Disposable {
     this.#nRequests += 1;
   }
 
+  whenDisposed(act: (why: Error) => void): Disposable {
+    if (this.#isDisposed) act(disposed());
+    this.#closing.add(act);
+    return { [Symbol.dispose]: () => void this.#closing.delete(act) };
+  }
+
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     for (const call of this.#calls) call.abort(disposed());
-    for (const stream of this.#streams) stream.destroy(disposed());
+    for (const close of this.#closing) close(disposed());
     this.connection[Symbol.dispose]();
   }
 
@@ -125,12 +131,12 @@ export class Transport implements Disposable {
     const onAbort = (): void => void message.destroy();
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    this.#streams.add(message);
+    const closing = this.whenDisposed((why) => message.destroy(why));
     // What comes after the last reader is gone concerns nobody.
     message.on('error', () => undefined);
     message.once('close', () => {
       signal.removeEventListener('abort', onAbort);
-      this.#streams.delete(message);
+      closing[Symbol.dispose]();
     });
     return message;
   }
@@ -176,7 +182,7 @@ export class Transport implements Disposable {
           agent,
           hostname: server.hostname.replace(/^\[|\]$/g, ''),
           port: server.port === '' ? (server.protocol === 'http:' ? 80 : 443) : Number(server.port),
-          path: pathOf(server, request),
+          path: urlPathOf(server, request.path, new URLSearchParams(request.query)),
           method: request.method,
           headers: {
             accept: 'application/json',
@@ -242,8 +248,9 @@ function disposed(): Error {
   return new Error('the connection was closed by the agent');
 }
 
-function pathOf(server: URL, { path, query = {} }: Request): string {
-  const parameters = new URLSearchParams(query).toString();
+/** Path and query of a request, below the path that the server's own address may have. */
+export function urlPathOf(server: URL, path: string, query: URLSearchParams): string {
+  const parameters = query.toString();
   return `${server.pathname.replace(/\/$/, '')}${path}${parameters === '' ? '' : `?${parameters}`}`;
 }
 
@@ -253,7 +260,8 @@ async function readText(message: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-async function refusalOf(message: IncomingMessage): Promise<Refusal> {
+/** What an answer says that refuses. */
+export async function refusalOf(message: IncomingMessage): Promise<Refusal> {
   return readRefusal(message.statusCode ?? 0, await readText(message), retryAfterMs(message.headers['retry-after']));
 }
 
