@@ -1,0 +1,134 @@
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { Cluster, ClusterPlace, Workload } from '../cluster/cluster.ts';
+import { amountOf } from '../cluster/quantity.ts';
+import { type Amounts, type NodeRoom, requestsOf, roomOf, sumOf } from '../cluster/room.ts';
+import { HpoError } from '../protocol/errors.ts';
+import { whyWaits } from '../cluster/whyWaits.ts';
+
+/** What `hpo cluster status` tells. */
+export interface ClusterLook {
+  readonly place: ClusterPlace;
+  readonly version: string;
+  /** Null where the user may not see nodes. */
+  readonly nodes: readonly NodeRoom[] | null;
+  /** Whether `used` of the nodes counts the pods of all namespaces, which not every user may see. */
+  readonly countsAll: boolean;
+  readonly quotas: readonly { readonly name: string; readonly resource: string; readonly most: number; readonly used: number }[];
+  readonly queues: readonly { readonly name: string; readonly clusterQueue: string; readonly waiting: number }[];
+  readonly studies: readonly StudyShare[];
+  readonly waiting: readonly { readonly studyId: string; readonly trial: number; readonly pod: string; readonly why: string }[];
+}
+
+/** What a study has of the namespace. */
+export interface StudyShare {
+  readonly studyId: string;
+  /** Of this home; others are of colleagues, or of an agent elsewhere. */
+  readonly isOurs: boolean;
+  readonly running: number;
+  readonly waiting: number;
+  readonly uses: Amounts;
+  /** Of what all studies in the namespace use, by the resource of which it has most; 0 to 1. */
+  readonly share: number;
+}
+
+/** Looks at a cluster once; changes nothing. What the user may not see is null or empty. */
+export async function lookAt(cluster: Cluster, homeMark: string): Promise<ClusterLook> {
+  const [version, nodes, everyPod, jobs, pods, quotas, queues, workloads] = await Promise.all([
+    cluster.version(),
+    allowed(cluster.list('Node')),
+    allowed(cluster.list('Pod', { namespace: null })),
+    cluster.list('Job'),
+    cluster.list('Pod'),
+    allowed(cluster.list('ResourceQuota')),
+    allowed(cluster.list('LocalQueue')),
+    allowed(cluster.list('Workload')),
+  ]);
+  const countsAll = everyPod !== null;
+  return {
+    place: cluster.place,
+    version,
+    nodes: nodes === null ? null : roomOf(nodes, everyPod ?? pods),
+    countsAll,
+    quotas: (quotas ?? []).flatMap(({ metadata, status }) =>
+      Object.entries(status?.hard ?? {}).map(([resource, most]) => ({
+        name: metadata?.name ?? '',
+        resource,
+        most: amountOf(most),
+        used: amountOf(status?.used?.[resource]),
+      })),
+    ),
+    queues: (queues ?? []).map(({ metadata, spec }) => ({
+      name: metadata?.name ?? '',
+      clusterQueue: spec?.clusterQueue ?? '',
+      waiting: jobs.filter((job) => job.spec?.suspend === true && queueOf(job) === metadata?.name).length,
+    })),
+    ...sharesOf(jobs, pods, workloads ?? [], homeMark),
+  };
+}
+
+async function allowed<T>(asked: Promise<T>): Promise<T | null> {
+  return await asked.catch((error: unknown) => {
+    if (error instanceof HpoError && error.code === 'HPO-2464') return null;
+    throw error;
+  });
+}
+
+/** Studies of the namespace, those with most at the top, and what of them waits for what. */
+export function sharesOf(
+  jobs: readonly V1Job[],
+  pods: readonly V1Pod[],
+  workloads: readonly Workload[],
+  homeMark: string,
+): Pick<ClusterLook, 'studies' | 'waiting'> {
+  const podOf = new Map(pods.map((pod) => [pod.metadata?.labels?.['batch.kubernetes.io/job-name'] ?? '', pod]));
+  const workloadOf = new Map(workloads.map((workload) => [workload.metadata?.ownerReferences?.[0]?.name ?? '', workload]));
+  const going = jobs.flatMap((job) => {
+    const study = studyOf(job);
+    if (study === undefined || isOver(job)) return [];
+    const name = job.metadata?.name ?? '';
+    const pod = podOf.get(name) ?? null;
+    const isRunning = pod?.status?.phase === 'Running';
+    return [{ study, job, name, pod, isRunning }];
+  });
+  const waiting = going.flatMap(({ study, job, name, pod, isRunning }) =>
+    isRunning
+      ? []
+      : [
+          {
+            studyId: study,
+            trial: Number(job.metadata?.labels?.['hpo.trial'] ?? -1),
+            pod: pod?.metadata?.name ?? name,
+            why: whyWaits(job, pod, workloadOf.get(name) ?? null).message,
+          },
+        ],
+  );
+  const running = going.filter(({ isRunning }) => isRunning);
+  const total = sumOf(running.flatMap(({ pod }) => (pod === null ? [] : [requestsOf(pod)])));
+  const studies = [...Map.groupBy(going, ({ study }) => study)].map(([studyId, attempts]) => {
+    const own = attempts.filter(({ isRunning }) => isRunning);
+    const uses = sumOf(own.flatMap(({ pod }) => (pod === null ? [] : [requestsOf(pod)])));
+    const shares = Object.entries(uses).map(([resource, amount]) => (amount === 0 ? 0 : amount / (total[resource] ?? amount)));
+    return {
+      studyId,
+      isOurs: attempts.every(({ job }) => job.metadata?.labels?.['hpo.home'] === homeMark),
+      running: own.length,
+      waiting: attempts.length - own.length,
+      uses,
+      share: Math.max(0, ...shares),
+    };
+  });
+  return { studies: studies.toSorted((a, b) => b.share - a.share || a.studyId.localeCompare(b.studyId)), waiting };
+}
+
+/** Its id stands in an annotation as it is; a label cannot hold every one. */
+function studyOf({ metadata }: V1Job): string | undefined {
+  return metadata?.annotations?.['hpo/study'] ?? metadata?.labels?.['hpo.study'];
+}
+
+export function isOver({ status }: V1Job): boolean {
+  return status?.conditions?.some(({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True') ?? false;
+}
+
+function queueOf({ metadata }: V1Job): string | undefined {
+  return metadata?.labels?.['kueue.x-k8s.io/queue-name'];
+}
