@@ -15,7 +15,7 @@ export const requestFaults = ['refused', 'broken off, done', 'no answer', 'no an
 export type RequestFault = (typeof requestFaults)[number];
 
 /** Where a fault may come: every call over the seam, by name, and every named place. */
-export type Place = `${'files' | 'processes' | 'engine'}.${string}` | FailpointName;
+export type Place = `${'files' | 'processes' | 'engine' | 'cluster'}.${string}` | FailpointName;
 
 /** A request to another program of the machine. */
 export interface Request<T> {
@@ -214,6 +214,18 @@ export class AgentProcess {
           'files.writeText',
           () => disk.writeText(path, text),
           () => disk.writeText(path, text.slice(0, text.length >> 1)),
+        ),
+      writeAt: (path, offset, bytes) =>
+        this.call(
+          'files.writeAt',
+          () => disk.writeAt(path, offset, bytes),
+          () => disk.writeAt(path, offset, bytes.subarray(0, bytes.length >> 1)),
+        ),
+      writeAt: (path, offset, bytes) =>
+        this.call(
+          'files.writeAt',
+          () => disk.writeAt(path, offset, bytes),
+          () => disk.writeAt(path, offset, bytes.subarray(0, bytes.length >> 1)),
         ),
       rename: (from, to) => this.call('files.rename', () => disk.rename(from, to)),
       makeFolder: (path) => this.call('files.makeFolder', () => disk.makeFolder(path)),

@@ -1,4 +1,4 @@
-import type { ContainerSpec } from '../../../../agent/engine/engine.ts';
+import type { ContainerMount, ContainerSpec } from '../../../../agent/engine/engine.ts';
 import type { FileStat } from '../../../../agent/system/files.ts';
 import { type Disk, type FileNode, systemError } from '../disk.ts';
 import type { ProgramDisk } from '../program.ts';
@@ -23,11 +23,19 @@ export class MountedDisk implements ProgramDisk {
   /** The deepest first. */
   readonly #mounts: readonly Mount[];
 
-  constructor(disk: Disk, { mounts, tmpfs }: Pick<ContainerSpec, 'mounts' | 'tmpfs'>, memory: Disk) {
+  /** A mount may be of another disk than the machine's. */
+  constructor(
+    disk: Disk,
+    {
+      mounts,
+      tmpfs,
+    }: { readonly mounts: readonly (ContainerMount & { readonly disk?: Disk })[]; readonly tmpfs: ContainerSpec['tmpfs'] },
+    memory: Disk,
+  ) {
     const inMemory = ['/dev', ...Object.keys(tmpfs)];
     for (const target of inMemory) memory.makeFolder(target);
     this.#mounts = [
-      ...mounts.map((mount) => ({ ...mount, disk })),
+      ...mounts.map((mount) => ({ disk, ...mount })),
       ...inMemory.map((target) => ({ target, disk: memory, source: target, isReadOnly: false })),
     ].toSorted((a, b) => b.target.length - a.target.length);
   }
@@ -41,6 +49,33 @@ export class MountedDisk implements ProgramDisk {
     const place = this.#find(path);
     if (place === null) throw systemError('ENOENT', path);
     return place.disk.readText(place.path);
+  }
+
+  /** Empty for a file that is not there. */
+  readFrom(path: string, offset: number, maxBytes: number): Uint8Array {
+    const place = this.#find(path);
+    return place === null ? new Uint8Array() : place.disk.readFrom(place.path, offset, maxBytes);
+  }
+
+  /** Empty for a folder that is not there. */
+  names(path: string): readonly string[] {
+    const place = this.#find(path);
+    return place === null ? [] : place.disk.names(place.path);
+  }
+
+  makeFolder(path: string): void {
+    const place = this.#writable(path);
+    place.disk.makeFolder(place.path);
+  }
+
+  remove(path: string): void {
+    const place = this.#writable(path);
+    place.disk.remove(place.path);
+  }
+
+  link(target: string, path: string): void {
+    const place = this.#writable(path);
+    place.disk.link(target, place.path);
   }
 
   writeText(path: string, text: string): void {

@@ -1,0 +1,146 @@
+import type { Labels, Kind } from '../../../../agent/cluster/cluster.ts';
+import { HpoError } from '../../../../agent/protocol/errors.ts';
+import type { Service, Waiting } from '../engine/daemon.ts';
+import type { Timeline } from '../timeline.ts';
+import { type Change, hasLabels, type ObjectStore } from './objectStore.ts';
+
+export interface Watcher {
+  readonly kind: Kind;
+  readonly labels: Labels;
+  readonly onChange: (change: Change) => void;
+}
+
+/** The API server's own process: answers requests, and tells what changes. It can be away, hang, and be overloaded. */
+export class ApiServer {
+  readonly #timeline: Timeline;
+  readonly #watchers = new Set<Watcher>();
+  /** Requests that it works on. */
+  readonly #served = new Set<(error: Error) => void>();
+  #held: (() => void)[] | null = null;
+  #life = 0;
+  #isDown = false;
+  #isOverloaded = false;
+  #nOnTheirWay = 0;
+  /** Who follows something through it hears that the connection is gone. */
+  readonly #streams = new Set<() => void>();
+  /** Times of requests of the last minute, by who asks. */
+  readonly #asked = new Map<number, number[]>();
+  /** Most requests of one client in a minute. */
+  busiestMinute = 0;
+  nRequests = 0;
+
+  constructor(timeline: Timeline, store: ObjectStore) {
+    this.#timeline = timeline;
+    store.onChange((change) => {
+      for (const { kind, labels, onChange } of this.#watchers)
+        if (kind === change.kind && hasLabels(change.object.metadata?.labels, labels)) onChange(change);
+    });
+  }
+
+  /** Takes a request that is on its way for so long. */
+  receive<T>(client: number, ms: number, service: Service<T>, waiting: Waiting<T>): void {
+    this.#count(client);
+    this.#nOnTheirWay++;
+    this.#timeline.after(ms, () => {
+      this.#nOnTheirWay--;
+      this.#serve(service, waiting);
+    });
+  }
+
+  #serve<T>(service: Service<T>, waiting: Waiting<T>): void {
+    if (this.#isDown) return waiting.reject(unreachable());
+    if (this.#isOverloaded) return waiting.reject(overloaded());
+    const life = this.#life;
+    this.#served.add(waiting.reject);
+    const goOn = (): void => {
+      if (life !== this.#life) return;
+      if (this.#held !== null) return void this.#held.push(goOn);
+      try {
+        const { done, value } = service.next();
+        if (done !== true) return void this.#timeline.after(value, goOn);
+        this.#served.delete(waiting.reject);
+        waiting.resolve(value);
+      } catch (error) {
+        this.#served.delete(waiting.reject);
+        waiting.reject(error instanceof HpoError ? error : unreachable());
+      }
+    };
+    goOn();
+  }
+
+  get isDown(): boolean {
+    return this.#isDown;
+  }
+
+  get isAway(): boolean {
+    return this.#isDown || this.#isOverloaded || this.#held !== null || this.#served.size > 0 || this.#nOnTheirWay > 0;
+  }
+
+  /** It ends, and comes again after a while with all that was committed. */
+  restart(downMs: number): boolean {
+    if (this.#isDown) return false;
+    this.#life++;
+    this.#isDown = true;
+    this.#held = null;
+    for (const reject of this.#served) reject(unreachable());
+    this.#served.clear();
+    this.breakStreams();
+    this.#timeline.after(downMs, () => {
+      this.#isDown = false;
+    });
+    return true;
+  }
+
+  /** It takes requests and answers none, until it goes on with all of them. */
+  hang(ms: number): boolean {
+    if (this.#held !== null || this.#isDown) return false;
+    const held: (() => void)[] = [];
+    this.#held = held;
+    this.#timeline.after(ms, () => {
+      if (this.#held !== held) return;
+      this.#held = null;
+      for (const goOn of held) goOn();
+    });
+    return true;
+  }
+
+  /** It refuses everything as too much, for a while. */
+  overload(ms: number): boolean {
+    if (this.#isOverloaded) return false;
+    this.#isOverloaded = true;
+    this.#timeline.after(ms, () => {
+      this.#isOverloaded = false;
+    });
+    return true;
+  }
+
+  watch(watcher: Watcher): Disposable {
+    this.#watchers.add(watcher);
+    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
+  }
+
+  stream(onBreak: () => void): Disposable {
+    this.#streams.add(onBreak);
+    return { [Symbol.dispose]: () => void this.#streams.delete(onBreak) };
+  }
+
+  breakStreams(): void {
+    const streams = [...this.#streams];
+    this.#streams.clear();
+    for (const onBreak of streams) onBreak();
+  }
+
+  #count(client: number): void {
+    this.nRequests++;
+    const times = this.#asked.get(client) ?? [];
+    this.#asked.set(client, times);
+    const { now } = this.#timeline;
+    times.push(now);
+    while ((times[0] ?? now) < now - 60_000) times.shift();
+    this.busiestMinute = Math.max(this.busiestMinute, times.length);
+  }
+}
+
+export const unreachable = (): HpoError =>
+  new HpoError('HPO-2462', 'the cluster cannot be reached: connection refused', 'look at it');
+export const overloaded = (): HpoError => new HpoError('HPO-2465', 'the cluster is overloaded', 'wait');

@@ -1,0 +1,320 @@
+import type {
+  Cluster,
+  ClusterPlace,
+  ExecStreams,
+  Kind,
+  Labels,
+  ListOptions,
+  LogOptions,
+  Objects,
+  Resource,
+} from '../../../../agent/cluster/cluster.ts';
+import { HpoError } from '../../../../agent/protocol/errors.ts';
+import type { AgentProcess } from '../agentProcess.ts';
+import type { Service } from '../engine/daemon.ts';
+import { overloaded, unreachable } from './apiServer.ts';
+import { runInPod } from './execInPod.ts';
+import { type Kube, simulatedPlace } from './kube.ts';
+import { type KubeObjects, refused } from './objectStore.ts';
+
+/** How long a call may take with all that is tried again in it, in ms. */
+const callMs = 60_000;
+/** How late an event can be, in ms. */
+const lateMs = 5_000;
+/** A watch that has died hears nothing until its client opens another one, in ms. */
+const deadMs = 90_000;
+/** What was seen of a watch after it died: nothing for a moment, as it is opened anew. */
+const reopenMs = 2_000;
+
+/** The cluster as one agent has it: requests and answers take their time, and faults come where the seed says. */
+export class SimulatedCluster implements Cluster {
+  readonly place: ClusterPlace = simulatedPlace;
+  readonly #kube: Kube;
+  readonly #agent: AgentProcess;
+  readonly #watches = new Set<Disposable>();
+  readonly #logs = new Set<() => void>();
+
+  constructor(kube: Kube, agent: AgentProcess) {
+    this.#kube = kube;
+    this.#agent = agent;
+  }
+
+  version(): Promise<string> {
+    return this.#ask(
+      'version',
+      (function* serve(): Service<string> {
+        yield 0.5;
+        return 'v1.34.4';
+      })(),
+    );
+  }
+
+  get<K extends Kind>(kind: K, name: string): Promise<Objects[K] | null> {
+    const { store } = this.#kube;
+    return this.#ask(
+      'get',
+      (function* serve(): Service<Objects[K] | null> {
+        yield 1;
+        return store.get(kind, name);
+      })(),
+    );
+  }
+
+  list<K extends Kind>(kind: K, options: ListOptions = {}): Promise<readonly Objects[K][]> {
+    const { store } = this.#kube;
+    return this.#ask(
+      'list',
+      (function* serve(): Service<readonly Objects[K][]> {
+        yield 2;
+        const elsewhere = options.namespace !== undefined && options.namespace !== null && options.namespace !== store.namespace;
+        if (elsewhere) return [];
+        return store.list(kind, options.labels).filter((object) => hasFields(object, options.fields));
+      })(),
+    );
+  }
+
+  create<K extends Kind>(
+    kind: K,
+    object: Objects[K],
+  ): Promise<{ readonly result: 'created' | 'exists'; readonly object: Objects[K] }> {
+    const { store } = this.#kube;
+    return this.#ask(
+      'create',
+      (function* serve(): Service<{ readonly result: 'created' | 'exists'; readonly object: Objects[K] }> {
+        yield 3;
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same as a plain object
+        const created = store.create(kind, object as KubeObjects[K]);
+        if (created !== null) return { result: 'created', object: created };
+        const known = store.get(kind, object.metadata?.name ?? '');
+        return { result: 'exists', object: known ?? object };
+      })(),
+    );
+  }
+
+  patch<K extends Kind>(kind: K, name: string, patch: object): Promise<Objects[K] | null> {
+    const { store } = this.#kube;
+    return this.#ask(
+      'patch',
+      (function* serve(): Service<Objects[K] | null> {
+        yield 3;
+        return store.update(kind, name, (known) => {
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a patch is of the kind's form
+          const wanted = (patch as Partial<Objects[K]>).metadata?.resourceVersion;
+          if (wanted !== undefined && wanted !== known.metadata?.resourceVersion)
+            throw new HpoError('HPO-2467', `somebody else changed ${kind} ${name} meanwhile`, 'look again');
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a patched object is one of its kind
+          return merged(known, patch) as KubeObjects[K];
+        });
+      })(),
+    );
+  }
+
+  remove(kind: Kind, name: string, options: { readonly graceSeconds?: number } = {}): Promise<boolean> {
+    const { store } = this.#kube;
+    return this.#ask(
+      'remove',
+      (function* serve(): Service<boolean> {
+        yield 3;
+        const pod = kind === 'Pod' ? store.get('Pod', name) : null;
+        const isTerminal = pod?.status?.phase === 'Succeeded' || pod?.status?.phase === 'Failed';
+        const usual =
+          pod === null || pod.spec?.nodeName === undefined || isTerminal ? 0 : (pod.spec.terminationGracePeriodSeconds ?? 30);
+        return store.remove(kind, name, pod === null || isTerminal ? 0 : (options.graceSeconds ?? usual));
+      })(),
+    );
+  }
+
+  watch<K extends Kind>(
+    kind: K,
+    labels: Labels,
+    onChange: (change: { readonly removed: boolean; readonly object: Objects[K] }) => void,
+  ): Disposable {
+    const { server, timeline } = this.#kube;
+    let deafUntil = timeline.now + 5;
+    let isOver = false;
+    let last: (() => void) | null = null;
+    const open = server.watch({
+      kind,
+      labels,
+      onChange: ({ type, object }) => {
+        if (server.isDown) deafUntil = Math.max(deafUntil, timeline.now + reopenMs);
+        if (timeline.now < deafUntil) return;
+        const fault = this.#agent.hear('cluster.event');
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a watch is of one kind
+        const change = { removed: type === 'DELETED', object: object as Objects[K] };
+        const tell = (): void => void (isOver || onChange(change));
+        if (fault === 'no answer') {
+          // The connection is dead, and nobody says so.
+          deafUntil = timeline.now + deadMs;
+          return;
+        }
+        if (fault === 'no answer, done') return;
+        if (fault === 'refused') {
+          // 410: all is asked for anew, and what was told last comes once more.
+          deafUntil = timeline.now + reopenMs;
+          const stale = last;
+          if (stale !== null) this.#agent.later(reopenMs, stale);
+          return;
+        }
+        this.#agent.later(fault === 'slow' ? lateMs * this.#kube.chance() : 1, tell);
+        if (fault === 'broken off, done') this.#agent.later(lateMs, tell);
+        last = tell;
+      },
+    });
+    const watch = {
+      [Symbol.dispose]: () => {
+        isOver = true;
+        this.#watches.delete(watch);
+        open[Symbol.dispose]();
+      },
+    };
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  async log(
+    pod: string,
+    { container, sinceSeconds, follow, signal }: LogOptions,
+    onBytes: (bytes: Uint8Array) => void,
+  ): Promise<void> {
+    const kube = this.#kube;
+    const run = await this.#ask(
+      'log',
+      (function* serve(): Service<ReturnType<typeof reach>> {
+        yield 2;
+        return reach();
+      })(),
+    );
+    if (signal.aborted || run === null) return;
+    const over = Promise.withResolvers<void>();
+    let isOver = false;
+    let deadAt = Infinity;
+    const finish = (act: () => void): void => {
+      if (isOver) return;
+      isOver = true;
+      reading[Symbol.dispose]();
+      streaming[Symbol.dispose]();
+      signal.removeEventListener('abort', onAbort);
+      this.#logs.delete(onAbort);
+      act();
+    };
+    const later = (act: () => void): void => void this.#agent.later(1, () => void (isOver || act()));
+    const onAbort = (): void => finish(over.resolve);
+    const onBreak = (): void => later(() => finish(() => over.reject(brokenOff())));
+    signal.addEventListener('abort', onAbort);
+    this.#logs.add(onAbort);
+    const streaming = kube.server.stream(onBreak);
+    let reading: Disposable = { [Symbol.dispose]: () => undefined };
+    const started = run.log.read(
+      { sinceSeconds, follow },
+      {
+        onBytes: (bytes) => {
+          if (kube.timeline.now >= deadAt) return;
+          const fault = this.#agent.hear('cluster.logBytes');
+          if (fault === 'no answer' || fault === 'no answer, done') {
+            // The connection is dead, and nobody says so.
+            deadAt = kube.timeline.now;
+            return;
+          }
+          if (fault === 'refused' || fault === 'broken off, done') {
+            const part = bytes.subarray(0, fault === 'refused' ? 0 : bytes.length >> 1);
+            deadAt = kube.timeline.now;
+            if (part.length > 0) later(() => onBytes(part));
+            return onBreak();
+          }
+          later(() => onBytes(bytes));
+        },
+        onEnd: () => {
+          if (kube.timeline.now < deadAt) later(() => finish(over.resolve));
+        },
+        onBreak,
+      },
+    );
+    reading = started;
+    if (isOver) started[Symbol.dispose]();
+    return await over.promise;
+
+    function reach() {
+      const found = kube.store.get('Pod', pod);
+      if (found === null) throw refused(`pods "${pod}" not found`);
+      if (found.spec?.containers[0]?.name !== container) throw refused(`container ${container} is not valid for pod ${pod}`);
+      const nodeName = found.spec.nodeName;
+      if (nodeName === undefined) throw noLog(pod);
+      const node = kube.nodes.find(({ name }) => name === nodeName);
+      if (node?.isReachable !== true) throw overloaded();
+      const there = node.reachable(pod);
+      if (there === null) throw noLog(pod);
+      return there;
+    }
+  }
+
+  async exec(pod: string, _container: string, command: readonly string[], streams: ExecStreams): Promise<number> {
+    const kube = this.#kube;
+    return await this.#ask(
+      'exec',
+      (function* serve(): Service<number> {
+        yield 5;
+        const node = kube.nodes.find((one) => one.reachable(pod) !== null);
+        const run = node?.reachable(pod);
+        if (run === null || run === undefined || !run.isRunning) throw refused(`pods "${pod}" not found`);
+        return runInPod(run, command, streams);
+      })(),
+    );
+  }
+
+  may(_verb: string, _resource: Resource): Promise<boolean> {
+    return this.#ask(
+      'may',
+      (function* serve(): Service<boolean> {
+        yield 1;
+        return true;
+      })(),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+    for (const end of this.#logs) end();
+    return Promise.resolve();
+  }
+
+  #ask<T>(name: string, service: Service<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#agent.ask(`cluster.${name}`, {
+      limitMs: callMs,
+      send: (ms, answer) => this.#kube.server.receive(this.#agent.pid, ms, service, answer),
+      resolve,
+      reject,
+      noAnswer: unreachable,
+      refused: overloaded,
+    });
+    return promise;
+  }
+}
+
+const noLog = (pod: string): HpoError => new HpoError('HPO-2468', `${pod} has no log yet`, 'wait');
+const brokenOff = (): HpoError => new HpoError('HPO-2462', 'the log broke off', 'read it again');
+
+function hasFields(object: Objects[Kind], fields: string | undefined): boolean {
+  if (fields === undefined) return true;
+  return fields.split(',').every((field) => {
+    const [path = '', wanted = ''] = field.split('=');
+    const found = path.split('.').reduce<unknown>((at, name) => (isRecord(at) ? at[name] : undefined), object);
+    return (typeof found === 'string' ? found : '') === wanted;
+  });
+}
+
+/** RFC 7396. */
+function merged(known: unknown, patch: unknown): unknown {
+  if (!isRecord(patch)) return patch;
+  const result: Record<string, unknown> = isRecord(known) ? { ...known } : {};
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete result[name];
+    else result[name] = merged(result[name], value);
+  }
+  return result;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
