@@ -221,12 +221,6 @@ export class AgentProcess {
           () => disk.writeAt(path, offset, bytes),
           () => disk.writeAt(path, offset, bytes.subarray(0, bytes.length >> 1)),
         ),
-      writeAt: (path, offset, bytes) =>
-        this.call(
-          'files.writeAt',
-          () => disk.writeAt(path, offset, bytes),
-          () => disk.writeAt(path, offset, bytes.subarray(0, bytes.length >> 1)),
-        ),
       rename: (from, to) => this.call('files.rename', () => disk.rename(from, to)),
       makeFolder: (path) => this.call('files.makeFolder', () => disk.makeFolder(path)),
       copyFolder: (from, to) =>

@@ -163,22 +163,6 @@ export class Disk {
     if (this.isFull) throw systemError('ENOSPC', path);
   }
 
-  /** Writes at a position of a file, made when it is not there, and leaves the rest of it. */
-  writeAt(path: string, offset: number, bytes: Uint8Array): void {
-    const file = this.create(path, true);
-    const written = this.isFull ? bytes.subarray(0, bytes.length >> 1) : bytes;
-    const size = Math.max(file.size, offset + written.length);
-    if (size > file.data.length) {
-      const larger = new Uint8Array(2 * size);
-      larger.set(file.data.subarray(0, file.size));
-      file.data = larger;
-    }
-    file.data.set(written, offset);
-    this.#touch(file, size);
-    this.#tell(path);
-    if (this.isFull) throw systemError('ENOSPC', path);
-  }
-
   /** Cuts a file off after so many bytes. */
   truncate(path: string, size: number): void {
     this.#touch(this.#file(path), size);

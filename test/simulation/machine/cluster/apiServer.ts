@@ -8,6 +8,8 @@ export interface Watcher {
   readonly kind: Kind;
   readonly labels: Labels;
   readonly onChange: (change: Change) => void;
+  /** The connection through which it is told is gone. */
+  readonly onBreak: () => void;
 }
 
 /** The API server's own process: answers requests, and tells what changes. It can be away, hang, and be overloaded. */
@@ -128,6 +130,7 @@ export class ApiServer {
     const streams = [...this.#streams];
     this.#streams.clear();
     for (const onBreak of streams) onBreak();
+    for (const { onBreak } of this.#watchers) onBreak();
   }
 
   #count(client: number): void {

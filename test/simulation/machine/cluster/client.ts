@@ -21,9 +21,9 @@ import { type KubeObjects, refused } from './objectStore.ts';
 const callMs = 60_000;
 /** How late an event can be, in ms. */
 const lateMs = 5_000;
-/** A watch that has died hears nothing until its client opens another one, in ms. */
-const deadMs = 90_000;
-/** What was seen of a watch after it died: nothing for a moment, as it is opened anew. */
+/** A watch of which nothing was heard for so long is opened anew, in ms. */
+const silenceMs = 90_000;
+/** And one whose connection ended, after so long. */
 const reopenMs = 2_000;
 
 /** The cluster as one agent has it: requests and answers take their time, and faults come where the seed says. */
@@ -129,45 +129,73 @@ export class SimulatedCluster implements Cluster {
     labels: Labels,
     onChange: (change: { readonly removed: boolean; readonly object: Objects[K] }) => void,
   ): Disposable {
-    const { server, timeline } = this.#kube;
-    let deafUntil = timeline.now + 5;
+    const { server, store } = this.#kube;
+    /** What was told, by name. */
+    const known = new Map<string, Objects[K]>();
+    let isDeaf = true;
     let isOver = false;
-    let last: (() => void) | null = null;
-    const open = server.watch({
+    const tell = (removed: boolean, object: Objects[K]): void => {
+      if (isOver) return;
+      const name = object.metadata?.name ?? '';
+      if (removed) known.delete(name);
+      else known.set(name, object);
+      onChange({ removed, object });
+    };
+    /** All that is there is told, where it was not told as it is, and what has gone, as far as it is known. */
+    const open = (): void => {
+      if (isOver) return;
+      this.#ask(
+        'watch',
+        (function* serve(): Service<readonly Objects[K][]> {
+          yield 2;
+          isDeaf = false;
+          return store.list(kind, labels);
+        })(),
+      ).then(
+        (objects) => {
+          const gone = new Map(known);
+          for (const object of objects) {
+            const name = object.metadata?.name ?? '';
+            gone.delete(name);
+            if (known.get(name)?.metadata?.resourceVersion !== object.metadata?.resourceVersion) tell(false, object);
+          }
+          for (const { metadata } of gone.values()) tell(true, bare<Objects[K]>(metadata));
+        },
+        () => {
+          isDeaf = true;
+          this.#agent.later(reopenMs, open);
+        },
+      );
+    };
+    const goDeaf = (ms: number): void => {
+      isDeaf = true;
+      this.#agent.later(ms, open);
+    };
+    const following = server.watch({
       kind,
       labels,
       onChange: ({ type, object }) => {
-        if (server.isDown) deafUntil = Math.max(deafUntil, timeline.now + reopenMs);
-        if (timeline.now < deafUntil) return;
-        const fault = this.#agent.hear('cluster.event');
+        if (isDeaf) return;
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a watch is of one kind
-        const change = { removed: type === 'DELETED', object: object as Objects[K] };
-        const tell = (): void => void (isOver || onChange(change));
-        if (fault === 'no answer') {
-          // The connection is dead, and nobody says so.
-          deafUntil = timeline.now + deadMs;
-          return;
-        }
-        if (fault === 'no answer, done') return;
-        if (fault === 'refused') {
-          // 410: all is asked for anew, and what was told last comes once more.
-          deafUntil = timeline.now + reopenMs;
-          const stale = last;
-          if (stale !== null) this.#agent.later(reopenMs, stale);
-          return;
-        }
-        this.#agent.later(fault === 'slow' ? lateMs * this.#kube.chance() : 1, tell);
-        if (fault === 'broken off, done') this.#agent.later(lateMs, tell);
-        last = tell;
+        const told = (): void => tell(type === 'DELETED', object as Objects[K]);
+        const fault = this.#agent.hear('cluster.event');
+        // The connection is dead, and nobody says so for a while.
+        if (fault === 'no answer' || fault === 'no answer, done') return goDeaf(silenceMs);
+        // 410: all is asked for anew.
+        if (fault === 'refused') return goDeaf(reopenMs);
+        this.#agent.later(fault === 'slow' ? lateMs * this.#kube.chance() : 1, told);
+        if (fault === 'broken off, done') this.#agent.later(lateMs, told);
       },
+      onBreak: () => goDeaf(reopenMs),
     });
     const watch = {
       [Symbol.dispose]: () => {
         isOver = true;
         this.#watches.delete(watch);
-        open[Symbol.dispose]();
+        following[Symbol.dispose]();
       },
     };
+    open();
     this.#watches.add(watch);
     return watch;
   }
@@ -206,7 +234,8 @@ export class SimulatedCluster implements Cluster {
     const streaming = kube.server.stream(onBreak);
     let reading: Disposable = { [Symbol.dispose]: () => undefined };
     const started = run.log.read(
-      { sinceSeconds, follow },
+      // The server knows whole seconds alone, and no zero.
+      { sinceSeconds: sinceSeconds === undefined ? undefined : Math.max(1, Math.ceil(sinceSeconds)), follow },
       {
         onBytes: (bytes) => {
           if (kube.timeline.now >= deadAt) return;
@@ -236,12 +265,11 @@ export class SimulatedCluster implements Cluster {
 
     function reach() {
       const found = kube.store.get('Pod', pod);
-      if (found === null) throw refused(`pods "${pod}" not found`);
-      if (found.spec?.containers[0]?.name !== container) throw refused(`container ${container} is not valid for pod ${pod}`);
+      if (found === null || found.spec?.containers[0]?.name !== container) throw noLog(pod);
       const nodeName = found.spec.nodeName;
       if (nodeName === undefined) throw noLog(pod);
       const node = kube.nodes.find(({ name }) => name === nodeName);
-      if (node?.isReachable !== true) throw overloaded();
+      if (node?.isReachable !== true) throw unreachable();
       const there = node.reachable(pod);
       if (there === null) throw noLog(pod);
       return there;
@@ -290,6 +318,12 @@ export class SimulatedCluster implements Cluster {
     });
     return promise;
   }
+}
+
+/** As much as is still known of what has gone. */
+function bare<T extends Objects[Kind]>(metadata: T['metadata']): T {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the real one tells it
+  return { metadata } as T;
 }
 
 const noLog = (pod: string): HpoError => new HpoError('HPO-2468', `${pod} has no log yet`, 'wait');
