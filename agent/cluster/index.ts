@@ -1,1 +1,13 @@
+export { type ClusterAddress, clusterOnDemand, type Clusters } from './clusterOnDemand.ts';
 export { connectCluster, type ConnectOptions } from './connectCluster.ts';
+export { describeCommand } from './kubeCommand.ts';
+export { type Access, type Kubeconfig, type KubeContext, readKubeconfig, usualKubeconfig } from './kubeconfig.ts';
+export {
+  chosenProfile,
+  type ClusterProfiles,
+  profilesPath,
+  readProfiles,
+  withoutProfile,
+  withProfile,
+  writeProfiles,
+} from './profiles.ts';
