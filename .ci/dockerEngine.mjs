@@ -236,7 +236,7 @@ function readPid(path) {
 }
 
 /** Control groups: mounted by init where there is one, else (in a bare machine or a chroot) here, version 1 as Debian's package does it. */
-function ensureControlGroups(log) {
+export function ensureControlGroups(log) {
   const isMounted = () => / cgroup2? /.test(readFileSync('/proc/mounts', 'utf8'));
   if (isMounted()) return;
   log('control groups are not mounted: mounting them');

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findCluster } from '../test/support/cluster.ts';
 import { startEngine } from './dockerEngine.mjs';
 import { environment, root } from './setup.mjs';
 import { installSystemPackages, MissingPrecondition } from './systemPackages.mjs';
@@ -35,6 +36,7 @@ const suites = {
   mutation: vitest('mutation'),
   integration: { ...vitest('integration'), needs: [virtualEnvironments, browser, clockFaults] },
   docker: { ...vitest('docker'), needs: [virtualEnvironments, containerEngine] },
+  kubernetes: { ...vitest('kubernetes'), needs: [virtualEnvironments, containerEngine, kubernetesCluster] },
   extension: { ...vitest('extension', 'test/extension/vitest.config.ts'), needs: [virtualEnvironments, browser] },
 };
 
@@ -137,6 +139,11 @@ function containerEngine(made) {
       else process.env.DOCKER_HOST = before;
     });
   });
+}
+
+/** Null when there is a cluster, which the suite finds by what names it to its processes, else why there is none. */
+function kubernetesCluster(made) {
+  return reasonOf(async () => made.use(await findCluster(step)));
 }
 
 /** Never in the way: the one test that throws the clock about says by itself what it lacks. */
