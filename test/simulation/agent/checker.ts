@@ -31,9 +31,16 @@ export class Checker {
   readonly checks = new Map<InvariantName, number>();
   readonly entries: JournalEntry[] = [];
   readonly excuses: Excuses = { hadPowerCut: false, hadReadFault: false };
-  readonly runs = new Map<string, Run>();
+  /** The programs of each attempt: one, but where a cluster started its Job twice. */
+  readonly runs = new Map<string, readonly Run[]>();
   /** Attempts whose programs were ended with their containers, from outside. */
   readonly struck = new Set<string>();
+  /** Attempts whose Job a cluster started a second time. */
+  readonly doubled = new Set<string>();
+  /** Attempts of whose log a node let go of a part: what was in it may be missing, where nobody had read it. */
+  readonly rotated = new Set<string>();
+  /** Runs on a machine that nobody can ask, and that goes on by itself. */
+  isOutOfReach: (run: Run) => boolean = () => false;
   /** Nothing stands in the way of a container any more. */
   isEngineWell = false;
   /** Attempts that were asked for since then. */
@@ -83,9 +90,15 @@ export class Checker {
     this.look();
     const id = keyOf(run.key);
     const { studyId, trial } = run.key;
-    this.check('oneCounts', !this.runs.has(id), studyId, () => `the program of ${id} runs a second time`);
-    for (const other of this.runs.values()) {
-      if (other.key.studyId !== studyId || other.key.trial !== trial || !other.process.isAlive) continue;
+    const before = this.runs.get(id) ?? [];
+    this.check(
+      'oneCounts',
+      before.length === 0 || this.doubled.has(id),
+      studyId,
+      () => `the program of ${id} runs a second time`,
+    );
+    for (const other of this.#allRuns()) {
+      if (other.key.studyId !== studyId || other.key.trial !== trial || !this.#lives(other) || keyOf(other.key) === id) continue;
       this.check('oneCounts', false, studyId, () => `${id} begins while ${keyOf(other.key)} lives`);
     }
     this.check('order', this.#live.has(id), studyId, () => `the program of ${id} runs, which no live attempt asked for`);
@@ -93,9 +106,10 @@ export class Checker {
       ...this.entries.map(({ event }) => (event.type === 'studyScaled' ? event.parallel : 1)),
       this.view(studyId)?.spec.search.parallel ?? 0,
     );
-    const nAlive = [...this.runs.values()].filter((other) => other.key.studyId === studyId && other.process.isAlive).length + 1;
+    const alive = this.#allRuns().filter((other) => other.key.studyId === studyId && this.#lives(other));
+    const nAlive = new Set([...alive.map(({ key }) => keyOf(key)), id]).size;
     this.check('slots', nAlive <= parallel, studyId, () => `${nAlive} programs run where ${parallel} may`);
-    this.runs.set(id, run);
+    this.runs.set(id, [...before, run]);
   }
 
   /** A command is answered: it must be in the journal by now. Returns the place up to which nothing may be lost any more. */
@@ -203,6 +217,18 @@ export class Checker {
     }
   }
 
+  #allRuns(): Run[] {
+    return [...this.runs.values()].flat();
+  }
+
+  #lives(run: Run): boolean {
+    return run.process.isAlive && !this.isOutOfReach(run);
+  }
+
+  #isPartial(id: string): boolean {
+    return this.struck.has(id) || this.doubled.has(id) || this.rotated.has(id);
+  }
+
   #toldOf(studyId: string, event: { readonly number: number; readonly attempt: number }): Told {
     const id = keyOf({ studyId, trial: event.number, attempt: event.attempt });
     const told = this.#told.get(id) ?? { losses: [], isStopAsked: false };
@@ -213,40 +239,47 @@ export class Checker {
   #ended(key: AttemptKey, event: AttemptEnded): void {
     const id = keyOf(key);
     this.#live.delete(id);
-    const run = this.runs.get(id);
+    const runs = this.runs.get(id) ?? [];
     const { losses, isStopAsked } = this.#toldOf(key.studyId, event);
-    const printed = run?.printed ?? [];
     this.check(
       'oneCounts',
-      run?.process.isAlive !== true,
+      this.doubled.has(id) || !runs.some((run) => this.#lives(run)),
       key.studyId,
       () => `${id} has ended in the journal while its program lives`,
     );
     const kind = event.failure?.kind;
     // That it printed too much was seen before it was ended, by whomever.
     const isBlameless =
-      kind === undefined || kind === 'infrastructure' || kind === 'cancelled' || event.failure?.code === 'HPO-3008';
+      kind === undefined ||
+      kind === 'infrastructure' ||
+      kind === 'preempted' ||
+      kind === 'cancelled' ||
+      event.failure?.code === 'HPO-3008';
     this.check(
       'order',
-      !this.struck.has(id) || isBlameless,
+      !this.struck.has(id) || isBlameless || runs.some(({ hasEndedItself }) => hasEndedItself),
       key.studyId,
       () => `${id} was ended from outside, and is blamed: ${event.failure?.message}`,
     );
     this.check(
       'progress',
-      !this.#carefree.has(id) || kind !== 'infrastructure',
+      !this.#carefree.has(id) || (kind !== 'infrastructure' && kind !== 'preempted'),
       key.studyId,
       () => `${id} had nothing in its way and was lost: ${event.failure?.message}`,
     );
-    const isPrefix = losses.every((loss, i) => Object.is(loss, printed[i]?.loss));
+    // Of what one of them printed, and nothing of another.
+    const told = runs.filter(({ printed }) => isBegun(losses, printed) || (this.rotated.has(id) && isPart(losses, printed)));
+    const printed = (told[0] ?? runs[0])?.printed ?? [];
     this.check(
       'toldOnce',
-      isPrefix,
+      losses.length === 0 || told.length > 0,
       key.studyId,
       () => `${id} printed ${printed.map(({ loss }) => loss).join(' ')}, told are ${losses.join(' ')}`,
     );
+    // What a pod printed that is gone with it was read as far as it could be; of two pods one counts.
+    if (event.failure?.kind === 'preempted' || this.rotated.has(id) || this.doubled.has(id)) return;
     const isLostToUs = event.failure?.kind === 'infrastructure' && this.excuses.hadReadFault;
-    if (run === undefined || isStopAsked || isLostToUs || this.excuses.hadPowerCut) return;
+    if (runs.length === 0 || isStopAsked || isLostToUs || this.excuses.hadPowerCut) return;
     const limit = this.view(key.studyId)?.spec.limits.outputBytes ?? Infinity;
     const due = printed.filter(({ end }) => end <= limit).length;
     this.check(
@@ -278,11 +311,12 @@ export class Checker {
     if (this.excuses.hadPowerCut || this.excuses.hadReadFault) return;
     const values = view.trials.flatMap(({ number, state }) => {
       if (state !== 'complete') return [];
-      const runs = [...this.runs.values()].filter(({ key }) => key.studyId === view.studyId && key.trial === number);
-      // What is printed after a stop was asked for does not count.
+      const runs = this.#allRuns().filter(({ key }) => key.studyId === view.studyId && key.trial === number);
+      // What is printed after a stop was asked for does not count, nor what went with a pod before anybody read it.
       const counted = runs.map(({ key, printed }) => {
         const told = this.#told.get(keyOf(key));
-        return told?.isStopAsked === true ? told.losses : printed.map(({ loss }) => loss);
+        const isPartial = told?.isStopAsked === true || this.#isPartial(keyOf(key));
+        return isPartial ? (told?.losses ?? []) : printed.map(({ loss }) => loss);
       });
       return counted.findLast((losses) => losses.length > 0)?.at(-1) ?? [];
     });
@@ -336,6 +370,21 @@ export class Checker {
         return unreachable(command);
     }
   }
+}
+
+/** Whether these losses are the first ones that were printed. */
+function isBegun(losses: readonly number[], printed: Run['printed']): boolean {
+  return losses.every((loss, i) => Object.is(loss, printed[i]?.loss));
+}
+
+/** Whether these losses were printed in this order, with others between them. */
+function isPart(losses: readonly number[], printed: Run['printed']): boolean {
+  let at = -1;
+  return losses.every((loss) => {
+    const next = printed.findIndex((one, i) => i > at && Object.is(one.loss, loss));
+    at = next;
+    return next !== -1;
+  });
 }
 
 export function keyOf({ studyId, trial, attempt }: AttemptKey): string {

@@ -2,6 +2,8 @@ import { createRng, type Rng } from '../../../agent/core/math/index.ts';
 import { createStudy } from '../../../agent/core/study/index.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
 import type { ExecutorName, SchedulerName, StudySpec } from '../../../agent/protocol/study.ts';
+import { unreachable } from '../../../agent/protocol/view.ts';
+import { podContainer, simulatedClusterSettings } from './clusterSettings.ts';
 import { simulatedContainer } from './images.ts';
 import { fidelity, parameter, spec } from '../../unit/core/study/harness.ts';
 
@@ -37,6 +39,33 @@ export const engineCalamities = [
 ] as const;
 export type EngineCalamity = (typeof engineCalamities)[number];
 
+/** What is done to the cluster, its nodes and its pods, where studies run there. */
+export const clusterCalamities = [
+  'delete pod',
+  'delete pod at once',
+  'evict pod',
+  'preempt pod',
+  'pressure on a node',
+  'drain node',
+  'reboot node',
+  'lose node',
+  'cut node off',
+  'restart kubelet',
+  'restart server',
+  'server away for long',
+  'server hangs',
+  'server overloaded',
+  'controllers late',
+  'start Job twice',
+  'delete Job',
+  'kill pod',
+  'rotate log',
+  'break connections',
+  'fill nodes',
+  'quota',
+] as const;
+export type ClusterCalamity = (typeof clusterCalamities)[number];
+
 /** What a user does besides starting studies. */
 export const deeds = ['pause', 'resume', 'scale', 'stopTrial', 'enqueue', 'retry', 'stop', 'delete'] as const;
 export type Deed = (typeof deeds)[number];
@@ -57,7 +86,7 @@ export const manners = [
 export type Manner = (typeof manners)[number];
 
 /** Where the studies of a life run. */
-export const simulatedExecutors = ['local', 'docker'] as const satisfies readonly ExecutorName[];
+export const simulatedExecutors = ['local', 'docker', 'kubernetes'] as const satisfies readonly ExecutorName[];
 export type SimulatedExecutor = (typeof simulatedExecutors)[number];
 
 /** One life of a machine, drawn from a seed. */
@@ -71,13 +100,15 @@ export interface Scenario {
   /** Mean time between calamities and between deeds, in ms. */
   readonly calamityMs: number;
   readonly deedMs: number;
-  readonly calamities: readonly (Calamity | EngineCalamity)[];
+  readonly calamities: readonly (Calamity | EngineCalamity | ClusterCalamity)[];
   readonly deeds: readonly Deed[];
   /** Chance of a fault at each call over the seam, and at each named place. */
   readonly perCall: number;
   readonly perPlace: number;
-  /** Chance of a fault at each request to the engine. */
+  /** Chance of a fault at each request to the engine, or to the cluster. */
   readonly perRequest: number;
+  /** How large the cluster is, and how soon its nodes let go of what was printed. */
+  readonly cluster: { readonly nodes: number; readonly cpus: number; readonly logBytes: number | null };
   /** Chance that an attempt has one of the manners. */
   readonly ill: number;
   readonly manners: readonly Manner[];
@@ -104,7 +135,11 @@ export function drawScenario(seed: number, executor: SimulatedExecutor): Scenari
     calmAt: 2_000 + rng.int(12_000),
     calamityMs: 800 + rng.int(6_000),
     deedMs: 1_000 + rng.int(10_000),
-    calamities: [...some(rng, calamities, 0.4), ...(executor === 'docker' ? some(contained, engineCalamities, 0.4) : [])],
+    calamities: [
+      ...some(rng, calamities, 0.4),
+      ...(executor === 'docker' ? some(contained, engineCalamities, 0.4) : []),
+      ...(executor === 'kubernetes' ? some(contained, clusterCalamities, 0.4) : []),
+    ],
     deeds: some(rng, deeds, 0.4),
     perCall: rng.next() < 0.4 ? 0 : [0.001, 0.004, 0.01][rng.int(3)]!,
     perPlace: rng.next() < 0.3 ? 0 : [0.01, 0.04, 0.1][rng.int(3)]!,
@@ -112,16 +147,25 @@ export function drawScenario(seed: number, executor: SimulatedExecutor): Scenari
     manners: some(rng, manners, 0.5),
     stepMs: [20, 200, 1_500][rng.int(3)]!,
     perRequest: contained.next() < 0.3 ? 0 : [0.01, 0.04, 0.15][contained.int(3)]!,
+    cluster: {
+      nodes: 1 + contained.int(3),
+      cpus: 1 + contained.int(4),
+      logBytes: contained.next() < 0.8 ? null : 500 + contained.int(4_000),
+    },
   };
 }
 
 function inContainers(study: StudySpec, executor: SimulatedExecutor): StudySpec {
-  if (executor === 'local') return study;
-  return {
-    ...study,
-    executor,
-    container: simulatedContainer,
-  };
+  switch (executor) {
+    case 'local':
+      return study;
+    case 'docker':
+      return { ...study, executor, container: simulatedContainer };
+    case 'kubernetes':
+      return { ...study, executor, container: podContainer, cluster: simulatedClusterSettings };
+    default:
+      return unreachable(executor);
+  }
 }
 
 const schedulers: readonly SchedulerName[] = ['auto', 'none', 'median', 'sha', 'hyperband', 'asha-stop', 'asha-promote', 'pbt'];

@@ -3,20 +3,26 @@ import type { InvariantName, Violation } from '../../../agent/audit/invariants.t
 import { createRng, type Rng } from '../../../agent/core/math/index.ts';
 import { failpointNames } from '../../../agent/system/failpoints.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
+import type { AttemptKey } from '../../../agent/protocol/study.ts';
 import type { StudyCommand } from '../../../agent/protocol/requests.ts';
 import { type Fault, Killed, type Place, requestFaults } from '../machine/agentProcess.ts';
-import { Machine } from '../machine/machine.ts';
+import { Machine, type MachineOptions } from '../machine/machine.ts';
 import { Checker, keyOf } from './checker.ts';
 import { JournalDisk } from './journalDisk.ts';
 import { isTraining, keyOfContainer, strikeEngine } from './engineCalamities.ts';
 import {
   type Calamity,
+  type ClusterCalamity,
   type Deed,
   drawScenario,
+  engineCalamities,
   type EngineCalamity,
   type Scenario,
   type SimulatedExecutor,
 } from './scenario.ts';
+import { Kube } from '../machine/cluster/kube.ts';
+import type { PodRun } from '../machine/cluster/podRun.ts';
+import { strikeCluster } from './clusterCalamities.ts';
 import { simulatedImage } from './images.ts';
 import { homeDir, SimulatedAgent } from './simulatedAgent.ts';
 import { training } from './training.ts';
@@ -49,6 +55,8 @@ const cleanupMs = 150_000;
 const saysSoMs = 100_000;
 const maxSteps = 40_000;
 const cpus = 4;
+/** Most requests of an agent to the cluster in any minute. */
+const maxRequests = 600;
 
 /** Lives one seed through: agents, programs, a user, faults; then a calm in which all must come to its end. */
 export async function simulateSeed(seed: number, executor: SimulatedExecutor, isTraced = false): Promise<SeedResult> {
@@ -62,6 +70,8 @@ class World implements Disposable {
   readonly #rng: Rng;
   readonly #faultRng: Rng;
   readonly #machine: Machine;
+  /** Beside it, where its studies run in pods. */
+  readonly #kube: Kube | null;
   readonly #disk: JournalDisk;
   readonly #checker: Checker;
   readonly #agents: SimulatedAgent[] = [];
@@ -96,7 +106,18 @@ class World implements Disposable {
       this.#log(`program ${run.key.studyId}/${run.key.trial}/${run.key.attempt} begins as ${run.process.pid}`);
       this.#checker.began(run);
     });
-    this.#machine = new Machine({ seed: scenario.seed, program: ([name]) => (name === 'python' ? train : null) });
+    const program: MachineOptions['program'] = ([name]) => (name === 'python' ? train : null);
+    const { seed } = scenario;
+    this.#machine = new Machine({ seed, program });
+    const { timeline } = this.#machine;
+    this.#kube =
+      scenario.executor === 'kubernetes'
+        ? new Kube({ seed, timeline, program, ...scenario.cluster, onRotate: (run) => this.#rotated(run) })
+        : null;
+    this.#checker.isOutOfReach = ({ process }) => {
+      const run = this.#kube?.runs.find(({ kernel }) => kernel.processes.includes(process));
+      return run !== undefined && this.#kube?.nodeOf(run)?.isCutOff === true;
+    };
     if (scenario.executor === 'docker') this.#machine.engine.addImage(simulatedImage);
   }
 
@@ -162,6 +183,7 @@ class World implements Disposable {
       journalPath: this.#disk.path,
       cpus,
       executor: this.#scenario.executor,
+      kube: this.#kube,
       faults: (place) => this.#faultAt(place, name),
       log: (line) => this.#log(`${name}: ${line}`),
       onAppend: () => {
@@ -194,7 +216,7 @@ class World implements Disposable {
     if (this.#machine.disk.isFull && (place === 'journal.append' || place === 'journal.epoch')) return 'ENOSPC';
     if (this.#isCalm) return null;
     const { perPlace, perCall, perRequest } = this.#scenario;
-    const chance = isNamed ? perPlace : place.startsWith('engine.') ? perRequest : perCall;
+    const chance = isNamed ? perPlace : isRequest(place) ? perRequest : perCall;
     if (this.#faultRng.next() >= chance) return null;
     const fault = this.#faultOf(place);
     if (fault === null) return null;
@@ -208,7 +230,7 @@ class World implements Disposable {
     const kills: readonly Fault[] = ['kill before', 'kill after'];
     const errors: readonly Fault[] = ['EIO', 'ENOSPC'];
     // Rarely: an agent that dies at each request comes to nothing.
-    if (place.startsWith('engine.')) {
+    if (isRequest(place)) {
       const all: readonly Fault[] = this.#faultRng.next() < 0.1 ? kills : requestFaults;
       return all[this.#faultRng.int(all.length)] ?? null;
     }
@@ -217,7 +239,7 @@ class World implements Disposable {
         ? [...kills, ...errors, 'EIO after']
         : place === 'turn.tell' || place === 'processes.signalGroup' || place === 'processes.send' || place === 'attempt.stop'
           ? kills
-          : place === 'files.writeText' || place === 'attempt.loss'
+          : place === 'files.writeText' || place === 'files.writeAt' || place === 'attempt.loss'
             ? [...kills, ...errors, 'short write']
             : place === 'files.copyFolder'
               ? [...kills, ...errors, 'short write']
@@ -329,19 +351,19 @@ class World implements Disposable {
   /** In the calm: waits for the end of all studies, and ends the agent. */
   #finish(agent: SimulatedAgent): void {
     const { driver } = agent;
-    const { engine } = this.#machine;
+    const isAway = this.#machine.engine.isAway || this.#kube?.isAway === true;
     if (driver === null || agent.process.isStopped) return;
     let isDone = this.#scenario.studies.every(({ studyId }) => this.#checker.view(studyId) !== undefined);
     for (const { studyId, state, deleted } of driver.views()) {
       if (deleted || state === 'ended') continue;
       isDone = false;
       // Who sees what it waits for resumes it when that is there again.
-      if (state !== 'paused' || engine.isAway) continue;
+      if (state !== 'paused' || isAway) continue;
       this.#command(studyId, this.#nResumed++ < 4 ? { type: 'resume' } : { type: 'stop' });
     }
     const { now } = this.#machine.timeline;
     this.#checkWaiting();
-    if (!isDone || driver.isBusy || engine.isAway) this.#quietSince = now;
+    if (!isDone || driver.isBusy || isAway) this.#quietSince = now;
     // What could not be cleaned up is tried again soon; the last agent stays that long.
     if (now - this.#quietSince < (this.#isTidy ? quietMs : cleanupMs)) return;
     this.#compare(agent);
@@ -381,7 +403,21 @@ class World implements Disposable {
     const { disk, engine } = this.#machine;
     if (this.#scenario.executor === 'local') return true;
     const isLeft = disk.names(`${homeDir}/studies`).some((studyId) => this.#checker.view(studyId)?.deleted === true);
-    return engine.containers.length === 0 && !isLeft;
+    return engine.containers.length === 0 && this.#inCluster.length === 0 && !isLeft;
+  }
+
+  #rotated({ environment }: PodRun): void {
+    this.#count('log rotated');
+    const { HPO_STUDY: studyId = '', HPO_TRIAL: trial, HPO_ATTEMPT: attempt } = environment;
+    this.#checker.rotated.add(keyOf({ studyId, trial: Number(trial), attempt: Number(attempt) }));
+  }
+
+  /** What studies have on the cluster. */
+  get #inCluster(): readonly string[] {
+    const own = new Set(['Job', 'Pod', 'ConfigMap', 'Secret']);
+    return [...(this.#kube?.store.all() ?? [])]
+      .filter(({ kind }) => own.has(kind))
+      .map(({ kind, object }) => `${kind} ${object.metadata?.name}`);
   }
 
   // What happens to it
@@ -440,7 +476,7 @@ class World implements Disposable {
   }
 
   /** False where there is nothing to strike. */
-  #strike(calamity: Calamity | EngineCalamity): boolean {
+  #strike(calamity: Calamity | EngineCalamity | ClusterCalamity): boolean {
     const { kernel, engine, disk, timeline } = this.#machine;
     const alive = this.#agents.filter((agent) => agent.isAlive);
     const agent = alive[this.#rng.int(Math.max(1, alive.length))];
@@ -448,6 +484,7 @@ class World implements Disposable {
       const places = [
         { kernel, container: null },
         ...engine.containers.map((container) => ({ kernel: container.kernel, container })),
+        ...(this.#kube?.runs ?? []).map((run) => ({ kernel: run.kernel, container: run })),
       ];
       const all = places.flatMap((place) =>
         place.kernel.processes.filter((process) => process.name === name).map((process) => ({ ...place, process })),
@@ -509,12 +546,14 @@ class World implements Disposable {
       case 'more agents':
         for (let n = 1 + this.#rng.int(4); n > 0; n--) this.#startAgent();
         return true;
-      default:
-        return strikeEngine(calamity, {
-          machine: this.#machine,
-          rng: this.#rng,
-          onStruck: (key) => this.#checker.struck.add(keyOf(key)),
-        });
+      default: {
+        const onStruck = (key: AttemptKey): void => void this.#checker.struck.add(keyOf(key));
+        if (isOneOf(engineCalamities, calamity))
+          return strikeEngine(calamity, { machine: this.#machine, rng: this.#rng, onStruck });
+        if (this.#kube === null) return false;
+        const onDoubled = (key: AttemptKey): void => void this.#checker.doubled.add(keyOf(key));
+        return strikeCluster(calamity, { kube: this.#kube, rng: this.#rng, onStruck, onDoubled });
+      }
     }
   }
 
@@ -529,6 +568,12 @@ class World implements Disposable {
     const agents = this.#agents.filter(({ isAlive }) => isAlive).length;
     const containers = this.#machine.engine.containers.map(({ spec, status }) => `${spec.name} ${status}`);
     this.#checker.check('nothingLeft', containers.length === 0, null, () => `containers are left: ${containers.join(', ')}`);
+    const objects = this.#inCluster;
+    this.#checker.check('nothingLeft', objects.length === 0, null, () => `the cluster has still ${objects.join(', ')}`);
+    const pods = (this.#kube?.runs ?? []).filter(({ isRunning }) => isRunning).map(({ name }) => name);
+    this.#checker.check('nothingLeft', pods.length === 0, null, () => `pods run still: ${pods.join(', ')}`);
+    const busiest = this.#kube?.server.busiestMinute ?? 0;
+    this.#checker.check('progress', busiest <= maxRequests, null, () => `${busiest} requests in a minute`);
     this.#checker.check('nothingLeft', agents === 0, null, () => `${agents} agents are left`);
     const remains = [...disk.paths(`${homeDir}/studies`)].filter((path) => /\.new$|exit\.json\.lost$/.test(path));
     this.#checker.check('nothingLeft', remains.length === 0, null, () => `files are left: ${remains.join(', ')}`);
@@ -542,4 +587,13 @@ class World implements Disposable {
       );
     }
   }
+}
+
+/** Requests to other programs, which may be done without an answer. */
+function isRequest(place: Place): boolean {
+  return place.startsWith('engine.') || place.startsWith('cluster.');
+}
+
+function isOneOf<T extends string>(all: readonly T[], one: string): one is T {
+  return all.some((other) => other === one);
 }

@@ -8,6 +8,7 @@ import { HpoError } from '../../../agent/protocol/errors.ts';
 import type { ExecutorName } from '../../../agent/protocol/study.ts';
 import { openJournal, type SqliteJournal } from '../../../agent/store/index.ts';
 import { type AgentProcess, type FaultPlan, Killed } from '../machine/agentProcess.ts';
+import type { Kube } from '../machine/cluster/kube.ts';
 import type { Machine } from '../machine/machine.ts';
 import { imagesOf } from './images.ts';
 import type { SimulatedExecutor } from './scenario.ts';
@@ -23,6 +24,8 @@ export interface AgentOptions {
   readonly cpus: number;
   /** Where its studies run. */
   readonly executor: SimulatedExecutor;
+  /** Where studies in pods run; null without. */
+  readonly kube: Kube | null;
   readonly faults: FaultPlan;
   readonly log: (line: string) => void;
   /** Something may have been committed. */

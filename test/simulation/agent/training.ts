@@ -12,6 +12,8 @@ export interface Run {
   readonly printed: { readonly loss: number; readonly end: number }[];
   /** Whether it reports in the metrics file instead of its output. */
   readonly usesFile: boolean;
+  /** It came to an end by its own doing, whatever befell it besides. */
+  hasEndedItself: boolean;
 }
 
 /** The programs of a scenario's trials; `began` hears of each one before it does anything. */
@@ -28,7 +30,7 @@ export function training(scenario: Scenario, began: (run: Run) => void): Program
     const rng = createRng(scenario.seed, 0x70, Number(key.studyId.slice(1)), key.trial, key.attempt);
     const manner: Manner | undefined =
       rng.next() < scenario.ill ? scenario.manners[rng.int(Math.max(1, scenario.manners.length))] : undefined;
-    const run: Run = { key, process: self.process, printed: [], usesFile: rng.next() < 0.25 };
+    const run: Run = { key, process: self.process, printed: [], usesFile: rng.next() < 0.25, hasEndedItself: false };
     began(run);
     const last = Number(environment['HPO_RESOURCE'] ?? 1 + rng.int(4));
     const checkpoint = spec.checkpoint === null ? null : `${environment['HPO_CHECKPOINT_DIR']}/step`;
@@ -41,10 +43,14 @@ export function training(scenario: Scenario, began: (run: Run) => void): Program
       if (step >= trouble) {
         if (manner === 'fails') {
           self.print('Traceback (most recent call last):\nValueError: no luck\n');
+          run.hasEndedItself = true;
           return 1;
         }
-        if (manner === 'ends early') return 0;
-        if (manner === 'kills itself') self.raise(rng.next() < 0.5 ? 'SIGKILL' : 'SIGTERM');
+        if (manner === 'ends early') return endWell(run);
+        if (manner === 'kills itself') {
+          run.hasEndedItself = true;
+          self.raise(rng.next() < 0.5 ? 'SIGKILL' : 'SIGTERM');
+        }
         // Without a deadline a hanging program would wait for its user.
         if (manner === 'hangs' && spec.limits.timeoutMs !== null) yield 10 * 60_000;
         if (manner === 'floods') {
@@ -54,7 +60,7 @@ export function training(scenario: Scenario, began: (run: Run) => void): Program
           }
         }
       }
-      if (step >= last) return 0;
+      if (step >= last) return endWell(run);
       step = Math.min(last, step + 1);
       yield 1 + rng.int(scenario.stepMs);
       if (manner !== 'silent') yield* report(self, run, step, manner === 'nan' && step >= trouble);
@@ -64,6 +70,11 @@ export function training(scenario: Scenario, began: (run: Run) => void): Program
       }
     }
   };
+}
+
+function endWell(run: Run): number {
+  run.hasEndedItself = true;
+  return 0;
 }
 
 function* report(self: ProgramProcess, run: Run, step: number, isNan: boolean): Generator<number, void, undefined> {

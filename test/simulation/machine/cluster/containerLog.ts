@@ -30,8 +30,8 @@ export class ContainerLog {
   #openSize = 0;
   #hasEnded = false;
   readonly #readers = new Set<LogReader>();
-  /** Files that were full. */
-  nRotations = 0;
+  /** A file was full, and is let go of. */
+  onRotate: (() => void) | null = null;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -61,7 +61,7 @@ export class ContainerLog {
     if (this.#lines.length === 0) return;
     this.#lines = [];
     this.#size = 0;
-    this.nRotations++;
+    this.onRotate?.();
   }
 
   end(): void {

@@ -20,6 +20,8 @@ export interface KubeOptions {
   readonly cpus?: number;
   /** Bytes of a file of a container's log; null for the usual. */
   readonly logBytes?: number | null;
+  /** A node lets go of a part of a log. */
+  readonly onRotate?: (run: PodRun) => void;
 }
 
 const bootTime = Date.UTC(2030, 0, 1);
@@ -99,6 +101,7 @@ export class Kube {
         program,
         isServerUp: () => !this.server.isDown,
         logBytes,
+        onRotate: (run) => this.#options.onRotate?.(run),
       }),
     );
   }
@@ -137,6 +140,15 @@ export class Kube {
 
   uncordon(node: KubeNode): void {
     this.store.update('Node', node.name, (object) => ({ ...object, spec: { ...object.spec, unschedulable: false } }));
+  }
+
+  /** Others take the place of a node, or give it back (null). */
+  setRoom(nodeName: string, cpus: number | null): void {
+    const cpu = String(cpus ?? this.#options.cpus ?? 4);
+    this.store.update('Node', nodeName, (node) => ({
+      ...node,
+      status: { ...node.status, allocatable: { ...node.status?.allocatable, cpu } },
+    }));
   }
 
   podsOn(nodeName: string): KubeObjects['Pod'][] {

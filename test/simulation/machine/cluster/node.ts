@@ -21,6 +21,7 @@ export interface NodeHost {
   readonly isServerUp: () => boolean;
   /** Bytes of a file of a container's log. */
   readonly logBytes: number | null;
+  readonly onRotate: (run: PodRun) => void;
 }
 
 const retryMs = 1_000;
@@ -170,6 +171,7 @@ export class KubeNode {
       const stepMs = (): number => 0.2 + 3 * rng.next();
       const run = new PodRun(pod, { timeline, kernel: this.#kernel, wallTime, store, claims, program, stepMs });
       if (logBytes !== null) run.log.maxBytes = logBytes;
+      run.log.onRotate = () => this.#host.onRotate(run);
       tracked = { run, waiting: { reason: 'ContainerCreating' }, isKilling: false, eviction: null };
       this.pods.set(uid, tracked);
       const made = tracked;
