@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino, { type Logger } from 'pino';
 import { createStream } from 'rotating-file-stream';
-import { cacheFolder, defaultHome, type Discovery, discoveryFile, makeHome, socketPath } from './client/home.ts';
+import { cacheFolder, defaultHome, type Discovery, discoveryFile, homeId, makeHome, socketPath } from './client/home.ts';
 import { Cleaner } from './clean.ts';
 import { containerTools } from './containerTools.ts';
 import { Driver } from './driver/driver.ts';
@@ -16,6 +16,7 @@ import { StudyFolders } from './executors/attempt/studyFolders.ts';
 import { DockerExecutor } from './executors/docker/dockerExecutor.ts';
 import { LocalExecutor } from './executors/local/localExecutor.ts';
 import { AttemptOutputFiles } from './executors/attempt/outputFile.ts';
+import { Moves } from './moves.ts';
 import { ImageStore, machineSecrets } from './packaging/image/index.ts';
 import { SnapshotStore } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
@@ -109,6 +110,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   const dockerHost = process.env['HPO_DOCKER_HOST'] || null;
   const engine = engineOnDemand(() => ({ host: dockerHost, environment: process.env }));
   const mark = new StudyFolders(home).homeMark;
+  const agentId = homeId(home);
   const images = new ImageStore({ dir: join(home, 'images'), mark, system, engine, secrets: () => machineSecrets() });
   const executors = new Map<ExecutorName, Executor>();
   using saved = openSaved(home, journal, log);
@@ -149,6 +151,8 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     cacheDir: cacheFolder(),
     dockerHost,
     cleaner,
+    agentId,
+    moves: new Moves({ home, agentId, driver, journal, snapshots, clock: system.clock }),
     containers: containerTools({ engine, images, cacheDir: cacheFolder(), environment: process.env, home }),
     requestStop: () => setTimeout(() => stop.resolve('asked to stop'), answerLeavesMs),
   });

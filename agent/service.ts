@@ -6,6 +6,7 @@ import type { EntrySink } from './driver/subscriptions.ts';
 import type { AttemptOutput } from './driver/ports.ts';
 import { withEarlierResults } from './earlierResults.ts';
 import { describeImage, makeImage } from './scriptImage.ts';
+import type { Moves } from './moves.ts';
 import { type PreflightPorts, preflight, prepareStudy } from './preflight.ts';
 import { droppedOf, droppedText } from './protocol/dropped.ts';
 import { HpoError } from './protocol/errors.ts';
@@ -24,6 +25,9 @@ export interface ServicePorts extends PreflightPorts {
   readonly socket: string;
   readonly home: string;
   readonly cleaner: Cleaner;
+  readonly moves: Moves;
+  /** See `AgentStatus.id`. */
+  readonly agentId: string;
   /** See `AgentStatus.dockerHost`. */
   readonly dockerHost: string | null;
   /** Asks the agent to end, after the answer is on its way. */
@@ -58,6 +62,13 @@ export class AgentService implements Service {
       'study/create': (request, context) => this.#create(request, context),
       'study/list': () => ({ studies: driver.views().map((view) => withFault(summaryOf(view), driver.fault)) }),
       'study/view': ({ studyId }) => smallEnough(driver.view(studyId)),
+      'move/pack': (params) => ports.moves.pack(params),
+      'move/read': (params) => ports.moves.read(params),
+      'move/write': (params) => ports.moves.write(params),
+      'move/unpack': (params) => ports.moves.unpack(params),
+      'move/leave': (params) => ports.moves.leave(params),
+      'move/arrive': (params) => ports.moves.arrive(params),
+      'move/done': (params) => ports.moves.done(params),
       'study/command': async ({ studyId, command }) => {
         await driver.command(studyId, command);
         return {};
@@ -83,8 +94,8 @@ export class AgentService implements Service {
   }
 
   #status(): AgentStatus {
-    const { socket, home, dockerHost, driver } = this.#ports;
-    return { pid: process.pid, version, socket, home, studies: driver.views().length, dockerHost };
+    const { agentId: id, socket, home, dockerHost, driver } = this.#ports;
+    return { id, pid: process.pid, version, socket, home, studies: driver.views().length, dockerHost };
   }
 
   async #create(request: TuneRequest, context: RequestContext): Promise<{ studyId: string }> {
@@ -98,7 +109,7 @@ export class AgentService implements Service {
     // Whoever gave up waiting does not expect trials to begin.
     if (context.signal.aborted) throw new HpoError('HPO-5009', 'the start was cancelled', 'start the study again');
     const studyId = newStudyId(spec.name);
-    await this.#ports.driver.createStudy(studyId, spec);
+    await this.#ports.driver.createStudy(studyId, spec, request.isPaused === true ? 'paused' : 'running');
     return { studyId };
   }
 
@@ -186,6 +197,8 @@ export function summaryOf(view: StudyView): StudySummary {
     script: spec.script,
     root: spec.root,
     state: view.state,
+    movedTo: view.movedTo,
+    moves: view.moves,
     message: view.message,
     failure: view.failure,
     endReason: view.endReason,

@@ -343,7 +343,7 @@ const event = union<StudyEvent>({
   }),
   studyResumed: object({ at: number }),
   studyScaled: object({ at: number, parallel: number }),
-  studyMovedAway: object({ at: number, to: text, epoch: number }),
+  studyMovedAway: object({ at: number, to: text, agent: text, epoch: number }),
   studyMovedHere: object({ at: number, from: text, epoch: number }),
   studyStopRequested: object({ at: number, reason: endReason, message: text }),
   studyEnded: object({ at: number, reason: endReason, message: text }),

@@ -3,19 +3,9 @@ import { closeSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  CancellationTokenSource,
-  ErrorCodes,
-  createMessageConnection,
-  type MessageConnection,
-  ResponseError,
-  SocketMessageReader,
-  SocketMessageWriter,
-} from 'vscode-jsonrpc/node';
-import { HpoError, wireErrorSchema } from '../protocol/errors.ts';
-import type { JournalEntry } from '../protocol/events.ts';
-import { type Notifications, protocolVersion, type RequestName, type Requests } from '../protocol/requests.ts';
-import type { StudyView } from '../protocol/view.ts';
+import { HpoError } from '../protocol/errors.ts';
+import { protocolVersion } from '../protocol/requests.ts';
+import { type AgentClient, AgentConnection, agentStuck, isLost } from './agentConnection.ts';
 import { type Discovery, discoveryFile, discoverySchema, makeHome } from './home.ts';
 
 export interface ConnectOptions {
@@ -37,26 +27,6 @@ export interface ConnectOptions {
   readonly silenceMs?: number;
 }
 
-/** A connection to the agent. Requests reject with an HpoError; after `closed` everything does. */
-export interface AgentClient extends AsyncDisposable {
-  /** Aborting the signal cancels the request; the agent goes on with what it had to finish. */
-  request<N extends RequestName>(name: N, params: Requests[N]['params'], signal?: AbortSignal): Promise<Requests[N]['result']>;
-  /** A study as it is; without the curves of its trials where nobody looks at them. */
-  view(studyId: string, options?: { readonly withoutCurves?: boolean }): Promise<StudyView>;
-  /** All studies at one moment; a subscription to all from `seq` goes on without a gap. */
-  views(): Promise<{ readonly seq: number; readonly views: readonly StudyView[] }>;
-  /** Entries with seq > from, in order and without a gap. The first call of `onEntries` may come before this resolves. */
-  subscribe(
-    studyId: string | null,
-    from: number,
-    onEntries: (entries: readonly JournalEntry[]) => void,
-  ): Promise<AsyncDisposable>;
-  /** What a long request is doing, for people. */
-  onProgress(listener: (message: string) => void): Disposable;
-  /** Resolves when the connection has ended, for whatever reason. */
-  readonly closed: Promise<void>;
-}
-
 /**
  * The agent lives long and mostly holds what stays: a small nursery for new objects (MB) keeps 90 MB less resident with a
  * study of 100,000 trials, and costs nothing.
@@ -66,8 +36,6 @@ export const agentNodeArgs: readonly string[] = ['--max-semi-space-size=4'];
 /** An agent that folds a very large journal for the first time takes its time; one that ends is noticed at once. */
 const startTimeoutMs = 60_000;
 const defaultSilenceMs = 15_000;
-/** A connection looks so often within that time whether anything came; where nobody waits for an answer, it asks at every tenth look. */
-const looksPerSilence = 10;
 const retryMs = 20;
 const settleMs = 2_000;
 /** An agent that yields to another one ends at once; where that other one was just ending, a second start is needed. */
@@ -123,7 +91,11 @@ async function connectRunning(options: ConnectOptions): Promise<Running | null> 
   refuseForeignSocket(discovery.socket);
   const socket = await openSocket(discovery.socket);
   if (socket === null) return null;
-  const client = new SocketClient(socket, discovery.pid, options.silenceMs ?? defaultSilenceMs);
+  const client = new AgentConnection(
+    socket,
+    { pid: discovery.pid, stuck: () => agentStuck(discovery.pid) },
+    options.silenceMs ?? defaultSilenceMs,
+  );
   try {
     const hello = await client.request('hello', {
       protocolVersion,
@@ -245,197 +217,8 @@ function agentEnvironment(options: ConnectOptions): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(inherited), ...options.env };
 }
 
-class SocketClient implements AgentClient {
-  readonly closed: Promise<void>;
-  readonly #socket: Socket;
-  readonly #connection: MessageConnection;
-  readonly #listeners = new Map<number, (entries: readonly JournalEntry[]) => void>();
-  /** Entries that arrived before the answer to `study/subscribe` told their subscription. */
-  readonly #early: Notifications['events'][] = [];
-  readonly #streams = new Map<number, (page: Notifications['page']) => void>();
-  #nextStream = 1;
-  readonly #progress = new Set<(message: string) => void>();
-  readonly #pending = new Set<(error: unknown) => void>();
-  readonly #pid: number;
-  readonly #watch: NodeJS.Timeout;
-  #looks = 0;
-  /** Whether a sign of life was asked for, and nothing has come since. */
-  #isAsked = false;
-  /** Looks since then. */
-  #silentLooks = 0;
-
-  constructor(socket: Socket, pid: number, silenceMs: number) {
-    this.#socket = socket;
-    this.#pid = pid;
-    this.#connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.closed = promise;
-    socket.once('close', () => {
-      clearInterval(this.#watch);
-      for (const reject of this.#pending) reject(connectionLost());
-      resolve();
-    });
-    socket.on('error', () => socket.destroy());
-    this.#connection.onNotification('events', (message: Notifications['events']) => this.#deliver(message));
-    this.#connection.onNotification('page', (message: Notifications['page']) => this.#streams.get(message.stream)?.(message));
-    this.#connection.onNotification('progress', (message: Notifications['progress']) => {
-      for (const listener of this.#progress) listener(message.message);
-    });
-    this.#connection.listen();
-    socket.on('data', () => (this.#isAsked = false));
-    this.#watch = setInterval(() => this.#look(), silenceMs / looksPerSilence).unref();
-  }
-
-  async request<N extends RequestName>(
-    name: N,
-    params: Requests[N]['params'],
-    signal?: AbortSignal,
-  ): Promise<Requests[N]['result']> {
-    const cancellation = new CancellationTokenSource();
-    const cancel = (): void => cancellation.cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
-    // The connection itself never settles a request whose socket closed.
-    const lost = Promise.withResolvers<never>();
-    this.#pending.add(lost.reject);
-    try {
-      if (this.#socket.destroyed) throw connectionLost();
-      const answer = this.#connection.sendRequest<Requests[N]['result']>(name, params, cancellation.token);
-      return await Promise.race([answer, lost.promise]);
-    } catch (error) {
-      throw toHpoError(error);
-    } finally {
-      this.#pending.delete(lost.reject);
-      signal?.removeEventListener('abort', cancel);
-      cancellation.dispose();
-    }
-  }
-
-  async view(studyId: string, { withoutCurves = false }: { readonly withoutCurves?: boolean } = {}): Promise<StudyView> {
-    const { views } = await this.#views(studyId, withoutCurves);
-    const [view] = views;
-    if (view === undefined) throw connectionLost();
-    return view;
-  }
-
-  async views(): Promise<{ readonly seq: number; readonly views: readonly StudyView[] }> {
-    return await this.#views(null, false);
-  }
-
-  async #views(
-    studyId: string | null,
-    withoutCurves: boolean,
-  ): Promise<{ readonly seq: number; readonly views: readonly StudyView[] }> {
-    const stream = this.#nextStream++;
-    const views: StudyView[] = [];
-    this.#streams.set(stream, ({ view, trials }) => {
-      if (views.at(-1)?.studyId !== view.studyId) views.push(view);
-      views.at(-1)?.trials.push(...trials);
-    });
-    try {
-      const { seq } = await this.request('study/pages', { studyId, stream, withoutCurves });
-      return { seq, views };
-    } finally {
-      this.#streams.delete(stream);
-    }
-  }
-
-  async subscribe(
-    studyId: string | null,
-    from: number,
-    onEntries: (entries: readonly JournalEntry[]) => void,
-  ): Promise<AsyncDisposable> {
-    const { subscription } = await this.request('study/subscribe', { studyId, from });
-    this.#listeners.set(subscription, onEntries);
-    for (const message of this.#early.splice(0)) this.#deliver(message);
-    return {
-      [Symbol.asyncDispose]: async () => {
-        if (!this.#socket.destroyed) await this.request('study/unsubscribe', { subscription });
-        this.#listeners.delete(subscription);
-      },
-    };
-  }
-
-  onProgress(listener: (message: string) => void): Disposable {
-    this.#progress.add(listener);
-    return { [Symbol.dispose]: () => this.#progress.delete(listener) };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#connection.dispose();
-    this.#socket.destroy();
-    await this.closed;
-  }
-
-  /** Counts looks, not time: while this machine sleeps nobody looks. Whatever comes is a sign of life. */
-  #look(): void {
-    this.#looks++;
-    if (!this.#isAsked) {
-      this.#isAsked = this.#pending.size > 0 || this.#looks % looksPerSilence === 0;
-      // Asked for once; an answer that says no is one too.
-      if (this.#isAsked) this.#connection.sendRequest('agent/status', {}).catch(() => undefined);
-      this.#silentLooks = 0;
-      return;
-    }
-    this.#silentLooks++;
-    if (this.#silentLooks < looksPerSilence && !(this.#silentLooks > 1 && isStopped(this.#pid))) return;
-    for (const reject of this.#pending) reject(agentStuck(this.#pid));
-    this.#socket.destroy();
-  }
-
-  #deliver(message: Notifications['events']): void {
-    const listener = this.#listeners.get(message.subscription);
-    if (listener === undefined) this.#early.push(message);
-    else listener(message.entries);
-  }
-}
-
-function isLost(error: unknown): boolean {
-  return error instanceof HpoError && error.code === 'HPO-5002';
-}
-
-function connectionLost(): HpoError {
-  return new HpoError(
-    'HPO-5002',
-    'the connection to the agent was lost',
-    'run the command again: studies go on and nothing is lost',
-  );
-}
-
-/** Stopped by a signal, as far as the system says. */
-function isStopped(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return /^[tT]/.test(stat.slice(stat.lastIndexOf(')') + 2));
-  } catch {
-    return false;
-  }
-}
-
-function agentStuck(pid: number): HpoError {
-  const [how, first] = isStopped(pid)
-    ? ['it was stopped (SIGSTOP, or a debugger)', `let it go on: kill -CONT ${pid}; or end it`]
-    : ['it is there and says nothing', 'wait, if the machine is very busy; else end it'];
-  return new HpoError(
-    'HPO-5016',
-    `the agent (process ${pid}) does not answer: ${how}`,
-    `${first}: hpo agent stop --force; running trials go on, and the next command starts a new agent that takes over`,
-  );
-}
-
-function toHpoError(error: unknown): HpoError {
-  if (error instanceof HpoError) return error;
-  if (error instanceof ResponseError) {
-    const wire = wireErrorSchema.safeParse(error.data);
-    // Nobody answers any more, or nobody was there to be asked: the other end may be gone before the socket is closed.
-    if (error.code === ErrorCodes.PendingResponseRejected || error.code === ErrorCodes.MessageWriteError) return connectionLost();
-    if (wire.success) return new HpoError(wire.data.code, wire.data.message, wire.data.next, { exitCode: wire.data.exitCode });
-    return new HpoError('HPO-9001', error.message, 'report this fault with the agent.log', { cause: error });
-  }
-  return Object.assign(connectionLost(), { cause: error });
-}
-
 /** Compares versions `a.b.c`; anything unreadable counts as equal. */
-function isNewer(version: string, than: string): boolean {
+export function isNewer(version: string, than: string): boolean {
   const [left, right] = [version, than].map((text) => text.split('.').map(Number));
   for (let i = 0; i < 3; i++) {
     const difference = (left?.[i] ?? 0) - (right?.[i] ?? 0);

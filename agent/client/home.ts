@@ -1,7 +1,7 @@
 // First: env-paths looks for the home folder as it is loaded.
 import { userHome } from './homeFolder.ts';
-import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
@@ -76,6 +76,36 @@ function makeFolder(path: string): void {
   } catch (error) {
     // Another process may have made it meanwhile.
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
+  }
+}
+
+/**
+ * Tells this home from every other on any machine, 12 hexadecimal digits: drawn once and kept in the home. By it the agent knows its
+ * own on a cluster that several share, and a study that moves knows whose it is.
+ */
+export function homeId(home: string): string {
+  const file = join(home, 'id');
+  for (let attempt = 1; ; attempt++) {
+    const id = readHomeId(file);
+    if (id !== null) return id;
+    try {
+      // Of several at once, one makes it. A file without an id, as a full disk leaves it, is replaced.
+      writeFileSync(`${file}.${process.pid}`, randomBytes(6).toString('hex'), { mode: 0o600 });
+      if (attempt > 1) renameSync(`${file}.${process.pid}`, file);
+      else linkSync(`${file}.${process.pid}`, file);
+    } catch (error) {
+      if (attempt > 1 && readHomeId(file) === null) throw error;
+    } finally {
+      rmSync(`${file}.${process.pid}`, { force: true });
+    }
+  }
+}
+
+function readHomeId(file: string): string | null {
+  try {
+    return /^[0-9a-f]{12}$/.exec(readFileSync(file, 'utf8'))?.[0] ?? null;
+  } catch {
+    return null;
   }
 }
 

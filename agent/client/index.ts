@@ -1,2 +1,5 @@
-export { type AgentClient, type ConnectOptions, connectAgent, discoveredAgent } from './connectAgent.ts';
+export type { AgentClient } from './agentConnection.ts';
+export { type ConnectOptions, connectAgent, discoveredAgent } from './connectAgent.ts';
+export { type BridgeGreeting, connectStream } from './connectStream.ts';
 export { defaultHome, discoveryFile } from './home.ts';
+export { type MoveEnd, moveStudy } from './moveStudy.ts';

@@ -83,12 +83,12 @@ export class Driver implements AsyncDisposable {
    * Hands a study over to another agent: resolves when that is recorded, and nothing of it is under way here any more. Again, it does no
    * harm. Rejects (HPO-2505) where its attempts are this machine's, (HPO-2503) where it is not this move's turn.
    */
-  async moveAway(studyId: string, to: string, epoch: number): Promise<void> {
+  async moveAway(studyId: string, move: { readonly to: string; readonly agent: string; readonly epoch: number }): Promise<void> {
     const study = this.#turns.studies.get(studyId);
     if (study === undefined) throw noSuchStudy(studyId);
     if (study.executor.release === undefined) throw cannotMove(study);
     await this.#turns.ask(studyId, (state) => {
-      const result = moveAway(state, to, epoch, this.#ports.clock.now());
+      const result = moveAway(state, move, this.#ports.clock.now());
       if ('code' in result) throw new HpoError(result.code, result.message, result.next);
       return result;
     });
@@ -116,8 +116,16 @@ export class Driver implements AsyncDisposable {
   }
 
   /** Resolves when the study is recorded; rejects, and there is no such study, when the journal cannot be written. */
-  createStudy(studyId: string, spec: StudySpec): Promise<void> {
-    return this.#turns.ask(studyId, { type: 'studyCreated', at: this.#ports.clock.now(), spec });
+  async createStudy(studyId: string, spec: StudySpec, state: 'running' | 'paused' = 'running'): Promise<void> {
+    const created = this.#turns.ask(studyId, { type: 'studyCreated', at: this.#ports.clock.now(), spec });
+    // In the same turn, so that nothing starts in between.
+    const paused =
+      state === 'paused'
+        ? this.#turns.ask(studyId, () => [
+            { type: 'studyPaused', at: this.#ports.clock.now(), reason: 'Paused until it is where it is to run.' },
+          ])
+        : undefined;
+    await Promise.all([created, paused]);
   }
 
   /**

@@ -44,6 +44,8 @@ export class FakeMachine {
   readonly #attempts = new Map<string, FakeAttempt>();
   readonly #checkpoints = new Map<string, Map<string, string>>();
   readonly #cleaned = new Set<string>();
+  /** By home, the studies that its agents have prepared and not let go of. */
+  readonly #studiesOf = new Map<string, Set<string>>();
   /** The snapshots that the last `prune` was to keep; nothing is removed, so that tests can store them once. */
   kept: ReadonlySet<string> = new Set();
 
@@ -59,8 +61,14 @@ export class FakeMachine {
     this.#snapshots = options.snapshots ?? new Map();
   }
 
-  connect(listener: ExecutorListener): FakeExecutor {
-    return new FakeExecutor(this, listener);
+  /** `home`: whose attempts it lists; agents of several homes may have their hands on the machine. */
+  connect(listener: ExecutorListener, home = 'home'): FakeExecutor {
+    let studies = this.#studiesOf.get(home);
+    if (studies === undefined) {
+      studies = new Set();
+      this.#studiesOf.set(home, studies);
+    }
+    return new FakeExecutor(this, listener, studies);
   }
 
   /** As the driver's `AttemptOutput`. */
@@ -143,24 +151,23 @@ export class FakeExecutor implements Executor {
   readonly #machine: FakeMachine;
   readonly #listener: ExecutorListener;
   readonly #watched = new Set<FakeAttempt>();
-  readonly #released = new Set<string>();
-  /** Studies of which this executor's machine keeps nothing any more, though another agent's has it. */
-  readonly #removed = new Set<string>();
+  readonly #studies: Set<string>;
   #isDisposed = false;
 
-  constructor(machine: FakeMachine, listener: ExecutorListener) {
+  constructor(machine: FakeMachine, listener: ExecutorListener, studies: Set<string>) {
+    this.#studies = studies;
     this.#machine = machine;
     this.#listener = listener;
   }
 
   prepare(study: PreparedStudy): Promise<void> {
-    this.#released.delete(study.studyId);
-    this.#removed.delete(study.studyId);
+    this.#studies.add(study.studyId);
     this.#machine.reopen(study.studyId);
     return Promise.resolve();
   }
 
   start(start: AttemptStart): Promise<void> {
+    this.#studies.add(start.key.studyId);
     const attempt = this.#machine.find(start.key) ?? this.#machine.begin(start);
     this.#watch(attempt, true);
     return Promise.resolve();
@@ -168,21 +175,21 @@ export class FakeExecutor implements Executor {
 
   stop(key: AttemptKey, graceMs: number): Promise<void> {
     const attempt = this.#machine.find(key);
-    if (attempt?.ending !== null || this.#released.has(key.studyId)) return Promise.resolve();
+    if (attempt?.ending !== null || !this.#studies.has(key.studyId)) return Promise.resolve();
     this.#watch(attempt, false);
     attempt.stop(graceMs, false);
     return Promise.resolve();
   }
 
   list(): Promise<readonly AttemptListing[]> {
-    const attempts = this.#machine.attempts(null).filter(({ key }) => !this.#released.has(key.studyId));
+    const attempts = this.#machine.attempts(null).filter(({ key }) => this.#studies.has(key.studyId));
     return Promise.resolve(
       attempts.map((attempt) => ({ key: attempt.key, state: attempt.ending === null ? 'running' : 'ended' })),
     );
   }
 
   studies(): Promise<readonly string[]> {
-    return Promise.resolve(this.#machine.studies.filter((studyId) => !this.#removed.has(studyId)));
+    return Promise.resolve(this.#machine.studies.filter((studyId) => this.#studies.has(studyId)));
   }
 
   async cleanup(studyId: string, options: { readonly removeFiles: boolean }): Promise<void> {
@@ -192,10 +199,10 @@ export class FakeExecutor implements Executor {
     this.#machine.clean(studyId, options.removeFiles);
   }
 
-  release(studyId: string, options: { readonly removeFiles: boolean }): Promise<void> {
-    this.#released.add(studyId);
+  /** There are no files of a home's own here. */
+  release(studyId: string): Promise<void> {
+    this.#studies.delete(studyId);
     for (const attempt of this.#machine.attempts(studyId)) this.#watched.delete(attempt);
-    if (options.removeFiles) this.#removed.add(studyId);
     return Promise.resolve();
   }
 

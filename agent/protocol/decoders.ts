@@ -13,6 +13,7 @@ const { localeError } = en();
 const nothing = z.object({});
 const studyId = z.string().check(z.minLength(1), z.maxLength(200));
 const count = z.int().check(z.gte(1), z.lte(1_000_000));
+const offset = z.int().check(z.gte(0));
 const trialNumber = z.int().check(z.gte(0));
 
 /** Of a point that a user sends: no space has more. */
@@ -63,6 +64,7 @@ const tune = z.strictObject({
   from: z.optional(z.array(studyId).check(z.maxLength(100))),
   image: z.optional(z.string().check(z.minLength(1))),
   allowLarge: z.optional(z.boolean()),
+  isPaused: z.optional(z.boolean()),
 });
 
 const command = z.discriminatedUnion('type', [
@@ -96,6 +98,18 @@ const paramSchemas: { readonly [N in RequestName]: z.ZodMiniType } = {
   'study/pages': z.strictObject({ studyId: z.nullable(studyId), stream: z.int(), withoutCurves: z.optional(z.boolean()) }),
   'study/subscribe': z.strictObject({ studyId: z.nullable(studyId), from: z.int().check(z.gte(0)) }),
   'study/unsubscribe': z.strictObject({ subscription: z.int() }),
+  'move/pack': z.strictObject({ studyId, isRest: z.boolean() }),
+  'move/read': z.strictObject({ studyId, offset }),
+  'move/write': z.strictObject({ studyId, offset, data: z.string().check(z.maxLength(8_000_000)) }),
+  'move/unpack': z.strictObject({ studyId, sha256: z.string().check(z.length(64)), isRest: z.boolean() }),
+  'move/leave': z.strictObject({
+    studyId,
+    to: z.string().check(z.minLength(1), z.maxLength(500)),
+    agent: z.string().check(z.minLength(1), z.maxLength(100)),
+    epoch: count,
+  }),
+  'move/arrive': z.strictObject({ studyId, from: z.string().check(z.minLength(1), z.maxLength(500)) }),
+  'move/done': z.strictObject({ studyId }),
   'study/command': z.strictObject({ studyId, command }),
   'trial/log': z.strictObject({ studyId, trial: trialNumber, attempt: z.optional(count), offset: z.int().check(z.gte(0)) }),
 };

@@ -15,8 +15,8 @@ export type StudyEvent =
   | { readonly type: 'studyStopRequested'; readonly at: number; readonly reason: StudyEndReason; readonly message: string }
   | { readonly type: 'studyEnded'; readonly at: number; readonly reason: StudyEndReason; readonly message: string }
   | { readonly type: 'studyDeleted'; readonly at: number }
-  /** From here on another agent acts on the study, and this one only shows it; `to` says where, for people. */
-  | { readonly type: 'studyMovedAway'; readonly at: number; readonly to: string; readonly epoch: number }
+  /** From here on another agent acts on the study, and this one only shows it: that with the id `agent`, and no other. `to` says where, for people. */
+  | { readonly type: 'studyMovedAway'; readonly at: number; readonly to: string; readonly agent: string; readonly epoch: number }
   /** From here on this agent acts on the study: all before came with it. `epoch` is that of the move, one more than of the move before. */
   | { readonly type: 'studyMovedHere'; readonly at: number; readonly from: string; readonly epoch: number }
   | {

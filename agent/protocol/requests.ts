@@ -48,6 +48,8 @@ export interface TuneRequest {
   readonly image?: string;
   /** The user agreed to a snapshot above `askedSnapshotBytes`. */
   readonly allowLarge?: boolean;
+  /** The study begins paused: it is resumed where it is to run. */
+  readonly isPaused?: boolean;
 }
 
 /** Everything there is to know before a start; nothing has been started or written. */
@@ -132,6 +134,10 @@ export interface StudySummary {
   readonly script: string | null;
   readonly root: string;
   readonly state: StudyState;
+  /** Where the agent is that acts on it, for people; null where that is this one. */
+  readonly movedTo: string | null;
+  /** How often it moved. */
+  readonly moves: number;
   readonly message: string;
   /** The one cause for which the study paused itself; else null. */
   readonly failure: Failure | null;
@@ -149,6 +155,8 @@ export interface StudySummary {
 }
 
 export interface AgentStatus {
+  /** Tells the agent's home from every other, on any machine. */
+  readonly id: string;
   readonly pid: number;
   readonly version: string;
   readonly socket: string;
@@ -255,6 +263,18 @@ export interface Requests {
    */
   'study/subscribe': { params: { studyId: string | null; from: number }; result: { subscription: number } };
   'study/unsubscribe': { params: { subscription: number }; result: Record<string, never> };
+  /**
+   * The steps by which a client moves a study from one agent to another: see `moves.ts`. What goes over is a file, in pieces of base64;
+   * `epoch` of a move is one more than the view's `moves`.
+   */
+  'move/pack': { params: { studyId: string; isRest: boolean }; result: { bytes: number; sha256: string } };
+  'move/read': { params: { studyId: string; offset: number }; result: { data: string } };
+  'move/write': { params: { studyId: string; offset: number; data: string }; result: Record<string, never> };
+  'move/unpack': { params: { studyId: string; sha256: string; isRest: boolean }; result: { events: number } };
+  'move/leave': { params: { studyId: string; to: string; agent: string; epoch: number }; result: Record<string, never> };
+  'move/arrive': { params: { studyId: string; from: string }; result: Record<string, never> };
+  /** What was made for it at the side that it left is removed. */
+  'move/done': { params: { studyId: string }; result: Record<string, never> };
   'study/command': { params: { studyId: string; command: StudyCommand }; result: Record<string, never> };
   /** Bytes of an attempt's output from `offset`, at most 1 MiB; `ended` when nothing more will come. The latest attempt when `attempt` is absent. */
   'trial/log': {

@@ -1,6 +1,7 @@
 export { compareDerived, type DerivedDifference } from './compareDerived.ts';
 export { endMarkFile, notedEnd } from './endMark.ts';
 export { exportCsv, exportJson, type TrialLine, trialLine } from './export.ts';
+export { exportHistory, type HistoryEnd, historyLines, importHistory } from './history.ts';
 export { type JournalOptions, openJournal, SqliteJournal } from './journal.ts';
 export { lastHolder, lockJournal } from './lock.ts';
 export { type ChainCheck, type JournalReader, openReadOnly } from './read.ts';

@@ -14,6 +14,8 @@ export interface Refusal {
   readonly next: string;
 }
 
+type MovedAway = Extract<StudyEvent, { type: 'studyMovedAway' }>;
+
 /** Most attempts at once that a study may be scaled to. */
 const maxParallel = 10_000;
 
@@ -69,11 +71,12 @@ function ofMoved({ view }: StudyState, asked: StudyCommand, movedTo: string, at:
  * Hands the study over to another agent: nothing that is seen or asked of it here counts from then on. Attempts go on, as nobody
  * stops them.
  */
-export function moveAway({ view }: StudyState, to: string, epoch: number, at: number): readonly StudyEvent[] | Refusal {
+export function moveAway({ view }: StudyState, move: Omit<MovedAway, 'type' | 'at'>, at: number): readonly StudyEvent[] | Refusal {
+  const { epoch } = move;
   if (view.movedTo !== null && view.moves === epoch) return [];
   if (view.deleted)
     return { code: 'HPO-4301', message: 'The study has been deleted.', next: 'See which studies there are with: hpo status' };
-  if (view.movedTo === null && epoch === view.moves + 1) return [{ type: 'studyMovedAway', at, to, epoch }];
+  if (view.movedTo === null && epoch === view.moves + 1) return [{ type: 'studyMovedAway', at, ...move }];
   return {
     code: 'HPO-2503',
     message: `The study ${view.studyId} has moved meanwhile (${view.moves} times; this was to be move ${epoch}).`,

@@ -20,6 +20,10 @@ export interface WorldOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Stands between a driver and the machine. */
   readonly executor?: (executor: Executor) => Executor;
+  /** The machine of another world, so that two agents have their hands on it. */
+  readonly machine?: FakeMachine;
+  /** As for `FakeMachine.connect`. */
+  readonly home?: string;
   /** By default proposals are computed in the driver's own thread. */
   readonly proposer?: StartProposer;
 }
@@ -39,20 +43,23 @@ export class World implements Disposable {
   constructor(options: WorldOptions = {}) {
     this.#options = options;
     const program = options.program ?? training();
-    this.machine = new FakeMachine({
-      cpus: options.cpus ?? 2,
-      program: (process) => {
-        const id = keyOf(process.attempt.key);
-        this.starts.set(id, (this.starts.get(id) ?? 0) + 1);
-        return program(process);
-      },
-      snapshots: new Map([['abc', new Map(Object.entries(options.files ?? {}))]]),
-    });
+    this.machine =
+      options.machine ??
+      new FakeMachine({
+        cpus: options.cpus ?? 2,
+        program: (process) => {
+          const id = keyOf(process.attempt.key);
+          this.starts.set(id, (this.starts.get(id) ?? 0) + 1);
+          return program(process);
+        },
+        snapshots: new Map([['abc', new Map(Object.entries(options.files ?? {}))]]),
+      });
   }
 
   /** A driver that has read the journal. `append` stands between it and the journal. */
   async open(append: (append: Append) => Append = (plain) => plain): Promise<Life> {
-    const life = new Life(this, append, this.#options.executor ?? ((executor) => executor), this.#options.proposer ?? null);
+    const { executor = (plain: Executor) => plain, proposer = null, home } = this.#options;
+    const life = new Life(this, append, executor, proposer, home);
     await life.driver.open();
     return life;
   }
@@ -85,6 +92,7 @@ export class Life implements AsyncDisposable {
     wrap: (append: Append) => Append,
     wrapExecutor: (executor: Executor) => Executor,
     proposer: StartProposer | null,
+    home: string | undefined,
   ) {
     const { journal, machine } = world;
     const append = wrap((events) => journal.append(events));
@@ -113,7 +121,8 @@ export class Life implements AsyncDisposable {
         info: (message) => void world.logged.push(message),
         error: (message, data) => void world.logged.push(`${message} ${JSON.stringify(data)}`),
       },
-      executors: (listener) => new Map([['local', this.#mortal(wrapExecutor(machine.connect(this.#mortalListener(listener))))]]),
+      executors: (listener) =>
+        new Map([['local', this.#mortal(wrapExecutor(machine.connect(this.#mortalListener(listener), home)))]]),
     });
   }
 
@@ -147,6 +156,7 @@ export class Life implements AsyncDisposable {
       list: () => alive(() => executor.list()),
       studies: () => alive(() => executor.studies()),
       cleanup: (studyId, options) => alive(() => executor.cleanup(studyId, options)),
+      release: (studyId, options) => alive(() => executor.release?.(studyId, options) ?? Promise.resolve()),
       capacity: () => executor.capacity(),
       isReady: () => executor.isReady(),
       [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
