@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { agentCommands } from './cli/agentCommands.ts';
 import { bestCommand } from './cli/best.ts';
 import { cleanCommand } from './cli/clean.ts';
+import { clusterCommands } from './cli/cluster.ts';
 import { CommandLine } from './cli/commandLine.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { explainCommand } from './cli/explain.ts';
@@ -42,6 +43,7 @@ const commands = [
   retryCommand,
   enqueueCommand,
   cleanCommand,
+  clusterCommands,
   doctorCommand,
   agentCommands,
   tortureCommand,

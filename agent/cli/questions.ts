@@ -45,7 +45,7 @@ async function askOne(
   }
 }
 
-async function isYes(ask: Ask, question: string, isUsual: boolean): Promise<boolean> {
+export async function isYes(ask: Ask, question: string, isUsual: boolean): Promise<boolean> {
   const answer = (await ask(`${printable(question)} ${isUsual ? '[Y/n]' : '[y/N]'} `)).trim();
   return answer === '' ? isUsual : /^y(?:es)?$/i.test(answer);
 }

@@ -17,7 +17,7 @@ export interface ApplyOptions {
   /** Name of the profile, and the mark of the home, which are on all that is ours. */
   readonly owner: { readonly name: string; readonly mark: string };
   /** Told of each object that is ours as soon as it is there, so that it can be removed whatever happens next. */
-  readonly onMade: (object: MadeObject) => Promise<void>;
+  readonly onMade: (object: MadeObject) => void;
 }
 
 /** What every object has that can be asked for. */
@@ -57,11 +57,11 @@ async function applyOne(manifest: Manifest, { cluster, owner, onMade }: ApplyOpt
   const { kind, name } = manifest;
   const { result, object } = await created(cluster, manifest);
   if (result === 'created') {
-    await onMade(madeObject(manifest, object));
+    onMade(madeObject(manifest, object));
     return { kind, name, result: 'made' };
   }
   if (!isOurs(object, owner)) return { kind, name, result: 'kept' };
-  await onMade(madeObject(manifest, object));
+  onMade(madeObject(manifest, object));
   const changed: Found | null = await cluster.patch(kind, name, patchOf(manifest));
   const isSame = changed?.metadata?.resourceVersion === object.metadata?.resourceVersion;
   return { kind, name, result: isSame ? 'unchanged' : 'changed' };

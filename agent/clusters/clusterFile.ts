@@ -1,5 +1,6 @@
 import { LineCounter, isNode, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
+import { parseStore } from '../protocol/clusterWords.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { toolNames } from './tools.ts';
 
@@ -27,6 +28,11 @@ const quantity = z.pipe(
   ),
 );
 const count = z.int('a whole number is expected').check(z.gte(0, 'a number of at least 0 is expected'));
+
+const placePattern = /^(?:\[[0-9a-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(?::\d+)?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+$/;
+const registryPlace = z
+  .string()
+  .check(z.regex(placePattern, 'HOST[:PORT]/PATH is expected, such as ghcr.io/team/hpo or localhost:5000/hpo'));
 
 const amounts = z.strictObject({ cpu: z.optional(quantity), memory: z.optional(quantity) });
 
@@ -57,8 +63,8 @@ const schema = z.strictObject({
   namespace: z._default(name('the name of a namespace'), 'hpo'),
   registry: z.optional(
     z.strictObject({
-      push: z.string().check(registryPlace()),
-      pull: z.optional(z.string().check(registryPlace())),
+      push: registryPlace,
+      pull: z.optional(registryPlace),
       plain: z.optional(z.boolean()),
       login: z.optional(z.boolean()),
     }),
@@ -75,7 +81,14 @@ const schema = z.strictObject({
   ),
   trial: z.optional(z.strictObject({ usual: z.optional(amounts), most: z.optional(amounts) })),
   checkpoints: z.optional(
-    z.string().check(z.regex(/^(?:pvc|s3):\/\/[^/].*$/, 'pvc://CLAIM/PATH or s3://BUCKET/PREFIX is expected')),
+    z
+      .string()
+      .check(
+        z.refine(
+          (said) => typeof parseStore(said) !== 'string',
+          'pvc://CLAIM/PATH or s3://BUCKET/PREFIX?secret=NAME is expected',
+        ),
+      ),
   ),
   users: z.optional(z.array(subject)),
 });
@@ -83,11 +96,8 @@ const schema = z.strictObject({
 export type ClusterFile = z.infer<typeof schema>;
 
 /** `HOST[:PORT]/PATH`: without a path, nobody could say where on that host images go. */
-export function registryPlace() {
-  return z.regex(
-    /^(?:\[[0-9a-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(?::\d+)?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+$/,
-    'HOST[:PORT]/PATH is expected, such as ghcr.io/team/hpo or localhost:5000/hpo',
-  );
+export function isRegistryPlace(place: string): boolean {
+  return placePattern.test(place);
 }
 
 /**

@@ -23,6 +23,7 @@ export async function planDestruction(
   cluster: Cluster,
   made: MadeCluster,
   owner: { readonly name: string; readonly mark: string; readonly homeMark: string },
+  keepsNamespace: boolean,
 ): Promise<Destruction> {
   const goes: MadeObject[] = [];
   const stays: (MadeObject & { readonly reason: string })[] = [];
@@ -31,6 +32,7 @@ export async function planDestruction(
     if (found === null) stays.push({ ...object, reason: 'it is gone already' });
     else if (found.metadata?.uid !== object.uid) stays.push({ ...object, reason: 'it was made anew by somebody else' });
     else if (!isOurs(found, owner)) stays.push({ ...object, reason: 'it has lost the labels that say whose it is' });
+    else if (keepsNamespace && object.kind === 'Namespace') stays.push({ ...object, reason: 'as you said' });
     else goes.push(object);
   }
   const withIt: { readonly kind: Kind; readonly count: number }[] = [];
@@ -57,7 +59,7 @@ export async function destroy(
   cluster: Cluster,
   { goes }: Destruction,
   homeMark: string,
-  onGone: (object: MadeObject) => Promise<void>,
+  onGone: (object: MadeObject) => void,
 ): Promise<void> {
   const isWhole = goes.some(({ kind }) => kind === 'Namespace');
   // What a namespace holds goes with it; where that stays, what studies have there goes first.
@@ -70,6 +72,6 @@ export async function destroy(
   for (const object of goes) {
     const found: Found | null = await cluster.get(object.kind as Kind, object.name); // as in the plan
     if (found?.metadata?.uid === object.uid) await cluster.remove(object.kind as Kind, object.name); // as in the plan
-    await onGone(object);
+    onGone(object);
   }
 }

@@ -3,6 +3,7 @@ import type { Cluster, ClusterPlace, Workload } from '../cluster/cluster.ts';
 import { amountOf } from '../cluster/quantity.ts';
 import { type Amounts, type NodeRoom, requestsOf, roomOf, sumOf } from '../cluster/room.ts';
 import { HpoError } from '../protocol/errors.ts';
+import type { Found } from './apply.ts';
 import { whyWaits } from '../cluster/whyWaits.ts';
 
 /** What `hpo cluster status` tells. */
@@ -121,7 +122,7 @@ export function sharesOf(
 }
 
 /** Its id stands in an annotation as it is; a label cannot hold every one. */
-function studyOf({ metadata }: V1Job): string | undefined {
+export function studyOf({ metadata }: Found): string | undefined {
   return metadata?.annotations?.['hpo/study'] ?? metadata?.labels?.['hpo.study'];
 }
 

@@ -9,7 +9,7 @@ import { networkLabel, restrictedContainer } from './manifests.ts';
 import { clusterPermissions, type Permission, permissions, queuePermissions, resourceName } from './permissions.ts';
 
 /** The oldest whose Jobs tell a disruption from a failure without an extra switch. */
-export const leastVersion = '1.31.0';
+const leastVersion = '1.31.0';
 
 export interface Check {
   /** One word, such as `may` or `pulls`. */
@@ -65,18 +65,21 @@ export async function testCluster(options: TestOptions): Promise<readonly Check[
 }
 
 export async function checkVersion(cluster: Cluster): Promise<Check> {
-  return await attempt('reaches', async () => {
-    const version = await cluster.version();
-    const parsed = semver.coerce(version);
-    if (parsed !== null && semver.lt(parsed, leastVersion)) {
-      throw new HpoError(
-        'HPO-2497',
-        `${cluster.place.server} is Kubernetes ${version}; studies need ${leastVersion.slice(0, -2)} at least`,
-        'use a newer cluster',
-      );
-    }
-    return `Kubernetes ${version} at ${cluster.place.server}`;
-  });
+  return await attempt('reaches', async () => `Kubernetes ${await requireVersion(cluster)} at ${cluster.place.server}`);
+}
+
+/** Resolves with the version; rejects with HPO-2497 where it is too old. */
+export async function requireVersion(cluster: Cluster): Promise<string> {
+  const version = await cluster.version();
+  const parsed = semver.coerce(version);
+  if (parsed !== null && semver.lt(parsed, leastVersion)) {
+    throw new HpoError(
+      'HPO-2497',
+      `${cluster.place.server} is Kubernetes ${version}; studies need ${leastVersion.slice(0, -2)} at least`,
+      'use a newer cluster',
+    );
+  }
+  return version;
 }
 
 /** Each permission that studies need, and those that only make it show more. */
