@@ -86,6 +86,9 @@ export function buildAttempt(spec: StudySpec, values: AttemptValues, texts: Read
     },
     files: [...spliced].map(([path, content]) => ({ path, content })),
     pool: spec.cluster?.pools[0]?.name ?? null,
+    metricFiles: [
+      ...new Set(spec.metrics.flatMap((source) => (source.type === 'json' || source.type === 'csv' ? [source.path] : []))),
+    ],
     checkpointDir: spec.checkpoint?.dir ?? null,
     checkpointFrom: spec.checkpoint === null ? null : values.parent,
     timeoutMs: spec.limits.timeoutMs,

@@ -86,6 +86,8 @@ export interface AttemptStart {
    * driver is sooner. Of what it ended with, this many are kept and one more, which says that there was more.
    */
   readonly outputBytes: number;
+  /** Files in the work folder from which metrics are read, relative to it. */
+  readonly metricFiles: readonly string[];
   /** Name of the pool to which it is sent; null where there are none. */
   readonly pool: string | null;
   /** Threads that numeric libraries should take, so that trials side by side do not fight for processors; the user's own setting wins. */

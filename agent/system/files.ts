@@ -17,6 +17,8 @@ export interface Files {
   realPath(path: string): Promise<string>;
   /** Makes or overwrites a file, never through a link: that, and what else is no file, is replaced; `mode` is its permission bits, whatever the umask. Its folder must be there. */
   writeText(path: string, text: string, mode?: number): Promise<void>;
+  /** Writes at a position of a file, made when it is not there, and leaves the rest of it; never through a link. Its folder must be there. */
+  writeAt(path: string, offset: number, bytes: Uint8Array): Promise<void>;
   /** Replaces what is at `to`. Atomic. */
   rename(from: string, to: string): Promise<void>;
   /** With all folders above it. */

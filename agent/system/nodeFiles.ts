@@ -31,9 +31,14 @@ export const nodeFiles: Files = {
   realPath: (path) => realpath(path),
   writeText: async (path, text, mode) => {
     await using file = await openForWriting(path, mode);
+    await file.truncate(0);
     await file.writeFile(text);
     // What the umask takes away.
     if (mode !== undefined) await file.chmod(mode);
+  },
+  writeAt: async (path, offset, bytes) => {
+    await using file = await openForWriting(path);
+    for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at, offset + at)).bytesWritten;
   },
   rename: (from, to) => rename(from, to),
   makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
@@ -59,7 +64,7 @@ async function changeOwner(path: string, owner: Owner): Promise<void> {
   for (const name of await readdir(path)) await changeOwner(join(path, name), owner);
 }
 
-/** Empties the file that is there; a program that can write to the folder gets nothing else of the machine's written. */
+/** The file that is there, or a new one; a program that can write to the folder gets nothing else of the machine's written. */
 async function openForWriting(path: string, mode?: number): Promise<FileHandle> {
   const { O_WRONLY, O_CREAT, O_EXCL } = constants;
   // Missing on Windows.
@@ -70,10 +75,7 @@ async function openForWriting(path: string, mode?: number): Promise<FileHandle> 
     throw error;
   });
   if (known !== null) {
-    if ((await known.stat()).isFile()) {
-      await known.truncate(0);
-      return known;
-    }
+    if ((await known.stat()).isFile()) return known;
     await known.close();
   }
   await rm(path, { force: true });

@@ -121,6 +121,7 @@ export function attemptOf(world: ExecutorWorld, steps: readonly Step[], more: Pa
     timeoutMs: null,
     graceMs: 1_000,
     outputBytes: 1 << 30,
+    metricFiles: [],
     pool: null,
     cpus: 1,
     ...more,

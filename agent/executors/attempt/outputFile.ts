@@ -6,10 +6,10 @@ import type { StudyFolders } from './studyFolders.ts';
 
 /** What attempts wrote, read from their folders. */
 export class AttemptOutputFiles {
-  readonly #files: Pick<StudyFolders, 'attemptDir' | 'containerFile'>;
+  readonly #files: Pick<StudyFolders, 'attemptDir' | 'containerFile' | 'clusterFile'>;
   readonly #disk: Files;
 
-  constructor(files: Pick<StudyFolders, 'attemptDir' | 'containerFile'>, disk: Files) {
+  constructor(files: Pick<StudyFolders, 'attemptDir' | 'containerFile' | 'clusterFile'>, disk: Files) {
     this.#files = files;
     this.#disk = disk;
   }
@@ -24,9 +24,12 @@ export class AttemptOutputFiles {
 
   /** A process of this machine can read what the agent can, and writes through the links of its project; a container reaches less. */
   async #bounds(key: AttemptKey, stream: OutputStream): Promise<string | undefined> {
-    const isShared =
-      stream !== 'out' && stream !== 'metrics' && (await this.#disk.stat(this.#files.containerFile(key.studyId))) === null;
-    return isShared ? undefined : this.#files.attemptDir(key);
+    const dir = this.#files.attemptDir(key);
+    if (stream === 'out' || stream === 'metrics') return dir;
+    const { containerFile, clusterFile } = this.#files;
+    for (const file of [containerFile, clusterFile])
+      if ((await this.#disk.stat(file.call(this.#files, key.studyId))) !== null) return dir;
+    return undefined;
   }
 
   #path(key: AttemptKey, stream: OutputStream): string {

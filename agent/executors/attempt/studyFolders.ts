@@ -47,12 +47,21 @@ export class StudyFolders implements AttemptFiles {
     return join(this.studyDir(studyId), 'container.json');
   }
 
+  /** There where the study's attempts run on a cluster, and how. */
+  clusterFile(studyId: string): string {
+    return join(this.studyDir(studyId), 'cluster.json');
+  }
+
   /** Studies with a folder whose attempts run so. */
-  async studiesOf(disk: Files, kind: 'processes' | 'containers'): Promise<string[]> {
+  async studiesOf(disk: Files, kind: 'processes' | 'containers' | 'pods'): Promise<string[]> {
     const studies = await this.studies(disk);
-    const isOf = studies.map(async (id) => ((await disk.stat(this.containerFile(id))) !== null) === (kind === 'containers'));
-    const chosen = await Promise.all(isOf);
-    return studies.filter((_id, i) => chosen[i]);
+    const kinds = await Promise.all(studies.map((id) => this.#kindOf(disk, id)));
+    return studies.filter((_id, i) => kinds[i] === kind);
+  }
+
+  async #kindOf(disk: Files, studyId: string): Promise<'processes' | 'containers' | 'pods'> {
+    if ((await disk.stat(this.containerFile(studyId))) !== null) return 'containers';
+    return (await disk.stat(this.clusterFile(studyId))) === null ? 'processes' : 'pods';
   }
 
   /** Studies with a folder. */

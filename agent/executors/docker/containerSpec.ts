@@ -3,6 +3,7 @@ import type { ContainerSettings } from '../../protocol/study.ts';
 import type { Owner } from '../../system/files.ts';
 import type { AttemptStart } from '../executor.ts';
 import type { StudyFolders } from '../attempt/studyFolders.ts';
+import { containerEnvironment, secretsOf } from '../attempt/containerEnvironment.ts';
 import { outputFileNames } from '../attempt/outputFile.ts';
 import { attemptLabels, containerName } from './containerName.ts';
 import { places } from './places.ts';
@@ -65,20 +66,6 @@ function shimCommand(attempt: AttemptStart, files: StudyFolders): readonly strin
 }
 
 function environmentOf({ attempt, settings, environment }: ContainerParts): Readonly<Record<string, string>> {
-  const secrets = settings.secrets.flatMap((name) => {
-    const value = environment[name];
-    return value === undefined ? [] : [[name, value]];
-  });
-  return {
-    PYTHONUNBUFFERED: '1',
-    OMP_NUM_THREADS: String(Math.max(1, Math.floor(attempt.cpus))),
-    HOME: places.home,
-    ...Object.fromEntries(secrets),
-    ...attempt.environment,
-    HPO_STUDY: attempt.key.studyId,
-    HPO_TRIAL: String(attempt.key.trial),
-    HPO_ATTEMPT: String(attempt.key.attempt),
-    HPO_CHECKPOINT_DIR: places.checkpoint,
-    HPO_METRICS_FILE: `${places.attempt}/${outputFileNames.metrics}`,
-  };
+  const { usual, own } = containerEnvironment(attempt);
+  return { ...usual, ...secretsOf(settings, environment), ...own };
 }

@@ -41,6 +41,7 @@ it('an attempt whose start takes longer than a look at the others is not given u
     timeoutMs: null,
     graceMs: 100,
     outputBytes: 1e6,
+    metricFiles: [],
     pool: null,
     cpus: 1,
   });

@@ -422,6 +422,7 @@ describe('an agent that begins', () => {
         timeoutMs: null,
         graceMs: 1_000,
         outputBytes: 1e6,
+        metricFiles: [],
         pool: null,
         cpus: 1,
       });

@@ -1,0 +1,182 @@
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { Cluster } from '../../cluster/cluster.ts';
+import type { AttemptKey } from '../../protocol/study.ts';
+import type { Clock } from '../../system/clock.ts';
+import { keyText } from '../attempt/studyFolders.ts';
+import { attemptLabels, attemptOfJob, attemptOfPod, homeLabels, jobName } from './names.ts';
+
+/** What the cluster has of an attempt, as far as it was seen. */
+export interface Seen {
+  readonly job: V1Job | null;
+  /** Oldest first. */
+  readonly pods: readonly V1Pod[];
+}
+
+/** How often everything is listed, whatever the watches say; and while attempts are about to begin. */
+const lookMs = 30_000;
+const livelyLookMs = 5_000;
+const nothing: Seen = { job: null, pods: [] };
+
+/**
+ * What of one home is in one namespace of a cluster. Watches tell of changes at once, and may be wrong, late or dead; lists of all
+ * that there is decide, every half a minute and when something depends on it.
+ */
+export class ClusterView implements Disposable {
+  readonly cluster: Cluster;
+  readonly home: string;
+  readonly #clock: Clock;
+  readonly #onChange: (id: string) => void;
+  readonly #onLook: (view: ClusterView) => void;
+  readonly #isLively: () => boolean;
+  #seen = new Map<string, Seen>();
+  #watches: readonly Disposable[] = [];
+  #timer: Disposable | null = null;
+  #looking: Promise<void> | null = null;
+  #lookedAt = -Infinity;
+  /** Since the last list that was answered. */
+  #failure: unknown = null;
+  #isDisposed = false;
+
+  constructor(options: {
+    readonly cluster: Cluster;
+    readonly home: string;
+    readonly clock: Clock;
+    /** Something of an attempt may have changed; by `keyText`. */
+    readonly onChange: (id: string) => void;
+    /** All that there is has just been listed. */
+    readonly onLook: (view: ClusterView) => void;
+    /** Whether attempts are about to begin. */
+    readonly isLively: () => boolean;
+  }) {
+    this.cluster = options.cluster;
+    this.home = options.home;
+    this.#clock = options.clock;
+    this.#onChange = options.onChange;
+    this.#onLook = options.onLook;
+    this.#isLively = options.isLively;
+  }
+
+  /** Why the cluster did not answer when it was asked last; null when it did. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  get all(): ReadonlyMap<string, Seen> {
+    return this.#seen;
+  }
+
+  of(key: AttemptKey): Seen {
+    return this.#seen.get(keyText(key)) ?? nothing;
+  }
+
+  /** Hears and lists from now on, until it is disposed. */
+  follow(): void {
+    if (this.#watches.length > 0 || this.#isDisposed) return;
+    const labels = homeLabels(this.home);
+    this.#watches = [
+      this.cluster.watch('Job', labels, ({ removed, object }) => {
+        const key = attemptOfJob(this.home, object);
+        if (key !== null) this.#hear(key, (seen) => ({ ...seen, job: removed ? null : object }));
+      }),
+      this.cluster.watch('Pod', labels, ({ removed, object }) => {
+        const key = attemptOfPod(object);
+        if (key === null) return;
+        this.#hear(key, ({ job, pods }) => {
+          const others = pods.filter(({ metadata }) => metadata?.uid !== object.metadata?.uid);
+          return { job, pods: ordered(removed ? others : [...others, object]) };
+        });
+      }),
+    ];
+    this.#plan();
+  }
+
+  /** Lists all that there is; one at a time, for all who ask meanwhile. */
+  look(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => (this.#looking = null));
+    return this.#looking;
+  }
+
+  /** What the cluster has of an attempt right now. */
+  async lookAt(key: AttemptKey): Promise<Seen> {
+    try {
+      const [found, pods] = await Promise.all([
+        this.cluster.get('Job', jobName(this.home, key)),
+        this.cluster.list('Pod', { labels: attemptLabels(this.home, key) }),
+      ]);
+      const job = found !== null && attemptOfJob(this.home, found) !== null ? found : null;
+      const seen = { job, pods: ordered(pods) };
+      this.#set(keyText(key), seen);
+      this.#failure = null;
+      return seen;
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+  }
+
+  /** What was made just now, before any watch tells of it. */
+  note(key: AttemptKey, job: V1Job): void {
+    this.#set(keyText(key), { ...this.of(key), job });
+  }
+
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.#timer?.[Symbol.dispose]();
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+    this.#watches = [];
+  }
+
+  #hear(key: AttemptKey, change: (seen: Seen) => Seen): void {
+    if (this.#isDisposed) return;
+    this.#set(keyText(key), change(this.of(key)));
+    this.#onChange(keyText(key));
+  }
+
+  #set(id: string, seen: Seen): void {
+    if (seen.job === null && seen.pods.length === 0) this.#seen.delete(id);
+    else this.#seen.set(id, seen);
+  }
+
+  #plan(): void {
+    if (this.#isDisposed) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = this.#clock.after(livelyLookMs, () => {
+      const isDue = this.#clock.monotonic() - this.#lookedAt >= lookMs - livelyLookMs / 2;
+      if (!isDue && !this.#isLively() && this.#failure === null) return this.#plan();
+      void this.look()
+        .catch(() => {})
+        .finally(() => this.#plan());
+    });
+  }
+
+  async #look(): Promise<void> {
+    const labels = homeLabels(this.home);
+    try {
+      const [jobs, pods] = [await this.cluster.list('Job', { labels }), await this.cluster.list('Pod', { labels })];
+      const seen = new Map<string, Seen>();
+      for (const job of jobs) {
+        const key = attemptOfJob(this.home, job);
+        if (key !== null) seen.set(keyText(key), { job, pods: [] });
+      }
+      for (const pod of pods) {
+        const key = attemptOfPod(pod);
+        if (key === null) continue;
+        const known = seen.get(keyText(key)) ?? nothing;
+        seen.set(keyText(key), { ...known, pods: ordered([...known.pods, pod]) });
+      }
+      this.#seen = seen;
+      this.#lookedAt = this.#clock.monotonic();
+      this.#failure = null;
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+    if (!this.#isDisposed) this.#onLook(this);
+  }
+}
+
+/** By age, and by name among those of one second. */
+function ordered(pods: readonly V1Pod[]): readonly V1Pod[] {
+  const time = ({ metadata }: V1Pod): number => Number(new Date(metadata?.creationTimestamp ?? 0));
+  return pods.toSorted((a, b) => time(a) - time(b) || ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1));
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { posix } from 'node:path';
+import type { V1ConfigMap, V1OwnerReference, V1VolumeProjection } from '@kubernetes/client-node';
+import type { Labels } from '../../cluster/cluster.ts';
+import type { AttemptStart } from '../executor.ts';
+import { shimScript } from '../attempt/shim.ts';
+import type { CodeObjects } from './codeObjects.ts';
+import { inputs } from './places.ts';
+import { podProgram } from './podProgram.ts';
+
+/** Where and whose the objects are. */
+export interface ObjectPlace {
+  /** Begins the names of the study's. */
+  readonly studyName: string;
+  readonly labels: Labels;
+  readonly owner: V1OwnerReference;
+}
+
+/** ConfigMaps, and what of them is in the pods' folder of inputs. */
+export interface InputObjects {
+  readonly configMaps: readonly V1ConfigMap[];
+  readonly sources: readonly V1VolumeProjection[];
+}
+
+/**
+ * What all attempts of a study share: the scripts, and the code unless the image has it. Their names follow from what is in them, so
+ * that one that is there is the right one, and a newer agent's does not replace what runs.
+ */
+export function studyInputs(place: ObjectPlace, code: CodeObjects | null): InputObjects {
+  const scripts = { [inputs.program]: podProgram, [inputs.shim]: shimScript, [inputs.setup]: code?.setup ?? '' };
+  const configMaps = [configMap(place, { data: scripts })];
+  const sources: V1VolumeProjection[] = [{ configMap: { name: nameOf(configMaps[0]), items: itemsOf(scripts) } }];
+  for (const { data, items } of code?.parts ?? []) {
+    const made = configMap(place, { binaryData: data });
+    configMaps.push(made);
+    sources.push({
+      configMap: {
+        name: nameOf(made),
+        items: items.map(({ key, path, isExecutable }) => ({
+          key,
+          path: posix.join(inputs.code, path),
+          mode: isExecutable ? 0o755 : 0o644,
+        })),
+      },
+    });
+  }
+  return { configMaps, sources };
+}
+
+/** The files of a trial, with its values in them; null where there are none. */
+export function splicedInputs(place: ObjectPlace, name: string, files: AttemptStart['files']): InputObjects | null {
+  if (files.length === 0) return null;
+  const data = Object.fromEntries(files.map(({ content }, i) => [`file-${i}`, content]));
+  const items = files.map(({ path }, i) => ({ key: `file-${i}`, path: posix.join(inputs.spliced, path) }));
+  return {
+    configMaps: [{ metadata: metadataOf(place, name), immutable: true, data }],
+    sources: [{ configMap: { name, items } }],
+  };
+}
+
+function configMap(place: ObjectPlace, contents: Pick<V1ConfigMap, 'data' | 'binaryData'>): V1ConfigMap {
+  const hash = createHash('sha256').update(JSON.stringify(contents)).digest('hex').slice(0, 12);
+  const name = `${place.studyName.slice(0, 50).replace(/-+$/, '')}-${hash}`;
+  // A node does not ask again for what cannot change.
+  return { metadata: metadataOf(place, name), immutable: true, ...contents };
+}
+
+function metadataOf({ labels, owner }: ObjectPlace, name: string): NonNullable<V1ConfigMap['metadata']> {
+  return { name, labels: { ...labels }, ownerReferences: [owner] };
+}
+
+function itemsOf(data: Readonly<Record<string, string>>): { key: string; path: string }[] {
+  return Object.keys(data).map((key) => ({ key, path: key }));
+}
+
+function nameOf(object: V1ConfigMap | undefined): string {
+  return object?.metadata?.name ?? '';
+}

@@ -1,0 +1,268 @@
+import type {
+  V1EnvVar,
+  V1Job,
+  V1OwnerReference,
+  V1PodSpec,
+  V1Toleration,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
+import type { Labels } from '../../cluster/cluster.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { ClusterSettings, ContainerSettings, Pool } from '../../protocol/study.ts';
+import { containerEnvironment } from '../attempt/containerEnvironment.ts';
+import type { AttemptStart } from '../executor.ts';
+import { checkpointMounts } from './checkpointVolume.ts';
+import type { InputObjects } from './inputObjects.ts';
+import { inputs, podPlaces } from './places.ts';
+import { ownVolume, readTemplate } from './podTemplate.ts';
+
+export interface JobParts {
+  readonly name: string;
+  readonly attempt: AttemptStart;
+  readonly container: ContainerSettings;
+  readonly cluster: ClusterSettings;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly owner: V1OwnerReference;
+  readonly inputs: readonly InputObjects[];
+  /** Value of HPO_ATTEMPT_KEY, by which its processes are found. */
+  readonly mark: string;
+  /** Names of the secrets that the agent has, and the Secret of the cluster in which they are. */
+  readonly secrets: { readonly names: readonly string[]; readonly secret: string };
+}
+
+/** Name of the one container. */
+export const containerName = 'trial';
+
+const second = 1_000;
+/** Beyond the attempt's own deadline, which its shim keeps: what the cluster takes to begin it, and to end it. */
+const podSlackSeconds = 3_600;
+/** A Job waits in queues too. */
+const jobSlackSeconds = 7 * 24 * 3_600;
+const longestSeconds = 30 * 24 * 3_600;
+/** An agent that is away so long does not find the end of an attempt any more. */
+const keptSeconds = 7 * 24 * 3_600;
+/** Beyond the grace, so that its end is recorded before the node kills all of it. */
+const recordSeconds = 2;
+/** Longest wait of a pod for who reads its output. */
+const patienceSeconds = 600;
+const nobody = 65_532;
+const gib = 1024 ** 3;
+/** On the disk of a node, besides what is printed: the copy of the code, and what a trial writes. */
+const workBytes = 20 * gib;
+
+/** The Job of an attempt. What the user's template says is taken where it does not touch what makes an attempt one. */
+export function jobManifest(parts: JobParts): V1Job {
+  const { attempt, cluster, labels } = parts;
+  const template = readTemplate(cluster.podTemplate);
+  const grace = Math.ceil(attempt.graceMs / second) + recordSeconds;
+  const deadline = attempt.timeoutMs === null ? longestSeconds : Math.ceil(attempt.timeoutMs / second) + grace;
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name: parts.name,
+      labels: { ...labels, ...(cluster.queue === null ? {} : { 'kueue.x-k8s.io/queue-name': cluster.queue }) },
+      annotations: { ...parts.annotations },
+      ownerReferences: [parts.owner],
+    },
+    spec: {
+      parallelism: 1,
+      completions: 1,
+      backoffLimit: 0,
+      podReplacementPolicy: 'Failed',
+      podFailurePolicy: {
+        rules: [{ action: 'FailJob', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] }],
+      },
+      activeDeadlineSeconds: Math.min(longestSeconds, deadline + jobSlackSeconds),
+      ttlSecondsAfterFinished: keptSeconds,
+      // The queue unsuspends it.
+      ...(cluster.queue === null ? {} : { suspend: true }),
+      template: {
+        metadata: {
+          labels: { ...template.labels, ...labels, 'hpo.network': parts.container.network ? 'yes' : 'no' },
+          annotations: { ...template.annotations, ...parts.annotations },
+        },
+        spec: podSpec(parts, template, grace, Math.min(longestSeconds, deadline + podSlackSeconds)),
+      },
+    },
+  };
+}
+
+function podSpec(parts: JobParts, template: ReturnType<typeof readTemplate>, grace: number, deadline: number): V1PodSpec {
+  const { attempt, container, cluster } = parts;
+  const pool = poolOf(cluster, attempt.pool);
+  const { volumes, mounts } = volumesOf(parts);
+  const pullSecrets = cluster.pullSecrets.map((name) => ({ name }));
+  const user = template.security.runAsUser ?? nobody;
+  return {
+    ...template.spec,
+    nodeSelector: { ...template.spec.nodeSelector, ...pool.nodeSelector },
+    tolerations: [...(template.spec.tolerations ?? []), ...pool.tolerations.map(tolerationOf)],
+    ...(cluster.priorityClass === null ? {} : { priorityClassName: cluster.priorityClass }),
+    ...affinityOf(pool, template.spec.affinity),
+    imagePullSecrets: [...(template.spec.imagePullSecrets ?? []), ...pullSecrets],
+    restartPolicy: 'Never',
+    activeDeadlineSeconds: deadline,
+    terminationGracePeriodSeconds: grace,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    hostNetwork: false,
+    hostPID: false,
+    hostIPC: false,
+    shareProcessNamespace: false,
+    securityContext: {
+      fsGroup: nobody,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      runAsGroup: nobody,
+      ...template.security,
+      runAsUser: user,
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    volumes: [...template.volumes, ...volumes],
+    containers: [
+      {
+        name: containerName,
+        image: container.image.name,
+        imagePullPolicy: 'IfNotPresent',
+        command: ['/bin/sh', `${podPlaces.input}/${inputs.program}`],
+        args: programArgs(parts).map(literal),
+        workingDir: podPlaces.work,
+        env: [...(template.container.env ?? []), ...environmentOf(parts)],
+        resources: resourcesOf(parts, pool, template.container.resources ?? {}),
+        volumeMounts: [...(template.container.volumeMounts ?? []), ...mounts],
+        terminationMessagePath: '/dev/termination-log',
+        terminationMessagePolicy: 'File',
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ['ALL'] },
+          privileged: false,
+          readOnlyRootFilesystem: true,
+          runAsNonRoot: true,
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+      },
+    ],
+  };
+}
+
+/** The pool of that name, or the first one. */
+export function poolOf({ pools }: ClusterSettings, name: string | null): Pool {
+  const pool = name === null ? pools[0] : pools.find((one) => one.name === name);
+  if (pool !== undefined) return pool;
+  throw new HpoError('HPO-2481', `the study has no pool of nodes called ${name}`, 'start the study again');
+}
+
+function programArgs({ attempt, mark }: JobParts): readonly string[] {
+  const { timeoutMs, graceMs, outputBytes, checkpointDir, checkpointFrom, metricFiles, command } = attempt;
+  return [
+    timeoutMs === null ? '0' : String(Math.max(1, timeoutMs) / second),
+    String(graceMs / second),
+    String(patienceSeconds),
+    mark,
+    String(outputBytes),
+    checkpointDir ?? '',
+    checkpointFrom === null ? '' : podPlaces.fork,
+    String(metricFiles.length),
+    ...metricFiles,
+    ...command,
+  ];
+}
+
+/** The cluster replaces $(NAME) in arguments and values. */
+function literal(text: string): string {
+  return text.replaceAll('$', '$$$$');
+}
+
+function environmentOf({ attempt, secrets }: JobParts): readonly V1EnvVar[] {
+  const { usual, own } = containerEnvironment(attempt);
+  const plain = (variables: Readonly<Record<string, string>>): V1EnvVar[] =>
+    Object.entries(variables).map(([name, value]) => ({ name, value: literal(value) }));
+  const taken = new Set(Object.keys(own));
+  return [
+    ...plain(usual),
+    ...secrets.names
+      .filter((name) => !taken.has(name))
+      .map((name) => ({ name, valueFrom: { secretKeyRef: { name: secrets.secret, key: name } } })),
+    ...plain(own),
+    { name: 'HPO_POD', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } } },
+  ];
+}
+
+function resourcesOf(
+  { attempt, container }: JobParts,
+  pool: Pool,
+  asked: NonNullable<V1PodSpec['containers'][number]['resources']>,
+): NonNullable<V1PodSpec['containers'][number]['resources']> {
+  const same: Record<string, string> = { cpu: `${Math.max(1, Math.round(attempt.cpus * 1000))}m` };
+  if (container.memoryBytes !== null) same['memory'] = String(container.memoryBytes);
+  if (pool.gpus > 0) same[pool.gpuResource] = String(pool.gpus);
+  // What it prints is there twice, in its file and in the log.
+  const disk = 4 * attempt.outputBytes + workBytes;
+  return {
+    requests: { 'ephemeral-storage': '64Mi', ...asked.requests, ...same },
+    limits: { 'ephemeral-storage': String(disk), ...asked.limits, ...same },
+  };
+}
+
+function tolerationOf({ key, value, effect }: Pool['tolerations'][number]): V1Toleration {
+  return {
+    ...(key === null ? {} : { key }),
+    ...(value === null ? { operator: 'Exists' } : { operator: 'Equal', value }),
+    ...(effect === null ? {} : { effect }),
+  };
+}
+
+function affinityOf(pool: Pool, affinity: V1PodSpec['affinity']): Pick<V1PodSpec, 'affinity'> {
+  const prefers = pool.prefers ?? [];
+  if (prefers.length === 0) return affinity === undefined ? {} : { affinity };
+  const preferred = prefers.map(({ label, value }) => ({
+    weight: 100,
+    preference: { matchExpressions: [{ key: label, operator: 'In', values: [value] }] },
+  }));
+  return {
+    affinity: {
+      ...affinity,
+      nodeAffinity: {
+        ...affinity?.nodeAffinity,
+        preferredDuringSchedulingIgnoredDuringExecution: [
+          ...(affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []),
+          ...preferred,
+        ],
+      },
+    },
+  };
+}
+
+function volumesOf(parts: JobParts): { readonly volumes: V1Volume[]; readonly mounts: V1VolumeMount[] } {
+  const { container, cluster, attempt } = parts;
+  const volumes: V1Volume[] = [];
+  const mounts: V1VolumeMount[] = [];
+  const add = (name: string, source: Omit<V1Volume, 'name'>, mountPath: string, readOnly = false): void => {
+    volumes.push({ name: `${ownVolume}${name}`, ...source });
+    mounts.push({ name: `${ownVolume}${name}`, mountPath, ...(readOnly ? { readOnly } : {}) });
+  };
+  const temporary = container.tmpBytes === undefined ? {} : { sizeLimit: String(container.tmpBytes) };
+  add('input', { projected: { sources: parts.inputs.flatMap(({ sources }) => [...sources]) } }, podPlaces.input, true);
+  add('attempt', { emptyDir: {} }, podPlaces.attempt);
+  add('work', { emptyDir: {} }, podPlaces.work);
+  add('tmp', { emptyDir: temporary }, podPlaces.temporary);
+  add('home', { emptyDir: temporary }, podPlaces.home);
+  add('shm', { emptyDir: { medium: 'Memory', sizeLimit: String(container.shmBytes) } }, podPlaces.sharedMemory);
+  const claims = new Map<string, string>();
+  const mountClaim = (claim: string, mount: Omit<V1VolumeMount, 'name'>): void => {
+    const name = claims.get(claim) ?? `${ownVolume}claim-${claims.size}`;
+    if (!claims.has(claim)) volumes.push({ name, persistentVolumeClaim: { claimName: claim } });
+    claims.set(claim, name);
+    mounts.push({ name, ...mount });
+  };
+  for (const { claim, path, target, readOnly } of cluster.volumes)
+    mountClaim(claim, { mountPath: target, ...(path === '' ? {} : { subPath: path }), ...(readOnly ? { readOnly } : {}) });
+  const kept = checkpointMounts(cluster, attempt);
+  if (kept === null) add('checkpoint', { emptyDir: {} }, podPlaces.checkpoint);
+  else for (const { claim, ...mount } of kept) mountClaim(claim, mount);
+  if (kept === null && attempt.checkpointFrom !== null) add('fork', { emptyDir: {} }, podPlaces.fork, true);
+  return { volumes, mounts };
+}

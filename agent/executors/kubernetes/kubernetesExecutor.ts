@@ -1,0 +1,744 @@
+import { join } from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
+import type { V1Pod } from '@kubernetes/client-node';
+import type { Cluster } from '../../cluster/cluster.ts';
+import type { SnapshotStore } from '../../packaging/snapshot.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { AttemptKey, ClusterSettings, WaitReason } from '../../protocol/study.ts';
+import { sleep } from '../../system/clock.ts';
+import type { System } from '../../system/system.ts';
+import { type AttemptRecord, lostEnding, readAttemptRecord, recordEnd } from '../attempt/attemptRecord.ts';
+import { endOf, LiveAttempts } from '../attempt/liveAttempts.ts';
+import { outputFileNames } from '../attempt/outputFile.ts';
+import { keyText, StudyFolders } from '../attempt/studyFolders.ts';
+import type { AttemptListing, AttemptStart, Capacity, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
+import { type AttemptFile, readAttemptFile, writeAttemptFile } from './attemptFile.ts';
+import { ClusterView, type Seen } from './clusterView.ts';
+import { endRecord } from './endRecord.ts';
+import { splicedInputs } from './inputObjects.ts';
+import { containerName, jobManifest } from './jobManifest.ts';
+import { LogMirror, mirroredStreams } from './logMirror.ts';
+import { attemptLabels, filesName, jobName, studyAnnotation, studyLabels } from './names.ts';
+import { hasBegun, type PodEnd, podEnd } from './podEnd.ts';
+import { isOver, PodAttempt, podOf } from './podAttempt.ts';
+import { type ClusterStudy, readClusterStudy, writeClusterStudy } from './studyFile.ts';
+import { makeStudyObjects, type StudyObjects } from './studyObjects.ts';
+import { placeKey, UsedClusters } from './usedClusters.ts';
+import { whyItWaits } from './waits.ts';
+
+export interface KubernetesExecutorOptions {
+  readonly system: System;
+  /** Absolute path of HPO_HOME. */
+  readonly homeDir: string;
+  readonly snapshots: Pick<SnapshotStore, 'mountPlan' | 'verify'>;
+  readonly listener: ExecutorListener;
+  /** The agent's environment, of which attempts get the secrets that their study names. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The cluster and namespace of a study, connected when they are first needed. */
+  readonly cluster: (settings: ClusterSettings) => Promise<Cluster>;
+  /** Of the agent's life, by which people tell whose Job it is. */
+  readonly epoch?: number;
+}
+
+const second = 1_000;
+const minute = 60 * second;
+/** The file that a stop leaves, so that the next agent, too, knows that the end was asked for. */
+const stopFile = 'stop';
+/** Between looks at one attempt where nothing is heard of it. */
+const firstPauseMs = 200;
+const longestPauseMs = 15 * second;
+/** Beyond the grace, what a node takes to end a pod. */
+const recordMs = 2 * second;
+/** A pod that should be gone so long ago, on a node that does not answer, is given up. */
+const goneMs = minute;
+/** A log of which nothing comes for so long, not even a sign of life, is a dead connection. */
+const silenceMs = 90 * second;
+/** A log is read again from so long before the last that was read of it. */
+const overlapSeconds = 15;
+/** Reads of a whole log after its pod has ended, before what it lacks is taken for lost. */
+const maxFinalReads = 6;
+const cleanupMs = 30 * second;
+/** A Job that was there before this agent is adopted within this time, if it is. */
+const adoptionMs = minute;
+
+/**
+ * Runs attempts on a cluster, each as a Job of one pod, whose name follows from the attempt. The pod writes its files as its log, of
+ * which this makes the attempt's folder here; so neither the agent nor the API server has to be there meanwhile. How it ended is in
+ * that folder before the Job is removed. What watches tell are hints; lists of all that there is decide.
+ */
+export class KubernetesExecutor implements Executor {
+  readonly name = 'kubernetes';
+  readonly files: StudyFolders;
+  readonly #options: KubernetesExecutorOptions;
+  readonly #system: System;
+  readonly #live = new LiveAttempts<PodAttempt>(() => {});
+  /** Attempts whose end was reported in this life, by `keyText`. */
+  readonly #reported = new Set<string>();
+  readonly #studies = new Map<string, ClusterStudy>();
+  readonly #objects = new Map<string, Promise<StudyObjects>>();
+  readonly #verified = new Map<string, Promise<void>>();
+  readonly #views = new Map<string, Promise<ClusterView>>();
+  readonly #used: UsedClusters;
+  /** Jobs of attempts that nobody has adopted, by `keyText`, with when they were seen first. */
+  readonly #unowned = new Map<string, number>();
+  readonly #removals = new Set<Promise<void>>();
+  #isDisposed = false;
+
+  constructor(options: KubernetesExecutorOptions) {
+    this.#options = options;
+    this.#system = options.system;
+    this.files = new StudyFolders(options.homeDir);
+    this.#used = new UsedClusters(options.system.files, join(options.homeDir, 'run', 'clusters.json'));
+  }
+
+  prepare(study: PreparedStudy): Promise<void> {
+    return this.#system.failpoints.step('study.prepare', () => this.#prepare(study));
+  }
+
+  async start(attempt: AttemptStart): Promise<void> {
+    const id = keyText(attempt.key);
+    if (this.#reported.has(id)) return;
+    const known = this.#live.get(id);
+    if (known !== undefined) {
+      await known.starting;
+      return;
+    }
+    const live = this.#admit(attempt.key, attempt);
+    await live.starting;
+  }
+
+  async stop(key: AttemptKey, graceMs: number): Promise<void> {
+    const live = this.#live.get(keyText(key)) ?? (await this.#adoptRunning(key));
+    if (live === null || live.hasEnded) return;
+    live.isStopped = true;
+    this.#background(this.#end(live, graceMs));
+  }
+
+  async list(): Promise<readonly AttemptListing[]> {
+    const listings = new Map<string, AttemptListing>();
+    const views = await this.#look();
+    for (const studyId of await this.#studyFolders()) {
+      const study = await this.#study(studyId).catch(() => null);
+      const view = study === null ? null : views.get(placeKey(study.cluster));
+      for (const key of await this.files.attempts(this.#system.files, studyId)) {
+        const state = await this.#stateOf(key, view ?? null);
+        if (state !== null) listings.set(keyText(key), { key, state });
+      }
+    }
+    for (const view of views.values()) {
+      for (const [id, seen] of view?.all ?? []) {
+        const key = keyOf(id);
+        if (!listings.has(id) && seen.job !== null) listings.set(id, { key, state: isOver(seen) ? 'ended' : 'running' });
+      }
+    }
+    return [...listings.values()];
+  }
+
+  async studies(): Promise<readonly string[]> {
+    const studies = new Set(await this.#studyFolders());
+    for (const view of (await this.#look()).values()) for (const id of view?.all.keys() ?? []) studies.add(keyOf(id).studyId);
+    return [...studies];
+  }
+
+  cleanup(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
+    const step = removeFiles ? 'study.delete' : 'study.clean';
+    return this.#system.failpoints.step(step, () => this.#cleanUp(studyId, removeFiles));
+  }
+
+  async isReady(): Promise<boolean> {
+    const asked = (await this.#used.all()).map(async (settings) => {
+      await (await this.#options.cluster(settings)).version();
+    });
+    return (await Promise.allSettled(asked)).every(({ status }) => status === 'fulfilled');
+  }
+
+  /** What waits there for room takes nothing from anybody here. */
+  capacity(): Promise<Capacity> {
+    return Promise.resolve({ cpus: Infinity });
+  }
+
+  /** Lets go of the attempts without ending them: the next agent adopts them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
+    for (const live of this.#live.values()) live.letGo();
+    await this.#live.letGo();
+    await Promise.allSettled([...this.#live.values()].map(({ following }) => following));
+    for (const view of await Promise.allSettled(this.#views.values()))
+      if (view.status === 'fulfilled') view.value[Symbol.dispose]();
+    await Promise.all(this.#removals);
+  }
+
+  async #prepare({ studyId, snapshot, container, cluster }: PreparedStudy): Promise<void> {
+    if (container === null || cluster === null) throw new RangeError(`${studyId} has nothing said about its cluster`);
+    const { files: disk } = this.#system;
+    await disk.remove(this.files.cleanedFile(studyId));
+    const verified = this.#verified.get(snapshot) ?? this.#options.snapshots.verify(snapshot);
+    this.#verified.set(snapshot, verified);
+    verified.catch(() => this.#verified.delete(snapshot));
+    await verified;
+    const study = { snapshot, container, cluster };
+    await writeClusterStudy(disk, this.files.clusterFile(studyId), study);
+    await this.#used.add(cluster);
+    this.#studies.set(studyId, study);
+  }
+
+  #admit(key: AttemptKey, attempt: AttemptStart | null): PodAttempt {
+    const live = new PodAttempt(key, this.files.attemptDir(key), attempt);
+    return this.#live.admit(live, () => this.#begin(live));
+  }
+
+  /** Makes the Job, or finds it, and follows it from then on. */
+  async #begin(live: PodAttempt): Promise<void> {
+    const { state } = await this.#recordOf(live.key);
+    live.isStarting = false;
+    if (state === 'ended') {
+      this.#system.clock.soon(() => this.#background(this.#tellRecorded(live)));
+      return;
+    }
+    live.study = await this.#study(live.key.studyId);
+    live.file = await readAttemptFile(this.#system.files, live.dir);
+    live.hasBegun = state === 'started';
+    live.isStopped ||= (await this.#system.files.lstat(join(live.dir, stopFile))) !== null;
+    live.view = await this.#view(live.study.cluster);
+    live.view.follow();
+    if (live.file?.job === undefined || live.file.job === null) {
+      if (live.attempt === null) throw new HpoError('HPO-2483', 'the attempt has not begun', 'nothing needs to be done');
+      await this.#create(live, live.attempt).catch((error: unknown) => {
+        // It is made as soon as the cluster answers.
+        if (!isAway(error)) throw error;
+        this.#tellWait(live, awayReason(error));
+      });
+    }
+    if (live.hasBegun) this.#tellStarted(live);
+    live.following = this.#follow(live);
+  }
+
+  async #create(live: PodAttempt, attempt: AttemptStart): Promise<void> {
+    const { failpoints, files: disk } = this.#system;
+    const { view, study } = live;
+    if (view === null || study === null) return;
+    const file: AttemptFile = { job: null, pod: null, metricFiles: attempt.metricFiles, outputBytes: attempt.outputBytes };
+    await failpoints.step('attempt.folder', async () => {
+      await disk.makeFolder(live.dir);
+      if (live.file === null) await writeAttemptFile(disk, live.dir, file);
+    });
+    live.file ??= file;
+    const { place, inputs, secrets } = await this.#objectsOf(live.key.studyId, study, view.cluster);
+    const { home } = study.cluster;
+    const own = { ...place, labels: attemptLabels(home, live.key) };
+    const spliced = splicedInputs(own, filesName(home, live.key), attempt.files);
+    for (const configMap of spliced?.configMaps ?? []) await view.cluster.create('ConfigMap', configMap);
+    const { epoch } = this.#options;
+    const job = jobManifest({
+      name: jobName(home, live.key),
+      attempt,
+      container: study.container,
+      cluster: study.cluster,
+      labels: { ...own.labels, ...(epoch === undefined ? {} : { 'hpo.epoch': String(epoch) }) },
+      annotations: { [studyAnnotation]: live.key.studyId },
+      owner: place.owner,
+      inputs: spliced === null ? [inputs] : [inputs, spliced],
+      mark: this.files.mark(live.key),
+      secrets,
+    });
+    const { object } = await failpoints.step('attempt.spawn', () => view.cluster.create('Job', job));
+    live.file = { ...live.file, job: object.metadata?.uid ?? '' };
+    await writeAttemptFile(disk, live.dir, live.file);
+    view.note(live.key, object);
+  }
+
+  /** Until it has ended, or this agent lets go of it. Whatever fails is tried again, ever more slowly. */
+  async #follow(live: PodAttempt): Promise<void> {
+    let pauseMs = firstPauseMs;
+    while (!live.hasEnded && !this.#isDisposed) {
+      const isGoing = await this.#step(live).catch((error: unknown) => {
+        if (!live.hasBegun && isAway(error)) this.#tellWait(live, awayReason(error));
+        return false;
+      });
+      if (live.hasEnded || this.#isDisposed) return;
+      pauseMs = isGoing ? firstPauseMs : Math.min(longestPauseMs, pauseMs * 1.5);
+      if (await live.news(this.#system.clock, pauseMs)) pauseMs = firstPauseMs;
+    }
+  }
+
+  /** One look at it, and what follows from that. False where nothing has changed. */
+  async #step(live: PodAttempt): Promise<boolean> {
+    const { view, attempt } = live;
+    if (view === null) return false;
+    if (live.file?.job === null) {
+      if (attempt === null || live.isStopped) return await this.#settleByCluster(live, await view.lookAt(live.key), true);
+      await this.#create(live, attempt).catch(async (error: unknown) => {
+        if (isAway(error)) throw error;
+        await this.#finish(live, endRecord({ ...unknown, seen: { ...nothingSeen, fault: messageOf(error) } }));
+      });
+      return true;
+    }
+    await this.#pressOn(live);
+    const pod = podOf(live, view.of(live.key));
+    if (pod !== null && hasBegun(pod)) {
+      await this.#read(live, pod, false);
+      if (await this.#settleByLog(live, pod)) return true;
+    }
+    let seen = view.of(live.key);
+    if (pod === null || hasBegun(pod) || isOver(seen) || pod.metadata?.deletionTimestamp !== undefined) {
+      seen = await view.lookAt(live.key);
+      if (await this.#settleByCluster(live, seen, false)) return true;
+    }
+    const now = podOf(live, seen);
+    if (now === null || !hasBegun(now)) await this.#explainWait(live, seen);
+    return false;
+  }
+
+  /** Reads its log until it ends, breaks off, or has told the end. */
+  async #read(live: PodAttempt, pod: V1Pod, isFinal: boolean): Promise<void> {
+    const { clock } = this.#system;
+    const { view } = live;
+    if (view === null) return;
+    const mirror = await this.#mirrorOf(live, pod);
+    if (mirror.isOver) return;
+    const isWhole = isFinal || mirror.lacksEarlier || live.readAt === null;
+    const sinceSeconds = isWhole ? undefined : Math.ceil((clock.monotonic() - (live.readAt ?? 0)) / second) + overlapSeconds;
+    mirror.begin(isWhole);
+    const cut = new AbortController();
+    live.cut = cut;
+    let heardAt = clock.monotonic();
+    const watchdog = (): Disposable =>
+      clock.after(silenceMs / 3, () => {
+        if (clock.monotonic() - heardAt > silenceMs) cut.abort();
+        else timer = watchdog();
+      });
+    let timer = watchdog();
+    try {
+      await view.cluster.log(
+        pod.metadata?.name ?? '',
+        { container: containerName, follow: true, signal: cut.signal, ...(sinceSeconds === undefined ? {} : { sinceSeconds }) },
+        (bytes) => {
+          heardAt = clock.monotonic();
+          mirror.push(bytes);
+          if (mirror.isOver || mirror.isFull || mirror.lacksEarlier) cut.abort();
+        },
+      );
+    } catch (error) {
+      if (!cut.signal.aborted) throw error;
+    } finally {
+      timer[Symbol.dispose]();
+      live.cut = null;
+      await mirror.settled();
+      live.readAt = heardAt;
+    }
+  }
+
+  async #mirrorOf(live: PodAttempt, pod: V1Pod): Promise<LogMirror> {
+    if (live.mirror !== null) return live.mirror;
+    const uid = pod.metadata?.uid ?? '';
+    const { files: disk } = this.#system;
+    if (live.file !== null && live.file.pod !== uid) {
+      live.file = { ...live.file, pod: uid };
+      await writeAttemptFile(disk, live.dir, live.file);
+    }
+    live.mirror = new LogMirror({
+      system: this.#system,
+      dir: live.dir,
+      nonce: uid,
+      streams: mirroredStreams(live.file?.metricFiles ?? []),
+      maxBytes: (live.file?.outputBytes ?? 0) + 1,
+      onBegin: () => this.#hasBegun(live),
+      onEnd: () => live.cut?.abort(),
+      onOutput: () => {
+        if (!live.hasEnded) this.#options.listener.output(live.key);
+      },
+      fetch: (path, from, count) => this.#fetch(live, pod, path, from, count),
+    });
+    return live.mirror;
+  }
+
+  /** What of a file in the pod its log does not have any more; null where that is not allowed, or the pod has ended. */
+  async #fetch(live: PodAttempt, pod: V1Pod, path: string, from: number, count: number): Promise<Uint8Array | null> {
+    const pieces: Uint8Array[] = [];
+    const stdout = new Writable({
+      write: (piece: Uint8Array, _encoding, done) => {
+        pieces.push(piece);
+        done();
+      },
+    });
+    const script = '{ dd bs=1 skip="$1" count=0; head -c "$2"; } <"$0" 2>/dev/null';
+    const command = ['/bin/sh', '-c', script, path, String(from), String(count)];
+    const stderr = new PassThrough();
+    stderr.resume();
+    const code = await live.view?.cluster
+      .exec(pod.metadata?.name ?? '', containerName, command, { stdout, stderr })
+      .catch((error: unknown) => {
+        if (isAway(error)) throw error;
+        return null;
+      });
+    return code === 0 ? Buffer.concat(pieces) : null;
+  }
+
+  #hasBegun(live: PodAttempt): void {
+    if (live.hasBegun) return;
+    live.hasBegun = true;
+    this.#background(this.#system.files.writeText(join(live.dir, 'start.json'), '{}'));
+    this.#tellStarted(live);
+  }
+
+  #tellStarted(live: PodAttempt): void {
+    if (live.isToldStarted || this.#isDisposed) return;
+    live.isToldStarted = true;
+    this.#options.listener.started(live.key, { pid: null });
+  }
+
+  #tellWait(live: PodAttempt, reason: WaitReason | null): void {
+    const text = JSON.stringify(reason);
+    if (live.toldWait === text || live.hasEnded || this.#isDisposed) return;
+    live.toldWait = text;
+    this.#options.listener.waits(live.key, reason);
+  }
+
+  async #settleByLog(live: PodAttempt, pod: V1Pod): Promise<boolean> {
+    const { mirror, view } = live;
+    if (mirror === null || !mirror.isOver || view === null) return false;
+    const { end, fault } = mirror;
+    const seen = podEnd(view.of(live.key).job, pod, live.isStopped);
+    // Why others ended it stands in its pod, or not any more.
+    const wasTold = end?.exit?.['told'] === true && !live.isStopped;
+    const later = wasTold ? await view.lookAt(live.key).catch(() => null) : null;
+    const known = later === null ? seen : podEnd(later.job, podOf(live, later), live.isStopped);
+    await this.#finish(live, await this.#endOf(live, end, fault, known));
+    return true;
+  }
+
+  /** By what the cluster says, where the log does not tell the end. */
+  async #settleByCluster(live: PodAttempt, seen: Seen, isNew: boolean): Promise<boolean> {
+    const { clock } = this.#system;
+    if (isNew && seen.job !== null && live.file !== null) {
+      live.file = { ...live.file, job: seen.job.metadata?.uid ?? '' };
+      await writeAttemptFile(this.#system.files, live.dir, live.file);
+      return true;
+    }
+    const pod = podOf(live, seen);
+    const state = podEnd(seen.job, pod, live.isStopped);
+    if (!state.isOver) {
+      if (pod?.metadata?.deletionTimestamp === undefined) live.goingSince = null;
+      else live.goingSince ??= clock.monotonic();
+      const grace = (pod?.metadata?.deletionGracePeriodSeconds ?? 0) * second;
+      const isGone = live.goingSince !== null && clock.monotonic() - live.goingSince > grace + goneMs;
+      if (!isGone) return false;
+      const disruption = live.isStopped ? null : (state.disruption ?? 'its node does not answer');
+      await this.#finish(live, await this.#endOf(live, null, null, { ...state, disruption }));
+      return true;
+    }
+    if (pod !== null && hasBegun(pod) && live.finalReads < maxFinalReads) {
+      live.finalReads++;
+      const isRead = await this.#read(live, pod, true).then(
+        () => true,
+        () => false,
+      );
+      if (await this.#settleByLog(live, pod)) return true;
+      if (!isRead && live.finalReads < maxFinalReads) return false;
+    }
+    // Whoever removed it may have removed all of the study.
+    if (seen.job === null) this.#objects.delete(live.key.studyId);
+    const { message } = state;
+    if (message.end !== null && live.mirror !== null) await live.mirror.complete(message.end, message.tail);
+    await this.#finish(live, await this.#endOf(live, message.end, message.fault, state));
+    return true;
+  }
+
+  async #endOf(
+    live: PodAttempt,
+    end: LogMirror['end'],
+    fault: string | null,
+    seen: PodEnd,
+  ): Promise<ReturnType<typeof endRecord>> {
+    const stats = await this.#system.files.stat(join(live.dir, outputFileNames.out));
+    if (end !== null) this.#hasBegun(live);
+    return endRecord({ end, fault, seen, isStopped: live.isStopped, hasBegun: live.hasBegun, output: stats?.size ?? 0 });
+  }
+
+  /** Recorded before its Job is removed, and told once. */
+  async #finish(live: PodAttempt, record: ReturnType<typeof endRecord>): Promise<void> {
+    if (live.hasEnded || this.#isDisposed) return;
+    await this.#system.files.makeFolder(live.dir);
+    await recordEnd(this.#system, live.dir, record);
+    await this.#tellRecorded(live);
+  }
+
+  async #tellRecorded(live: PodAttempt): Promise<void> {
+    if (live.hasEnded || this.#isDisposed) return;
+    const record = await this.#recordOf(live.key);
+    const hasBegun = (await this.#system.files.stat(join(live.dir, 'start.json'))) !== null;
+    if (live.hasEnded || this.#isDisposed) return;
+    if (hasBegun || live.hasBegun) this.#tellStarted(live);
+    this.#live.forget(live);
+    this.#reported.add(keyText(live.key));
+    this.#remove(live.key);
+    this.#options.listener.ended(live.key, record.state === 'ended' ? record.ending : lostEnding);
+  }
+
+  async #explainWait(live: PodAttempt, seen: Seen): Promise<void> {
+    const { clock } = this.#system;
+    const { view } = live;
+    if (view === null) return;
+    const pod = podOf(live, seen);
+    const name = jobName(view.home, live.key);
+    const told =
+      seen.job?.spec?.suspend === true
+        ? { workload: await this.#workloadOf(view, seen) }
+        : pod === null && seen.job !== null
+          ? { events: await view.cluster.list('Event', { fields: `involvedObject.name=${name}` }).catch(() => []) }
+          : {};
+    const waiting = whyItWaits(seen.job, pod, told);
+    this.#tellWait(live, waiting?.reason ?? null);
+    const kind = waiting?.reason.kind ?? null;
+    if (live.waitKind !== kind) {
+      live.waitKind = kind;
+      live.waitsSince = clock.monotonic();
+    }
+    if (waiting === null || clock.monotonic() - live.waitsSince < waiting.patienceMs) return;
+    await this.#finish(live, endRecord({ ...unknown, seen: { ...nothingSeen, fault: waiting.reason.message } }));
+  }
+
+  async #workloadOf(view: ClusterView, { job }: Seen): Promise<Awaited<ReturnType<typeof view.cluster.get<'Workload'>>>> {
+    const uid = job?.metadata?.uid ?? '';
+    const [workload = null] = await view.cluster.list('Workload', { labels: { 'kueue.x-k8s.io/job-uid': uid } }).catch(() => []);
+    return workload;
+  }
+
+  async #adoptRunning(key: AttemptKey): Promise<PodAttempt | null> {
+    const id = keyText(key);
+    const isThere = (await this.#stateOf(key, (await this.#look()).get(await this.#placeOf(key)) ?? null)) === 'running';
+    const known = this.#live.get(id);
+    if (known !== undefined) return known;
+    if (!isThere || this.#reported.has(id) || this.#isDisposed) return null;
+    const live = this.#admit(key, null);
+    await live.starting;
+    return live;
+  }
+
+  async #placeOf({ studyId }: AttemptKey): Promise<string> {
+    return await this.#study(studyId).then(
+      ({ cluster }) => placeKey(cluster),
+      () => '',
+    );
+  }
+
+  async #end(live: PodAttempt, graceMs: number): Promise<void> {
+    const { clock, files: disk } = this.#system;
+    await live.starting;
+    if (live.hasEnded || this.#isDisposed) return;
+    const killAt = clock.monotonic() + graceMs;
+    if (killAt >= live.killAt) return;
+    live.killAt = killAt;
+    live.asked = null;
+    // First, so that the next agent, too, takes its end for one that was asked for.
+    await disk.makeFolder(live.dir);
+    await disk.writeText(join(live.dir, stopFile), '').catch(() => {});
+    await this.#pressOn(live).catch(() => {});
+    live.wake();
+  }
+
+  /** Passes on that it is to end, until the cluster has heard it. */
+  async #pressOn(live: PodAttempt): Promise<void> {
+    const { clock, failpoints } = this.#system;
+    const { view } = live;
+    if (!live.isStopped || view === null || live.hasEnded) return;
+    const leftMs = Math.max(0, (live.killAt === Infinity ? 0 : live.killAt) - clock.monotonic());
+    const isLate = leftMs === 0;
+    const seen = await view.lookAt(live.key);
+    const pod = podOf(live, seen);
+    const asked = `${pod?.metadata?.uid ?? 'job'} ${isLate}`;
+    if (live.asked === asked) return;
+    const graceSeconds = isLate ? 1 : Math.ceil((leftMs + recordMs) / second);
+    await failpoints.step('attempt.stop', async () => {
+      if (pod === null) await view.cluster.remove('Job', jobName(view.home, live.key));
+      else if (pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed')
+        await view.cluster.remove('Pod', pod.metadata?.name ?? '', { graceSeconds });
+    });
+    live.asked = asked;
+  }
+
+  /** In the background: what is left over a later look takes. */
+  #remove(key: AttemptKey): void {
+    const removal = this.#study(key.studyId)
+      .then(async ({ cluster: settings }) => {
+        const { cluster, home } = await this.#view(settings);
+        await cluster.remove('ConfigMap', filesName(home, key));
+        await cluster.remove('Job', jobName(home, key));
+      })
+      .catch(() => {})
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+
+  /** After all that there is was listed: attempts look again, and Jobs that nobody wants any more go. */
+  async #afterLook(view: ClusterView): Promise<void> {
+    const { clock } = this.#system;
+    for (const live of this.#live.values()) if (live.view === view) live.heardLook(view.of(live.key));
+    for (const id of this.#unowned.keys()) if (!view.all.has(id) || this.#live.has(id)) this.#unowned.delete(id);
+    for (const [id, seen] of view.all) {
+      if (this.#live.has(id) || seen.job === null) continue;
+      const key = keyOf(id);
+      const { state } = await this.#recordOf(key);
+      if (this.#reported.has(id) || state === 'ended' || (await this.#isCleaned(key.studyId))) this.#remove(key);
+      else if (state !== 'started' || isOver(seen)) {
+        const since = this.#unowned.get(id) ?? clock.monotonic();
+        this.#unowned.set(id, since);
+        if (clock.monotonic() - since > adoptionMs && !this.#live.has(id)) this.#remove(key);
+      }
+    }
+  }
+
+  async #cleanUp(studyId: string, removeFiles: boolean): Promise<void> {
+    const { clock, files: disk } = this.#system;
+    const lives = this.#live.of(studyId);
+    for (const live of lives) await live.starting.catch(() => {});
+    await Promise.all(lives.map(({ key }) => this.stop(key, 0)));
+    await endOf(lives, clock, cleanupMs);
+    await disk.remove(`${this.files.clusterFile(studyId)}.new`);
+    const settings = await this.#study(studyId).then(
+      ({ cluster }) => [cluster],
+      () => this.#used.all(),
+    );
+    for (const place of settings) await this.#removeObjects(place, studyId);
+    for (const live of lives) await this.#step(live).catch(() => false);
+    for (const id of this.#reported) if (id.startsWith(`${studyId}/`)) this.#reported.delete(id);
+    this.#studies.delete(studyId);
+    this.#objects.delete(studyId);
+    const isOurs = (await disk.stat(this.files.clusterFile(studyId))) !== null;
+    if (isOurs && removeFiles) await disk.remove(this.files.studyDir(studyId));
+    else if (isOurs && (await disk.stat(this.files.trialsDir(studyId))) !== null)
+      await disk.writeText(this.files.cleanedFile(studyId), '');
+  }
+
+  /** Resolves when nothing of the study is on the cluster any more. */
+  async #removeObjects(settings: ClusterSettings, studyId: string): Promise<void> {
+    const { clock } = this.#system;
+    const { cluster, home } = await this.#view(settings);
+    const labels = studyLabels(home, studyId);
+    const until = clock.monotonic() + cleanupMs;
+    const kinds = ['Job', 'Pod', 'Secret', 'ConfigMap'] as const;
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, 2 * second)) {
+      let left = 0;
+      for (const kind of kinds) {
+        for (const { metadata } of await cluster.list(kind, { labels })) {
+          left++;
+          const isLate = clock.monotonic() > until - cleanupMs / 2;
+          await cluster.remove(kind, metadata?.name ?? '', kind === 'Pod' ? { graceSeconds: isLate ? 0 : 1 } : {});
+        }
+      }
+      if (left === 0) return;
+      if (clock.monotonic() > until)
+        throw new HpoError(
+          'HPO-2484',
+          `${left} objects of the study ${studyId} are still on the cluster`,
+          'see what keeps them: kubectl get jobs,pods,configmaps -l hpo.study; then delete the study again',
+        );
+      await sleep(clock, pauseMs);
+    }
+  }
+
+  /** What an attempt with a folder is doing; null for one that is not there. */
+  async #stateOf(key: AttemptKey, view: ClusterView | null): Promise<AttemptListing['state'] | null> {
+    const { state } = await this.#recordOf(key);
+    if (state === 'ended' || this.#reported.has(keyText(key))) return 'ended';
+    const file = await readAttemptFile(this.#system.files, this.files.attemptDir(key));
+    if (file === null && !this.#live.has(keyText(key))) return null;
+    // While the cluster says nothing, whatever may run counts as running.
+    if (view === null) return 'running';
+    const seen = view.of(key);
+    if (seen.job !== null || seen.pods.length > 0) return isOver(seen) ? 'ended' : 'running';
+    if (file?.job !== null && file !== null) return 'ended';
+    return this.#live.has(keyText(key)) ? 'running' : null;
+  }
+
+  /** All that there is on all clusters that were used, listed now; null for one that does not answer. By `placeKey`. */
+  async #look(): Promise<ReadonlyMap<string, ClusterView | null>> {
+    const found = new Map<string, ClusterView | null>();
+    await Promise.all(
+      (await this.#used.all()).map(async (settings) => {
+        const view = await this.#view(settings)
+          .then(async (there) => {
+            await there.look();
+            return there;
+          })
+          .catch(() => null);
+        found.set(placeKey(settings), view);
+      }),
+    );
+    return found;
+  }
+
+  #view(settings: ClusterSettings): Promise<ClusterView> {
+    const place = placeKey(settings);
+    const known = this.#views.get(place);
+    if (known !== undefined) return known;
+    const made = this.#options.cluster(settings).then(
+      (cluster) =>
+        new ClusterView({
+          cluster,
+          home: settings.home,
+          clock: this.#system.clock,
+          onChange: (id) => this.#live.get(id)?.wake(),
+          onLook: (view) => this.#background(this.#afterLook(view)),
+          isLively: () => [...this.#live.values()].some((live) => !live.hasBegun),
+        }),
+    );
+    this.#views.set(place, made);
+    made.catch(() => this.#views.delete(place));
+    return made;
+  }
+
+  #objectsOf(studyId: string, study: ClusterStudy, cluster: Cluster): Promise<StudyObjects> {
+    const known = this.#objects.get(studyId);
+    if (known !== undefined) return known;
+    const { snapshots, environment } = this.#options;
+    const made = makeStudyObjects({ cluster, studyId, study, snapshots, disk: this.#system.files, environment });
+    this.#objects.set(studyId, made);
+    made.catch(() => this.#objects.delete(studyId));
+    return made;
+  }
+
+  async #study(studyId: string): Promise<ClusterStudy> {
+    const known = this.#studies.get(studyId) ?? (await readClusterStudy(this.#system.files, this.files.clusterFile(studyId)));
+    this.#studies.set(studyId, known);
+    return known;
+  }
+
+  async #isCleaned(studyId: string): Promise<boolean> {
+    return (await this.#system.files.stat(this.files.cleanedFile(studyId))) !== null;
+  }
+
+  #studyFolders(): Promise<string[]> {
+    return this.files.studiesOf(this.#system.files, 'pods');
+  }
+
+  #recordOf(key: AttemptKey): Promise<AttemptRecord> {
+    return readAttemptRecord(this.#system.files, this.files.attemptDir(key));
+  }
+
+  /** Work that nobody waits for; what it failed with is done again at the next look. */
+  #background(work: Promise<void>): void {
+    work.catch(() => {});
+  }
+}
+
+const unknown = { end: null, fault: null, isStopped: false, hasBegun: false, output: 0 };
+const nothingSeen = { exitCode: null, isOutOfMemory: false, isTimeout: false, disruption: null, fault: null };
+
+/** The cluster does not answer, or cannot at present; all else is an answer. */
+function isAway(error: unknown): boolean {
+  return error instanceof HpoError && (error.code === 'HPO-2462' || error.code === 'HPO-2465');
+}
+
+function awayReason(error: unknown): WaitReason {
+  return { kind: 'unreachable', message: messageOf(error) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function keyOf(id: string): AttemptKey {
+  const [studyId = '', trial, attempt] = id.split('/');
+  return { studyId, trial: Number(trial), attempt: Number(attempt) };
+}

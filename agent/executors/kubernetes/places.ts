@@ -1,0 +1,14 @@
+import { places } from '../docker/places.ts';
+
+/** Where things of an attempt are in its pod; what a container of an engine has too is in the same places. */
+export const podPlaces = {
+  ...places,
+  /** What the cluster's objects bring: the scripts, the code, the spliced files. Read-only. */
+  input: '/hpo/in',
+  sharedMemory: '/dev/shm',
+  /** The checkpoint of another trial, with a copy of which it begins. */
+  fork: '/hpo/fork',
+} as const;
+
+/** Below `input`. */
+export const inputs = { shim: 'shim.sh', program: 'pod.sh', code: 'code', setup: 'setup.sh', spliced: 'spliced' } as const;

@@ -1,0 +1,107 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import type { AttemptKey, WaitReason } from '../../protocol/study.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { LiveAttempt } from '../attempt/liveAttempts.ts';
+import type { AttemptStart } from '../executor.ts';
+import type { AttemptFile } from './attemptFile.ts';
+import type { ClusterView, Seen } from './clusterView.ts';
+import type { LogMirror } from './logMirror.ts';
+import { isFinished } from './podEnd.ts';
+import type { ClusterStudy } from './studyFile.ts';
+
+/** What is remembered of an attempt that is asked for or runs; all of it can be read again from its folder and from the cluster. */
+export class PodAttempt implements LiveAttempt {
+  readonly key: AttemptKey;
+  readonly dir: string;
+  /** Null where it was adopted to be stopped: it is not made then. */
+  readonly attempt: AttemptStart | null;
+  readonly ended = Promise.withResolvers<void>();
+  starting: Promise<void> = Promise.resolve();
+  isStarting = true;
+  watch = null;
+  hasEnded = false;
+  isStopped = false;
+  killTimer: Disposable | null = null;
+  killAt = Infinity;
+  isChecking = false;
+
+  study: ClusterStudy | null = null;
+  view: ClusterView | null = null;
+  file: AttemptFile | null = null;
+  mirror: LogMirror | null = null;
+  following: Promise<void> = Promise.resolve();
+  /** Its program runs, or has run. */
+  hasBegun = false;
+  isToldStarted = false;
+  /** What was told last of why it waits. */
+  toldWait = 'null';
+  waitKind: WaitReason['kind'] | null = null;
+  /** By the monotonic clock. */
+  waitsSince = 0;
+  /** Until when its log was read, by the monotonic clock; null while it was not read by this agent. */
+  readAt: number | null = null;
+  finalReads = 0;
+  /** When it was seen first that its pod is being deleted, by the monotonic clock. */
+  goingSince: number | null = null;
+  /** What of its stop the cluster has heard. */
+  asked: string | null = null;
+  /** Ends the reading of its log. */
+  cut: AbortController | null = null;
+  #wake: (() => void) | null = null;
+  #hasNews = false;
+
+  constructor(key: AttemptKey, dir: string, attempt: AttemptStart | null) {
+    this.key = key;
+    this.dir = dir;
+    this.attempt = attempt;
+  }
+
+  /** Something of it may have changed. */
+  wake(): void {
+    this.#hasNews = true;
+    this.#wake?.();
+  }
+
+  /** A list of all that there is says this of it. */
+  heardLook(seen: Seen): void {
+    // A reading that goes on after its pod has ended is a dead connection, or about to end by itself.
+    if (this.cut !== null && (seen.job === null || isOver(seen))) {
+      if (this.#isStale) this.cut.abort();
+      this.#isStale = true;
+    } else this.#isStale = false;
+    this.wake();
+  }
+
+  #isStale = false;
+
+  /** Resolves when there are news of it, with true, or after so long. */
+  async news(clock: Clock, mostMs: number): Promise<boolean> {
+    if (!this.#hasNews) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      using _timer = clock.after(mostMs, resolve);
+      await promise;
+      this.#wake = null;
+    }
+    const had = this.#hasNews;
+    this.#hasNews = false;
+    return had;
+  }
+
+  letGo(): void {
+    this.cut?.abort();
+    this.wake();
+  }
+}
+
+/** The pod that is the attempt's: the one whose output its folder has, or the first one. */
+export function podOf({ file }: Pick<PodAttempt, 'file'>, { pods }: Seen): V1Pod | null {
+  const own = file?.pod ?? null;
+  return (own === null ? pods[0] : pods.find(({ metadata }) => metadata?.uid === own)) ?? null;
+}
+
+/** Nothing of it runs any more, as far as the cluster says. */
+export function isOver({ job, pods }: Seen): boolean {
+  if (pods.length > 0) return pods.every(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed');
+  return job !== null && isFinished(job);
+}

@@ -1,0 +1,115 @@
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { type PodEndRecord, parseEnd } from './podLog.ts';
+import { containerName } from './jobManifest.ts';
+
+/** What the cluster says of an attempt that is over, or is about to be. */
+export interface PodEnd {
+  /** Nothing of it runs any more, as far as the cluster knows. */
+  readonly isOver: boolean;
+  /** Of the container itself; null while it is not known. */
+  readonly exitCode: number | null;
+  readonly isOutOfMemory: boolean;
+  readonly isTimeout: boolean;
+  /** Why somebody else ended it, for people; null where nobody did. */
+  readonly disruption: string | null;
+  /** Why it came to nothing for a reason of its own or of its image; null for none. */
+  readonly fault: string | null;
+  /** From the termination message; null where it has none. */
+  readonly message: { readonly end: PodEndRecord | null; readonly fault: string | null; readonly tail: string };
+}
+
+const noMessage = { end: null, fault: null, tail: '' };
+
+/** Pods that the cluster ends for its own reasons, by what is in `status.reason`. */
+const disruptions: ReadonlyMap<string, string> = new Map([
+  ['NodeLost', 'its node is lost'],
+  ['NodeShutdown', 'its node was shut down'],
+  ['Shutdown', 'its node was shut down'],
+  ['Terminated', 'its node was shut down'],
+  ['NodeAffinity', 'its node came back and has changed'],
+  ['Preempting', 'a pod of higher priority took its place'],
+  ['UnexpectedAdmissionError', 'its node came back and had no place for it'],
+  ['OutOfcpu', 'its node had no place for it any more'],
+  ['OutOfmemory', 'its node had no place for it any more'],
+  ['OutOfpods', 'its node had no place for it any more'],
+]);
+
+const causes: ReadonlyMap<string, string> = new Map([
+  ['PreemptionByScheduler', 'a pod of higher priority took its place'],
+  ['DeletionByTaintManager', 'its node was tainted: it is lost, or taken away'],
+  ['EvictionByEvictionAPI', 'it was evicted, as when its node is drained'],
+  ['DeletionByPodGC', 'its node is gone'],
+  ['TerminationByKubelet', 'its node ended it, as it ran short of something or is shut down'],
+]);
+
+/** `isOurs`: it ends because we asked for that. */
+export function podEnd(job: V1Job | null, pod: V1Pod | null, isOurs: boolean): PodEnd {
+  const failure = job?.status?.conditions?.find(
+    ({ type, status }) => (type === 'Failed' || type === 'FailureTarget') && status === 'True',
+  );
+  const isTimeout = failure?.reason === 'DeadlineExceeded' || pod?.status?.reason === 'DeadlineExceeded';
+  if (pod === null) {
+    const byPolicy = failure?.reason === 'PodFailurePolicy' ? (failure.message ?? 'its pod was ended') : null;
+    return {
+      isOver: job === null || isFinished(job),
+      exitCode: null,
+      isOutOfMemory: false,
+      isTimeout,
+      disruption: isOurs || isTimeout ? null : (byPolicy ?? (job === null ? 'its Job was removed' : 'its pod was removed')),
+      fault: null,
+      message: noMessage,
+    };
+  }
+  const { status, metadata, spec } = pod;
+  const container = status?.containerStatuses?.find(({ name }) => name === containerName);
+  const terminated = container?.state?.terminated;
+  const hasEnded = status?.phase === 'Succeeded' || status?.phase === 'Failed';
+  const target = status?.conditions?.find(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True');
+  const message = messageOf(terminated?.message ?? '');
+  const { reason = '' } = terminated ?? {};
+  const cannotRun = reason === 'StartError' || reason === 'ContainerCannotRun';
+  return {
+    isOver: terminated !== undefined || hasEnded,
+    exitCode: terminated === undefined || reason === 'ContainerStatusUnknown' ? null : terminated.exitCode,
+    isOutOfMemory: reason === 'OOMKilled',
+    isTimeout,
+    disruption: isOurs || isTimeout ? null : whoEndedIt(),
+    fault: cannotRun ? (terminated?.message ?? reason) : limitFault(),
+    message,
+  };
+
+  function whoEndedIt(): string | null {
+    const on = spec?.nodeName === undefined ? '' : ` (node ${spec.nodeName})`;
+    if (target !== undefined) return `${causes.get(target.reason ?? '') ?? target.message ?? 'it was disrupted'}${on}`;
+    const known = disruptions.get(status?.reason ?? '');
+    if (known !== undefined) return `${known}${on}`;
+    if (reason === 'ContainerStatusUnknown') return `its node lost it${on}`;
+    if (metadata?.deletionTimestamp !== undefined) return 'its pod was deleted';
+    return job === null ? 'its Job was removed' : null;
+  }
+
+  /** One that takes more of its node's disk than it may is evicted for that alone. */
+  function limitFault(): string | null {
+    return status?.reason === 'Evicted' && target === undefined ? (status.message ?? 'it was evicted') : null;
+  }
+}
+
+/** Whether the program, or what begins it, runs or has run. */
+export function hasBegun(pod: V1Pod): boolean {
+  const state = pod.status?.containerStatuses?.find(({ name }) => name === containerName)?.state;
+  return (
+    state?.running !== undefined || (state?.terminated !== undefined && state.terminated.reason !== 'ContainerStatusUnknown')
+  );
+}
+
+export function isFinished(job: V1Job): boolean {
+  return (
+    job.status?.conditions?.some(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True') ?? false
+  );
+}
+
+function messageOf(text: string): PodEnd['message'] {
+  const [line = '', ...rest] = text.split('\n');
+  const fault = /^\{"fault":"(.*)"\}$/.exec(line)?.[1] ?? null;
+  return { end: parseEnd(line), fault, tail: rest.join('\n') };
+}

@@ -1,0 +1,212 @@
+import { outputFileNames } from '../attempt/outputFile.ts';
+import { inputs, podPlaces } from './places.ts';
+
+/** Bytes of output from which on a pod waits for a reader before it ends: nodes rotate logs away, the usual ones from 10 MB on. */
+export const patientBytes = 4 * 1024 * 1024;
+
+/**
+ * The first process of a pod, in POSIX sh (dash, bash, busybox) with the few tools that every image has which has one. It
+ * - copies the code, and the trial's files over it, into the work folder;
+ * - runs the shim, the same as everywhere, and passes on that the pod is to end, with a grace of its own, so that the record of the
+ *   end is written while there is somebody to write it;
+ * - writes what is new in the attempt's files to the log of the pod, as `podLog.ts` says: quickly at first, and every second later;
+ * - tells the end, and waits with much output until it has been read: whoever read it removes the pod.
+ *
+ * dd moves to a position without reading, so each byte is read once, however large the file.
+ */
+export const podProgram = `# Arguments: deadline, grace and longest wait for a reader in seconds, mark, most bytes of output, folder of the work
+# folder that is the checkpoint's, folder of a checkpoint to begin with (both may be empty), count of further files to read and
+# these, relative to the work folder; then the program and its arguments. HPO_POD is what tells our lines in the log.
+limit=$1 grace=$2 patience=$3 mark=$4 most=$5 link=$6 fork=$7 files=$8
+shift 8
+dir=${podPlaces.attempt} work=${podPlaces.work} in=${podPlaces.input} kept=${podPlaces.checkpoint} nonce=$HPO_POD
+unset HPO_POD
+rs=$(printf '\\036')
+trap 'exit 143' TERM INT
+
+tell() {
+  printf '%shpo %s %s\\n' "$rs" "$nonce" "$1"
+}
+
+fail() {
+  tell "fault $1"
+  printf '%s\\n' "{\\"fault\\":\\"$1\\"}" >/dev/termination-log
+  exit 70
+}
+
+cd "$work" || fail 'there is no work folder'
+# The files of a ConfigMap are links into "..data".
+objects=$in
+[ ! -d "$in/..data" ] || objects=$in/..data
+if [ -d "$objects/${inputs.code}" ]; then
+  cp -RL "$objects/${inputs.code}/." . || fail 'the code could not be copied'
+elif [ -d ${podPlaces.code} ]; then
+  cp -RP ${podPlaces.code}/. . || fail 'the code could not be copied'
+fi
+if [ -f "$objects/${inputs.setup}" ]; then
+  sh "$objects/${inputs.setup}" || fail 'the code could not be laid out'
+fi
+chmod -R u+w . || fail 'the code could not be made writable'
+if [ -d "$objects/${inputs.spliced}" ]; then
+  cp -RL "$objects/${inputs.spliced}/." . || fail 'the files of the trial could not be copied'
+fi
+
+# Whole or not at all, and once: what was cut short goes on with the next attempt.
+if [ -n "$fork" ] && [ ! -e "$kept/.hpo-moving" ] && { [ -e "$kept/.hpo-new" ] || [ -z "$(ls -A "$kept")" ]; }; then
+  tries=0
+  until rm -rf "$kept/.hpo-new" && mkdir "$kept/.hpo-new" && cp -RP "$fork/." "$kept/.hpo-new/"; do
+    # The other trial may just have replaced a file.
+    tries=$((tries + 1))
+    [ $tries -lt 10 ] || fail 'the checkpoint could not be copied'
+    sleep 1
+  done
+  mv "$kept/.hpo-new" "$kept/.hpo-moving" || fail 'the checkpoint could not be copied'
+fi
+if [ -e "$kept/.hpo-moving" ]; then
+  for one in "$kept"/.hpo-moving/* "$kept"/.hpo-moving/.[!.]*; do
+    [ ! -e "$one" ] || mv "$one" "$kept/" || fail 'the checkpoint could not be copied'
+  done
+  rmdir "$kept/.hpo-moving" || fail 'the checkpoint could not be copied'
+fi
+if [ -n "$link" ]; then
+  rm -rf "./$link" && mkdir -p "./$link" && rmdir "./$link" && ln -s "$kept" "./$link" || fail 'the checkpoint folder could not be linked'
+fi
+
+# Kills by the kernel for want of memory in this container so far; nothing where that is not told.
+kills() {
+  for counts in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+    [ -r "$counts" ] || continue
+    while read -r word count; do
+      [ "$word" != oom_kill ] || echo "$count"
+    done <"$counts"
+  done
+}
+kills=$(kills)
+
+i=0
+while [ $i -lt "$files" ]; do
+  eval "file_$i=\\$1 sent_$i=0"
+  shift
+  i=$((i + 1))
+done
+sent_out=0 sent_metrics=0 total=0 moved=
+
+# What is new in a file: its name in the log, the variable of its position, its path, most bytes of it; a piece at a time.
+send() {
+  while :; do
+    eval "at=\\$sent_$2"
+    left=$(($4 - at))
+    [ $left -gt 0 ] && [ -f "$3" ] || return 0
+    [ $left -lt 262144 ] || left=262144
+    { dd bs=1 skip="$at" count=0; dd bs=$left count=1; } <"$3" >"$dir/.chunk" 2>/dev/null
+    [ -s "$dir/.chunk" ] || return 0
+    size=$(wc -c <"$dir/.chunk")
+    size=$((size))
+    tell "bytes $at $size $1"
+    cat "$dir/.chunk"
+    echo
+    eval "sent_$2=$((at + size))"
+    total=$((total + size)) moved=1
+    [ $size -eq $left ] || return 0
+  done
+}
+
+send_all() {
+  moved=
+  send out out "$dir/${outputFileNames.out}" $((most + 1))
+  send metrics metrics "$dir/${outputFileNames.metrics}" $((most + 1))
+  i=0
+  while [ $i -lt "$files" ]; do
+    eval "path=\\$file_$i"
+    send "work/$path" $i "./$path" 1073741824
+    i=$((i + 1))
+  done
+}
+
+# In a process of its own, as a shell can wait for one thing only: USR1 asks for the rest and the end, USR2 to hurry.
+mirror() {
+  last= hurry= nap= tick=0 idle=0 short=0.05 brief=0.1 middle=0.3
+  trap 'last=1; [ -z "$nap" ] || kill "$nap"' USR1
+  trap 'hurry=1; [ -z "$nap" ] || kill "$nap"' USR2
+  trap '' TERM INT
+  # A sleep that knows no fractions sleeps whole seconds.
+  sleep 0.01 2>/dev/null || short=1 brief=1 middle=1
+  while [ -z "$last" ]; do
+    if [ $tick -lt 20 ]; then pause=$short
+    elif [ -n "$hurry" ] || [ $tick -lt 40 ]; then pause=$brief
+    elif [ $tick -lt 50 ]; then pause=$middle
+    else pause=1
+    fi
+    tick=$((tick + 1))
+    sleep "$pause" &
+    nap=$!
+    wait "$nap" 2>/dev/null
+    nap=
+    send_all
+    idle=$((idle + 1))
+    [ -z "$moved" ] || idle=0
+    # A sign of life: who reads knows a dead connection from a program that prints nothing.
+    if [ $idle -ge 30 ]; then
+      idle=0
+      tell alive
+    fi
+  done
+  exit=null
+  if [ -f "$dir/exit.json" ]; then read -r exit <"$dir/exit.json"; fi
+  code=$1
+  [ ! -f "$dir/.shim" ] || read -r code <"$dir/.shim"
+  send_all
+  now=$(kills)
+  end="{\\"out\\":$sent_out,\\"metrics\\":$sent_metrics,\\"kills\\":$((\${now:-0} - \${kills:-0})),\\"shim\\":$code,\\"exit\\":$exit}"
+  printf '%s\\n' "$end" >/dev/termination-log
+  if [ -f "$dir/${outputFileNames.out}" ]; then
+    tail -c 2048 "$dir/${outputFileNames.out}" | tr '\\000-\\010\\013-\\037\\177-\\377' '?' >>/dev/termination-log
+  fi
+  tell "end $end"
+  [ $total -le ${patientBytes} ] || exit 3
+  exit 0
+}
+
+tell begin
+: >>"$dir/${outputFileNames.out}"
+mirror 0 &
+mirror=$!
+/bin/sh "$in/${inputs.shim}" "$dir" "$limit" "$grace" "$mark" 0 "$most" "$@" >>"$dir/${outputFileNames.out}" 2>&1 &
+shim=$!
+told=
+# In the trap itself: between a look and the wait that follows it a signal would be missed.
+pass_on() {
+  [ -z "$told" ] || return 0
+  told=1
+  kill -s TERM "$shim"
+  kill -s USR2 "$mirror"
+  # Sooner than the node, which would leave no record.
+  {
+    sleep "$grace"
+    read -r start <"$dir/start.json"
+    start=\${start#*\\"pid\\":}
+    start=\${start%%[!0-9]*}
+    kill -s KILL -- "-$start" || kill -s KILL "$start"
+  } 2>/dev/null &
+}
+trap pass_on TERM INT
+while
+  wait "$shim"
+  code=$?
+  kill -0 "$shim" 2>/dev/null
+do :; done
+trap 'exit 143' TERM INT
+printf '%s\\n' "$code" >"$dir/.shim"
+kill -s USR1 "$mirror"
+wait "$mirror"
+if [ $? -eq 3 ]; then
+  # Whoever has read all of it removes the pod.
+  sleep "$patience" &
+  wait $!
+fi
+exit=
+if [ -f "$dir/exit.json" ]; then read -r exit <"$dir/exit.json"; fi
+code=\${exit#*\\"code\\":}
+code=\${code%%[!0-9]*}
+exit "\${code:-1}"
+`;
