@@ -28,6 +28,8 @@ export async function readLog(
   try {
     const { message, refusal } = await transport.open(request, signal);
     if (refusal !== null) {
+      // 204 says that the pod is on no node yet.
+      if (refusal.status === 204) throw noLogYet(pod, container, 'it is on no node');
       if (refusal.status === 400 || refusal.status === 404) throw noLogYet(pod, container, refusal.words);
       // What the server says of a node that it does not reach, or that does not know the container yet.
       if (refusal.status >= 500) throw new Error(refusal.words);
