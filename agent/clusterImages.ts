@@ -186,7 +186,7 @@ async function addCode(
   const { registry: place } = profile;
   if (base === null || place === null) {
     throw new HpoError(
-      'HPO-2482',
+      'HPO-2475',
       `the code cannot be put on the image ${reference.name}: it cannot be read from here`,
       'log in to its registry (docker login), or make the code small enough to travel without (.hpoignore)',
       { exitCode: 4 },
@@ -226,7 +226,7 @@ async function engineFor(ports: ClusterImagePorts, { architecture }: WantedImage
 function neededRegistry({ profile, recipe }: WantedImage): RegistryPlace {
   if (profile.registry !== null) return profile.registry;
   throw new HpoError(
-    'HPO-2482',
+    'HPO-2475',
     `the image is to be made from ${recipe.reason}, and the cluster ${profile.name} has no registry to push it to`,
     'connect one that the nodes pull from: hpo cluster connect --registry HOST/PREFIX; or name an image that they can pull: # @hpo.image NAME',
     { exitCode: 4 },
@@ -235,7 +235,7 @@ function neededRegistry({ profile, recipe }: WantedImage): RegistryPlace {
 
 function noBuilder({ architecture }: WantedImage): HpoError {
   return new HpoError(
-    'HPO-2483',
+    'HPO-2476',
     `the image is not in the registry yet, and there is no engine on this machine that makes one for the nodes (${architecture})`,
     'start Docker or Podman, or name an image that the nodes can pull: # @hpo.image NAME',
     { exitCode: 4 },

@@ -17,7 +17,11 @@ export function howCodeTravels(entries: readonly SnapshotEntry[], hasRegistry: b
   const reason = tooLarge(entries);
   if (reason === null) return 'objects';
   if (hasRegistry) return 'image';
-  throw new HpoError(
+  throw tooLargeForObjects(reason);
+}
+
+export function tooLargeForObjects(reason: string): HpoError {
+  return new HpoError(
     'HPO-2480',
     `the code is too large to travel without a registry: ${reason}`,
     'connect a registry that the nodes pull from: hpo cluster connect --registry HOST/PREFIX; or leave out what trials do not need, in .hpoignore',

@@ -22,6 +22,8 @@ export interface MountPlan {
   readonly links: readonly { readonly path: string; readonly target: string; readonly isFolder: boolean }[];
   /** Writable folders, each attempt's own. */
   readonly folders: readonly string[];
+  /** Files that are programs. */
+  readonly executables: readonly string[];
 }
 
 type Linked = Extract<SnapshotEntry, { type: 'link' }>;
@@ -46,6 +48,7 @@ export async function planMounts(filesDir: string, entries: readonly SnapshotEnt
     symlinks: entries.flatMap((entry) => (entry.type === 'symlink' && !entry.path.includes('/') ? [entry] : [])),
     links,
     folders: entries.flatMap((entry) => (entry.type === 'folder' ? [entry.path] : [])),
+    executables: entries.flatMap((entry) => (entry.type === 'file' && entry.isExecutable ? [entry.path] : [])),
   };
 }
 

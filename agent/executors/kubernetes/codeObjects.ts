@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { join, posix } from 'node:path';
+import { maxObjectBytes, maxObjectFiles, maxObjectsBytes, tooLargeForObjects } from '../../packaging/codeTravel.ts';
 import type { MountPlan } from '../../packaging/mountPlan.ts';
-import { HpoError } from '../../protocol/errors.ts';
 import type { Files } from '../../system/files.ts';
 
 /** Stored code as it travels in ConfigMaps. */
@@ -10,73 +11,90 @@ export interface CodeObjects {
   readonly setup: string;
 }
 
+/** What one ConfigMap has. */
 export interface CodePart {
-  /** By key, in base64. */
-  readonly data: Readonly<Record<string, string>>;
+  /** By key, as it is. */
+  readonly text: Readonly<Record<string, string>>;
+  /** By key, in base64: what is no text. */
+  readonly binary: Readonly<Record<string, string>>;
   readonly items: readonly { readonly key: string; readonly path: string; readonly isExecutable: boolean }[];
 }
 
-/** The API server takes 1 MiB in all, of which base64 takes a third. */
-const maxPartBytes = 690_000;
-const maxFiles = 10_000;
-/** What a ConfigMap has besides the content of a file. */
-const fileBytes = 300;
+/** What a ConfigMap has of a file besides its content. */
+const keyBytes = 40;
 
-/** The stored code as ConfigMaps have it. Throws HPO-2480 where a file is larger than one of them. */
+/**
+ * The stored code as ConfigMaps have it: the same for the same code. What is linked stays where it is and is left out. Throws HPO-2480
+ * where it is more than `howCodeTravels` sends this way.
+ */
 export async function codeObjects(disk: Files, plan: MountPlan): Promise<CodeObjects> {
-  const paths: string[] = [];
-  const links: string[] = [];
-  const walk = async (path: string): Promise<void> => {
-    const stats = await disk.lstat(join(plan.filesDir, path));
-    if (stats?.isLink === true) links.push(path);
-    else if (stats?.isFolder === true)
-      for (const name of (await disk.names(join(plan.filesDir, path))).toSorted()) await walk(posix.join(path, name));
-    else paths.push(path);
-  };
-  for (const { name } of plan.topLevel) await walk(name);
-  if (paths.length > maxFiles) throw tooLarge(`it has ${paths.length} files`);
-  const parts: { data: Record<string, string>; items: CodePart['items'][number][]; size: number }[] = [];
-  for (const path of paths) {
-    const bytes = await disk.readFrom(join(plan.filesDir, path), 0, maxPartBytes + 1);
-    if (bytes.length > maxPartBytes) throw tooLarge(`${path} is larger than ${maxPartBytes} bytes`);
-    const size = bytes.length + fileBytes;
+  const { files, links } = await contentOf(disk, plan);
+  if (files.length > maxObjectFiles) throw tooLargeForObjects(`it has ${files.length} files`);
+  const executables = new Set(plan.executables);
+  const parts: { text: Record<string, string>; binary: Record<string, string>; items: CodePart['items'][number][] }[] = [];
+  let [size, total] = [0, 0];
+  for (const path of files) {
+    const bytes = await disk.readFrom(join(plan.filesDir, path), 0, maxObjectBytes + 1);
+    total += bytes.length;
+    if (bytes.length > maxObjectBytes) throw tooLargeForObjects(`${path} has more than ${maxObjectBytes} bytes`);
+    if (total > maxObjectsBytes) throw tooLargeForObjects(`it has more than ${maxObjectsBytes} bytes`);
     let part = parts.at(-1);
-    if (part === undefined || part.size + size > maxPartBytes) parts.push((part = { data: {}, items: [], size: 0 }));
+    size += bytes.length + keyBytes;
+    if (part === undefined || size > maxObjectBytes + keyBytes) {
+      parts.push((part = { text: {}, binary: {}, items: [] }));
+      size = bytes.length + keyBytes;
+    }
     const key = `f${part.items.length}`;
-    part.data[key] = Buffer.from(bytes).toString('base64');
-    part.items.push({ key, path, isExecutable: bytes[0] === 0x23 && bytes[1] === 0x21 });
-    part.size += size;
+    const content = Buffer.from(bytes);
+    if (isUtf8(content)) part.text[key] = content.toString();
+    else part.binary[key] = content.toString('base64');
+    part.items.push({ key, path, isExecutable: executables.has(path) });
   }
-  const base = await disk.realPath(plan.filesDir).catch(() => plan.filesDir);
-  const inner = await Promise.all(
-    links.map(async (path) => {
-      const target = posix.relative(posix.join(base, posix.dirname(path)), await disk.realPath(join(plan.filesDir, path)));
-      return { path, target };
-    }),
-  );
-  return { parts, setup: setupScript(plan.folders, [...plan.symlinks, ...inner]) };
+  return { parts, setup: setupScript(plan.folders, links) };
 }
 
-function setupScript(folders: readonly string[], links: readonly { readonly path: string; readonly target: string }[]): string {
+interface Link {
+  readonly path: string;
+  /** Relative to the folder that the link is in. */
+  readonly target: string;
+}
+
+/** Files and links by path, in an order that follows from their names. */
+async function contentOf(
+  disk: Files,
+  { filesDir, topLevel, symlinks, links: linked }: MountPlan,
+): Promise<{ readonly files: readonly string[]; readonly links: readonly Link[] }> {
+  const elsewhere = new Set(linked.map(({ path }) => path));
+  const files: string[] = [];
+  const links: Link[] = symlinks.map(({ path, target }) => ({ path, target }));
+  const base = await disk.realPath(filesDir);
+  const walk = async (path: string): Promise<void> => {
+    if (elsewhere.has(path)) return;
+    const stats = await disk.lstat(join(filesDir, path));
+    if (stats?.isLink === true) {
+      // All of them lead to something else that is stored.
+      const target = await disk.realPath(join(filesDir, path));
+      links.push({ path, target: posix.relative(posix.join(base, posix.dirname(path)), target) });
+    } else if (stats?.isFolder === true) {
+      for (const name of (await disk.names(join(filesDir, path))).toSorted()) await walk(posix.join(path, name));
+    } else files.push(path);
+  };
+  for (const { name } of topLevel.toSorted((a, b) => (a.name < b.name ? -1 : 1))) await walk(name);
+  return { files, links };
+}
+
+function setupScript(folders: readonly string[], links: readonly Link[]): string {
   return [
     'set -e',
-    ...folders.map((path) => `mkdir -p ${quoted(path)}`),
+    ...folders.map((path) => `mkdir -p ${quoted(`./${path}`)}`),
     ...links.flatMap(({ path, target }) => [
-      `mkdir -p ${quoted(posix.dirname(path))}`,
-      `ln -s ${quoted(target, '')} ${quoted(path)}`,
+      `mkdir -p ${quoted(`./${posix.dirname(path)}`)}`,
+      `ln -s ${quoted(target)} ${quoted(`./${path}`)}`,
     ]),
     '',
   ].join('\n');
 }
 
-function quoted(path: string, prefix = './'): string {
-  return `'${`${prefix}${path}`.replaceAll("'", `'\\''`)}'`;
-}
-
-function tooLarge(why: string): HpoError {
-  return new HpoError(
-    'HPO-2480',
-    `the code is too large to travel in ConfigMaps: ${why}`,
-    'connect a registry to the cluster, so that the code travels in the image: hpo cluster connect --registry HOST/PREFIX',
-  );
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -30,8 +30,8 @@ export function studyInputs(place: ObjectPlace, code: CodeObjects | null): Input
   const scripts = { [inputs.program]: podProgram, [inputs.shim]: shimScript, [inputs.setup]: code?.setup ?? '' };
   const configMaps = [configMap(place, { data: scripts })];
   const sources: V1VolumeProjection[] = [{ configMap: { name: nameOf(configMaps[0]), items: itemsOf(scripts) } }];
-  for (const { data, items } of code?.parts ?? []) {
-    const made = configMap(place, { binaryData: data });
+  for (const { text, binary, items } of code?.parts ?? []) {
+    const made = configMap(place, { data: text, binaryData: binary });
     configMaps.push(made);
     sources.push({
       configMap: {

@@ -45,6 +45,7 @@ export function snapshotsOf(
         symlinks: [],
         links: [],
         folders: [],
+        executables: [],
       };
     },
     readText: (_hash, path) => agent.call('files.readText', () => code[path] ?? ''),

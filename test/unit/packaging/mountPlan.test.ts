@@ -105,6 +105,7 @@ it.each([
         { path: 'input/y.npy', target: realpathSync(join(project.root, 'input/y.npy')), isFolder: false },
       ],
       folders: ['lib/logs', 'runs'],
+      executables: ['run.sh'],
     });
     await store.verify(hash);
     await store.materialize(hash, join(project.base, 'work'), []);
