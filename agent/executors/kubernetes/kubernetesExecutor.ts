@@ -18,7 +18,7 @@ import { endRecord } from './endRecord.ts';
 import { splicedInputs } from './inputObjects.ts';
 import { containerName, jobManifest } from './jobManifest.ts';
 import { LogMirror, mirroredStreams } from './logMirror.ts';
-import { attemptLabels, filesName, jobName, studyAnnotation, studyLabels } from './names.ts';
+import { attemptLabels, filesName, jobName, studyAnnotation, studyLabels, studyName } from './names.ts';
 import { hasBegun, type PodEnd, podEnd } from './podEnd.ts';
 import { isOver, PodAttempt, podOf } from './podAttempt.ts';
 import { type ClusterStudy, readClusterStudy, writeClusterStudy } from './studyFile.ts';
@@ -616,9 +616,10 @@ export class KubernetesExecutor implements Executor {
     const { cluster, home } = await this.#view(settings);
     const labels = studyLabels(home, studyId);
     const until = clock.monotonic() + cleanupMs;
-    const kinds = ['Job', 'Pod', 'Secret', 'ConfigMap'] as const;
+    const kinds = ['Job', 'Pod', 'ConfigMap'] as const;
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, 2 * second)) {
-      let left = 0;
+      // By its name: to list them would take the right to read all secrets of the namespace.
+      let left = (await cluster.remove('Secret', studyName(home, studyId))) ? 1 : 0;
       for (const kind of kinds) {
         for (const { metadata } of await cluster.list(kind, { labels })) {
           left++;

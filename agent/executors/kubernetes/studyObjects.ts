@@ -43,9 +43,8 @@ export async function makeStudyObjects(options: MakeOptions): Promise<StudyObjec
   if (names.length > 0) {
     const data = Object.fromEntries(names.map((key) => [key, Buffer.from(values[key] ?? '').toString('base64')]));
     const secret = { metadata: { name, labels: { ...labels }, ownerReferences: [owner] }, type: 'Opaque', data };
-    const { result } = await cluster.create('Secret', secret);
-    // They may be others by now.
-    if (result === 'exists') await cluster.patch('Secret', name, { data });
+    // They may be others by now. Nothing is read for it, which would take the right to read all secrets of the namespace.
+    if ((await cluster.patch('Secret', name, { data })) === null) await cluster.create('Secret', secret);
   }
   const code = codeIn === 'objects' ? await codeObjects(disk, await snapshots.mountPlan(study.snapshot)) : null;
   const inputs = studyInputs(place, code);
