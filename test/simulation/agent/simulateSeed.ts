@@ -114,6 +114,11 @@ class World implements Disposable {
       scenario.executor === 'kubernetes'
         ? new Kube({ seed, timeline, program, ...scenario.cluster, onRotate: (run) => this.#rotated(run) })
         : null;
+    this.#kube?.store.onChange(({ kind, type, object }) => {
+      const phase = 'status' in object && object.status !== undefined && 'phase' in object.status ? object.status.phase : '';
+      const isGoing = object.metadata?.deletionTimestamp !== undefined;
+      this.#log(`cluster: ${type} ${kind} ${object.metadata?.name} ${phase}${isGoing ? ', to be deleted' : ''}`);
+    });
     this.#checker.isOutOfReach = ({ process }) => {
       const run = this.#kube?.runs.find(({ kernel }) => kernel.processes.includes(process));
       return run !== undefined && this.#kube?.nodeOf(run)?.isCutOff === true;

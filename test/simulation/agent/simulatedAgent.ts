@@ -1,6 +1,7 @@
 import { Driver } from '../../../agent/driver/driver.ts';
 import { StudyFolders } from '../../../agent/executors/attempt/studyFolders.ts';
 import { DockerExecutor } from '../../../agent/executors/docker/dockerExecutor.ts';
+import { KubernetesExecutor } from '../../../agent/executors/kubernetes/kubernetesExecutor.ts';
 import { LocalExecutor } from '../../../agent/executors/local/localExecutor.ts';
 import { AttemptOutputFiles } from '../../../agent/executors/attempt/outputFile.ts';
 import type { Executor } from '../../../agent/executors/executor.ts';
@@ -8,6 +9,7 @@ import { HpoError } from '../../../agent/protocol/errors.ts';
 import type { ExecutorName } from '../../../agent/protocol/study.ts';
 import { openJournal, type SqliteJournal } from '../../../agent/store/index.ts';
 import { type AgentProcess, type FaultPlan, Killed } from '../machine/agentProcess.ts';
+import { clusterOf } from '../machine/cluster/client.ts';
 import type { Kube } from '../machine/cluster/kube.ts';
 import type { Machine } from '../machine/machine.ts';
 import { imagesOf } from './images.ts';
@@ -86,7 +88,7 @@ export class SimulatedAgent {
   }
 
   #begin(): void {
-    const { machine, journalPath, cpus, executor, log, onAppend } = this.#options;
+    const { machine, journalPath, cpus, executor, kube, log, onAppend } = this.#options;
     const { process } = this;
     const { system } = process;
     try {
@@ -136,6 +138,7 @@ export class SimulatedAgent {
         const executors = new Map<ExecutorName, Executor>([['local', new LocalExecutor(common)]]);
         const engine = machine.engineOf(process);
         if (executor === 'docker') executors.set('docker', new DockerExecutor({ ...common, engine, images: imagesOf(engine) }));
+        if (kube !== null) executors.set('kubernetes', new KubernetesExecutor({ ...common, cluster: clusterOf(kube, process) }));
         return executors;
       },
     });

@@ -22,6 +22,7 @@ export class ApiServer {
   #life = 0;
   #isDown = false;
   #isOverloaded = false;
+  #nFailing = 0;
   #nOnTheirWay = 0;
   /** Who follows something through it hears that the connection is gone. */
   readonly #streams = new Set<() => void>();
@@ -50,8 +51,11 @@ export class ApiServer {
   }
 
   #serve<T>(service: Service<T>, waiting: Waiting<T>): void {
-    if (this.#isDown) return waiting.reject(unreachable());
-    if (this.#isOverloaded) return waiting.reject(overloaded());
+    if (this.#isDown) return waiting.reject(new Gone());
+    if (this.#isOverloaded || this.#nFailing > 0) {
+      this.#nFailing = Math.max(0, this.#nFailing - 1);
+      return waiting.reject(new Overloaded());
+    }
     const life = this.#life;
     this.#served.add(waiting.reject);
     const goOn = (): void => {
@@ -64,7 +68,7 @@ export class ApiServer {
         waiting.resolve(value);
       } catch (error) {
         this.#served.delete(waiting.reject);
-        waiting.reject(error instanceof HpoError ? error : unreachable());
+        waiting.reject(error instanceof Error ? error : new Gone());
       }
     };
     goOn();
@@ -84,7 +88,7 @@ export class ApiServer {
     this.#life++;
     this.#isDown = true;
     this.#held = null;
-    for (const reject of this.#served) reject(unreachable());
+    for (const reject of this.#served) reject(new Gone());
     this.#served.clear();
     this.breakStreams();
     this.#timeline.after(downMs, () => {
@@ -116,6 +120,21 @@ export class ApiServer {
     return true;
   }
 
+  /** Nobody reaches it until this is disposed. */
+  leave(): Disposable {
+    this.restart(Infinity);
+    return {
+      [Symbol.dispose]: () => {
+        this.#isDown = false;
+      },
+    };
+  }
+
+  /** So many of the next requests are refused for a fault of a moment. */
+  fail(nRequests: number): void {
+    this.#nFailing = nRequests;
+  }
+
   watch(watcher: Watcher): Disposable {
     this.#watchers.add(watcher);
     return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
@@ -144,6 +163,12 @@ export class ApiServer {
   }
 }
 
-export const unreachable = (): HpoError =>
-  new HpoError('HPO-2462', 'the cluster cannot be reached: connection refused', 'look at it');
-export const overloaded = (): HpoError => new HpoError('HPO-2465', 'the cluster is overloaded', 'wait');
+/** Nothing answers; a client says what it had asked for. */
+export class Gone extends Error {}
+
+/** 429, 500, 503: a client asks again. */
+export class Overloaded extends HpoError {
+  constructor() {
+    super('HPO-2465', 'the cluster is overloaded', 'wait');
+  }
+}

@@ -81,13 +81,14 @@ export class Kube {
     const { timeline, program, cpus = 4, logBytes = null } = this.#options;
     const name = `node-${++this.#nNodes}`;
     const { store } = this;
+    const room = { cpu: String(cpus), memory: '16Gi', pods: '110', 'ephemeral-storage': '100Gi' };
     store.create('Node', {
       apiVersion: 'v1',
       kind: 'Node',
       metadata: { name, labels: { 'kubernetes.io/hostname': name, 'kubernetes.io/arch': 'amd64' } },
       status: {
-        capacity: { cpu: String(cpus), memory: '16Gi', pods: '110' },
-        allocatable: { cpu: String(cpus), memory: '16Gi', pods: '110' },
+        capacity: room,
+        allocatable: room,
         conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }],
       },
     });

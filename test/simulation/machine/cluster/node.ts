@@ -141,6 +141,8 @@ export class KubeNode {
       if (pod.spec?.nodeName === this.name) names.set(pod.metadata?.uid ?? '', pod.metadata?.name ?? '');
     }
     for (const [uid, name] of names) this.#sync(uid, name);
+    // What was about to begin does so from the start.
+    for (const tracked of this.pods.values()) this.#begin(tracked);
   }
 
   /** Does its work now, or when the kubelet is there again. */

@@ -86,7 +86,7 @@ export class ObjectStore {
     if (JSON.stringify(object).length > maxObjectBytes)
       throw refused(`${kind} "${name}" is invalid: []: Too long: may not be more than ${maxObjectBytes} bytes`);
     if (this.quota !== null && this.quota.kind === kind && this.list(kind).length >= this.quota.most)
-      throw refused(`${kind} "${name}" is forbidden: exceeded quota: most, limited: ${this.quota.most}`, 'HPO-2464');
+      throw refused(`${kind} "${name}" is forbidden: exceeded quota: most, limited: ${this.quota.most}`);
     const made = {
       ...object,
       metadata: {
@@ -186,8 +186,8 @@ export function hasLabels(labels: Labels | undefined, wanted: Labels): boolean {
 }
 
 /** As the server says no. */
-export function refused(why: string, code = 'HPO-2466'): HpoError {
-  return new HpoError(code, `the cluster refused: ${why}`, 'look at it');
+export function refused(why: string): HpoError {
+  return new HpoError('HPO-2466', `the cluster refused: ${why}`, 'look at it');
 }
 
 function checkNames(kind: Kind, name: string, labels: Labels): void {

@@ -1,0 +1,4 @@
+import { clusterSuite } from './clusterSuite.ts';
+import { openVirtualCluster } from './virtualCluster.ts';
+
+clusterSuite('simulated', openVirtualCluster);
