@@ -15,11 +15,17 @@ export interface AttemptFile {
 
 const fileName = 'job.json';
 
-/** Null where nothing was asked of a cluster for it. */
-export async function readAttemptFile(disk: Files, dir: string): Promise<AttemptFile | null> {
+/** Null where nothing was asked of a cluster for it. One that a power cut damaged says that it was: nothing is asked for twice. */
+export async function readAttemptFile(disk: Files, dir: string): Promise<AttemptFile | 'damaged' | null> {
   if ((await disk.stat(join(dir, fileName))) === null) return null;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written below, whole or not at all
-  return JSON.parse(await disk.readText(join(dir, fileName))) as AttemptFile;
+  const text = await disk.readText(join(dir, fileName));
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written below
+    return JSON.parse(text) as AttemptFile;
+  } catch (error) {
+    if (error instanceof SyntaxError) return 'damaged';
+    throw error;
+  }
 }
 
 export async function writeAttemptFile(disk: Files, dir: string, file: AttemptFile): Promise<void> {

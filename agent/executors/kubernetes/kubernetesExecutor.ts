@@ -58,6 +58,8 @@ const overlapSeconds = 15;
 /** Reads of a whole log after its pod has ended, before what it lacks is taken for lost. */
 const maxFinalReads = 6;
 const cleanupMs = 30 * second;
+/** Uid of a Job that may have been made. */
+const unknownJob = '';
 /** A Job that was there before this agent is adopted within this time, if it is. */
 const adoptionMs = minute;
 
@@ -196,7 +198,8 @@ export class KubernetesExecutor implements Executor {
       return;
     }
     live.study = await this.#study(live.key.studyId);
-    live.file = await readAttemptFile(this.#system.files, live.dir);
+    const file = await readAttemptFile(this.#system.files, live.dir);
+    live.file = file === 'damaged' ? fileOf(live.attempt, unknownJob) : file;
     live.hasBegun = state === 'started';
     live.isStopped ||= (await this.#system.files.lstat(join(live.dir, stopFile))) !== null;
     live.view = await this.#view(live.study.cluster);
@@ -217,7 +220,7 @@ export class KubernetesExecutor implements Executor {
     const { failpoints, files: disk } = this.#system;
     const { view, study } = live;
     if (view === null || study === null) return;
-    const file: AttemptFile = { job: null, pod: null, metricFiles: attempt.metricFiles, outputBytes: attempt.outputBytes };
+    const file = fileOf(attempt, null);
     await failpoints.step('attempt.folder', async () => {
       await disk.makeFolder(live.dir);
       if (live.file === null) await writeAttemptFile(disk, live.dir, file);
@@ -648,7 +651,7 @@ export class KubernetesExecutor implements Executor {
     if (view === null) return 'running';
     const seen = view.of(key);
     if (seen.job !== null || seen.pods.length > 0) return isOver(seen) ? 'ended' : 'running';
-    if (file?.job !== null && file !== null) return 'ended';
+    if (file === 'damaged' || (file !== null && file.job !== null)) return 'ended';
     return this.#live.has(keyText(key)) ? 'running' : null;
   }
 
@@ -733,6 +736,10 @@ function isAway(error: unknown): boolean {
 
 function awayReason(error: unknown): WaitReason {
   return { kind: 'unreachable', message: messageOf(error) };
+}
+
+function fileOf(attempt: AttemptStart | null, job: string | null): AttemptFile {
+  return { job, pod: null, metricFiles: attempt?.metricFiles ?? [], outputBytes: attempt?.outputBytes ?? 0 };
 }
 
 function messageOf(error: unknown): string {

@@ -86,6 +86,7 @@ export class LogMirror {
   /** Where there is no log any more: what is missing is lost, but for the end of the output. */
   async complete({ out, metrics }: PodEndRecord, tail: string): Promise<void> {
     await this.settled();
+    this.#tellBegin();
     const { maxBytes } = this.#options;
     for (const [stream, to] of [
       ['out', out],
@@ -98,6 +99,13 @@ export class LogMirror {
       if (end - known.length > size) await this.#fill(stream, size, end - known.length);
       await this.#write(stream, end - known.length, known);
     }
+  }
+
+  /** Before the first byte of it is there. */
+  #tellBegin(): void {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    this.#options.onBegin();
   }
 
   #add(frame: PodFrame): void {
@@ -115,10 +123,7 @@ export class LogMirror {
       this.fault = frame.reason;
       return this.#options.onEnd();
     }
-    if (!this.hasBegun) {
-      this.hasBegun = true;
-      this.#options.onBegin();
-    }
+    this.#tellBegin();
     if (frame.type === 'bytes') await this.#takeBytes(frame.stream, frame.offset, frame.bytes);
     else if (frame.type === 'end') {
       for (const stream of ['out', 'metrics'] as const) {

@@ -69,7 +69,8 @@ export function podEnd(job: V1Job | null, pod: V1Pod | null, isOurs: boolean): P
   const { reason = '' } = terminated ?? {};
   const cannotRun = reason === 'StartError' || reason === 'ContainerCannotRun';
   return {
-    isOver: terminated !== undefined || hasEnded,
+    // Why its node ended it is told a moment after its container's end, with the phase; its own record says all at once.
+    isOver: hasEnded || (terminated !== undefined && message.end?.exit != null),
     exitCode: terminated === undefined || reason === 'ContainerStatusUnknown' ? null : terminated.exitCode,
     isOutOfMemory: reason === 'OOMKilled',
     isTimeout,
