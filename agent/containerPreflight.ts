@@ -45,12 +45,47 @@ export async function lookAtContainer(
   { containers }: ContainerPorts,
 ): Promise<ContainerLook> {
   const [detected, found] = await Promise.all([containers.detect(request, project), findEngine(() => containers.engine())]);
-  const recipe = await containers.recipe(detected, project, found.architecture).catch((error: unknown) => {
+  const recipe = await recipeFor(detected, project, found.architecture, containers);
+  const { isReady, refusal } = await imageState(found, () => containers.find(recipe));
+  const look = imageLook(project, detected, recipe, containers);
+  return {
+    ...look,
+    container: { ...look.container, isReady },
+    refusal,
+    questions: [...(refusal === null ? [] : [engineQuestion(refusal)]), ...look.questions],
+  };
+}
+
+/** What is known of the image without any engine; `architecture` as of where it is to run, null: this machine's. */
+export async function lookAtImage(
+  request: TuneRequest,
+  project: ProjectReading,
+  { containers }: ContainerPorts,
+  architecture: string | null,
+): Promise<ContainerLook> {
+  const detected = await containers.detect(request, project);
+  return imageLook(project, detected, await recipeFor(detected, project, architecture, containers), containers);
+}
+
+async function recipeFor(
+  detected: DetectedEnvironment,
+  project: ProjectReading,
+  architecture: string | null,
+  containers: ContainerPorts['containers'],
+): Promise<ImageRecipe> {
+  return await containers.recipe(detected, project, architecture).catch((error: unknown) => {
     // What was found wrong says more than that no image can be made of it.
     refuseDetected(detected);
     throw error;
   });
-  const { isReady, refusal } = await imageState(found, () => containers.find(recipe));
+}
+
+function imageLook(
+  project: ProjectReading,
+  detected: DetectedEnvironment,
+  recipe: ImageRecipe,
+  containers: ContainerPorts['containers'],
+): ContainerLook {
   const missing = project.spec.secrets.filter((name) => containers.environment[name] === undefined);
   return {
     detected,
@@ -64,16 +99,13 @@ export async function lookAtContainer(
       image: recipe.name,
       reason: recipe.reason,
       isReproducible: detected.isReproducible,
-      isReady,
+      isReady: null,
       passedOver: detected.passedOver,
       notes: [...recipe.notes, ...nameNote(detected), ...missing.map(missingSecret)],
       outside: [],
     },
-    refusal,
-    questions: [
-      ...(refusal === null ? [] : [engineQuestion(refusal)]),
-      ...(detected.question === null ? [] : [{ type: 'devcontainer', message: detected.question } as const]),
-    ],
+    refusal: null,
+    questions: detected.question === null ? [] : [{ type: 'devcontainer', message: detected.question }],
   };
 }
 
@@ -136,7 +168,16 @@ export async function settleContainer(
 ): Promise<{ readonly environment: EnvironmentChoice; readonly container: ContainerSettings }> {
   refuseUnsettled(look);
   const { recipe, environment } = look;
-  const [missing] = project.spec.secrets.filter((name) => containers.environment[name] === undefined);
+  refuseMissingSecrets(project, { containers });
+  // Before the image, which takes longer than to say that a mount is refused.
+  const settings = await plannedSettings(project, home);
+  const image = await containers.ensure(recipe, progress);
+  return { environment, container: { ...settings, image, leftOut: importable(excluded) } };
+}
+
+/** Throws HPO-2457 for a secret that the agent has not. */
+export function refuseMissingSecrets({ spec }: ProjectReading, { containers }: Pick<ContainerPorts, 'containers'>): void {
+  const [missing] = spec.secrets.filter((name) => containers.environment[name] === undefined);
   if (missing !== undefined) {
     throw new HpoError(
       'HPO-2457',
@@ -145,10 +186,6 @@ export async function settleContainer(
       { exitCode: 4 },
     );
   }
-  // Before the image, which takes longer than to say that a mount is refused.
-  const settings = await plannedSettings(project, home);
-  const image = await containers.ensure(recipe, progress);
-  return { environment, container: { ...settings, image, leftOut: importable(excluded) } };
 }
 
 /** What containers would get, without the image. */
@@ -157,15 +194,21 @@ export async function plannedSettings({ spec, root }: ProjectReading, home: stri
 }
 
 /** What a program may miss as a module of its own: not what tools make. */
-function importable(excluded: readonly Excluded[]): readonly Excluded[] {
+export function importable(excluded: readonly Excluded[]): readonly Excluded[] {
   return excluded.filter(({ path }) => junkReason(path) === null && /(?:^|\/)\w+(?:\.pyx?)?$/.test(path)).slice(0, maxLeftOut);
 }
 
 const maxLeftOut = 200;
 
 /** Throws for what keeps an image from being made: no engine, or a question without its answer. */
-export function refuseUnsettled({ refusal, detected }: ContainerLook): void {
+export function refuseUnsettled(look: ContainerLook): void {
+  const { refusal } = look;
   if (refusal !== null) throw new HpoError(refusal.code, refusal.message, refusal.next, { cause: refusal, exitCode: 4 });
+  refuseQuestion(look);
+}
+
+/** Throws for a question about the image that has no answer. */
+export function refuseQuestion({ detected }: ContainerLook): void {
   if (detected.question !== null) {
     throw new HpoError(
       'HPO-2456',

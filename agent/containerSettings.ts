@@ -123,7 +123,7 @@ export async function sourceRefusal(source: string, root: string, home: string):
   return secret === null ? null : `${source} ${secret}`;
 }
 
-function targetOf(to: string): string {
+export function targetOf(to: string): string {
   const path = to.startsWith('~/') ? posix.join(places.home, to.slice(2)) : to;
   const target = posix.isAbsolute(path) ? posix.normalize(path) : posix.join(places.work, path);
   return target.length > 1 ? target.replace(/\/$/, '') : target;
@@ -139,7 +139,7 @@ const sharedTargets = ['/usr/share/', '/usr/local/share/'];
 const hidden = ['/', '/bin', '/hpo', '/lib', '/lib64', '/opt', '/sbin', '/tmp', '/usr', '/var', places.work];
 const ownTargets = [places.attempt, places.checkpoint, places.code, places.shim, places.home];
 
-function targetRefusal(target: string): string | null {
+export function targetRefusal(target: string): string | null {
   if (target.startsWith(`${places.work}/`) || target.startsWith(`${places.home}/`)) return null;
   if (hidden.includes(target)) return `${target} would hide the system or the code of the container`;
   if (target.startsWith('/usr/') && !sharedTargets.some((folder) => target.startsWith(folder)))

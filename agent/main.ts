@@ -7,6 +7,9 @@ import pino, { type Logger } from 'pino';
 import { createStream } from 'rotating-file-stream';
 import { cacheFolder, defaultHome, type Discovery, discoveryFile, homeId, makeHome, socketPath } from './client/home.ts';
 import { Cleaner } from './clean.ts';
+import { clusterImages, registriesOf } from './clusterImages.ts';
+import { clusterOnDemand } from './cluster/index.ts';
+import { clusterTools } from './clusterTools.ts';
 import { containerTools } from './containerTools.ts';
 import { Driver } from './driver/driver.ts';
 import type { Log } from './driver/ports.ts';
@@ -112,6 +115,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   const mark = new StudyFolders(home).homeMark;
   const agentId = homeId(home);
   const images = new ImageStore({ dir: join(home, 'images'), mark, system, engine, secrets: () => machineSecrets() });
+  await using clusters = clusterOnDemand();
   const executors = new Map<ExecutorName, Executor>();
   using saved = openSaved(home, journal, log);
   await using driver = new Driver({
@@ -153,6 +157,18 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     cleaner,
     agentId,
     moves: new Moves({ home, agentId, driver, journal, snapshots, clock: system.clock }),
+    clusters: clusterTools({
+      home,
+      clusters,
+      images: clusterImages({
+        registry: registriesOf(process.env),
+        engine,
+        ensure: (recipe, progress) => images.ensure(recipe, progress),
+        mountPlan: (hash) => snapshots.mountPlan(hash),
+      }),
+      homeMark: mark,
+      environment: process.env,
+    }),
     containers: containerTools({ engine, images, cacheDir: cacheFolder(), environment: process.env, home }),
     requestStop: () => setTimeout(() => stop.resolve('asked to stop'), answerLeavesMs),
   });

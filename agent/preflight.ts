@@ -1,13 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { join, posix } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, posix, resolve } from 'node:path';
 import { makeCacheFolder } from './client/home.ts';
-import {
-  type ContainerPorts,
-  lookAtContainer,
-  type ContainerLook,
-  plannedSettings,
-  settleContainer,
-} from './containerPreflight.ts';
+import { type ClusterLook, type ClusterPorts, lookAtCluster, settleCluster } from './clusterPreflight.ts';
+import { localData } from './clusterSettings.ts';
+import { lookAtContainer, type ContainerLook, plannedSettings, settleContainer } from './containerPreflight.ts';
 import { isHpoYml, metricCandidates, pathLiterals } from './core/annotations/index.ts';
 import { sourceRefusal } from './containerSettings.ts';
 import { dataNotes } from './dataNotes.ts';
@@ -22,11 +19,11 @@ import type { SnapshotStore, SnapshotSurvey } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
 import type { ContainerPreflight, Preflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
 import type { Diagnostic } from './protocol/space.ts';
-import type { ContainerSettings, EnvironmentChoice, StudySpec } from './protocol/study.ts';
+import type { ClusterSettings, ContainerSettings, EnvironmentChoice, StudySpec } from './protocol/study.ts';
 import { type ProjectReading, readProject } from './readProject.ts';
 import { buildStudySpec, objectivesOf } from './studySpec.ts';
 
-export interface PreflightPorts extends ContainerPorts {
+export interface PreflightPorts extends ClusterPorts {
   readonly snapshots: SnapshotStore;
   /** Where environments that were made are kept. */
   readonly cacheDir: string;
@@ -34,11 +31,9 @@ export interface PreflightPorts extends ContainerPorts {
 
 /** Everything there is to know before a start. */
 export async function preflight(request: TuneRequest, ports: PreflightPorts): Promise<Preflight> {
-  const project = await readProject(request.script);
-  const [place, snapshot] = await Promise.all([
-    lookAtPlace(request, project, ports),
-    ports.snapshots.survey(selectionOf(project, request)),
-  ]);
+  const project = forExecutor(request, await readProject(request.script));
+  const surveying = ports.snapshots.survey(selectionOf(project, request));
+  const [place, snapshot] = await Promise.all([lookAtPlace(request, project, surveying, ports), surveying]);
   refuseLinkedCheckpoint(project, snapshot.linked);
   return {
     spec: project.spec,
@@ -47,14 +42,18 @@ export async function preflight(request: TuneRequest, ports: PreflightPorts): Pr
     missingPackages: place.report?.missing ?? [],
     manifest: place.report?.manifest ?? null,
     snapshot: { files: snapshot.files, bytes: snapshot.bytes, linked: snapshot.linked },
-    container: place.look === null ? null : await containerOf(place.look, project, snapshot.entries, ports.home),
-    plan: planStudy(specOf(request, project, place.environment ?? noEnvironment, null, notStored)),
+    container:
+      place.onCluster?.container ??
+      (place.look === null ? null : await containerOf(place.look, project, snapshot.entries, ports.home)),
+    cluster: place.onCluster?.cluster ?? null,
+    plan: planStudy(specOf(request, project, place.environment ?? noEnvironment, nowhere, notStored)),
     questions: [...place.questions, ...sizeQuestion(request, snapshot), ...objectiveQuestion(request, project)],
   };
 }
 
 /** Nothing is written before a start. */
 const notStored = '';
+const nowhere = { container: null, cluster: null };
 const noEnvironment: EnvironmentChoice = { interpreter: 'python3', version: '', reason: 'not chosen yet' };
 
 /** Prepares all that a study needs: faults and open questions become errors here. */
@@ -64,23 +63,34 @@ export async function prepareStudy(
   progress: (message: string) => void,
   signal: AbortSignal,
 ): Promise<StudySpec> {
-  const project = await readProject(request.script);
+  const project = forExecutor(request, await readProject(request.script));
   progress('looking at the environment');
-  const place = await lookAtPlace(request, project, ports);
+  const selection = selectionOf(project, request);
+  const surveying = request.executor === 'kubernetes' ? ports.snapshots.survey(selection) : null;
+  const place = await lookAtPlace(request, project, surveying, ports);
   refuseFaults(project, diagnosticsOf(project, place), request);
   // Their words are in the journal, also where an ignore file keeps them out of the code.
   await refuseSecrets(settingsFiles(project), 'written into the journal');
   // Before an image is built, which takes longer than to find a secret in the code.
   progress('storing the code');
-  const snapshot = await ports.snapshots.take(selectionOf(project, request));
+  const snapshot = await ports.snapshots.take(selection);
   // An image may take longer to build than code is kept that no study refers to.
   await using _held = ports.snapshots.hold(snapshot.hash);
   refuseLinkedCheckpoint(project, snapshot.linked);
-  const { environment, container } =
-    place.look === null
-      ? { environment: await settleEnvironment(request, place.report, ports, progress), container: null }
-      : await settleContainer(place.look, { project, excluded: snapshot.excluded }, ports, { onProgress: progress, signal });
-  const spec = specOf(request, project, environment, container, snapshot.hash);
+  const steps = { onProgress: progress, signal };
+  const { environment, ...where } =
+    place.onCluster !== null
+      ? await settleCluster(
+          request,
+          place.onCluster,
+          { project, entries: (await surveying)?.entries ?? [], snapshot },
+          ports,
+          steps,
+        )
+      : place.look !== null
+        ? { ...(await settleContainer(place.look, { project, excluded: snapshot.excluded }, ports, steps)), cluster: null }
+        : { environment: await settleEnvironment(request, place.report, ports, progress), ...nowhere };
+  const spec = specOf(request, project, environment, where, snapshot.hash);
   planStudy(spec);
   await trySplice(spec, ports);
   return spec;
@@ -90,20 +100,40 @@ export async function prepareStudy(
 type Place = {
   readonly environment: EnvironmentChoice | null;
   readonly questions: readonly PreflightQuestion[];
-} & ({ readonly report: EnvironmentReport; readonly look: null } | { readonly report: null; readonly look: ContainerLook });
+} & (
+  | { readonly report: EnvironmentReport; readonly look: null; readonly onCluster: null }
+  | { readonly report: null; readonly look: ContainerLook; readonly onCluster: ClusterLook | null }
+);
 
-async function lookAtPlace(request: TuneRequest, project: ProjectReading, ports: PreflightPorts): Promise<Place> {
+async function lookAtPlace(
+  request: TuneRequest,
+  project: ProjectReading,
+  surveying: Promise<SnapshotSurvey> | null,
+  ports: PreflightPorts,
+): Promise<Place> {
   if (request.executor === 'docker') {
     const look = await lookAtContainer(request, project, ports);
-    return { environment: look.environment, questions: look.questions, report: null, look };
+    return { environment: look.environment, questions: look.questions, report: null, look, onCluster: null };
+  }
+  if (request.executor === 'kubernetes') {
+    const onCluster = await lookAtCluster(request, project, (await surveying)?.entries ?? [], ports);
+    const { image: look, questions } = onCluster;
+    return { environment: look.environment, questions, report: null, look, onCluster };
   }
   const report = await environmentOf(request, project, ports);
-  return { environment: report.choice, questions: environmentQuestion(request, report), report, look: null };
+  return { environment: report.choice, questions: environmentQuestion(request, report), report, look: null, onCluster: null };
+}
+
+/** This machine has no volumes of a cluster: what is said of them counts there. */
+function forExecutor({ executor }: TuneRequest, project: ProjectReading): ProjectReading {
+  if (executor === 'kubernetes') return project;
+  return { ...project, spec: { ...project.spec, data: localData(project.spec.data) } };
 }
 
 /** What counts in containers only is nothing to speak of where trials run in them. */
-function diagnosticsOf(project: ProjectReading, { look }: Place): readonly Diagnostic[] {
-  return look === null ? project.diagnostics : containerDiagnostics(project, look.detected);
+function diagnosticsOf(project: ProjectReading, { look, onCluster }: Place): readonly Diagnostic[] {
+  const all = look === null ? project.diagnostics : containerDiagnostics(project, look.detected);
+  return onCluster === null ? all : all.filter(({ code }) => code !== 'HPO-1143');
 }
 
 export function containerDiagnostics(
@@ -137,9 +167,11 @@ export function selectionOf({ root, scriptPath, spec }: ProjectReading, request:
     root,
     mustHave: [...new Set([scriptPath, ...tuned])],
     include: spec.include,
-    data: spec.data,
+    // What a volume brings is not on this machine; its place in the project is.
+    data:
+      request.executor === 'kubernetes' ? localData(spec.data).filter(({ from }) => existsSync(resolve(root, from))) : spec.data,
     allowLarge: request.allowLarge === true,
-    isContained: request.executor === 'docker',
+    isContained: request.executor === 'docker' || request.executor === 'kubernetes',
   };
 }
 
@@ -295,7 +327,7 @@ function specOf(
   request: TuneRequest,
   project: ProjectReading,
   environment: EnvironmentChoice,
-  container: ContainerSettings | null,
+  where: { readonly container: ContainerSettings | null; readonly cluster: ClusterSettings | null },
   snapshot: string,
 ): StudySpec {
   return buildStudySpec({
@@ -305,7 +337,7 @@ function specOf(
     root: project.root,
     scriptPath: project.scriptPath,
     environment,
-    container,
+    ...where,
     snapshot,
     cpus: cpuCount(),
     randomSeed: randomInt(1_000_000),

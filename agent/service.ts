@@ -13,6 +13,7 @@ import { HpoError } from './protocol/errors.ts';
 import { plural } from './protocol/format.ts';
 import type { AgentStatus, Requests, StudySummary, TuneRequest } from './protocol/requests.ts';
 import { bestTrial, countTrials, type StudyView } from './protocol/view.ts';
+import { waitsOf } from './protocol/waits.ts';
 import type { RequestContext, ServedRequest, Service } from './server/server.ts';
 import { version } from './version.ts';
 
@@ -208,6 +209,8 @@ export function summaryOf(view: StudyView): StudySummary {
     budget: spec.budget,
     executor: spec.executor,
     image: spec.container === undefined ? null : `${spec.container.image.name} (${spec.environment.reason})`,
+    cluster: spec.cluster === undefined ? null : `${spec.cluster.context}, namespace ${spec.cluster.namespace}`,
+    waits: waitsOf(view),
     createdAt: view.createdAt,
     endedAt: view.endedAt,
   };

@@ -7,6 +7,7 @@ import type { TuneRequest } from './protocol/requests.ts';
 import type { Objective, Params, ScriptSpec } from './protocol/space.ts';
 import {
   type Budget,
+  type ClusterSettings,
   type ContainerSettings,
   type EnvironmentChoice,
   hyperbandModes,
@@ -38,6 +39,8 @@ export interface SpecInputs {
   readonly environment: EnvironmentChoice;
   /** Null where attempts run as processes. */
   readonly container: ContainerSettings | null;
+  /** Null where they do not run on a cluster. */
+  readonly cluster: ClusterSettings | null;
   readonly snapshot: string;
   readonly cpus: number;
   /** Used where no seed is given; recorded, so that the study can be repeated. */
@@ -48,7 +51,7 @@ export interface SpecInputs {
 export function buildStudySpec(inputs: SpecInputs): StudySpec {
   const { request, script } = inputs;
   const sampler = request.sampler ?? nameOf('sampler', script.search['sampler'] ?? script.search['algorithm']);
-  const parallel = request.parallel ?? countOf(script.search['parallel']) ?? Math.max(1, Math.floor(inputs.cpus / 2));
+  const parallel = parallelOf(inputs);
   const batch = request.batch ?? countOf(script.search['batch']);
   return {
     name: basename(inputs.scriptPath, extname(inputs.scriptPath)),
@@ -71,15 +74,30 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
       ...pointsOf(request, script),
     },
     budget: buildBudget(request, script),
-    limits: buildLimits(request, script, Math.max(1, Math.floor(inputs.cpus / parallel))),
+    limits: buildLimits(request, script, request.executor === 'kubernetes' ? 1 : Math.max(1, Math.floor(inputs.cpus / parallel))),
     ...retryOf(request, script),
     checkpoint: script.checkpoint?.['dir'] === undefined ? null : { dir: script.checkpoint['dir'] },
     executor: request.executor ?? 'local',
     ...(inputs.container === null ? {} : { container: inputs.container }),
+    ...(inputs.cluster === null ? {} : { cluster: inputs.cluster }),
     environment: inputs.environment,
     snapshot: inputs.snapshot,
     spaceHash: script.hash,
   };
+}
+
+/** Trials at once on a cluster where nobody says how many: nothing is known of its size, and each may cost money. */
+const clusterParallel = 4;
+/** Most trials at once that follow from the room of a cluster alone. */
+const maxAutoParallel = 100;
+
+/** On a cluster `auto` is the most that its room may come to; on this machine it is the usual. */
+function parallelOf({ request, script, cpus }: SpecInputs): number {
+  const isOnCluster = request.executor === 'kubernetes';
+  const said = request.parallel ?? script.search['parallel'];
+  if (said !== 'auto' && said !== undefined) return typeof said === 'number' ? said : (countOf(said) ?? 1);
+  if (!isOnCluster) return Math.max(1, Math.floor(cpus / 2));
+  return said === 'auto' ? maxAutoParallel : clusterParallel;
 }
 
 /** The usual ones where nobody says anything. */

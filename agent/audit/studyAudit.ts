@@ -1,5 +1,5 @@
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
-import { createView, foldView, type StudyView } from '../protocol/view.ts';
+import { createView, firstParallel, foldView, type StudyView } from '../protocol/view.ts';
 import { checkBudget, consumed, reservation, uncharged } from './budgetAudit.ts';
 import type { Check } from './check.ts';
 import type { KnownAttempt, KnownStudy, KnownTrial } from './known.ts';
@@ -28,7 +28,7 @@ export class StudyAudit {
       isDeleted: false,
       moves: 0,
       isAway: false,
-      parallel: spec.search.parallel,
+      parallel: firstParallel(spec),
       trials: [],
       nOpen: 0,
       nLive: 0,

@@ -1,6 +1,7 @@
 import { formatBytes, formatDistribution, formatValue } from '../protocol/format.ts';
 import type { Preflight, TuneRequest } from '../protocol/requests.ts';
 import type { Diagnostic, ScriptSpec } from '../protocol/space.ts';
+import type { Pool } from '../protocol/study.ts';
 import { printable } from '../protocol/printable.ts';
 import { formatTable } from './table.ts';
 
@@ -42,7 +43,7 @@ export function preflightText(preflight: Preflight, env: TuneRequest['env'], bol
 type Row = (word: string, text: string) => string;
 
 /** What trials run with, and in containers why this, what was passed over, and what they get of the machine. */
-function withRows({ spec, environment, container, questions }: Preflight, row: Row): string[] {
+function withRows({ spec, environment, container, cluster, questions }: Preflight, row: Row): string[] {
   if (container === null) {
     return [
       row(
@@ -56,17 +57,50 @@ function withRows({ spec, environment, container, questions }: Preflight, row: R
   const ready = { true: 'ready', false: 'to be made before the start', null: 'not known whether it is there' }[
     `${container.isReady}`
   ];
-  const engine = questions.find((question) => question.type === 'engine');
+  const away = questions.find((question) => question.type === 'engine' || question.type === 'cluster');
   return [
     row('with', printable(`${container.image} (${container.reason}); ${ready}`)),
     ...container.passedOver.map(({ file, reason }) => row('not', printable(`${file}: ${reason}`))),
     ...container.notes.map((note) => row('note', printable(note))),
+    ...clusterRows(cluster, row),
     ...spec.data.map(({ from, to, readOnly }) =>
       row('mounts', printable(`${from} at ${to}, ${readOnly ? 'read-only' : 'writable'}`)),
     ),
     row('gets', printable(givenText(spec))),
-    ...(engine === undefined ? [] : [row('but', printable(`${engine.message}; ${engine.next}`))]),
+    ...(away === undefined ? [] : [row('but', printable(`${away.message}; ${away.next}`))]),
   ];
+}
+
+/** Which cluster, where image and code come from, and what trials wait for and keep there. */
+function clusterRows(cluster: Preflight['cluster'], row: Row): string[] {
+  if (cluster === null) return [];
+  const { context, namespace, version, imageFrom, codeBy, queue, pools, checkpoints } = cluster;
+  return [
+    row('on', printable(`${context}, namespace ${namespace}${version === null ? '' : ` (Kubernetes ${version})`}`)),
+    row('image', printable(imageFrom)),
+    row('travel', printable(`code ${codeBy}`)),
+    ...(queue === null ? [] : [row('queue', printable(queue))]),
+    ...pools.filter(isWorthSaying).map((pool) => row('pool', printable(poolText(pool)))),
+    ...(checkpoints === null ? [] : [row('keeps', printable(`checkpoints at ${checkpoints}`))]),
+  ];
+}
+
+/** The only pool of a study that says nothing of pools is no news. */
+function isWorthSaying({ name, gpus, prefers }: Pool): boolean {
+  return name !== 'default' || gpus > 0 || prefers !== undefined;
+}
+
+/** `a100: 1 nvidia.com/gpu, on nodes with gpu=a100, most 4 at once, when layers > 4`. */
+export function poolText({ name, when, slots, gpus, gpuResource, nodeSelector, prefers }: Pool): string {
+  const labels = Object.entries(nodeSelector).map(([key, value]) => `${key}=${value}`);
+  const said = [
+    ...(gpus === 0 ? [] : [`${gpus} ${gpuResource}`]),
+    ...(labels.length === 0 ? [] : [`on nodes with ${labels.join(', ')}`]),
+    ...(prefers === undefined ? [] : ['on spot machines where there are any']),
+    ...(slots === null ? [] : [`most ${slots} at once`]),
+    ...(when === null ? [] : [`when ${when}`]),
+  ];
+  return `${name}${said.length === 0 ? '' : `: ${said.join(', ')}`}`;
 }
 
 /** Of the network, the devices and the secrets of this machine. */
@@ -90,10 +124,11 @@ function outsideRows({ container }: Preflight, row: Row): string[] {
 export function startFacts({
   environment,
   container,
+  cluster,
   snapshot,
   questions,
-}: Preflight): Pick<Preflight, 'environment' | 'container' | 'snapshot' | 'questions'> {
-  return { environment, container, snapshot, questions };
+}: Preflight): Pick<Preflight, 'environment' | 'container' | 'cluster' | 'snapshot' | 'questions'> {
+  return { environment, container, cluster, snapshot, questions };
 }
 
 function rungsText(rungs: NonNullable<Preflight['plan']['rungs']>): string {
@@ -101,9 +136,9 @@ function rungsText(rungs: NonNullable<Preflight['plan']['rungs']>): string {
 }
 
 /** What trials share with the project, for they are not given a copy of it. */
-function linkedText({ snapshot: { linked }, container }: Preflight): string {
+function linkedText({ snapshot: { linked }, container, cluster }: Preflight): string {
   const more = linked.length > maxLinked ? ` and ${linked.length - maxLinked} more` : '';
-  return `${linked.slice(0, maxLinked).map(printable).join(', ')}${more}; ${container === null ? 'linked into the trials, not copied' : 'mounted, not copied'}`;
+  return `${linked.slice(0, maxLinked).map(printable).join(', ')}${more}; ${cluster !== null ? 'not copied, and in no pod' : container === null ? 'linked into the trials, not copied' : 'mounted, not copied'}`;
 }
 
 function missingText({ missingPackages, manifest }: Preflight, env: TuneRequest['env']): string {

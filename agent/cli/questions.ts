@@ -30,6 +30,12 @@ async function askOne(
       return (await isYes(ask, `${question.message}. Run the trials as processes of this machine instead?`, false))
         ? { executor: 'local' }
         : {};
+    case 'cluster':
+      return (await isYes(ask, `${question.message}. Run the trials as processes of this machine instead?`, false))
+        ? { executor: 'local' }
+        : {};
+    case 'context':
+      return await askCluster(question, ask);
     case 'devcontainer':
       return (await isYes(ask, question.message, false)) ? { image: 'devcontainer' } : { image: 'auto' };
     case 'size':
@@ -43,6 +49,16 @@ async function askOne(
     default:
       return unreachable(question);
   }
+}
+
+async function askCluster(
+  { message, choices }: Extract<PreflightQuestion, { type: 'context' }>,
+  ask: Ask,
+): Promise<Partial<TuneRequest>> {
+  const list = choices.map(({ label, namespace, server }, i) => `  ${i + 1}  ${label}  namespace ${namespace}  ${server}`);
+  const answer = (await ask(`${[message, ...list].map(printable).join('\n')}\nWhich one? [1-${choices.length}] `)).trim();
+  const chosen = choices.find(({ label }, i) => answer === label || answer === String(i + 1));
+  return chosen === undefined ? {} : { cluster: chosen.wish };
 }
 
 export async function isYes(ask: Ask, question: string, isUsual: boolean): Promise<boolean> {

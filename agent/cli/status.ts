@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { formatMetric, formatParams } from '../protocol/format.ts';
 import { printable } from '../protocol/printable.ts';
+import { waitText } from '../protocol/waits.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy } from './findStudy.ts';
 import { howToGoOn } from './pausedText.ts';
@@ -19,8 +20,9 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
   for (const summary of shown) {
     const { studyId, name, state, trials: counts, best: bestTrial, budget, executor, createdAt } = summary;
     if (isJson) {
-      const { message, failure } = summary;
-      line.printJson({ studyId, name, state, trials: counts, best: bestTrial, budget, executor, createdAt, message, failure });
+      const { message, failure, cluster, waits } = summary;
+      const where = { executor, cluster, waits };
+      line.printJson({ studyId, name, state, trials: counts, best: bestTrial, budget, ...where, createdAt, message, failure });
       continue;
     }
     const done = counts.complete + counts.pruned + counts.failed + counts.infeasible + counts.cancelled;
@@ -33,7 +35,10 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
       const values = Object.entries(bestTrial.values).map(([metric, value]) => `${printable(metric)} ${formatMetric(value)}`);
       line.print(`  best: trial ${bestTrial.number}  ${values.join('  ')}  ${printable(formatParams(bestTrial.params))}`);
     }
-    if (summary.image !== null) line.print(`  in Docker: ${printable(summary.image)}`);
+    if (summary.cluster !== null) line.print(`  on Kubernetes: ${printable(summary.cluster)}`);
+    if (summary.image !== null) line.print(`  ${summary.cluster === null ? 'in Docker' : 'in'}: ${printable(summary.image)}`);
+    for (const { reason, attempts } of summary.waits)
+      line.print(`  ${attempts === 1 ? 'a trial' : `${attempts} trials`}: ${printable(waitText(reason))}`);
     if (summary.leftOut !== null) line.print(`  ${printable(summary.leftOut)}`);
     if (summary.message !== '') line.print(`  ${printable(summary.message)}`);
     if (summary.failure !== null) {

@@ -5,7 +5,7 @@ import { printable } from '../protocol/printable.ts';
 import type { StudyCommand } from '../protocol/requests.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findByFullId, findStudyId } from './findStudy.ts';
-import { wholeNumber } from './tuneOptions.ts';
+import { parallelOf } from './tuneOptions.ts';
 
 export function studyCommands(program: Command, line: CommandLine): void {
   const add = (name: 'pause' | 'resume' | 'stop', description: string, done: string): void => {
@@ -21,9 +21,14 @@ export function studyCommands(program: Command, line: CommandLine): void {
   add('stop', 'end the study and its running trials; results stay', 'stopping');
   program
     .command('scale <study> <parallel>')
-    .description('change how many trials run at once')
+    .description('change how many trials run at once; auto: as many as the cluster has room for')
     .action((study: string, parallel: string) =>
-      send(line, study, { type: 'scale', parallel: wholeNumber('scale', parallel, 1) }, `runs ${parallel} at once`),
+      send(
+        line,
+        study,
+        { type: 'scale', parallel: parallelOf('scale', parallel) },
+        parallel === 'auto' ? 'follows the room of its cluster' : `runs ${parallel} at once`,
+      ),
     );
   program
     .command('delete <study...>')

@@ -4,6 +4,7 @@ import { formatDuration, formatMetric, formatParams, plural } from '../protocol/
 import { printable } from '../protocol/printable.ts';
 import type { Failure } from '../protocol/study.ts';
 import type { TrialView } from '../protocol/view.ts';
+import { waitOf, waitText } from '../protocol/waits.ts';
 import { trialLine } from '../store/index.ts';
 import type { CommandLine } from './commandLine.ts';
 import { viewOf } from './findStudy.ts';
@@ -29,13 +30,20 @@ async function trials(line: CommandLine, study: string, isJson: boolean): Promis
   const metrics = view.spec.objectives.map(({ metric }) => metric);
   const rows = view.trials.map((trial) => {
     const failure = shownFailure(trial);
+    const wait = waitOf(trial);
     return [
       String(trial.number),
       trial.state,
       ...metrics.map((metric) => formatMetric(trial.values[metric])),
       String(trial.resource),
       trial.startedAt === null || trial.endedAt === null ? '' : formatDuration(trial.endedAt - trial.startedAt),
-      printable(failure === null ? formatParams(trial.params) : `${failure.code} ${failure.message}`),
+      printable(
+        wait !== null
+          ? `${formatParams(trial.params)}  ${waitText(wait)}`
+          : failure === null
+            ? formatParams(trial.params)
+            : `${failure.code} ${failure.message}`,
+      ),
     ];
   });
   line.print(formatTable([['#', 'state', ...metrics, view.spec.fidelity?.name ?? 'steps', 'time', 'params'], ...rows]));

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { decodeName } from '../protocol/decoders.ts';
 import { HpoError } from '../protocol/errors.ts';
-import type { TuneRequest } from '../protocol/requests.ts';
+import type { ClusterWish, TuneRequest } from '../protocol/requests.ts';
 import { retryNames } from '../protocol/study.ts';
 import { durationMs } from '../studySpec.ts';
 import { pointOf } from './points.ts';
@@ -23,6 +23,11 @@ export interface TuneOptions {
   readonly env?: 'auto' | 'current';
   readonly image?: string;
   readonly allowLarge?: boolean;
+  readonly cluster?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly queue?: string;
+  readonly podTemplate?: string;
   readonly timeout?: string;
   readonly retry?: readonly string[];
   readonly point?: readonly string[];
@@ -36,9 +41,9 @@ export interface TuneOptions {
 export function addTuneOptions(command: Command): Command {
   return command
     .option('-n, --trials <n>', 'number of trials')
-    .option('--parallel <n>', 'trials at once')
+    .option('--parallel <n>', 'trials at once; auto: as many as the cluster has room for')
     .option('--batch <n>', 'decide so many trials together: the same trials however many run at once')
-    .option('--on <executor>', 'local: processes of this machine; docker: containers (kubernetes comes later)')
+    .option('--on <executor>', 'local: processes of this machine; docker: containers; kubernetes: pods of a cluster')
     .option('--search <sampler>', 'auto, gp, tpe, evolution, cmaes, qmc, grid or random')
     .option('--scheduler <name>', 'auto, none, median, sha, hyperband, asha-stop, asha-promote, async-hyperband or pbt')
     .option('--seed <n>', 'makes the study repeatable')
@@ -52,6 +57,11 @@ export function addTuneOptions(command: Command): Command {
       ]),
     )
     .option('--image <image>', 'for containers: auto, devcontainer, the path of a Dockerfile, or the name of an image')
+    .option('--cluster <name>', 'for kubernetes: the cluster that was connected by this name (hpo cluster list)')
+    .option('--context <name>', 'for kubernetes: the context of your kubeconfig')
+    .option('--namespace <name>', 'for kubernetes: the namespace')
+    .option('--queue <name>', 'for kubernetes: the LocalQueue of Kueue in which trials wait; none: in no queue')
+    .option('--pod-template <file>', 'for kubernetes: a YAML file with what else pods have')
     .option('--allow-large', 'store the code for the trials although it is large')
     .option('--timeout <time>', 'ends a trial after 90s, 10m, 2h')
     .option('--retry <word...>', 'how often a trial is tried again: error=1, memory=0, timeout=2, lost=5, preempted=100')
@@ -81,10 +91,11 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
       exitCode: 2,
     });
   }
+  const wish = wishOf(options);
   return {
     script: resolve(script),
     ...(options.trials === undefined ? {} : { trials: wholeNumber('-n', options.trials, 1) }),
-    ...(options.parallel === undefined ? {} : { parallel: wholeNumber('--parallel', options.parallel, 1) }),
+    ...(options.parallel === undefined ? {} : { parallel: parallelOf('--parallel', options.parallel) }),
     ...(options.batch === undefined ? {} : { batch: wholeNumber('--batch', options.batch, 1) }),
     ...(options.seed === undefined ? {} : { seed: wholeNumber('--seed', options.seed, 0) }),
     ...(options.search === undefined ? {} : { sampler: decodeName('sampler', options.search) }),
@@ -98,11 +109,41 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.image === undefined ? {} : { image: imageOf(options.image) }),
     ...(options.allowLarge === undefined ? {} : { allowLarge: options.allowLarge }),
+    ...(Object.keys(wish).length === 0 ? {} : { cluster: wish }),
     ...(options.from === undefined ? {} : { from: options.from }),
     ...(options.point === undefined ? {} : { points: options.point.map(pointOf) }),
     ...(options.retry === undefined ? {} : { retry: retryWords(options.retry) }),
     ...(options.timeout === undefined ? {} : { trialTimeoutMs: durationMs(options.timeout) ?? 0 }),
   };
+}
+
+const clusterOptions = { cluster: 'name', context: 'context', namespace: 'namespace', queue: 'queue' } as const;
+
+function wishOf(options: TuneOptions): ClusterWish {
+  const { podTemplate } = options;
+  const wish: ClusterWish = {
+    ...Object.fromEntries(
+      Object.entries(clusterOptions).flatMap(([option, key]) => {
+        const value = options[option as keyof typeof clusterOptions]; // the keys of the line above
+        return value === undefined ? [] : [[key, value]];
+      }),
+    ),
+    ...(podTemplate === undefined ? {} : { podTemplate: resolve(podTemplate) }),
+  };
+  if (Object.keys(wish).length > 0 && options.on !== 'kubernetes') {
+    throw new HpoError(
+      'HPO-4050',
+      '--cluster, --context, --namespace, --queue and --pod-template count for trials on a cluster only',
+      'add --on kubernetes, or leave them out',
+      { exitCode: 2 },
+    );
+  }
+  return wish;
+}
+
+/** A number, or auto. */
+export function parallelOf(option: string, text: string): number | 'auto' {
+  return text === 'auto' ? 'auto' : wholeNumber(option, text, 1);
 }
 
 /** A path, which counts from the caller's folder, or a word for the agent. */

@@ -36,6 +36,9 @@ const point: z.ZodMiniType<Params> = z
   .record(z.string().check(z.maxLength(maxNameLength)), paramValue)
   .check(z.refine((params) => Object.keys(params).length <= maxParams, `more than ${maxParams} parameters`));
 
+/** A name or path of the user's. */
+const word = z.string().check(z.minLength(1), z.maxLength(4_096));
+
 /** The words of `--budget`. */
 const budgetWords = {
   hours: z.optional(z.string()),
@@ -48,7 +51,7 @@ const budgetWords = {
 const tune = z.strictObject({
   script: z.string().check(z.minLength(1)),
   trials: z.optional(count),
-  parallel: z.optional(count),
+  parallel: z.optional(z.union([count, z.literal('auto')])),
   batch: z.optional(count),
   seed: z.optional(z.int().check(z.gte(0))),
   sampler: z.optional(z.enum(samplerNames)),
@@ -65,6 +68,15 @@ const tune = z.strictObject({
   image: z.optional(z.string().check(z.minLength(1))),
   allowLarge: z.optional(z.boolean()),
   isPaused: z.optional(z.boolean()),
+  cluster: z.optional(
+    z.strictObject({
+      name: z.optional(word),
+      context: z.optional(word),
+      namespace: z.optional(word),
+      queue: z.optional(word),
+      podTemplate: z.optional(word),
+    }),
+  ),
 });
 
 const command = z.discriminatedUnion('type', [
@@ -72,7 +84,7 @@ const command = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('resume') }),
   z.strictObject({ type: z.literal('stop') }),
   z.strictObject({ type: z.literal('delete') }),
-  z.strictObject({ type: z.literal('scale'), parallel: count }),
+  z.strictObject({ type: z.literal('scale'), parallel: z.union([count, z.literal('auto')]) }),
   z.strictObject({ type: z.literal('stopTrial'), trial: trialNumber }),
   z.strictObject({ type: z.literal('retry'), number: trialNumber }),
   z.strictObject({ type: z.literal('enqueue'), params: point }),

@@ -10,7 +10,8 @@ export type StudyEvent =
   /** `failure`: the one cause for which the study paused itself; absent where the user paused it. */
   | { readonly type: 'studyPaused'; readonly at: number; readonly reason: string; readonly failure?: Failure }
   | { readonly type: 'studyResumed'; readonly at: number }
-  | { readonly type: 'studyScaled'; readonly at: number; readonly parallel: number }
+  /** `follows`: the number goes on following what its cluster has room for; absent: it stays. */
+  | { readonly type: 'studyScaled'; readonly at: number; readonly parallel: number; readonly follows?: boolean }
   /** No new trial starts; running attempts are being ended. */
   | { readonly type: 'studyStopRequested'; readonly at: number; readonly reason: StudyEndReason; readonly message: string }
   | { readonly type: 'studyEnded'; readonly at: number; readonly reason: StudyEndReason; readonly message: string }

@@ -2,14 +2,17 @@ import type { JournalEntry } from './events.ts';
 import type { Diagnostic, Params, ScriptSpec } from './space.ts';
 import type {
   BestTrial,
+  ClusterVolume,
   EnvironmentChoice,
   ExecutorName,
   Failure,
+  Pool,
   SamplerName,
   SchedulerName,
   StudyEndReason,
   StudySpec,
   StudyState,
+  WaitReason,
 } from './study.ts';
 import type { StudyView, TrialCounts, TrialView } from './view.ts';
 
@@ -21,7 +24,8 @@ export interface TuneRequest {
   /** Absolute path of the script or hpo.yml. */
   readonly script: string;
   readonly trials?: number;
-  readonly parallel?: number;
+  /** `auto`: as many as there is room for, on a cluster as that changes. */
+  readonly parallel?: number | 'auto';
   /** See `SearchSettings.batch`. */
   readonly batch?: number;
   readonly seed?: number;
@@ -50,6 +54,21 @@ export interface TuneRequest {
   readonly allowLarge?: boolean;
   /** The study begins paused: it is resumed where it is to run. */
   readonly isPaused?: boolean;
+  /** Which cluster, and what of it; for `kubernetes` only. Never from a project. */
+  readonly cluster?: ClusterWish;
+}
+
+/** What is absent is as the profile in use says. */
+export interface ClusterWish {
+  /** Name of a profile. */
+  readonly name?: string;
+  /** Of the user's kubeconfig. */
+  readonly context?: string;
+  readonly namespace?: string;
+  /** Kueue's LocalQueue; `none`: none. Wins over the project's words. */
+  readonly queue?: string;
+  /** Absolute path of a pod template; wins over the project's. */
+  readonly podTemplate?: string;
 }
 
 /** Everything there is to know before a start; nothing has been started or written. */
@@ -65,6 +84,8 @@ export interface Preflight {
   readonly snapshot: { readonly files: number; readonly bytes: number; readonly linked: readonly string[] };
   /** Null where attempts run as processes. */
   readonly container: ContainerPreflight | null;
+  /** Null where they do not run on a cluster. */
+  readonly cluster: ClusterPreflight | null;
   readonly plan: StudyPlan;
   /** What has to be answered before a start, in order. Empty: it can start. */
   readonly questions: readonly PreflightQuestion[];
@@ -80,6 +101,10 @@ export type PreflightQuestion =
   | { readonly type: 'environment'; readonly message: string }
   /** Containers were asked for and there is no engine, it does not run, or it refuses: run as processes instead? */
   | { readonly type: 'engine'; readonly code: string; readonly message: string; readonly next: string }
+  /** A cluster was asked for and there is none, it gives no answer, or it refuses: run on this machine instead? */
+  | { readonly type: 'cluster'; readonly code: string; readonly message: string; readonly next: string }
+  /** Several clusters could be meant: which one? */
+  | { readonly type: 'context'; readonly message: string; readonly choices: readonly ClusterChoice[] }
   /** A devcontainer describes the environment, and may do anything: use it? */
   | { readonly type: 'devcontainer'; readonly message: string }
   /** The snapshot is large: store it all the same? */
@@ -104,6 +129,35 @@ export interface ContainerPreflight {
     readonly path: string;
     readonly annotation: string;
   }[];
+}
+
+/** A cluster that the user has; `wish` chooses it. */
+export interface ClusterChoice {
+  /** For people: the profile's name, or the context. */
+  readonly label: string;
+  readonly namespace: string;
+  /** URL of the API server. */
+  readonly server: string;
+  readonly wish: ClusterWish;
+}
+
+/** Where pods of the study would run, and what they would get besides `ContainerPreflight`. */
+export interface ClusterPreflight {
+  /** Name of the profile; the context's where there is none. */
+  readonly name: string;
+  readonly context: string;
+  readonly namespace: string;
+  /** Version of Kubernetes; null where the cluster gives no answer. */
+  readonly version: string | null;
+  /** Where the image comes from, for people: `pushed to REGISTRY from the engine`, `pulled by the nodes`. */
+  readonly imageFrom: string;
+  /** How the code gets there, for people. */
+  readonly codeBy: string;
+  readonly queue: string | null;
+  readonly pools: readonly Pool[];
+  /** Where checkpoints are kept, for people; null for nowhere. */
+  readonly checkpoints: string | null;
+  readonly volumes: readonly ClusterVolume[];
 }
 
 /** What will run, computed without running: rungs are null without a fidelity. */
@@ -150,6 +204,10 @@ export interface StudySummary {
   readonly executor: ExecutorName;
   /** What the containers run in, and what describes it, for people; null where attempts run as processes. */
   readonly image: string | null;
+  /** Where on a cluster, for people: `CONTEXT, namespace NAME`; null for this machine. */
+  readonly cluster: string | null;
+  /** Why attempts that were asked for have not begun, the reason of most first. */
+  readonly waits: readonly { readonly reason: WaitReason; readonly attempts: number }[];
   readonly createdAt: number;
   readonly endedAt: number | null;
 }
@@ -288,7 +346,8 @@ export type StudyCommand =
   | { readonly type: 'resume' }
   | { readonly type: 'stop' }
   | { readonly type: 'delete' }
-  | { readonly type: 'scale'; readonly parallel: number }
+  /** `auto`: as many as the cluster has room for, up to what the study began with. */
+  | { readonly type: 'scale'; readonly parallel: number | 'auto' }
   | { readonly type: 'stopTrial'; readonly trial: number }
   /** Tries a failed or cancelled trial again; a study that has ended, or paused itself, goes on for it. */
   | { readonly type: 'retry'; readonly number: number }

@@ -128,8 +128,39 @@ export interface ScriptSpec {
   readonly data: readonly { readonly from: string; readonly to: string; readonly readOnly: boolean }[];
   readonly include: readonly string[];
   readonly secrets: readonly string[];
+  /** The section `kubernetes` of an hpo.yml or pyproject.toml; null where there is none. */
+  readonly kubernetes: KubernetesWords | null;
   /** Hash of the canonical form of space, objectives, constraints and fidelity; equal spaces hash equally whatever their layout. */
   readonly hash: string;
+}
+
+/** What a project says of clusters, as it is written; which cluster it is says only the user. */
+export interface KubernetesWords {
+  /** Kueue's LocalQueue; `none`: none. */
+  readonly queue: string | null;
+  readonly priority: string | null;
+  readonly spot: boolean | null;
+  /** Path of a YAML file with a pod template, relative to the root. */
+  readonly podTemplate: string | null;
+  /** Secrets of the namespace by which images are pulled. */
+  readonly pullSecrets: readonly string[];
+  readonly pools: readonly PoolWords[];
+}
+
+/** Null: not said. */
+export interface PoolWords {
+  readonly name: string;
+  readonly when: string | null;
+  readonly slots: number | null;
+  readonly gpus: number | null;
+  readonly gpu: string | null;
+  readonly spot: boolean | null;
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly tolerations: readonly {
+    readonly key: string | null;
+    readonly value: string | null;
+    readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute' | null;
+  }[];
 }
 
 export interface Diagnostic {

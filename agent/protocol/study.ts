@@ -209,6 +209,8 @@ export interface Pool {
   readonly gpuResource: string;
   readonly nodeSelector: Readonly<Record<string, string>>;
   readonly tolerations: readonly Toleration[];
+  /** Labels of nodes that are taken first where there are such, each of them alone; absent: none. */
+  readonly prefers?: readonly { readonly label: string; readonly value: string }[];
 }
 
 export interface Toleration {

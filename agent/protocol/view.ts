@@ -22,6 +22,8 @@ export interface StudyView {
   failure: Failure | null;
   endReason: StudyEndReason | null;
   parallel: number;
+  /** `parallel` follows what the cluster has room for, until the user says a number. */
+  followsRoom: boolean;
   createdAt: number;
   endedAt: number | null;
   /** Index = trial number. */
@@ -108,7 +110,8 @@ export function createView(entry: JournalEntry): StudyView {
     message: '',
     failure: null,
     endReason: null,
-    parallel: spec.search.parallel,
+    parallel: firstParallel(spec),
+    followsRoom: spec.cluster?.followsCapacity === true,
     createdAt: at,
     endedAt: null,
     trials: [],
@@ -118,6 +121,14 @@ export function createView(entry: JournalEntry): StudyView {
     movedTo: null,
     seq: entry.seq,
   };
+}
+
+/** Trials at once before anything is known of a cluster's room. */
+const firstRoom = 4;
+
+/** Where it follows the room of a cluster it begins with a few, as nothing is known of that yet. */
+export function firstParallel({ search, cluster }: StudySpec): number {
+  return cluster?.followsCapacity === true ? Math.min(firstRoom, search.parallel) : search.parallel;
 }
 
 /** Folds one event into the view, in place. Events must come in order and belong to the view's study. */
@@ -141,6 +152,7 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
       return;
     case 'studyScaled':
       view.parallel = event.parallel;
+      view.followsRoom = event.follows ?? false;
       return;
     case 'studyStopRequested':
       view.state = 'stopping';

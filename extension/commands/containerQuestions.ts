@@ -8,7 +8,11 @@ import type { PickOptions } from './questions.ts';
 type Question<T extends PreflightQuestion['type']> = Extract<PreflightQuestion, { type: T }>;
 
 /** Which of the three it is (no engine, not running, permission denied), what to do about it, and the way around it. */
-export async function askEngine({ code, message, next }: Question<'engine'>): Promise<Partial<TuneRequest> | undefined> {
+export async function askEngine({
+  code,
+  message,
+  next,
+}: Question<'engine'> | Question<'cluster'>): Promise<Partial<TuneRequest> | undefined> {
   const [local, again] = ['Run Locally', 'Try Again'];
   const text = `${sentence(message)} ${sentence(inEditor(next))} (${code})`;
   const chosen = await window.showErrorMessage(messageText(text), local, again);

@@ -1,6 +1,6 @@
 import { type QuickPickItem, window } from 'vscode';
 import { joinWithin } from '../../agent/protocol/format.ts';
-import type { Preflight, PreflightQuestion, TuneRequest } from '../../agent/protocol/requests.ts';
+import type { ClusterChoice, Preflight, PreflightQuestion, TuneRequest } from '../../agent/protocol/requests.ts';
 import { unreachable } from '../../agent/protocol/view.ts';
 import { labelText } from '../plainText.ts';
 import { askDevcontainer, askEngine, askSize } from './containerQuestions.ts';
@@ -24,6 +24,10 @@ export async function ask(
       return await askEnvironment(question.message, preflight, options);
     case 'engine':
       return await askEngine(question);
+    case 'cluster':
+      return await askEngine(question);
+    case 'context':
+      return await askCluster(question.choices, options);
     case 'devcontainer':
       return await askDevcontainer(options);
     case 'size':
@@ -31,6 +35,17 @@ export async function ask(
     default:
       return unreachable(question);
   }
+}
+
+async function askCluster(choices: readonly ClusterChoice[], options: PickOptions): Promise<Partial<TuneRequest> | undefined> {
+  const items = choices.map(({ label, namespace, server, wish }) => ({
+    label: labelText(label),
+    description: labelText(`namespace ${namespace}`),
+    detail: labelText(server),
+    wish,
+  }));
+  const picked = await window.showQuickPick(items, { ...options, placeHolder: 'On which cluster should the trials run?' });
+  return picked === undefined ? undefined : { cluster: picked.wish };
 }
 
 type Candidate = Extract<PreflightQuestion, { type: 'objective' }>['candidates'][number];

@@ -1,7 +1,17 @@
-import type { Diagnostic, Fidelity, MetricSource, Objective, ParamValue, Parameter, ScriptSpec } from '../../protocol/space.ts';
+import { isVolume } from '../../protocol/clusterWords.ts';
+import type {
+  Diagnostic,
+  Fidelity,
+  KubernetesWords,
+  MetricSource,
+  Objective,
+  ParamValue,
+  Parameter,
+  ScriptSpec,
+} from '../../protocol/space.ts';
 import { conditionCycle, conditionNames, evaluate, hashSpec, parseCondition } from '../space/index.ts';
 import type { Directive } from './directive.ts';
-import { type DirectiveName, inContainers, type SettingsName, withoutEffect } from './directiveKeys.ts';
+import { type DirectiveName, inContainers, onClusters, type SettingsName, withoutEffect } from './directiveKeys.ts';
 import { type FaultCode, diagnose, replaceBy } from './faults.ts';
 import type { Range, Word } from './note.ts';
 import type { Declared, Part, PartParam } from './part.ts';
@@ -46,6 +56,8 @@ export function assemble(parts: readonly Part[]): Assembled {
       pushOnce(where, directive.condition.text);
     else if (directive.type === 'constraint' && checkConstraint(part, directive.condition, found))
       pushOnce(constraints, directive.condition.text);
+    else if (directive.type === 'kubernetes')
+      for (const { when } of directive.section.pools) checkCondition(part, when, declaredNames, fidelity, 'when', found);
   }
   const objectives = mergeObjectives(directives, found);
   const space = { parameters, where };
@@ -71,6 +83,7 @@ export function assemble(parts: readonly Part[]): Assembled {
     ),
     include: [...new Set(directives.flatMap(([, directive]) => (directive.type === 'include' ? directive.paths : [])))],
     secrets: [...new Set(directives.flatMap(([, directive]) => (directive.type === 'secret' ? directive.name : [])))],
+    kubernetes: mergeKubernetes(directives),
     hash: hashSpec({ space, objectives, constraints, fidelity }),
   };
   const own = parts.flatMap((part) => part.faults.list.map((fault) => diagnose(fault, part.file, part.lines)));
@@ -310,6 +323,15 @@ function warnOfIdle(part: Part, directive: Directive, found: Reports): void {
     const message = `${what} counts in containers (--on docker) and changes nothing for trials that are processes of this machine`;
     found.add(part, 'HPO-1142', range, message, null, 'info');
   }
+  for (const [range, what] of [...namedIn(onClusters, directive), ...volumesIn(directive)]) {
+    const message = `${what} counts on a cluster (--on kubernetes) and changes nothing for trials of this machine`;
+    found.add(part, 'HPO-1143', range, message, null, 'info');
+  }
+}
+
+function volumesIn(directive: Directive): readonly (readonly [Range, string])[] {
+  if (directive.type === 'kubernetes') return [[directive, 'the section kubernetes']];
+  return directive.type === 'data' && isVolume(directive.from) ? [[directive, 'data on a volume claim']] : [];
 }
 
 /** The directive, or those of its keys, that a table names; with the words for them. */
@@ -317,6 +339,7 @@ function namedIn(
   table: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>>,
   directive: Directive,
 ): readonly (readonly [Range, string])[] {
+  if (directive.type === 'kubernetes') return [];
   const name = directive.type === 'settings' ? directive.name : directive.type;
   const keys = table[name] ?? [];
   if (keys === 'all') return [[directive, `@hpo.${name}`]];
@@ -355,6 +378,28 @@ function mergeMetrics(directives: readonly PlacedDirective[], found: Reports): M
       found.add(part, 'HPO-1125', directive, `where ${directive.source.metric} is read from is said twice; remove one`);
   }
   return [...first.values()].map(([, source]) => source);
+}
+
+/** Key by key, the first part that says something wins; null where no part has the section. */
+function mergeKubernetes(directives: readonly PlacedDirective[]): KubernetesWords | null {
+  const sections = directives.flatMap(([, directive]) => (directive.type === 'kubernetes' ? directive.section : []));
+  if (sections.length === 0) return null;
+  const first = <T>(read: (words: Omit<KubernetesWords, 'pools'>) => T | null): T | null => {
+    for (const { words } of sections) {
+      const value = read(words);
+      if (value !== null) return value;
+    }
+    return null;
+  };
+  const pools = sections.find((section) => section.pools.length > 0)?.pools ?? [];
+  return {
+    queue: first(({ queue }) => queue),
+    priority: first(({ priority }) => priority),
+    spot: first(({ spot }) => spot),
+    podTemplate: first(({ podTemplate }) => podTemplate),
+    pullSecrets: first(({ pullSecrets }) => (pullSecrets.length === 0 ? null : pullSecrets)) ?? [],
+    pools: pools.map(({ when, ...pool }) => ({ ...pool, when: when?.text ?? null })),
+  };
 }
 
 /** Key by key, the first part wins; null where no part has the directive at all. */

@@ -1,7 +1,9 @@
+import { isVolume, parseVolume } from '../../protocol/clusterWords.ts';
 import { isReservedName } from '../../protocol/metricNames.ts';
 import type { MetricSource, Objective } from '../../protocol/space.ts';
 import { type DirectiveName, type SettingsName, directiveNames } from './directiveKeys.ts';
 import { type Faults, replaceBy } from './faults.ts';
+import type { KubernetesSection } from './kubernetesSection.ts';
 import { noteDialect, parseLiteral } from './literal.ts';
 import { parseMetric } from './metricDirective.ts';
 import { metricDirection } from './metricName.ts';
@@ -20,6 +22,8 @@ export type Directive = Range &
     | { readonly type: 'data'; readonly from: string; readonly to: string; readonly readOnly: boolean }
     | { readonly type: 'include'; readonly paths: readonly string[] }
     | { readonly type: 'secret'; readonly name: string }
+    /** Of settings files only. */
+    | { readonly type: 'kubernetes'; readonly section: KubernetesSection }
   );
 
 /** Reads a directive whose dot stands at `start`; null, with a fault, where it makes no sense. */
@@ -93,6 +97,11 @@ export function parseDirectiveBody(
           whole.end,
           `data is mapped as "./data -> /data" with ro behind it for read-only, not "${quote(text.slice(body.start, body.end))}"`,
         );
+        return null;
+      }
+      const volume = isVolume(from) ? parseVolume(from) : null;
+      if (typeof volume === 'string') {
+        faults.add('HPO-1128', whole.start, whole.end, `data on a cluster needs ${volume}, not "${quote(from)}"`);
         return null;
       }
       return { type: 'data', from, to, readOnly: mode === 'ro', ...whole };

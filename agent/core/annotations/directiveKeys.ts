@@ -1,9 +1,11 @@
+import { gpuResourceOf, isObjectName, parseStore } from '../../protocol/clusterWords.ts';
 import { unreachable } from '../../protocol/view.ts';
 import { hyperbandModes, liars, samplerNames, schedulerNames } from '../../protocol/study.ts';
 
 /** What a value of a directive's key may be. */
 export type ValueKind =
-  | { readonly type: 'count' }
+  /** `also`: a word that may stand in place of the number. */
+  | { readonly type: 'count'; readonly also?: string }
   /** A whole number from 0. */
   | { readonly type: 'whole' }
   | { readonly type: 'amount'; readonly isZeroAllowed: boolean }
@@ -14,6 +16,12 @@ export type ValueKind =
   | { readonly type: 'integers' }
   | { readonly type: 'word'; readonly words: readonly string[] }
   | { readonly type: 'text' }
+  /** A name of an object of Kubernetes. */
+  | { readonly type: 'name' }
+  /** The vendor of GPUs, or the resource by which a cluster knows them. */
+  | { readonly type: 'gpu' }
+  /** Where checkpoints are kept on a cluster. */
+  | { readonly type: 'store' }
   /** A folder in the project, relative to its root. */
   | { readonly type: 'folder' };
 
@@ -30,12 +38,18 @@ const whole: ValueKind = { type: 'whole' };
 const amount: ValueKind = { type: 'amount', isZeroAllowed: false };
 const duration: ValueKind = { type: 'duration' };
 const text: ValueKind = { type: 'text' };
+const name: ValueKind = { type: 'name' };
 
 /** Every key of every directive that holds settings; completion, hover and the documentation are made from it. */
 export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string, DirectiveKey>>>> = {
   search: {
     trials: { description: 'Trials to run.', kind: count, example: 'trials=60' },
-    parallel: { description: 'Most trials that run at once.', kind: count, example: 'parallel=4' },
+    parallel: {
+      description:
+        'Most trials that run at once; auto: as many as the cluster has room for, on this machine half of its processors.',
+      kind: { type: 'count', also: 'auto' },
+      example: 'parallel=4',
+    },
     sampler: {
       description: 'Algorithm that proposes values; "algorithm" is read as the same.',
       kind: { type: 'word', words: samplerNames },
@@ -99,7 +113,23 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
       example: 'tmp=4GB',
     },
     pids: { description: 'Most processes and threads of a container (4,096).', kind: count, example: 'pids=512' },
-    spot: { description: 'Whether machines that can be taken away may be used.', kind: { type: 'flag' }, example: 'spot=yes' },
+    gpu: {
+      description: 'Whose GPUs, on a cluster: nvidia, amd, intel, or the resource by which it knows them (nvidia).',
+      kind: { type: 'gpu' },
+      example: 'gpu=amd',
+    },
+    spot: {
+      description: 'Whether machines of a cluster that can be taken away may be used, and are taken first.',
+      kind: { type: 'flag' },
+      example: 'spot=yes',
+    },
+    priority: { description: 'PriorityClass of the pods, on a cluster.', kind: name, example: 'priority=batch-low' },
+    queue: {
+      description: "Kueue's LocalQueue in which trials wait, on a cluster; none: in no queue.",
+      kind: name,
+      example: 'queue=research',
+    },
+    pool: { description: 'The pool of hpo.yml to which all trials go, on a cluster.', kind: name, example: 'pool=a100' },
     output: { description: 'Bytes of output after which a trial is ended.', kind: { type: 'bytes' }, example: 'output=1GB' },
     metrics: {
       description: 'Different metrics that are kept of a trial, besides its objectives and what its constraints read (200).',
@@ -141,6 +171,11 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
       kind: { type: 'folder' },
       example: 'dir=ckpt/',
     },
+    store: {
+      description: 'Where checkpoints are kept on a cluster: a folder of a volume claim, or a bucket.',
+      kind: { type: 'store' },
+      example: 'store=pvc://checkpoints/mine',
+    },
   },
   folds: { k: { description: 'Number of folds; each is a task of its own.', kind: count, example: 'k=5' } },
   seeds: {
@@ -167,7 +202,6 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
 export const withoutEffect: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>> = {
   search: ['patience', 'grace'],
   budget: ['gpu_hours', 'cost'],
-  resources: ['spot'],
   folds: 'all',
   seeds: 'all',
 };
@@ -177,6 +211,12 @@ export const inContainers: Readonly<Partial<Record<DirectiveName, 'all' | readon
   resources: ['gpus', 'memory', 'network', 'shm', 'tmp', 'pids'],
   image: 'all',
   secret: 'all',
+};
+
+/** What counts where trials run on a cluster, and changes nothing on this machine. Data on volume claims does so too. */
+export const onClusters: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>> = {
+  resources: ['gpu', 'spot', 'priority', 'queue', 'pool'],
+  checkpoint: ['store'],
 };
 
 /** Other spellings of keys. */
@@ -200,13 +240,13 @@ export const directiveDescriptions = {
   metric: 'Where a metric is read from: stdout "REGEX", json PATH, csv PATH or tensorboard DIR.',
   search: 'How to search: trials, parallel, sampler, scheduler, seed.',
   budget: 'When to end: hours, trials, resource, cost.',
-  resources: 'What one trial needs: gpus, cpus, memory, network.',
+  resources: 'What one trial needs: gpus, cpus, memory, network; and where on a cluster: spot, queue, priority, pool.',
   retry: 'How often a trial is tried again, by what went wrong: error, memory, timeout, lost, preempted.',
   checkpoint: 'Where the script keeps its checkpoints.',
   folds: 'Cross-validation: each fold is a task.',
   seeds: 'Repetitions with other seeds.',
   image: 'Container image: auto, its name, dockerfile=PATH, packages=….',
-  data: 'Data that is mounted or linked, never copied: "./data -> /data ro".',
+  data: 'Data that is mounted or linked, never copied: "./data -> /data ro", on a cluster "pvc://CLAIM/PATH -> /data ro".',
   include: 'Config files whose notes belong to the study.',
   secret: 'Environment variable that a trial in a container gets, and that is never recorded.',
 } as const;
@@ -223,9 +263,12 @@ export function checkValue(kind: ValueKind, value: string): { readonly message: 
   const wrong = (message: string, mended: string | null = null) => ({ message, mended });
   switch (kind.type) {
     case 'count':
-      return Number.isSafeInteger(number) && number > 0
+      return (Number.isSafeInteger(number) && number > 0) || (kind.also !== undefined && value === kind.also)
         ? null
-        : wrong('a whole number above 0', number > 1 ? String(Math.round(number)) : null);
+        : wrong(
+            `a whole number above 0${kind.also === undefined ? '' : `, or ${kind.also}`}`,
+            number > 1 ? String(Math.round(number)) : null,
+          );
     case 'whole':
       return Number.isSafeInteger(number) ? null : wrong('a whole number from 0');
     case 'amount':
@@ -254,6 +297,24 @@ export function checkValue(kind: ValueKind, value: string): { readonly message: 
       return kind.words.includes(value) ? null : wrong(`one of ${kind.words.join(', ')}`);
     case 'text':
       return value === '' ? wrong('a text') : null;
+    case 'name':
+      return isObjectName(value)
+        ? null
+        : wrong(
+            'a name of Kubernetes: small letters, digits and -',
+            isObjectName(value.toLowerCase()) ? value.toLowerCase() : null,
+          );
+    case 'gpu':
+      return gpuResourceOf(value) === null
+        ? wrong(
+            'nvidia, amd, intel, or a resource of the cluster such as nvidia.com/mig-1g.5gb (how many is gpus=1)',
+            value.toLowerCase() === value ? null : value.toLowerCase(),
+          )
+        : null;
+    case 'store': {
+      const store = parseStore(value);
+      return typeof store === 'string' ? wrong(store) : null;
+    }
     case 'folder':
       return isInside(value) ? null : wrong('a folder inside the project such as ckpt/, relative to its root');
     default:

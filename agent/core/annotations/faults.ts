@@ -160,6 +160,11 @@ export const annotationFaults = {
     explanation:
       'A directive or a key counts where trials run in containers (--on docker): the image, secrets, gpus, memory, network, shm, tmp and pids. Trials that are processes of this machine have its programs, its network, its devices and the variables of the agent, and no limit of memory. Not said where a study runs in containers.',
   },
+  'HPO-1143': {
+    title: 'On a cluster only',
+    explanation:
+      'A directive or a key counts where trials run on a Kubernetes cluster (--on kubernetes): gpu, spot, priority, queue and pool of resources, the store of checkpoints, data on volume claims, and the section kubernetes of an hpo.yml. Not said where a study runs on one.',
+  },
 } as const satisfies Record<string, { readonly title: string; readonly explanation: string }>;
 
 export function diagnose(fault: Fault, file: string, lines: LineMap): Diagnostic {

@@ -1,8 +1,10 @@
+import { isVolume } from '../../protocol/clusterWords.ts';
 import { directiveText, flagText, innerRange, metricText } from './configText.ts';
 import { type ConfigEntry, type ConfigNode, tomlTree, yamlTree } from './configTree.ts';
 import { type Directive, parseDirectiveBody } from './directive.ts';
 import { type DirectiveName, type SettingsName, settingsNames } from './directiveKeys.ts';
 import { Faults, replaceBy } from './faults.ts';
+import { readKubernetes } from './kubernetesSection.ts';
 import type { Word } from './note.ts';
 import { ParameterReader } from './parameterReader.ts';
 import type { Part } from './part.ts';
@@ -75,6 +77,7 @@ const topKeys = [
   'data',
   'include',
   'secrets',
+  'kubernetes',
   ...settingsNames,
 ];
 
@@ -111,6 +114,7 @@ class SettingsReader {
     else if (key === 'command') this.readCommand(node);
     else if (key === 'parameters') this.map(key, node, (entry) => this.parameters.read(entry));
     else if (key === 'metrics' || key === 'metric') this.metrics(node);
+    else if (key === 'kubernetes') this.kubernetes(node);
     else if (settings !== undefined) this.settings(settings, node);
     else if (list !== undefined) for (const item of node.type === 'list' ? node.items : [node]) this.listed(list, item);
     else {
@@ -123,6 +127,25 @@ class SettingsReader {
         meant === null ? null : replaceBy(`Write ${meant}`, keyStart, keyEnd, meant),
       );
     }
+  }
+
+  private kubernetes(node: ConfigNode): void {
+    const section = readKubernetes(this.source, node, (volume) => this.volume(volume));
+    if (section !== null) this.add({ type: 'kubernetes', section, start: node.start, end: node.end });
+  }
+
+  /** Data as anywhere else, but on a volume claim. */
+  private volume(node: ConfigNode): void {
+    const before = this.directives.length;
+    this.listed('data', node);
+    const added = this.directives[before];
+    if (added?.type === 'data' && !isVolume(added.from))
+      this.source.faults.add(
+        'HPO-1128',
+        node.start,
+        node.end,
+        `a volume is mapped as "pvc://CLAIM/PATH -> /data", not from ${quote(added.from)}`,
+      );
   }
 
   private readCommand(node: ConfigNode): void {

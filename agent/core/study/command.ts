@@ -71,7 +71,11 @@ function ofMoved({ view }: StudyState, asked: StudyCommand, movedTo: string, at:
  * Hands the study over to another agent: nothing that is seen or asked of it here counts from then on. Attempts go on, as nobody
  * stops them.
  */
-export function moveAway({ view }: StudyState, move: Omit<MovedAway, 'type' | 'at'>, at: number): readonly StudyEvent[] | Refusal {
+export function moveAway(
+  { view }: StudyState,
+  move: Omit<MovedAway, 'type' | 'at'>,
+  at: number,
+): readonly StudyEvent[] | Refusal {
   const { epoch } = move;
   if (view.movedTo !== null && view.moves === epoch) return [];
   if (view.deleted)
@@ -118,7 +122,8 @@ function resume({ view }: StudyState, at: number): readonly StudyEvent[] | Refus
   };
 }
 
-function scale({ view }: StudyState, parallel: number, at: number): readonly StudyEvent[] | Refusal {
+function scale({ view }: StudyState, parallel: number | 'auto', at: number): readonly StudyEvent[] | Refusal {
+  if (parallel === 'auto') return followAgain(view, at);
   if (!Number.isInteger(parallel) || parallel < 1 || parallel > maxParallel) {
     const message = `A study cannot run ${parallel} trials at once.`;
     return {
@@ -128,17 +133,35 @@ function scale({ view }: StudyState, parallel: number, at: number): readonly Stu
     };
   }
   if (view.state === 'ended') return notPossible({ view }, 'scaled');
-  return parallel === view.parallel ? [] : [{ type: 'studyScaled', at, parallel }];
+  return parallel === view.parallel && !view.followsRoom ? [] : [{ type: 'studyScaled', at, parallel }];
 }
 
+/** From here on the room of the cluster says how many run at once, as it did before the user named a number. */
+function followAgain(view: StudyState['view'], at: number): readonly StudyEvent[] | Refusal {
+  if (view.spec.cluster === undefined)
+    return {
+      code: 'HPO-4315',
+      message: `The study runs on this machine (${view.spec.executor}), whose room does not change.`,
+      next: `Give a whole number from 1 to ${maxParallel}.`,
+    };
+  if (view.state === 'ended') return notPossible({ view }, 'scaled');
+  return view.followsRoom ? [] : [{ type: 'studyScaled', at, parallel: view.parallel, follows: true }];
+}
+
+/** Most that follow from room alone, in a study that began with fewer. */
+const maxRoom = 100;
+
 /**
- * How many attempts of a study have room where they run: so many are asked for, and as many as the user wants at most. One always is,
- * as only what is asked for makes a cluster grow.
+ * How many attempts of a study have room where they run: one more is asked for, as only what waits makes a cluster grow, and as many
+ * as the user wants at most.
  */
 export function followRoom({ view }: StudyState, attempts: number, at: number): readonly StudyEvent[] {
-  if (view.spec.cluster?.followsCapacity !== true || view.state === 'ended' || view.movedTo !== null) return [];
-  const parallel = Math.max(1, Math.min(attempts, view.spec.search.parallel));
-  return parallel === view.parallel ? [] : [{ type: 'studyScaled', at, parallel }];
+  const { spec } = view;
+  if (spec.cluster === undefined || !view.followsRoom || view.state === 'ended' || view.movedTo !== null) return [];
+  // A study that was told to follow later was given a number of its own before.
+  const most = spec.cluster.followsCapacity ? spec.search.parallel : maxRoom;
+  const parallel = Math.max(1, Math.min(attempts + 1, most));
+  return parallel === view.parallel ? [] : [{ type: 'studyScaled', at, parallel, follows: true }];
 }
 
 function stopTrial(state: StudyState, number: number, at: number): readonly StudyEvent[] | Refusal {

@@ -38,6 +38,7 @@ async function changeOf(tuned: string, now: Record<string, string | Buffer>, par
     scriptPath: 'a.py',
     environment: { interpreter: 'python3', version: '3', reason: '' },
     container: null,
+    cluster: null,
     snapshot: 's',
     cpus: 1,
     randomSeed: 1,

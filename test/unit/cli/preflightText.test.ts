@@ -16,6 +16,7 @@ function preflightOf(changes: Partial<Preflight> = {}): Preflight {
     ...parseScript(script, 'train.py'),
     environment: { interpreter: '/p/.venv/bin/python', version: '3.12.1', reason: 'project .venv' },
     container: null,
+    cluster: null,
     missingPackages: [],
     manifest: null,
     snapshot: { files: 12, bytes: 34_567, linked: [] },

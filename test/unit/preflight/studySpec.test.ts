@@ -18,6 +18,7 @@ function specOf(directives: readonly string[], request: Partial<TuneRequest> = {
     scriptPath: 'src/train.py',
     environment: { interpreter: '/usr/bin/python3', version: '3.12.1', reason: 'PATH' },
     container: null,
+    cluster: null,
     snapshot: 'abc',
     cpus: 4,
     randomSeed: 1234,

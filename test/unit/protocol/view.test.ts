@@ -87,6 +87,7 @@ describe('what each event changes', () => {
     failure: null,
     endReason: null,
     parallel: spec.search.parallel,
+    followsRoom: false,
     createdAt: 1,
     endedAt: null,
     trials: [],

@@ -47,7 +47,7 @@ const python: readonly Row[] = [
   ['HPO-1104', '# @hpo.search «quickly»', null],
   ['HPO-1104', '# @hpo.budget «hour»=6', '# @hpo.budget hours=6'],
   ['HPO-1104', '# @hpo.budget «weeks»=6', null],
-  ['HPO-1104', '# @hpo.resources «gpu»=1', '# @hpo.resources gpus=1'],
+  ['HPO-1104', '# @hpo.resources «gpsu»=1', '# @hpo.resources gpus=1'],
   ['HPO-1104', '# @hpo.objective loss min «gaol=3»', '# @hpo.objective loss min goal=3'],
   ['HPO-1104', '# @hpo.objective loss min «please»', '# @hpo.objective loss min '],
   ['HPO-1105', '# @hpo.search trials=«many»', null],
@@ -225,6 +225,17 @@ const python: readonly Row[] = [
   ['HPO-1141', '# @hpo.search trials=3 patience=«5»', null],
   ['HPO-1141', '# @hpo«.folds 5»', null],
   ['HPO-1142', '# @hpo.resources cpus=2 memory=«24GB»', null],
+  ['HPO-1143', '# @hpo.resources cpus=2 queue=«research»', null],
+  ['HPO-1143', '# @hpo.checkpoint dir=ckpt/ store=«pvc://checkpoints/mine»', null],
+  ['HPO-1143', '# @hpo«.data pvc://images/v2 -> /data ro»', null],
+  ['HPO-1128', '# @hpo«.data pvc:images -> /data»', null],
+  ['HPO-1128', '# @hpo«.data pvc://images/../other -> /data»', null],
+  ['HPO-1105', '# @hpo.resources gpu=«1»', null],
+  ['HPO-1105', '# @hpo.resources gpu=«NVIDIA»', '# @hpo.resources gpu=nvidia'],
+  ['HPO-1105', '# @hpo.resources queue=«Research»', '# @hpo.resources queue=research'],
+  ['HPO-1105', '# @hpo.search parallel=«automatic»', null],
+  ['HPO-1105', '# @hpo.checkpoint store=«s3://bucket/x»', null],
+  ['HPO-1105', '# @hpo.checkpoint store=«s3://bucket/x?secret=keys&key=1»', null],
   ['HPO-1105', '# @hpo.resources network=«on»', '# @hpo.resources network=yes'],
   ['HPO-1105', '# @hpo.resources shm=«2»', '# @hpo.resources shm=2GB'],
   ['HPO-1105', '# @hpo.resources pids=«0»', null],
@@ -279,8 +290,24 @@ const settings: readonly Row[] = [
   ['HPO-1129', 'parameters:\n  a: int(1, 3) via «nothing»', null],
   ['HPO-1104', 'retry: {«losts»: 3}', 'retry: {lost: 3}'],
   ['HPO-1105', 'retry: {timeout: «-1»}', null],
-  ['HPO-1141', 'resources: {spot: «yes»}', null],
+  ['HPO-1143', 'resources: {spot: «yes»}', null],
   ['HPO-1142', 'secrets: [«TOKEN»]', null],
+  ['HPO-1143', 'kubernetes: «{queue: research}»', null],
+  ['HPO-1135', 'kubernetes: «5»', null],
+  ['HPO-1104', 'kubernetes: {«quee»: research}', 'kubernetes: {queue: research}'],
+  // Which cluster it is, a project never says.
+  ['HPO-1104', 'kubernetes: {«context»: prod}', null],
+  ['HPO-1104', 'kubernetes: {«namespace»: prod}', null],
+  ['HPO-1105', 'kubernetes: {queue: «A b»}', null],
+  ['HPO-1105', 'kubernetes: {spot: «perhaps»}', null],
+  ['HPO-1135', 'kubernetes: {pools: «a100»}', null],
+  ['HPO-1133', 'kubernetes: {pools: [«{gpus: 1}»]}', null],
+  ['HPO-1125', 'kubernetes: {pools: [{name: a}, «{name: a}»]}', null],
+  ['HPO-1105', 'kubernetes: {pools: [{name: a, slots: «0»}]}', null],
+  ['HPO-1105', 'kubernetes: {pools: [{name: a, gpu: «tesla»}]}', null],
+  ['HPO-1122', 'kubernetes: {pools: [{name: a, when: «depth» > 4}]}', null],
+  ['HPO-1105', 'kubernetes: {pools: [{name: a, tolerations: [{key: k, effect: «Never»}]}]}', null],
+  ['HPO-1128', 'kubernetes: {volumes: [«./data -> /data»]}', null],
   ['HPO-1142', 'image: «auto»', null],
   ['HPO-1142', 'resources: {network: «yes», cpus: 2}', null],
 ];
@@ -296,13 +323,18 @@ describe('each fault has its code, its place and its fix', () => {
 });
 
 /** Of what is no error. */
-const severities: Readonly<Record<string, string>> = { 'HPO-1139': 'warning', 'HPO-1141': 'warning', 'HPO-1142': 'info' };
+const severities: Readonly<Record<string, string>> = {
+  'HPO-1139': 'warning',
+  'HPO-1141': 'warning',
+  'HPO-1142': 'info',
+  'HPO-1143': 'info',
+};
 
 function check(code: FaultCode, marked: string, fixed: string | null, diagnose: (text: string) => readonly Diagnostic[]): void {
   const text = marked.replace(/[«»]/g, '');
   // What does nothing yet is said beside a fault of it, and after it is mended.
   const relevant = (source: string) =>
-    diagnose(source).filter((found) => found.code === code || !['HPO-1141', 'HPO-1142'].includes(found.code));
+    diagnose(source).filter((found) => found.code === code || !['HPO-1141', 'HPO-1142', 'HPO-1143'].includes(found.code));
   const diagnostics = relevant(text);
   expect(diagnostics.map((diagnostic) => `${diagnostic.code} ${diagnostic.message}`)).toEqual([expect.stringContaining(code)]);
   const [diagnostic] = diagnostics;

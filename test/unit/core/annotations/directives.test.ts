@@ -4,7 +4,7 @@ import type { ScriptSpec } from '../../../../agent/protocol/space.ts';
 
 /** Without the warnings about what does nothing yet. */
 const faultsOf = (text: string) =>
-  parseScript(text, 'a.py').diagnostics.filter(({ code }) => !['HPO-1141', 'HPO-1142'].includes(code));
+  parseScript(text, 'a.py').diagnostics.filter(({ code }) => !['HPO-1141', 'HPO-1142', 'HPO-1143'].includes(code));
 
 describe('what a directive says', () => {
   test.each<readonly [string, Partial<ScriptSpec>]>([
@@ -36,6 +36,16 @@ describe('what a directive says', () => {
     ['checkpoint ckpt', { checkpoint: { dir: 'ckpt' } }],
     ['checkpoint dir="my ckpt"', { checkpoint: { dir: 'my ckpt' } }],
     ['checkpoint', { checkpoint: {} }],
+    ['search parallel=auto', { search: { parallel: 'auto' } }],
+    [
+      'resources gpus=2 gpu=nvidia.com/mig-1g.5gb priority=low queue=research pool=a100',
+      { resources: { gpus: '2', gpu: 'nvidia.com/mig-1g.5gb', priority: 'low', queue: 'research', pool: 'a100' } },
+    ],
+    [
+      'checkpoint dir=ckpt/ store=s3://models/a/b?secret=keys&endpoint=https://minio.example:9000',
+      { checkpoint: { dir: 'ckpt/', store: 's3://models/a/b?secret=keys&endpoint=https://minio.example:9000' } },
+    ],
+    ['data pvc://images/v2 -> /data ro', { data: [{ from: 'pvc://images/v2', to: '/data', readOnly: true }] }],
     ['folds k=5 via arg(--fold)', { folds: { k: '5', via: 'arg(--fold)' } }],
     ['folds 5', { folds: { k: '5' } }],
     ['seeds n=3 via env(SEED)', { seeds: { n: '3', via: 'env(SEED)' } }],
@@ -74,7 +84,6 @@ describe('what a directive says', () => {
     ['budget hours=6 minutes=1 seconds=3 trials=3 resource=50', []],
     ['budget hours=6 gpu_hours=20 cost=15USD', ['gpu_hours', 'cost']],
     ['resources cpus=4 output=1GB', []],
-    ['resources cpus=4 spot=yes', ['spot']],
     ['folds 5 via arg(--fold)', ['@hpo.folds']],
     ['seeds n=3', ['@hpo.seeds']],
     ['retry lost=5', []],

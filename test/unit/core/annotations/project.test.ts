@@ -81,6 +81,72 @@ describe('a study covers the script, its modules and config files (rule 11)', ()
   });
 });
 
+describe('the section kubernetes of an hpo.yml', () => {
+  const yml = `
+parameters: {depth: "int(1, 8)"}
+kubernetes:
+  queue: research
+  priority: low
+  spot: true
+  podTemplate: pod.yml
+  pullSecrets: [registry, registry]
+  volumes:
+    - pvc://images/v2 -> /data ro
+  pools:
+    - name: a100
+      when: depth > 4
+      slots: 2
+      gpus: 1
+      gpu: nvidia
+      spot: no
+      nodeSelector: {gpu: a100, tier: 1}
+      tolerations:
+        - {key: gpu, value: a100, effect: NoSchedule}
+        - {operator: Exists, effect: NoExecute}
+    - name: cpu
+`;
+  const pool = { when: null, slots: null, gpus: null, gpu: null, spot: null, nodeSelector: {}, tolerations: [] };
+
+  test('is read whole, and its volumes are data', () => {
+    const { spec, diagnostics } = parseHpoYml(yml, 'hpo.yml');
+    expect(diagnostics.filter(({ severity }) => severity !== 'info')).toEqual([]);
+    expect(spec.data).toEqual([{ from: 'pvc://images/v2', to: '/data', readOnly: true }]);
+    expect(spec.kubernetes).toEqual({
+      queue: 'research',
+      priority: 'low',
+      spot: true,
+      podTemplate: 'pod.yml',
+      pullSecrets: ['registry'],
+      pools: [
+        {
+          name: 'a100',
+          when: 'depth > 4',
+          slots: 2,
+          gpus: 1,
+          gpu: 'nvidia',
+          spot: false,
+          nodeSelector: { gpu: 'a100', tier: '1' },
+          tolerations: [
+            { key: 'gpu', value: 'a100', effect: 'NoSchedule' },
+            { key: null, value: null, effect: 'NoExecute' },
+          ],
+        },
+        { ...pool, name: 'cpu' },
+      ],
+    });
+  });
+
+  test('wins key by key over the one of pyproject.toml', () => {
+    const toml = '[tool.hpo.kubernetes]\nqueue = "other"\npriority = "high"\n';
+    const files = [
+      { path: 'train.py', text: 'depth = 2  # @hpo int(1, 8)\n' },
+      { path: 'hpo.yml', text: 'kubernetes: {queue: research}\n' },
+      { path: 'pyproject.toml', text: toml },
+    ];
+    expect(parseProject(files, 'train.py').spec.kubernetes).toMatchObject({ queue: 'research', priority: 'high', pools: [] });
+  });
+});
+
 describe('hpo.yml describes a program without annotations', () => {
   test('all of it', () => {
     const { spec, diagnostics, script, command } = parseHpoYml(
@@ -114,7 +180,7 @@ describe('hpo.yml describes a program without annotations', () => {
       ].join('\n'),
       'hpo.yml',
     );
-    expect(diagnostics.filter(({ code }) => !['HPO-1141', 'HPO-1142'].includes(code))).toEqual([]);
+    expect(diagnostics.filter(({ code }) => !['HPO-1141', 'HPO-1142', 'HPO-1143'].includes(code))).toEqual([]);
     expect({ script, command }).toEqual({ script: 'train.py', command: ['python', '{script}', '--quick'] });
     expect(
       spec.space.parameters.map(({ name, sink, when, default: value, site }) => [name, sink, when, value, site.line]),

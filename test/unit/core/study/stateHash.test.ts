@@ -13,12 +13,12 @@ import { replay } from './harness.ts';
  * changes what the state holds changes these, and sees it here.
  */
 const goldens: Readonly<Record<string, string>> = {
-  ashaPromoteFaults: '7c4eca671c71b5c3c6ae701f1e93ab3b768a69ae830a27137d01722d1518d12d',
-  ashaStop: '1bd0065c4834cb96fe8cdff2614ab4514a260bbf867c1b5e6d1d4232e2cca9f0',
-  batch: 'bc8c514732c8598b702bb36c8e93de44eb0aef15973884a86063e83b699e96aa',
-  gpConstraint: 'ff4bfc81daae1668d03467654ac711293de060f4bbb2a1ebffaba390cd56b0a1',
-  medianCommands: 'f8e2956d9377659ac9fd45aec47adfcb8ae73db87a4ad211ba4f45074f38dbdc',
-  pbt: 'fe4630b6d6398b1b08ba7026a46c0ab08be22dc4e450aff3d52c230945599d71',
+  ashaPromoteFaults: '92e1e6ef9e36cc2bde10c9b7a4eb553a49fc78fe036d3b8f23b78c5fc74425a6',
+  ashaStop: 'adc79324a847d28105ab41e462ff82bada2c7dadb92d7dec8a6a750d8da1dcba',
+  batch: '68c775a189b749072c020e8237a0b2ea7eb61a89a0197cad485770867c5c8773',
+  gpConstraint: '1639e92cb2de6e4e260c99c7df27dfa753d54b4bafecde5c8d2e023fd31aa47f',
+  medianCommands: '81f130d6de6d5e0033c6c4c2f3cf3605dc9b46c1ce3f6881263cc7effe5e9d95',
+  pbt: '4e517a284a2540afb2eafbb8194dae193216b7b92bba6f30108246061ff294dc',
 };
 
 const root = join(import.meta.dirname, '..', '..', '..', '..');

@@ -1,0 +1,281 @@
+import type { Cluster } from './cluster/cluster.ts';
+import type { ClusterProfile } from './cluster/profile.ts';
+import { chooseCluster, type KnownClusters } from './clusterChoice.ts';
+import { type ClusterPlan, clusterSettings, storeText } from './clusterSettings.ts';
+import {
+  type ContainerLook,
+  type ContainerPorts,
+  importable,
+  lookAtImage,
+  refuseMissingSecrets,
+  refuseQuestion,
+} from './containerPreflight.ts';
+import { containerSettings } from './containerSettings.ts';
+import type { ImageRecipe } from './packaging/image/recipe.ts';
+import type { SnapshotEntry } from './packaging/selectFiles.ts';
+import type { SnapshotInfo } from './packaging/snapshot.ts';
+import { HpoError } from './protocol/errors.ts';
+import type { ClusterChoice, ClusterPreflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
+import type { ClusterSettings, ContainerSettings, EnvironmentChoice, ImageReference } from './protocol/study.ts';
+import type { ProjectReading } from './readProject.ts';
+
+/** What a start on a cluster needs of the agent, besides what a start in containers does. */
+export interface ClusterPorts extends ContainerPorts {
+  readonly clusters: {
+    /** Read anew each time; `root` is the project, of which no kubeconfig is used. Throws HPO-2460 where there is none, or it cannot be read. */
+    known(root: string): KnownClusters;
+    /** Connects when it is asked; rejects with HPO-2460 to 2466. Whoever asks does not dispose it. */
+    connect(profile: ClusterProfile): Promise<Cluster>;
+    readonly images: ClusterImages;
+    /** Mark of the agent's home, in the names of what it makes. */
+    readonly homeMark: string;
+    /** Text of a file; relative paths are below the root. */
+    readText(root: string, path: string): Promise<string>;
+  };
+}
+
+/** Images as nodes of a cluster can pull them. */
+export interface ClusterImages {
+  /** What `make` would do, without doing it. Rejects (HPO-247x) where it could not. */
+  look(wanted: WantedImage): Promise<{
+    /** Nothing has to be built or sent before the start; null where that is not known. */
+    readonly isReady: boolean | null;
+    /** Where it comes from, for people. */
+    readonly from: string;
+    readonly codeIn: ClusterSettings['codeIn'];
+  }>;
+  /** Builds, pushes or resolves it. */
+  make(
+    wanted: WantedImage & { readonly snapshot: string },
+    progress: { readonly onProgress: (message: string) => void; readonly signal?: AbortSignal },
+  ): Promise<{ readonly image: ImageReference; readonly codeIn: ClusterSettings['codeIn'] }>;
+}
+
+export interface WantedImage {
+  readonly recipe: ImageRecipe;
+  readonly profile: ClusterProfile;
+  readonly cluster: Cluster;
+  /** Of the nodes, as in image manifests. */
+  readonly architecture: string;
+  /** The code that the attempts need with it. */
+  readonly entries: readonly SnapshotEntry[];
+}
+
+/** What is known of a start on a cluster, without having built or written anything. */
+export interface ClusterLook {
+  readonly image: ContainerLook;
+  readonly container: ContainerLook['container'];
+  readonly cluster: ClusterPreflight | null;
+  /** What the start goes on with; null where `refusal` or a question is in its way. */
+  readonly found: Found | null;
+  readonly refusal: HpoError | null;
+  readonly questions: readonly PreflightQuestion[];
+}
+
+interface Found {
+  readonly profile: ClusterProfile;
+  readonly cluster: Cluster;
+  readonly architecture: string;
+  readonly version: string;
+  readonly queues: readonly string[];
+}
+
+export async function lookAtCluster(
+  request: TuneRequest,
+  project: ProjectReading,
+  entries: readonly SnapshotEntry[],
+  ports: ClusterPorts,
+): Promise<ClusterLook> {
+  const chosen = choose(request, project.root, ports);
+  const { found, refusal } =
+    'profile' in chosen ? await connect(chosen.profile, ports) : { found: null, refusal: chosen.refusal };
+  const image = await lookAtImage(request, project, ports, found?.architecture ?? null);
+  const container = { ...image.container, notes: [...image.container.notes, ...leftHere(project, entries)] };
+  const questions: readonly PreflightQuestion[] = [
+    ...(refusal === null ? [] : [{ type: 'cluster', code: refusal.code, message: refusal.message, next: refusal.next } as const]),
+    ...('choices' in chosen ? [contextQuestion(chosen.choices)] : []),
+    ...image.questions,
+  ];
+  if (found === null) return { image, container, cluster: null, found, refusal, questions };
+  const wanted = { recipe: image.recipe, ...found, entries };
+  const made = await ports.clusters.images.look(wanted);
+  const { settings, notes } = await planFor(request, project, found, made.codeIn, ports);
+  return {
+    image,
+    container: { ...container, isReady: made.isReady, notes: [...container.notes, ...notes] },
+    cluster: preflightOf(found, settings, made),
+    found,
+    refusal: null,
+    questions,
+  };
+}
+
+/** Makes the image ready where nodes can pull it, and settles what pods get. What has to be asked for is refused here. */
+export async function settleCluster(
+  request: TuneRequest,
+  look: ClusterLook,
+  code: {
+    readonly project: ProjectReading;
+    readonly entries: readonly SnapshotEntry[];
+    readonly snapshot: Pick<SnapshotInfo, 'hash' | 'excluded'>;
+  },
+  ports: ClusterPorts,
+  progress: { readonly onProgress: (message: string) => void; readonly signal?: AbortSignal },
+): Promise<{
+  readonly environment: EnvironmentChoice;
+  readonly container: ContainerSettings;
+  readonly cluster: ClusterSettings;
+}> {
+  const { project, entries, snapshot } = code;
+  const found = settledOf(look);
+  refuseQuestion(look.image);
+  refuseMissingSecrets(project, ports);
+  const { recipe, environment } = look.image;
+  // Before the image, which takes longer than to say that something else is wrong.
+  const ahead = await ports.clusters.images.look({ recipe, ...found, entries });
+  await planFor(request, project, found, ahead.codeIn, ports);
+  const container = await containerOf(project, ports.home);
+  const { image, codeIn } = await ports.clusters.images.make({ recipe, ...found, entries, snapshot: snapshot.hash }, progress);
+  const { settings } = await planFor(request, project, found, codeIn, ports);
+  return { environment, container: { ...container, image, leftOut: importable(snapshot.excluded) }, cluster: settings };
+}
+
+/** Pods get volumes in the place of mounts. */
+async function containerOf({ spec, root }: ProjectReading, home: string): Promise<ContainerSettings> {
+  return await containerSettings({ script: { ...spec, data: [] }, root, home, image: { name: '', id: '', recipe: null } });
+}
+
+function settledOf({ found, refusal, questions }: ClusterLook): Found {
+  if (refusal !== null) throw new HpoError(refusal.code, refusal.message, refusal.next, { cause: refusal, exitCode: 4 });
+  if (found !== null) return found;
+  const choices = questions.flatMap((question) => (question.type === 'context' ? question.choices : []));
+  throw new HpoError('HPO-2484', 'several clusters could be meant', `choose one: ${choices.map(optionOf).join(', ')}`, {
+    exitCode: 4,
+  });
+}
+
+/** As the command line takes it. */
+function optionOf({ wish }: ClusterChoice): string {
+  return wish.name === undefined ? `--context ${wish.context ?? ''}` : `--cluster ${wish.name}`;
+}
+
+type Chosen =
+  | { readonly profile: ClusterProfile }
+  | { readonly choices: readonly ClusterChoice[]; readonly refusal: null }
+  | { readonly refusal: HpoError };
+
+function choose({ cluster }: TuneRequest, root: string, { clusters }: ClusterPorts): Chosen {
+  try {
+    const chosen = chooseCluster(cluster ?? {}, clusters.known(root));
+    return 'context' in chosen ? { profile: chosen } : { choices: chosen, refusal: null };
+  } catch (error) {
+    if (!(error instanceof HpoError)) throw error;
+    return { refusal: error };
+  }
+}
+
+async function connect(
+  profile: ClusterProfile,
+  { clusters }: ClusterPorts,
+): Promise<{ readonly found: Found; readonly refusal: null } | { readonly found: null; readonly refusal: HpoError }> {
+  try {
+    const cluster = await clusters.connect(profile);
+    const version = await cluster.version();
+    const [queues, architecture] = await Promise.all([queuesOf(cluster), architectureOf(cluster)]);
+    if (!(await cluster.may('create', { group: 'batch', resource: 'jobs' }))) throw forbidden(cluster);
+    return { found: { profile, cluster, version, queues, architecture }, refusal: null };
+  } catch (error) {
+    if (!(error instanceof HpoError)) throw error;
+    return { found: null, refusal: error };
+  }
+}
+
+function forbidden({ place }: Cluster): HpoError {
+  return new HpoError(
+    'HPO-2464',
+    `the cluster ${place.context} does not let you create jobs in the namespace ${place.namespace}`,
+    'ask who runs it for the Role that hpo cluster create --dry-run prints, or choose another namespace: --namespace NAME',
+    { exitCode: 4 },
+  );
+}
+
+/** Empty without Kueue, and for who may not look. */
+async function queuesOf(cluster: Cluster): Promise<readonly string[]> {
+  const queues = await orForbidden(cluster.list('LocalQueue'));
+  return (queues ?? []).flatMap(({ metadata }) => metadata?.name ?? []).sort();
+}
+
+/** Of most nodes that take pods; whoever may not look at them gets what most clusters have. */
+async function architectureOf(cluster: Cluster): Promise<string> {
+  const counts = new Map<string, number>();
+  for (const { spec, status } of (await orForbidden(cluster.list('Node'))) ?? []) {
+    const architecture = status?.nodeInfo?.architecture;
+    if (architecture !== undefined && spec?.unschedulable !== true) counts.set(architecture, (counts.get(architecture) ?? 0) + 1);
+  }
+  const [most] = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+  return most?.[0] ?? 'amd64';
+}
+
+async function orForbidden<T>(asked: Promise<T>): Promise<T | null> {
+  return await asked.catch((error: unknown) => {
+    if (error instanceof HpoError && error.code === 'HPO-2464') return null;
+    throw error;
+  });
+}
+
+async function planFor(
+  request: TuneRequest,
+  { spec, root }: ProjectReading,
+  { profile, queues }: Found,
+  codeIn: ClusterSettings['codeIn'],
+  { clusters }: ClusterPorts,
+): Promise<ClusterPlan> {
+  return await clusterSettings({
+    script: spec,
+    wish: request.cluster ?? {},
+    profile,
+    home: clusters.homeMark,
+    queues,
+    codeIn,
+    readTemplate: (path) => clusters.readText(root, path),
+    followsCapacity: (request.parallel ?? spec.search['parallel']) === 'auto',
+  });
+}
+
+function preflightOf(
+  { profile, version }: Found,
+  settings: ClusterSettings,
+  { from, codeIn }: { readonly from: string; readonly codeIn: ClusterSettings['codeIn'] },
+): ClusterPreflight {
+  const { context, namespace, queue, pools, checkpoints, volumes } = settings;
+  return {
+    name: profile.name,
+    context,
+    namespace,
+    version,
+    imageFrom: from,
+    codeBy:
+      codeIn === 'objects'
+        ? 'in ConfigMaps of the study, no registry needed'
+        : 'as the last layer of the image, pushed to the registry',
+    queue,
+    pools,
+    checkpoints: checkpoints === null ? null : storeText(checkpoints),
+    volumes,
+  };
+}
+
+function contextQuestion(choices: readonly ClusterChoice[]): PreflightQuestion {
+  return { type: 'context', message: 'Several clusters could be meant.', choices };
+}
+
+/** What of the project is too large to be copied, and not on a volume either. */
+function leftHere({ spec }: ProjectReading, entries: readonly SnapshotEntry[]): readonly string[] {
+  const onVolumes = spec.data
+    .filter(({ from }) => from.startsWith('pvc:'))
+    .map(({ to }) => to.replace(/^\.\//, '').replace(/\/$/, ''));
+  const left = entries.flatMap(({ type, path }) => (type === 'link' && !onVolumes.includes(path) ? [path] : []));
+  return left.map(
+    (path) => `${path} stays on this machine, and no pod has it; if trials need it: # @hpo.data pvc://CLAIM/PATH -> ${path} ro`,
+  );
+}

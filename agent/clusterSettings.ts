@@ -1,0 +1,236 @@
+import { posix } from 'node:path';
+import type { ClusterProfile } from './cluster/profile.ts';
+import { targetOf, targetRefusal } from './containerSettings.ts';
+import { readPodTemplate } from './podTemplate.ts';
+import { gpuResourceOf, isVolume, parseStore, parseVolume } from './protocol/clusterWords.ts';
+import { HpoError } from './protocol/errors.ts';
+import type { ClusterWish } from './protocol/requests.ts';
+import type { PoolWords, ScriptSpec } from './protocol/space.ts';
+import type { CheckpointStore, ClusterSettings, ClusterVolume, Pool, Toleration } from './protocol/study.ts';
+import { wholeOf } from './studySpec.ts';
+
+export interface ClusterInputs {
+  readonly script: ScriptSpec;
+  readonly wish: ClusterWish;
+  /** As it is used: with the context and namespace that the user chose. */
+  readonly profile: ClusterProfile;
+  /** Mark of the agent's home. */
+  readonly home: string;
+  /** LocalQueues of the namespace; empty without Kueue. */
+  readonly queues: readonly string[];
+  readonly codeIn: ClusterSettings['codeIn'];
+  /** Text of a pod template: a path of the project relative to its root, or an absolute one of the user's. */
+  readonly readTemplate: (path: string) => Promise<string>;
+  readonly followsCapacity: boolean;
+}
+
+/** What pods get, and what there is to say of it. */
+export interface ClusterPlan {
+  readonly settings: ClusterSettings;
+  readonly notes: readonly string[];
+}
+
+/**
+ * What the pods of a study get besides `ContainerSettings`. The user's choice wins over the annotations, those over the section
+ * `kubernetes` of an hpo.yml, that over the profile. Throws HPO-2485 to HPO-2489 for what no cluster can give.
+ */
+export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPlan> {
+  const { script, wish, profile, home, codeIn, followsCapacity } = inputs;
+  const words = script.kubernetes;
+  const path = wish.podTemplate ?? words?.podTemplate ?? null;
+  const template = path === null ? null : readPodTemplate(await inputs.readTemplate(path), path);
+  const pools = poolsOf(script);
+  const checkpoints = checkpointsOf(script, profile);
+  const settings: ClusterSettings = {
+    context: profile.context,
+    namespace: profile.namespace,
+    home,
+    codeIn,
+    pullSecrets: [...new Set([...profile.pullSecrets, ...(words?.pullSecrets ?? [])])],
+    queue: queueOf(inputs),
+    priorityClass: script.resources['priority'] ?? words?.priority ?? null,
+    volumes: volumesOf(script),
+    checkpoints,
+    pools,
+    podTemplate: template?.json ?? null,
+    followsCapacity,
+  };
+  return { settings, notes: [...(template?.notes ?? []), ...checkpointNotes(script, checkpoints)] };
+}
+
+/** LocalQueue in which Jobs wait. One that is there alone is used; of several somebody has to choose. */
+function queueOf({ script, wish, profile, queues }: ClusterInputs): string | null {
+  const said = wish.queue ?? script.resources['queue'] ?? script.kubernetes?.queue ?? profile.queue;
+  if (said === 'none') return null;
+  if (said !== null) {
+    if (queues.includes(said)) return said;
+    const there = queues.length === 0 ? 'the namespace has no LocalQueue (of Kueue)' : `there are ${queues.join(', ')}`;
+    throw new HpoError(
+      'HPO-2485',
+      `the queue ${said} is not in the namespace ${profile.namespace}: ${there}`,
+      'name one of them: --queue NAME, or --queue none',
+      {
+        exitCode: 4,
+      },
+    );
+  }
+  if (queues.length > 1) {
+    throw new HpoError(
+      'HPO-2485',
+      `the namespace ${profile.namespace} has several queues: ${queues.join(', ')}`,
+      'choose one: --queue NAME, # @hpo.resources queue=NAME, or --queue none',
+      { exitCode: 4 },
+    );
+  }
+  return queues[0] ?? null;
+}
+
+/**
+ * Pools in the order in which they are tried. Without any there is one, `default`, of what the annotations say; a pool's own words win
+ * over theirs.
+ */
+function poolsOf(script: ScriptSpec): readonly Pool[] {
+  const named = script.kubernetes?.pools ?? [];
+  const wanted = script.resources['pool'];
+  const chosen = wanted === undefined ? named : named.filter(({ name }) => name === wanted);
+  if (wanted !== undefined && chosen.length === 0) {
+    const there =
+      named.length === 0 ? 'hpo.yml describes no pool' : `hpo.yml describes ${named.map(({ name }) => name).join(', ')}`;
+    throw new HpoError(
+      'HPO-2486',
+      `@hpo.resources pool=${wanted}: ${there}`,
+      'describe it: kubernetes: {pools: [{name: …, nodeSelector: …}]}',
+      {
+        exitCode: 4,
+      },
+    );
+  }
+  if (chosen.length === 0) return [poolOf(script, nothing)];
+  if (chosen.every(({ when }) => when !== null)) {
+    const names = chosen.map(({ name }) => name).join(', ');
+    throw new HpoError(
+      'HPO-2486',
+      `every pool (${names}) has a condition: a trial for which none holds would have no place`,
+      'let the last pool be without "when"',
+      { exitCode: 4 },
+    );
+  }
+  return chosen.map((pool) => poolOf(script, pool));
+}
+
+const nothing: PoolWords = {
+  name: 'default',
+  when: null,
+  slots: null,
+  gpus: null,
+  gpu: null,
+  spot: null,
+  nodeSelector: {},
+  tolerations: [],
+};
+
+function poolOf(script: ScriptSpec, words: PoolWords): Pool {
+  const { name, when, slots, nodeSelector, tolerations } = words;
+  const isSpot = words.spot ?? flagOf(script.resources['spot']) ?? script.kubernetes?.spot ?? false;
+  const gpu = words.gpu ?? script.resources['gpu'] ?? 'nvidia';
+  return {
+    name,
+    when,
+    slots,
+    gpus: words.gpus ?? wholeOf(script.resources['gpus'], 'gpus=1') ?? 0,
+    gpuResource: gpuResourceOf(gpu) ?? gpu,
+    nodeSelector,
+    tolerations: isSpot ? [...tolerations, ...spotTolerations] : tolerations,
+    ...(isSpot ? { prefers: spotLabels } : {}),
+  };
+}
+
+/**
+ * How providers mark machines that can be taken away. Preferred and never demanded, as no label is everywhere: a cluster without such
+ * machines runs the trials on others. Where only they will do, a pool names one of these labels as its nodeSelector.
+ */
+const spotLabels: NonNullable<Pool['prefers']> = [
+  { label: 'cloud.google.com/gke-spot', value: 'true' },
+  { label: 'cloud.google.com/gke-preemptible', value: 'true' },
+  { label: 'eks.amazonaws.com/capacityType', value: 'SPOT' },
+  { label: 'karpenter.sh/capacity-type', value: 'spot' },
+  { label: 'kubernetes.azure.com/scalesetpriority', value: 'spot' },
+];
+
+/** The taints that keep others away from them: AKS sets its own, those of GKE are what its documentation tells people to set. */
+const spotTolerations: readonly Toleration[] = [
+  { key: 'cloud.google.com/gke-spot', value: 'true', effect: 'NoSchedule' },
+  { key: 'cloud.google.com/gke-preemptible', value: 'true', effect: 'NoSchedule' },
+  { key: 'kubernetes.azure.com/scalesetpriority', value: 'spot', effect: 'NoSchedule' },
+];
+
+function flagOf(text: string | undefined): boolean | null {
+  return text === undefined ? null : /^(?:yes|true)$/.test(text);
+}
+
+/** Volumes for all data; data of this machine is refused unless a volume has its place. */
+function volumesOf({ data }: ScriptSpec): readonly ClusterVolume[] {
+  const volumes: ClusterVolume[] = [];
+  for (const { from, to, readOnly } of data) {
+    const volume = parseVolume(from);
+    if (typeof volume === 'string') continue;
+    const target = targetOf(to);
+    const refusal = targetRefusal(target);
+    if (refusal !== null)
+      throw dataRefusal(`@hpo.data ${from} -> ${to} is not mounted: ${refusal}`, 'choose another place, such as /data');
+    if (volumes.some((other) => other.target === target))
+      throw dataRefusal(`@hpo.data mounts two volumes at ${target}`, 'give each a place of its own');
+    volumes.push({ ...volume, target, readOnly });
+  }
+  for (const { from, to } of data) {
+    if (isVolume(from) || volumes.some(({ target }) => target === targetOf(to))) continue;
+    throw new HpoError(
+      'HPO-2487',
+      `@hpo.data ${from} -> ${to} is on this machine, and pods of a cluster cannot have it`,
+      `put it on a volume of the cluster and say beside it: # @hpo.data pvc://CLAIM/PATH -> ${to} ro`,
+      { exitCode: 4 },
+    );
+  }
+  return volumes;
+}
+
+function dataRefusal(message: string, next: string): HpoError {
+  return new HpoError('HPO-2487', message, next, { exitCode: 4 });
+}
+
+/** Data as the code of a study on a cluster goes by: what is on this machine is not stored, where a volume takes its place. */
+export function localData(data: ScriptSpec['data']): ScriptSpec['data'] {
+  return data.filter(({ from }) => !isVolume(from));
+}
+
+/** The annotation's store, else the profile's. Null where the script keeps none. */
+function checkpointsOf({ checkpoint }: ScriptSpec, profile: ClusterProfile): CheckpointStore | null {
+  if (checkpoint === null) return null;
+  const said = checkpoint['store'] ?? profile.checkpoints;
+  if (said === null) return null;
+  const store = parseStore(said);
+  if (typeof store !== 'string') return store;
+  const where = checkpoint['store'] === undefined ? `the profile ${profile.name}` : '@hpo.checkpoint';
+  throw new HpoError(
+    'HPO-2488',
+    `${where} keeps checkpoints at ${said}; needed is ${store}`,
+    'write for example store=pvc://checkpoints/mine',
+    {
+      exitCode: 4,
+    },
+  );
+}
+
+function checkpointNotes({ checkpoint }: ScriptSpec, store: CheckpointStore | null): readonly string[] {
+  if (checkpoint === null || store !== null) return [];
+  return [
+    'no place keeps checkpoints: a trial whose pod is taken away begins anew; name one by # @hpo.checkpoint store=pvc://CLAIM/PATH',
+  ];
+}
+
+/** For people: `pvc://CLAIM/PATH`. */
+export function storeText(store: CheckpointStore): string {
+  return store.type === 'volume'
+    ? `pvc://${posix.join(store.claim, store.path)}`
+    : `s3://${posix.join(store.bucket, store.prefix)}${store.endpoint === null ? '' : ` at ${store.endpoint}`}`;
+}
