@@ -18,6 +18,8 @@ export interface ClusterProfile {
   readonly checkpoints: string | null;
   /** Commands of the kubeconfig (`exec:`) that the user has agreed to, by hash of program, arguments and variables. */
   readonly confirmedCommands: readonly string[];
+  /** Studies of this cluster are kept by the agent in it unless something else is said; absent: by that of this machine. */
+  readonly usesAgent?: boolean | undefined;
   /** How it was made, and so how it is destroyed; null for one that was only connected. */
   readonly made: MadeCluster | null;
 }

@@ -35,6 +35,7 @@ const profile = z.object({
   pullSecrets: z.array(z.string()),
   checkpoints: z.nullable(z.string()),
   confirmedCommands: z.array(z.string()),
+  usesAgent: z.optional(z.boolean()),
   made: z.nullable(made),
 });
 const fileSchema = z.object({ version: z.literal(version), inUse: z.nullable(z.string()), profiles: z.array(profile) });

@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline';
+import { StringDecoder } from 'node:string_decoder';
 import type { V1ObjectMeta } from '@kubernetes/client-node';
 import * as z from 'zod/mini';
 import type { Asked } from './clusterError.ts';
@@ -23,7 +23,7 @@ interface WithMetadata {
 const firstPauseMs = 200;
 const maxPauseMs = 30_000;
 
-/** A watch that was kept open for so long was no failure, however it ended. */
+/** A watch that was open for so long was no failure, however it ended. */
 const healthyMs = 10_000;
 
 const eventSchema = z.object({
@@ -67,12 +67,12 @@ class ObjectWatch<T extends WithMetadata> {
       try {
         if (this.#version === null) await this.#list();
         askedMs = await this.#follow();
-        pauseMs = firstPauseMs;
       } catch {
         // The server is away, or refuses: it is asked again until nobody wants to know any more.
-        pauseMs = performance.now() - begunAt > healthyMs ? firstPauseMs : Math.min(2 * pauseMs, maxPauseMs);
       }
-      await pause(Math.max(askedMs, jittered(pauseMs)), this.#signal).catch(() => undefined);
+      const isHealthy = performance.now() - begunAt > healthyMs;
+      await pause(Math.max(askedMs, jittered(isHealthy ? firstPauseMs : pauseMs)), this.#signal).catch(() => undefined);
+      pauseMs = isHealthy ? firstPauseMs : Math.min(2 * pauseMs, maxPauseMs);
     }
   }
 
@@ -120,13 +120,10 @@ class ObjectWatch<T extends WithMetadata> {
         if (refusal.retryMs > 0) return refusal.retryMs;
         throw refused(this.#transport.place, asked, refusal);
       }
-      message.on('data', () => {
+      for await (const lines of linesOf(message)) {
         clearTimeout(timer);
         timer = setTimeout(end, limits.silenceMs);
-      });
-      for await (const line of createInterface({ input: message, crlfDelay: Infinity })) {
-        if (this.#signal.aborted) return 0;
-        if (line !== '' && !this.#take(line)) return 0;
+        for (const line of lines) if (this.#signal.aborted || !this.#take(line)) return 0;
       }
       return 0;
     } finally {
@@ -156,6 +153,18 @@ class ObjectWatch<T extends WithMetadata> {
     if (removed) this.#known.delete(name);
     else this.#known.set(name, { version: metadata?.resourceVersion ?? '', metadata: brief(metadata) });
     if (!this.#signal.aborted) this.#watched.onChange({ removed, object });
+  }
+}
+
+/** The lines that each chunk ends; none of a chunk that is part of one. Rejects where the stream ends before its end. */
+async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
+  const decoder = new StringDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = decoder.write(chunk).split('\n');
+    lines[0] = rest + (lines[0] ?? '');
+    rest = lines.pop() ?? '';
+    yield lines.filter((line) => line !== '');
   }
 }
 
