@@ -1,7 +1,9 @@
 /** The command line `hpo`. stdout is the answer, stderr the progress. */
 import { Command, CommanderError } from 'commander';
+import { addAgentOption } from './cli/agentChoice.ts';
 import { agentCommands } from './cli/agentCommands.ts';
 import { bestCommand } from './cli/best.ts';
+import { bridgeCommand } from './cli/bridge.ts';
 import { cleanCommand } from './cli/clean.ts';
 import { clusterCommands } from './cli/cluster.ts';
 import { CommandLine } from './cli/commandLine.ts';
@@ -10,6 +12,7 @@ import { explainCommand } from './cli/explain.ts';
 import { enqueueCommand } from './cli/enqueue.ts';
 import { exportCommand } from './cli/exportCommand.ts';
 import { imageCommand } from './cli/image.ts';
+import { moveCommand } from './cli/move.ts';
 import { logsCommand } from './cli/logs.ts';
 import { previewCommand } from './cli/preview.ts';
 import { replayCommand } from './cli/replay.ts';
@@ -42,10 +45,12 @@ const commands = [
   studyCommands,
   retryCommand,
   enqueueCommand,
+  moveCommand,
   cleanCommand,
   clusterCommands,
   doctorCommand,
   agentCommands,
+  bridgeCommand,
   tortureCommand,
 ];
 
@@ -60,6 +65,7 @@ async function main(): Promise<number> {
       writeOut: (text) => line.print(text.trimEnd()),
       writeErr: (text) => line.note(text.trimEnd()),
     });
+  addAgentOption(program, line);
   for (const add of commands) add(program, line);
   try {
     await program.parseAsync();

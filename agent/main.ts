@@ -1,4 +1,4 @@
-/** The agent: one per user and home, started on demand, never tied to a window. usage: agent.cjs --home DIR [--idle-minutes N] */
+/** The agent: one per user and home, started on demand, never tied to a window. usage: agent.cjs --home DIR [--idle-minutes N|never] */
 import { createHash, randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -9,6 +9,7 @@ import { cacheFolder, defaultHome, type Discovery, discoveryFile, homeId, makeHo
 import { Cleaner } from './clean.ts';
 import { clusterImages, registriesOf } from './clusterImages.ts';
 import { clusterOnDemand } from './cluster/index.ts';
+import { clusterOf } from './clusterOf.ts';
 import { clusterTools } from './clusterTools.ts';
 import { containerTools } from './containerTools.ts';
 import { Driver } from './driver/driver.ts';
@@ -17,6 +18,7 @@ import { engineOnDemand } from './engine/index.ts';
 import type { Executor } from './executors/executor.ts';
 import { StudyFolders } from './executors/attempt/studyFolders.ts';
 import { DockerExecutor } from './executors/docker/dockerExecutor.ts';
+import { KubernetesExecutor } from './executors/kubernetes/kubernetesExecutor.ts';
 import { LocalExecutor } from './executors/local/localExecutor.ts';
 import { AttemptOutputFiles } from './executors/attempt/outputFile.ts';
 import { Moves } from './moves.ts';
@@ -49,10 +51,15 @@ async function main(): Promise<void> {
   if (journal === null) return;
   const logger = openLog(home);
   try {
-    await serve(home, Number(values['idle-minutes']) * 60_000, journal, logger, system);
+    await serve(home, idleMinutes(values['idle-minutes']) * 60_000, journal, logger, system);
   } finally {
     journal[Symbol.dispose]();
   }
+}
+
+/** One in a cluster has nobody who would start it again. */
+function idleMinutes(text: string): number {
+  return text === 'never' ? Infinity : Number(text);
 }
 
 /** Of agents started at once, one gets the lock; the others end quietly and their clients find the one. */
@@ -132,6 +139,8 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
       const options = { system, homeDir: home, snapshots, listener, environment: process.env };
       executors.set('local', new LocalExecutor(options));
       executors.set('docker', new DockerExecutor({ ...options, images, engine }));
+      const cluster = clusterOf({ home, clusters, environment: process.env });
+      executors.set('kubernetes', new KubernetesExecutor({ ...options, cluster, epoch: journal.epoch }));
       return executors;
     },
   });

@@ -86,8 +86,8 @@ export async function readPack(file: string, folder: string): Promise<void> {
   const extract = tar.extract();
   extract.on('entry', (header, entry, goOn) => {
     void unpack(header, entry).then(
-      () => void goOn(),
-      (error: unknown) => void goOn(error),
+      () => goOn(),
+      (error: unknown) => goOn(error),
     );
   });
   try {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { clusterAgentCommands } from './clusterAgent.ts';
 import { cleanClusterCommand } from './clusterClean.ts';
 import { connectCommands } from './clusterConnect.ts';
 import { createCommand } from './clusterCreate.ts';
@@ -15,5 +16,6 @@ export function clusterCommands(program: Command, line: CommandLine): void {
   testCommand(cluster, line);
   clusterStatusCommand(cluster, line);
   cleanClusterCommand(cluster, line);
+  clusterAgentCommands(cluster, line);
   destroyCommand(cluster, line);
 }

@@ -87,6 +87,7 @@ async function connect(line: CommandLine, options: ConnectOptions): Promise<void
     pullSecrets: options.pullSecret ?? known?.pullSecrets ?? [],
     checkpoints: options.checkpoints ?? known?.checkpoints ?? null,
     confirmedCommands: known?.confirmedCommands ?? [],
+    usesAgent: known?.usesAgent,
     // What was made there stays to be destroyed.
     made: known !== undefined && known.context === context.name ? known.made : null,
   };

@@ -2,11 +2,23 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { styleText } from 'node:util';
 import { type AgentClient, connectAgent, defaultHome } from '../client/index.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { printable, printableJson } from '../protocol/printable.ts';
 import { version } from '../version.ts';
+
+/** An agent on another machine. */
+export interface RemoteAgent extends AsyncDisposable {
+  /** For people. */
+  readonly place: string;
+  /** Name of the cluster's profile. */
+  readonly cluster: string;
+  connect(): Promise<AgentClient>;
+  /** Carries bytes between a client of its own and the agent; resolves when either has ended. */
+  carry(input: Readable, output: Writable): Promise<void>;
+}
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -21,6 +33,8 @@ export class CommandLine {
   readonly stderr: NodeJS.WriteStream;
   readonly home: string;
   #client: AgentClient | null = null;
+  #remote: RemoteAgent | null = null;
+  #remoteClient: AgentClient | null = null;
   /** Stands for the ESC of our own colours until they are written. Drawn anew each time, so that no other text can hold it. */
   readonly #escape = `\ue000${randomBytes(9).toString('hex')}`;
 
@@ -32,14 +46,20 @@ export class CommandLine {
     stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   }
 
-  /** The agent; started where none runs. */
+  /** The agent that the command is for; that of this machine is started where none runs. */
   async agent(): Promise<AgentClient> {
+    return await (this.#remote === null ? this.localAgent() : this.#remoteAgent(this.#remote));
+  }
+
+  /** The agent of this machine; started where none runs. */
+  async localAgent(): Promise<AgentClient> {
     this.#client ??= await this.#connect(true);
     return this.#client;
   }
 
-  /** The agent if one runs, else null. */
+  /** The agent that the command is for, if it runs, else null. */
   async runningAgent(): Promise<AgentClient | null> {
+    if (this.#remote !== null) return await this.#remoteAgent(this.#remote);
     try {
       this.#client ??= await this.#connect(false);
       return this.#client;
@@ -49,13 +69,26 @@ export class CommandLine {
     }
   }
 
+  /** From now on commands are for an agent elsewhere. */
+  useAgent(remote: RemoteAgent): void {
+    this.#remote = remote;
+  }
+
+  /** Where the agent is that commands are for; null for that of this machine. */
+  get remoteAgent(): RemoteAgent | null {
+    return this.#remote;
+  }
+
   /** Called when a command lost the connection and goes on with a new one. */
   forgetAgent(): void {
-    this.#client = null;
+    if (this.#remote === null) this.#client = null;
+    else this.#remoteClient = null;
   }
 
   async close(): Promise<void> {
     await this.#client?.[Symbol.asyncDispose]();
+    await this.#remoteClient?.[Symbol.asyncDispose]();
+    await this.#remote?.[Symbol.asyncDispose]();
   }
 
   /** A line of the answer. */
@@ -134,6 +167,15 @@ export class CommandLine {
       version,
       start,
     });
+    return this.#listening(client);
+  }
+
+  async #remoteAgent(remote: RemoteAgent): Promise<AgentClient> {
+    this.#remoteClient ??= this.#listening(await remote.connect());
+    return this.#remoteClient;
+  }
+
+  #listening(client: AgentClient): AgentClient {
     client.onProgress((message) => this.note(this.style('dim', `· ${message}`, this.stderr)));
     return client;
   }

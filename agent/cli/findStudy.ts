@@ -39,7 +39,7 @@ function noStudy(text: string, next: string): HpoError {
   return new HpoError('HPO-4004', `there is no study ${JSON.stringify(text)}`, next, { exitCode: 3 });
 }
 
-export async function findStudyId(client: AgentClient, text: string): Promise<string> {
+export async function findStudyId(client: Pick<AgentClient, 'request'>, text: string): Promise<string> {
   return findStudy((await client.request('study/list', {})).studies, text).studyId;
 }
 

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { moveStudy } from '../client/index.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { adviceOf } from '../protocol/failureAdvice.ts';
 import { formatDuration, formatValue } from '../protocol/format.ts';
@@ -10,7 +11,8 @@ import { bestTrial, countTrials, type StudyView } from '../protocol/view.ts';
 import { printable } from '../protocol/printable.ts';
 import { frontText, leftLines } from './best.ts';
 import { bestChange } from './bestChange.ts';
-import type { CommandLine } from './commandLine.ts';
+import { thisMachine } from './agentChoice.ts';
+import type { CommandLine, RemoteAgent } from './commandLine.ts';
 import { findStudyId } from './findStudy.ts';
 import { followStudy, hasGivenUp } from './followStudy.ts';
 import { howToGoOn } from './pausedText.ts';
@@ -37,7 +39,7 @@ export function tuneCommands(program: Command, line: CommandLine): void {
 
 async function tune(line: CommandLine, script: string, options: TuneOptions): Promise<void> {
   const isJson = options.json === true;
-  const client = await line.agent();
+  const client = await line.localAgent();
   const { preflight, ...asked } = await settle(line, toRequest(script, options, process.env), options);
   for (const text of diagnosticLines(preflight.diagnostics)) line.note(text);
   const faults = exitCodeOf(preflight.diagnostics);
@@ -51,7 +53,9 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
     line.printJson({ type: 'preflight', ...startFacts(preflight) });
   const from = await Promise.all((asked.request.from ?? []).map((text) => findStudyId(client, text)));
   const request = { ...asked.request, ...(from.length === 0 ? {} : { from }) };
-  const { studyId } = await client.request('study/create', request);
+  const { remoteAgent } = line;
+  const { studyId } = await client.request('study/create', { ...request, ...(remoteAgent === null ? {} : { isPaused: true }) });
+  if (remoteAgent !== null) await handOver(line, studyId, remoteAgent);
   if (options.detach === true) {
     if (isJson) line.printJson({ studyId });
     else line.print(studyId);
@@ -79,13 +83,21 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
   }
 }
 
+/** All was made ready here, where script and engine are; the study begins there. */
+async function handOver(line: CommandLine, studyId: string, remote: RemoteAgent): Promise<void> {
+  const here = { client: await line.localAgent(), place: thisMachine() };
+  const there = { client: await line.agent(), place: remote.place };
+  await moveStudy(studyId, here, there, (text) => line.note(line.style('dim', `· ${text}`, line.stderr)));
+  await there.client.request('study/command', { studyId, command: { type: 'resume' } });
+}
+
 /** The preflight, made again for each answer of the user; without a terminal to ask on, the agent's refusal says what to write. */
 async function settle(
   line: CommandLine,
   first: TuneRequest,
   { env, json }: TuneOptions,
 ): Promise<{ readonly request: TuneRequest; readonly preflight: Preflight }> {
-  const client = await line.agent();
+  const client = await line.localAgent();
   for (let request = first; ; ) {
     const preflight = await client.request('study/preflight', request);
     if (json !== true) line.note(preflightText(preflight, env, (text) => line.style('bold', text, line.stderr)));
@@ -131,8 +143,12 @@ async function followToEnd(line: CommandLine, studyId: string, isJson: boolean):
     interrupt.signal,
   );
   process.removeListener('SIGINT', onSignal);
-  if ((view.state === 'ended' || hasGivenUp(view)) && !view.deleted) return view;
+  if ((view.state === 'ended' || hasGivenUp(view)) && !view.deleted && view.movedTo === null) return view;
   progress[Symbol.dispose]();
+  if (view.movedTo !== null) {
+    line.note(`\nThe study has moved to ${view.movedTo}, and goes on there: hpo status ${studyId} --agent cluster`);
+    return null;
+  }
   if (view.deleted) {
     throw new HpoError(
       'HPO-4028',
