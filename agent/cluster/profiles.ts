@@ -57,7 +57,7 @@ export function readProfiles(home: string): ClusterProfiles {
     throw unreadable(path, error);
   }
   const parsed = fileSchema.safeParse(parsedOrNull(text));
-  if (parsed.success) return parsed.data satisfies ClusterProfiles;
+  if (parsed.success) return { profiles: parsed.data.profiles, inUse: parsed.data.inUse };
   const isLater = z.object({ version: z.number() }).safeParse(parsedOrNull(text)).data?.version ?? 0;
   if (isLater > version) {
     throw new HpoError(
