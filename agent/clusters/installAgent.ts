@@ -54,7 +54,7 @@ export async function installAgent(
   for (;;) {
     const pod = await cluster.get('Pod', agentPod(plan.name));
     if (pod?.metadata?.annotations?.['hpo/program'] === plan.hash && isReady(pod)) break;
-    const why = pod === null ? 'its pod is about to be made' : whyPodWaits(pod).message;
+    const why = pod === null ? 'its pod is about to be made' : (whyPodWaits(pod)?.reason.message ?? 'it is about to be ready');
     if (why !== last) onProgress(why);
     last = why;
     if (isLate())
@@ -92,7 +92,7 @@ export async function lookAtAgent(cluster: Cluster, name: string): Promise<Agent
   return {
     isInstalled: set !== null,
     phase: pod?.status?.phase ?? null,
-    why: pod === null || isReady(pod) ? '' : whyPodWaits(pod).message,
+    why: pod === null || isReady(pod) ? '' : (whyPodWaits(pod)?.reason.message ?? ''),
     image: set?.spec?.template.spec?.containers[0]?.image ?? null,
     restarts: container?.restartCount ?? 0,
     volume:

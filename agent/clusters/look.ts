@@ -99,7 +99,7 @@ export function sharesOf(
             studyId: study,
             trial: Number(job.metadata?.labels?.['hpo.trial'] ?? -1),
             pod: pod?.metadata?.name ?? name,
-            why: whyWaits(job, pod, workloadOf.get(name) ?? null).message,
+            why: whyWaits(job, pod, { workload: workloadOf.get(name) ?? null })?.reason.message ?? 'its pod is about to begin',
           },
         ],
   );

@@ -34,14 +34,12 @@ export const permissions: readonly Permission[] = [
     get: 'look at one attempt',
     list: 'find what is there after a restart',
     watch: 'hear at once that an attempt ended',
-    patch: 'stop attempts, and let those go on that wait',
     delete: 'remove attempts that are over',
   }),
   ...of('', 'pods', null, {
-    get: 'look at the pod of one attempt',
     list: 'find the pods of attempts, and why they wait',
     watch: 'hear at once that a pod begins or ends',
-    delete: 'end a pod with the time that its program has to save its work',
+    delete: 'stop an attempt, with the time that its program has to save its work',
   }),
   ...of('', 'pods', 'log', { get: 'read what trials print' }),
   ...of('', 'pods', 'exec', { get: 'fetch output that the node has rotated away' }),
@@ -55,26 +53,21 @@ export const permissions: readonly Permission[] = [
   },
   ...of('', 'configmaps', null, {
     create: 'bring code and the values of a trial to its pod',
-    get: 'see whether code is there already',
-    list: 'find what is left of deleted studies',
-    patch: 'take over a study that another agent had',
+    get: 'see that code is there already',
+    list: 'find all that belongs to a study',
     delete: 'remove a study with all that belongs to it',
   }),
   ...of('', 'secrets', null, {
     create: 'bring variables that a script declares as secrets to its pods',
-    delete: 'remove them at the end',
+    patch: 'bring their later values',
+    delete: 'remove them with the study',
   }),
-  ...of('', 'events', null, { list: 'say why a pod waits' }),
-  ...of('', 'persistentvolumeclaims', null, { get: 'check that a volume is there before a study starts' }),
-  ...of('', 'resourcequotas', null, { list: 'say that a quota is full' }),
+  ...of('', 'events', null, { list: 'say why a pod is not made, such as a quota that is full' }),
 ];
 
 /** Of Kueue, in a namespace whose studies wait in a queue. */
 export const queuePermissions: readonly Permission[] = [
-  ...of('kueue.x-k8s.io', 'localqueues', null, {
-    get: 'check that the queue is there',
-    list: 'use the queue of the namespace where none is named',
-  }),
+  ...of('kueue.x-k8s.io', 'localqueues', null, { list: 'find the queue, and use it where none is named' }),
   ...of('kueue.x-k8s.io', 'workloads', null, { list: 'say why a Job waits in the queue' }),
 ];
 

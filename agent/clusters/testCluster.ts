@@ -142,8 +142,8 @@ async function checkNamespace(cluster: Cluster): Promise<Check> {
 
 async function checkQueue(cluster: Cluster, queue: string): Promise<Check> {
   return await attempt('queue', async () => {
-    const found = await cluster.get('LocalQueue', queue);
-    if (found === null)
+    const found = (await cluster.list('LocalQueue')).find(({ metadata }) => metadata?.name === queue);
+    if (found === undefined)
       throw new HpoError(
         'HPO-2499',
         `${cluster.place.namespace} has no LocalQueue ${queue}`,
@@ -247,7 +247,10 @@ async function runningPod({ cluster, delay, onProgress }: TestOptions, name: str
     const job = await cluster.get('Job', name);
     const isOver = pod?.status?.phase === 'Failed' || job === null;
     const events = pod === undefined ? await cluster.list('Event', { fields: `involvedObject.name=${name}` }) : [];
-    const why = job === null ? 'its Job was removed' : whyEnded(pod) || whyWaits(job, pod ?? null, null, events).message;
+    const why =
+      job === null
+        ? 'its Job was removed'
+        : whyEnded(pod) || (whyWaits(job, pod ?? null, { events })?.reason.message ?? 'its pod is about to be made');
     if (why !== said) onProgress(why);
     said = why;
     if (isOver || looks >= maxLooks || /cannot be pulled: .*(?:not found|denied|unauthorized)|violates PodSecurity/.test(why))

@@ -17,9 +17,9 @@ const container = (waiting: object) => ({
   restartCount: 0,
   state: { waiting },
 });
-const event = (message: string, name = 'hpo-a'): CoreV1Event => ({
+const event = (message: string): CoreV1Event => ({
   metadata: {},
-  involvedObject: { name },
+  involvedObject: {},
   reason: 'FailedCreate',
   message,
 });
@@ -28,15 +28,17 @@ const workload: Workload = {
 };
 const queued = { 'kueue.x-k8s.io/queue-name': 'team' };
 
-it.each<[string, V1Job, V1Pod | null, Workload | null, readonly CoreV1Event[], WaitReason]>([
-  ['no pod yet', job(), null, null, [], { kind: 'starting', message: 'its pod is about to be made' }],
+it.each<
+  [string, V1Job, V1Pod | null, Workload | null, readonly CoreV1Event[], (WaitReason & { readonly isFault: boolean }) | null]
+>([
+  ['no pod yet', job(), null, null, [], null],
   [
     'a full quota',
     job(),
     null,
     null,
-    [event('other', 'hpo-b'), event('pods "x" is forbidden: exceeded quota: hpo, requested: cpu=1')],
-    { kind: 'queued', message: 'pods "x" is forbidden: exceeded quota: hpo, requested: cpu=1' },
+    [event('an earlier one'), event('pods "x" is forbidden: exceeded quota: hpo, requested: cpu=1')],
+    { kind: 'queued', message: 'pods "x" is forbidden: exceeded quota: hpo, requested: cpu=1', isFault: false },
   ],
   [
     'refused',
@@ -44,7 +46,7 @@ it.each<[string, V1Job, V1Pod | null, Workload | null, readonly CoreV1Event[], W
     null,
     null,
     [event('violates PodSecurity "restricted"')],
-    { kind: 'unschedulable', message: 'violates PodSecurity "restricted"' },
+    { kind: 'starting', message: 'violates PodSecurity "restricted"', isFault: true },
   ],
   [
     'a queue',
@@ -52,24 +54,32 @@ it.each<[string, V1Job, V1Pod | null, Workload | null, readonly CoreV1Event[], W
     null,
     workload,
     [],
-    { kind: 'queued', message: 'it waits in the queue team: insufficient quota for cpu' },
+    { kind: 'queued', message: 'it waits in the queue team: insufficient quota for cpu', isFault: false },
   ],
   [
-    'a queue that says nothing',
+    'a queue that says nothing, and took its place away',
     job({ suspend: true }, queued),
-    null,
+    pod({ nodeName: 'n' }, { phase: 'Running' }),
     null,
     [],
-    { kind: 'queued', message: 'it waits in the queue team' },
+    { kind: 'queued', message: 'it waits in the queue team', isFault: false },
   ],
-  ['suspended', job({ suspend: true }), null, null, [], { kind: 'queued', message: 'it is suspended' }],
+  ['suspended', job({ suspend: true }), null, null, [], { kind: 'queued', message: 'its Job is suspended', isFault: false }],
   [
     'no node',
     job(),
     pod({}, { conditions: [{ type: 'PodScheduled', status: 'False', message: '0/1 nodes are available: 1 Insufficient cpu.' }] }),
     null,
     [],
-    { kind: 'unschedulable', message: '0/1 nodes are available: 1 Insufficient cpu.' },
+    { kind: 'unschedulable', message: '0/1 nodes are available: 1 Insufficient cpu.', isFault: false },
+  ],
+  [
+    'held back',
+    job(),
+    pod({}, { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message: 'gated by kueue' }] }),
+    null,
+    [],
+    { kind: 'queued', message: 'gated by kueue', isFault: false },
   ],
   [
     'no image',
@@ -77,10 +87,10 @@ it.each<[string, V1Job, V1Pod | null, Workload | null, readonly CoreV1Event[], W
     pod({ nodeName: 'n' }, { containerStatuses: [container({ reason: 'ImagePullBackOff', message: 'Back-off pulling' })] }),
     null,
     [],
-    { kind: 'image', message: 'the image r/i:1 cannot be pulled: Back-off pulling' },
+    { kind: 'image', message: 'the image r/i:1 cannot be pulled: Back-off pulling', isFault: true },
   ],
   [
-    'a volume that is not there',
+    'a secret that is not there',
     job(),
     pod(
       { nodeName: 'n' },
@@ -88,24 +98,25 @@ it.each<[string, V1Job, V1Pod | null, Workload | null, readonly CoreV1Event[], W
     ),
     null,
     [],
-    { kind: 'starting', message: 'CreateContainerConfigError: secret "s" not found' },
+    { kind: 'starting', message: 'CreateContainerConfigError: secret "s" not found', isFault: true },
   ],
   [
     'on its way',
     job(),
-    pod({ nodeName: 'n' }, { containerStatuses: [container({ reason: 'ContainerCreating' })] }),
+    pod(
+      { nodeName: 'n' },
+      {
+        phase: 'Pending',
+        conditions: [{ type: 'PodScheduled', status: 'True' }],
+        containerStatuses: [container({ reason: 'ContainerCreating' })],
+      },
+    ),
     null,
     [],
-    { kind: 'starting', message: 'its pod starts on n' },
+    { kind: 'starting', message: 'the node n prepares it', isFault: false },
   ],
-  [
-    'gated',
-    job(),
-    pod({ schedulingGates: [{ name: 'kueue.x-k8s.io/admission' }] }, {}),
-    null,
-    [],
-    { kind: 'queued', message: 'its pod is held back by kueue.x-k8s.io/admission' },
-  ],
+  ['about to get a node', job(), pod({}, { phase: 'Pending' }), null, [], null],
 ])('%s', (_what, asked, itsPod, place, events, expected) => {
-  expect(whyWaits(asked, itsPod, place, events)).toEqual(expected);
+  const waiting = whyWaits(asked, itsPod, { workload: place, events });
+  expect(waiting === null ? null : { ...waiting.reason, isFault: waiting.isFault }).toEqual(expected);
 });
