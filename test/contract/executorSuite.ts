@@ -28,6 +28,8 @@ export interface ExecutorWorld extends AsyncDisposable {
   readonly container: ContainerSettings | null;
   /** What pods get besides; null where there is no cluster. */
   readonly cluster: ClusterSettings | null;
+  /** Of which each attempt gets so many; one by default. */
+  readonly cpus?: number;
   /** The hands of a new agent. */
   connect(listener: ExecutorListener): Executor;
   command(steps: readonly Step[]): readonly string[];
@@ -77,9 +79,9 @@ export class Observer implements ExecutorListener {
     return this.told.filter((line) => line === `${what} ${text(key)}`).length;
   }
 
-  /** Waits for the end of an attempt; fails after 10 seconds. */
+  /** Waits for the end of an attempt; fails after `patienceMs`. */
   async ending(key: AttemptKey): Promise<Ending> {
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + patienceMs;
     for (;;) {
       const ending = this.endings.get(text(key));
       if (ending !== undefined) return ending;
@@ -98,9 +100,9 @@ export function text({ studyId, trial, attempt }: AttemptKey): string {
   return `${studyId}/${trial}/${attempt}`;
 }
 
-/** Waits until the probe is true; fails after 10 seconds. */
+/** Waits until the probe is true; fails after `patienceMs`. */
 export async function eventually(probe: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + patienceMs;
   while (!(await probe())) {
     if (performance.now() > deadline) expect.fail(`never came true: ${what}`);
     await sleep(20);
@@ -123,12 +125,23 @@ export function attemptOf(world: ExecutorWorld, steps: readonly Step[], more: Pa
     outputBytes: 1 << 30,
     metricFiles: [],
     pool: null,
-    cpus: 1,
+    cpus: world.cpus ?? 1,
     ...more,
   };
 }
 
-const ordinary = { exitCode: 0, signal: null, isTimeout: false, isOutOfMemory: false, isLost: false, isPreempted: false };
+const ordinary = {
+  exitCode: 0,
+  signal: null,
+  isTimeout: false,
+  isOutOfMemory: false,
+  isLost: false,
+  isPreempted: false,
+  detail: '',
+};
+/** Longer than a busy machine takes to begin what a test waits for, in ms. */
+const patienceMs = 30_000;
+
 const forever: Step = { do: 'sleep', ms: 30_000 };
 
 /** What every executor must do. `open` makes a machine with nothing on it. */

@@ -1,5 +1,5 @@
-import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import type { Cluster } from '../../cluster/cluster.ts';
+import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
+import type { Cluster, Workload } from '../../cluster/cluster.ts';
 import type { AttemptKey } from '../../protocol/study.ts';
 import type { Clock } from '../../system/clock.ts';
 import { keyText } from '../attempt/studyFolders.ts';
@@ -15,6 +15,8 @@ export interface Seen {
 /** How often everything is listed, whatever the watches say; and while attempts are about to begin. */
 const lookMs = 30_000;
 const livelyLookMs = 5_000;
+/** What is told of Jobs without pods is asked for at most so often. */
+const rememberMs = 10_000;
 const nothing: Seen = { job: null, pods: [] };
 
 /**
@@ -28,6 +30,8 @@ export class ClusterView implements Disposable {
   readonly #onChange: (id: string) => void;
   readonly #onLook: (view: ClusterView) => void;
   readonly #isLively: () => boolean;
+  readonly #failedCreates: Remembered<readonly CoreV1Event[]>;
+  readonly #workloads: Remembered<readonly Workload[]>;
   #seen = new Map<string, Seen>();
   #watches: readonly Disposable[] = [];
   #timer: Disposable | null = null;
@@ -54,6 +58,9 @@ export class ClusterView implements Disposable {
     this.#onChange = options.onChange;
     this.#onLook = options.onLook;
     this.#isLively = options.isLively;
+    const { cluster, clock } = options;
+    this.#failedCreates = new Remembered(clock, () => cluster.list('Event', { fields: 'reason=FailedCreate' }));
+    this.#workloads = new Remembered(clock, () => cluster.list('Workload'));
   }
 
   /** Why the cluster did not answer when it was asked last; null when it did. */
@@ -114,6 +121,16 @@ export class ClusterView implements Disposable {
     }
   }
 
+  /** Why pods of Jobs could not be made: asked for all of them together. */
+  failedCreates(): Promise<readonly CoreV1Event[]> {
+    return this.#failedCreates.get();
+  }
+
+  /** What Kueue says of all Jobs, together. */
+  workloads(): Promise<readonly Workload[]> {
+    return this.#workloads.get();
+  }
+
   /** What was made just now, before any watch tells of it. */
   note(key: AttemptKey, job: V1Job): void {
     this.#set(keyText(key), { ...this.of(key), job });
@@ -172,6 +189,24 @@ export class ClusterView implements Disposable {
       throw error;
     }
     if (!this.#isDisposed) this.#onLook(this);
+  }
+}
+
+/** Asks at most so often, whoever wants to know. */
+class Remembered<T> {
+  readonly #clock: Clock;
+  readonly #ask: () => Promise<T>;
+  #asked: { readonly at: number; readonly answer: Promise<T> } | null = null;
+
+  constructor(clock: Clock, ask: () => Promise<T>) {
+    this.#clock = clock;
+    this.#ask = ask;
+  }
+
+  get(): Promise<T> {
+    const now = this.#clock.monotonic();
+    if (this.#asked === null || now - this.#asked.at > rememberMs) this.#asked = { at: now, answer: this.#ask() };
+    return this.#asked.answer;
   }
 }
 

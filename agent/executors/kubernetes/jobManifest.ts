@@ -222,15 +222,16 @@ function affinityOf(pool: Pool, affinity: V1PodSpec['affinity']): Pick<V1PodSpec
     weight: 100,
     preference: { matchExpressions: [{ key: label, operator: 'In', values: [value] }] },
   }));
+  const { nodeAffinity, podAffinity, podAntiAffinity } = affinity ?? {};
+  const required = nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const others = nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
   return {
     affinity: {
-      ...affinity,
+      ...(podAffinity === undefined ? {} : { podAffinity }),
+      ...(podAntiAffinity === undefined ? {} : { podAntiAffinity }),
       nodeAffinity: {
-        ...affinity?.nodeAffinity,
-        preferredDuringSchedulingIgnoredDuringExecution: [
-          ...(affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []),
-          ...preferred,
-        ],
+        ...(required === undefined ? {} : { requiredDuringSchedulingIgnoredDuringExecution: required }),
+        preferredDuringSchedulingIgnoredDuringExecution: [...others, ...preferred],
       },
     },
   };

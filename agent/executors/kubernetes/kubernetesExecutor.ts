@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import type { V1Pod } from '@kubernetes/client-node';
-import type { Cluster } from '../../cluster/cluster.ts';
+import type { Cluster, Workload } from '../../cluster/cluster.ts';
 import type { SnapshotStore } from '../../packaging/snapshot.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { AttemptKey, ClusterSettings, WaitReason } from '../../protocol/study.ts';
@@ -10,16 +10,17 @@ import type { System } from '../../system/system.ts';
 import { type AttemptRecord, lostEnding, readAttemptRecord, recordEnd } from '../attempt/attemptRecord.ts';
 import { endOf, LiveAttempts } from '../attempt/liveAttempts.ts';
 import { outputFileNames } from '../attempt/outputFile.ts';
-import { keyText, StudyFolders } from '../attempt/studyFolders.ts';
+import { isStudyId, keyText, StudyFolders } from '../attempt/studyFolders.ts';
 import type { AttemptListing, AttemptStart, Capacity, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
 import { type AttemptFile, readAttemptFile, writeAttemptFile } from './attemptFile.ts';
+import { AwayStudies } from './awayStudies.ts';
 import { ClusterView, type Seen } from './clusterView.ts';
 import { endRecord } from './endRecord.ts';
 import { splicedInputs } from './inputObjects.ts';
 import { containerName, jobManifest } from './jobManifest.ts';
 import { LogMirror, mirroredStreams } from './logMirror.ts';
-import { attemptLabels, filesName, jobName, studyAnnotation, studyLabels, studyName } from './names.ts';
-import { hasBegun, type PodEnd, podEnd } from './podEnd.ts';
+import { attemptLabels, filesName, jobName, ownerLabels, studyAnnotation, studyLabels, studyName } from './names.ts';
+import { hasBegun, isFinished, type PodEnd, podEnd } from './podEnd.ts';
 import { isOver, PodAttempt, podOf } from './podAttempt.ts';
 import { type ClusterStudy, readClusterStudy, writeClusterStudy } from './studyFile.ts';
 import { makeStudyObjects, type StudyObjects } from './studyObjects.ts';
@@ -36,6 +37,8 @@ export interface KubernetesExecutorOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The cluster and namespace of a study, connected when they are first needed. */
   readonly cluster: (settings: ClusterSettings) => Promise<Cluster>;
+  /** Mark of this home: in the names and labels of what its studies have on clusters. Absent: that of the folder's path. */
+  readonly homeMark?: string;
   /** Of the agent's life, by which people tell whose Job it is. */
   readonly epoch?: number;
 }
@@ -49,6 +52,8 @@ const firstPauseMs = 200;
 const longestPauseMs = 15 * second;
 /** Beyond the grace, what a node takes to end a pod. */
 const recordMs = 2 * second;
+/** Beyond that, what the cluster takes to tell the node. */
+const patienceMs = 10 * second;
 /** A pod that should be gone so long ago, on a node that does not answer, is given up. */
 const goneMs = minute;
 /** A log of which nothing comes for so long, not even a sign of life, is a dead connection. */
@@ -81,7 +86,8 @@ export class KubernetesExecutor implements Executor {
   readonly #verified = new Map<string, Promise<void>>();
   readonly #views = new Map<string, Promise<ClusterView>>();
   readonly #used: UsedClusters;
-  /** Jobs of attempts that nobody has adopted, by `keyText`, with when they were seen first. */
+  readonly #away: AwayStudies;
+  /** Jobs of attempts that nobody has adopted, by `keyText`, and owners of studies, by name, with when they were seen first. */
   readonly #unowned = new Map<string, number>();
   readonly #removals = new Set<Promise<void>>();
   #isDisposed = false;
@@ -91,6 +97,7 @@ export class KubernetesExecutor implements Executor {
     this.#system = options.system;
     this.files = new StudyFolders(options.homeDir);
     this.#used = new UsedClusters(options.system.files, join(options.homeDir, 'run', 'clusters.json'));
+    this.#away = new AwayStudies(options.system.files, join(options.homeDir, 'run', 'away.json'));
   }
 
   prepare(study: PreparedStudy): Promise<void> {
@@ -128,8 +135,10 @@ export class KubernetesExecutor implements Executor {
       }
     }
     for (const view of views.values()) {
-      for (const [id, seen] of view?.all ?? []) {
+      if (view === null) continue;
+      for (const [id, seen] of view.all) {
         const key = keyOf(id);
+        if (!(await this.#isOurs(key.studyId, view.home))) continue;
         if (!listings.has(id) && seen.job !== null) listings.set(id, { key, state: isOver(seen) ? 'ended' : 'running' });
       }
     }
@@ -138,13 +147,34 @@ export class KubernetesExecutor implements Executor {
 
   async studies(): Promise<readonly string[]> {
     const studies = new Set(await this.#studyFolders());
-    for (const view of (await this.#look()).values()) for (const id of view?.all.keys() ?? []) studies.add(keyOf(id).studyId);
+    for (const view of (await this.#look()).values()) {
+      if (view === null) continue;
+      const found = new Set([...view.all.keys()].map((id) => keyOf(id).studyId));
+      for (const studyId of found) if (await this.#isOurs(studyId, view.home)) studies.add(studyId);
+    }
     return [...studies];
   }
 
   cleanup(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
     const step = removeFiles ? 'study.delete' : 'study.clean';
     return this.#system.failpoints.step(step, () => this.#cleanUp(studyId, removeFiles));
+  }
+
+  async release(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
+    // First, as from now on the other agent may do anything with it.
+    await this.#away.set(studyId, true);
+    const lives = this.#live.of(studyId);
+    for (const live of lives) {
+      await live.starting.catch(() => {});
+      this.#live.forget(live);
+      live.letGo();
+    }
+    await Promise.allSettled(lives.map(({ following }) => following));
+    await Promise.all(this.#removals);
+    for (const id of this.#reported) if (id.startsWith(`${studyId}/`)) this.#reported.delete(id);
+    this.#studies.delete(studyId);
+    this.#objects.delete(studyId);
+    if (removeFiles) await this.#system.files.remove(this.files.studyDir(studyId));
   }
 
   async isReady(): Promise<boolean> {
@@ -154,9 +184,9 @@ export class KubernetesExecutor implements Executor {
     return (await Promise.allSettled(asked)).every(({ status }) => status === 'fulfilled');
   }
 
-  /** What waits there for room takes nothing from anybody here. */
+  /** Of this machine nothing is shared out: attempts wait on the cluster for their place, as many as the user lets be asked for. */
   capacity(): Promise<Capacity> {
-    return Promise.resolve({ cpus: Infinity });
+    return Promise.resolve({ cpus: 1 });
   }
 
   /** Lets go of the attempts without ending them: the next agent adopts them. */
@@ -174,6 +204,7 @@ export class KubernetesExecutor implements Executor {
     if (container === null || cluster === null) throw new RangeError(`${studyId} has nothing said about its cluster`);
     const { files: disk } = this.#system;
     await disk.remove(this.files.cleanedFile(studyId));
+    await this.#away.set(studyId, false);
     const verified = this.#verified.get(snapshot) ?? this.#options.snapshots.verify(snapshot);
     this.#verified.set(snapshot, verified);
     verified.catch(() => this.#verified.delete(snapshot));
@@ -194,7 +225,7 @@ export class KubernetesExecutor implements Executor {
     const { state } = await this.#recordOf(live.key);
     live.isStarting = false;
     if (state === 'ended') {
-      this.#system.clock.soon(() => this.#background(this.#tellRecorded(live)));
+      live.following = this.#tellEnd(live);
       return;
     }
     live.study = await this.#study(live.key.studyId);
@@ -214,6 +245,15 @@ export class KubernetesExecutor implements Executor {
     }
     if (live.hasBegun) this.#tellStarted(live);
     live.following = this.#follow(live);
+  }
+
+  /** After its start has resolved; as long as the disk does not let its record be read, that is tried again. */
+  async #tellEnd(live: PodAttempt): Promise<void> {
+    const { clock } = this.#system;
+    for (let pauseMs = 0; !live.hasEnded && !this.#isDisposed; pauseMs = firstPauseMs) {
+      await live.news(clock, pauseMs);
+      await this.#tellRecorded(live).catch(() => {});
+    }
   }
 
   async #create(live: PodAttempt, attempt: AttemptStart): Promise<void> {
@@ -283,7 +323,10 @@ export class KubernetesExecutor implements Executor {
       if (await this.#settleByLog(live, pod)) return true;
     }
     let seen = view.of(live.key);
-    if (pod === null || hasBegun(pod) || isOver(seen) || pod.metadata?.deletionTimestamp !== undefined) {
+    // Many may wait for their pods at once: what is listed of all of them says when one is there.
+    const awaitsPod = pod === null && seen.job !== null && !isFinished(seen.job) && live.file?.pod === null && !live.isStopped;
+    const mayBeOver = pod === null || hasBegun(pod) || isOver(seen) || pod.metadata?.deletionTimestamp !== undefined;
+    if (mayBeOver && !awaitsPod) {
       seen = await view.lookAt(live.key);
       if (await this.#settleByCluster(live, seen, false)) return true;
     }
@@ -469,9 +512,9 @@ export class KubernetesExecutor implements Executor {
   async #tellRecorded(live: PodAttempt): Promise<void> {
     if (live.hasEnded || this.#isDisposed) return;
     const record = await this.#recordOf(live.key);
-    const hasBegun = (await this.#system.files.stat(join(live.dir, 'start.json'))) !== null;
+    const isStarted = (await this.#system.files.stat(join(live.dir, 'start.json'))) !== null;
     if (live.hasEnded || this.#isDisposed) return;
-    if (hasBegun || live.hasBegun) this.#tellStarted(live);
+    if (isStarted || live.hasBegun) this.#tellStarted(live);
     this.#live.forget(live);
     this.#reported.add(keyText(live.key));
     this.#remove(live.key);
@@ -483,12 +526,12 @@ export class KubernetesExecutor implements Executor {
     const { view } = live;
     if (view === null) return;
     const pod = podOf(live, seen);
-    const name = jobName(view.home, live.key);
+    const uid = seen.job?.metadata?.uid;
     const told =
       seen.job?.spec?.suspend === true
         ? { workload: await this.#workloadOf(view, seen) }
         : pod === null && seen.job !== null
-          ? { events: await view.cluster.list('Event', { fields: `involvedObject.name=${name}` }).catch(() => []) }
+          ? { events: (await view.failedCreates().catch(() => [])).filter(({ involvedObject }) => involvedObject.uid === uid) }
           : {};
     const waiting = whyItWaits(seen.job, pod, told);
     this.#tellWait(live, waiting?.reason ?? null);
@@ -501,10 +544,10 @@ export class KubernetesExecutor implements Executor {
     await this.#finish(live, endRecord({ ...unknown, seen: { ...nothingSeen, fault: waiting.reason.message } }));
   }
 
-  async #workloadOf(view: ClusterView, { job }: Seen): Promise<Awaited<ReturnType<typeof view.cluster.get<'Workload'>>>> {
-    const uid = job?.metadata?.uid ?? '';
-    const [workload = null] = await view.cluster.list('Workload', { labels: { 'kueue.x-k8s.io/job-uid': uid } }).catch(() => []);
-    return workload;
+  async #workloadOf(view: ClusterView, { job }: Seen): Promise<Workload | null> {
+    const uid = job?.metadata?.uid;
+    const all = await view.workloads().catch(() => []);
+    return all.find(({ metadata }) => metadata?.labels?.['kueue.x-k8s.io/job-uid'] === uid) ?? null;
   }
 
   async #adoptRunning(key: AttemptKey): Promise<PodAttempt | null> {
@@ -533,6 +576,8 @@ export class KubernetesExecutor implements Executor {
     if (killAt >= live.killAt) return;
     live.killAt = killAt;
     live.asked = null;
+    live.killTimer?.[Symbol.dispose]();
+    live.killTimer = clock.after(graceMs + patienceMs, () => this.#background(this.#pressOn(live)));
     // First, so that the next agent, too, takes its end for one that was asked for.
     await disk.makeFolder(live.dir);
     await disk.writeText(join(live.dir, stopFile), '').catch(() => {});
@@ -545,13 +590,14 @@ export class KubernetesExecutor implements Executor {
     const { clock, failpoints } = this.#system;
     const { view } = live;
     if (!live.isStopped || view === null || live.hasEnded) return;
-    const leftMs = Math.max(0, (live.killAt === Infinity ? 0 : live.killAt) - clock.monotonic());
-    const isLate = leftMs === 0;
+    // One whose stop an agent before this one asked for has had its time.
+    const leftMs = live.killAt === Infinity ? 0 : live.killAt - clock.monotonic();
+    const isLate = leftMs < -patienceMs;
     const seen = await view.lookAt(live.key);
     const pod = podOf(live, seen);
     const asked = `${pod?.metadata?.uid ?? 'job'} ${isLate}`;
     if (live.asked === asked) return;
-    const graceSeconds = isLate ? 1 : Math.ceil((leftMs + recordMs) / second);
+    const graceSeconds = leftMs <= 0 ? 1 : Math.ceil((leftMs + recordMs) / second);
     await failpoints.step('attempt.stop', async () => {
       if (pod === null) await view.cluster.remove('Job', jobName(view.home, live.key));
       else if (pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed')
@@ -577,10 +623,13 @@ export class KubernetesExecutor implements Executor {
   async #afterLook(view: ClusterView): Promise<void> {
     const { clock } = this.#system;
     for (const live of this.#live.values()) if (live.view === view) live.heardLook(view.of(live.key));
-    for (const id of this.#unowned.keys()) if (!view.all.has(id) || this.#live.has(id)) this.#unowned.delete(id);
+    await this.#removeUnwanted(view).catch(() => {});
+    for (const id of this.#unowned.keys())
+      if (id.includes('/') && (!view.all.has(id) || this.#live.has(id))) this.#unowned.delete(id);
     for (const [id, seen] of view.all) {
       if (this.#live.has(id) || seen.job === null) continue;
       const key = keyOf(id);
+      if (!(await this.#isOurs(key.studyId, view.home))) continue;
       const { state } = await this.#recordOf(key);
       if (this.#reported.has(id) || state === 'ended' || (await this.#isCleaned(key.studyId))) this.#remove(key);
       else if (state !== 'started' || isOver(seen)) {
@@ -589,6 +638,23 @@ export class KubernetesExecutor implements Executor {
         if (clock.monotonic() - since > adoptionMs && !this.#live.has(id)) this.#remove(key);
       }
     }
+  }
+
+  /** Owners that a cluster made late, of studies that were removed meanwhile; with them goes all that they own. */
+  async #removeUnwanted(view: ClusterView): Promise<void> {
+    const { clock, files: disk } = this.#system;
+    const found = new Set<string>();
+    for (const { metadata } of await view.cluster.list('ConfigMap', { labels: ownerLabels(view.home) })) {
+      const [name = '', studyId = ''] = [metadata?.name, metadata?.annotations?.[studyAnnotation]];
+      const isGone = (await disk.stat(this.files.clusterFile(studyId))) === null;
+      if (name === '' || !isStudyId(studyId) || !(await this.#isOurs(studyId, view.home))) continue;
+      if (!isGone && !(await this.#isCleaned(studyId))) continue;
+      found.add(name);
+      const since = this.#unowned.get(name) ?? clock.monotonic();
+      this.#unowned.set(name, since);
+      if (clock.monotonic() - since > adoptionMs) await view.cluster.remove('ConfigMap', name);
+    }
+    for (const name of this.#unowned.keys()) if (!name.includes('/') && !found.has(name)) this.#unowned.delete(name);
   }
 
   async #cleanUp(studyId: string, removeFiles: boolean): Promise<void> {
@@ -609,8 +675,16 @@ export class KubernetesExecutor implements Executor {
     this.#objects.delete(studyId);
     const isOurs = (await disk.stat(this.files.clusterFile(studyId))) !== null;
     if (isOurs && removeFiles) await disk.remove(this.files.studyDir(studyId));
-    else if (isOurs && (await disk.stat(this.files.trialsDir(studyId))) !== null)
+    else if (isOurs && (await disk.stat(this.files.trialsDir(studyId))) !== null) {
+      for (const key of await this.files.attempts(disk, studyId)) await this.#tidy(key);
       await disk.writeText(this.files.cleanedFile(studyId), '');
+    }
+  }
+
+  /** What an agent that was killed, or had no room, left half written of an attempt that is over. */
+  async #tidy(key: AttemptKey): Promise<void> {
+    const dir = this.files.attemptDir(key);
+    for (const name of ['job.json.new', 'exit.json.lost']) await this.#system.files.remove(join(dir, name));
   }
 
   /** Resolves when nothing of the study is on the cluster any more. */
@@ -706,6 +780,16 @@ export class KubernetesExecutor implements Executor {
     const known = this.#studies.get(studyId) ?? (await readClusterStudy(this.#system.files, this.files.clusterFile(studyId)));
     this.#studies.set(studyId, known);
     return known;
+  }
+
+  /**
+   * Whether this home acts on the study, going by the mark of what it has there. Of another home's only those are ours that have
+   * moved here: the others are still that home's.
+   */
+  async #isOurs(studyId: string, mark: string): Promise<boolean> {
+    if (await this.#away.has(studyId)) return false;
+    if (mark === (this.#options.homeMark ?? this.files.homeMark)) return true;
+    return (await this.#system.files.stat(this.files.clusterFile(studyId))) !== null;
   }
 
   async #isCleaned(studyId: string): Promise<boolean> {

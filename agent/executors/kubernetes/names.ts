@@ -12,6 +12,11 @@ export function studyLabels(homeMark: string, studyId: string): Labels {
   return { ...homeLabels(homeMark), 'hpo.study': labelValue(studyId) };
 }
 
+/** Carried by the owners of studies besides, which have little in them. */
+export function ownerLabels(homeMark: string): Labels {
+  return { ...homeLabels(homeMark), 'hpo.owner': 'study' };
+}
+
 export function attemptLabels(homeMark: string, { studyId, trial, attempt }: AttemptKey): Labels {
   return { ...studyLabels(homeMark, studyId), 'hpo.trial': String(trial), 'hpo.attempt': String(attempt) };
 }

@@ -46,7 +46,10 @@ fi
 if [ -f "$objects/${inputs.setup}" ]; then
   sh "$objects/${inputs.setup}" || fail 'the code could not be laid out'
 fi
-chmod -R u+w . || fail 'the code could not be made writable'
+# The folder itself belongs to the node.
+for one in ./* ./.[!.]*; do
+  [ ! -e "$one" ] || [ -L "$one" ] || chmod -R u+w "$one" || fail 'the code could not be made writable'
+done
 if [ -d "$objects/${inputs.spliced}" ]; then
   cp -RL "$objects/${inputs.spliced}/." . || fail 'the files of the trial could not be copied'
 fi

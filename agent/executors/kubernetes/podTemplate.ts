@@ -64,8 +64,8 @@ export function readTemplate(text: string | null): TemplateParts {
 function parse(text: string): Partial<V1PodTemplateSpec> {
   try {
     const value: unknown = JSON.parse(text);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the API server checks what is in it
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Partial<V1PodTemplateSpec>;
+    // The API server checks what is in it.
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
   }

@@ -6,7 +6,7 @@ import type { Files } from '../../system/files.ts';
 import { secretsOf } from '../attempt/containerEnvironment.ts';
 import { codeObjects } from './codeObjects.ts';
 import { type InputObjects, type ObjectPlace, studyInputs } from './inputObjects.ts';
-import { studyAnnotation, studyLabels, studyName } from './names.ts';
+import { ownerLabels, studyAnnotation, studyLabels, studyName } from './names.ts';
 import type { ClusterStudy } from './studyFile.ts';
 
 /** What all attempts of a study share on the cluster. */
@@ -33,7 +33,7 @@ export async function makeStudyObjects(options: MakeOptions): Promise<StudyObjec
   const labels = studyLabels(home, studyId);
   const annotations = { [studyAnnotation]: studyId };
   const made = await cluster.create('ConfigMap', {
-    metadata: { name, labels: { ...labels }, annotations },
+    metadata: { name, labels: { ...labels, ...ownerLabels(home) }, annotations },
     data: { study: studyId },
   });
   const owner = ownerOf(name, made.object.metadata?.uid);

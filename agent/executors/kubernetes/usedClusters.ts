@@ -21,8 +21,15 @@ export class UsedClusters {
 
   async all(): Promise<readonly ClusterSettings[]> {
     if ((await this.#disk.stat(this.#path)) === null) return [];
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written below, whole or not at all
-    return JSON.parse(await this.#disk.readText(this.#path)) as ClusterSettings[];
+    const text = await this.#disk.readText(this.#path);
+    try {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written below
+      return JSON.parse(text) as ClusterSettings[];
+    } catch (error) {
+      // A power cut damaged it; studies that go on add theirs again.
+      if (error instanceof SyntaxError) return [];
+      throw error;
+    }
   }
 
   add(settings: ClusterSettings): Promise<void> {

@@ -11,7 +11,10 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 it('AttemptOutputFiles reads both files of an attempt, and nothing of one that is not there', async () => {
-  const output = new AttemptOutputFiles({ attemptDir: () => dir, containerFile: () => join(dir, clusterFile: () => '/nowhere/cluster.json', 'container.json') }, nodeFiles);
+  const output = new AttemptOutputFiles(
+    { attemptDir: () => dir, containerFile: () => join(dir, 'container.json'), clusterFile: () => join(dir, 'cluster.json') },
+    nodeFiles,
+  );
   const key = { studyId: 's', trial: 0, attempt: 1 };
   writeFileSync(join(dir, 'out.log'), 'printed');
   expect(textOf(await output.read(key, 'out', 3, 10))).toBe('nted');
