@@ -24,6 +24,8 @@ export interface Prepared {
 const tokenMs = 60_000;
 /** Credentials are replaced so long before they end. */
 const earlyMs = 30_000;
+/** A program is not run again sooner: it may open a page for somebody to log in, and a refusal of what it gave just now is one. */
+const rerunMs = 10_000;
 
 /** A connection whose other end is gone without a word is noticed after half a minute. */
 const kept = { keepAlive: true, keepAliveMsecs: 30_000, maxFreeSockets: 16, scheduling: 'lifo' } as const;
@@ -35,6 +37,8 @@ export class Connection implements Disposable {
   readonly #access: () => Access;
   readonly #options: ConnectionOptions;
   #opened: Promise<Opened> | null = null;
+  /** When a program last gave credentials. */
+  #ranAt = -Infinity;
 
   /** The access is asked for anew where credentials are refused, as the kubeconfig may have been renewed. */
   constructor(client: Client, access: () => Access, options: ConnectionOptions) {
@@ -48,6 +52,7 @@ export class Connection implements Disposable {
   async prepare(): Promise<Prepared> {
     let opened = await this.#current();
     if (opened.expiresAt !== null && opened.expiresAt < Date.now() + earlyMs) {
+      if (opened.expiresAt < Date.now()) this.#ranAt = -Infinity;
       this.renew();
       opened = await this.#current();
     }
@@ -57,6 +62,7 @@ export class Connection implements Disposable {
 
   /** Certificates and credentials are read anew for what comes next; what is under way goes on. */
   renew(): void {
+    if (performance.now() - this.#ranAt < rerunMs) return;
     const opened = this.#opened;
     this.#opened = null;
     // Its connections are closed when their requests have ended.
@@ -84,6 +90,7 @@ export class Connection implements Disposable {
     if (command !== null && !this.#options.confirmedCommands.includes(command.hash)) throw notConfirmed(context, command);
     const ca = textOf(context, tls.ca);
     const given = command === null ? null : await runKubeCommand(command, access, ca);
+    if (given !== null) this.#ranAt = performance.now();
     const cert = given?.cert ?? textOf(context, tls.cert);
     const key = given?.key ?? textOf(context, tls.key);
     return {
