@@ -101,7 +101,12 @@ export class Checker {
       if (other.key.studyId !== studyId || other.key.trial !== trial || !this.#lives(other) || keyOf(other.key) === id) continue;
       this.check('oneCounts', false, studyId, () => `${id} begins while ${keyOf(other.key)} lives`);
     }
-    this.check('order', this.#live.has(id), studyId, () => `the program of ${id} runs, which no live attempt asked for`);
+    this.check(
+      'order',
+      this.#live.has(id) || this.doubled.has(id),
+      studyId,
+      () => `the program of ${id} runs, which no live attempt asked for`,
+    );
     const parallel = Math.max(
       ...this.entries.map(({ event }) => (event.type === 'studyScaled' ? event.parallel : 1)),
       this.view(studyId)?.spec.search.parallel ?? 0,
@@ -217,6 +222,11 @@ export class Checker {
     }
   }
 
+  /** Somebody ends a program, as it may end itself: whatever befalls it later is not why. */
+  killed(process: Run['process']): void {
+    for (const run of this.#allRuns()) if (run.process === process) run.hasEndedItself = true;
+  }
+
   #allRuns(): Run[] {
     return [...this.runs.values()].flat();
   }
@@ -276,8 +286,8 @@ export class Checker {
       key.studyId,
       () => `${id} printed ${printed.map(({ loss }) => loss).join(' ')}, told are ${losses.join(' ')}`,
     );
-    // What a pod printed that is gone with it was read as far as it could be; of two pods one counts.
-    if (event.failure?.kind === 'preempted' || this.rotated.has(id) || this.doubled.has(id)) return;
+    // What a pod printed that was ended with it was read as far as it could be; of two pods one counts.
+    if ((this.struck.has(id) && kind !== undefined) || this.rotated.has(id) || this.doubled.has(id)) return;
     const isLostToUs = event.failure?.kind === 'infrastructure' && this.excuses.hadReadFault;
     if (runs.length === 0 || isStopAsked || isLostToUs || this.excuses.hadPowerCut) return;
     const limit = this.view(key.studyId)?.spec.limits.outputBytes ?? Infinity;

@@ -521,9 +521,13 @@ class World implements Disposable {
       case 'out of memory': {
         const victim = processOf(calamity === 'kill shim' ? 'shim' : 'program');
         if (victim === undefined) return false;
+        if (calamity !== 'kill shim') this.#checker.killed(victim.process);
         if (calamity === 'out of memory') {
           kernel.oomKills++;
-          if (victim.container !== null) victim.container.isOutOfMemory = true;
+          if (victim.container !== null) {
+            victim.container.runOutOfMemory(victim.process);
+            return true;
+          }
         }
         return victim.kernel.send(victim.process.pid, 'SIGKILL');
       }

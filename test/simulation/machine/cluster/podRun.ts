@@ -131,11 +131,11 @@ export class PodRun {
     if (this.isRunning && this.#main !== null) this.kernel.send(this.#main.pid, signal);
   }
 
-  /** The kernel kills for want of memory: all of the container, or what takes the most of it. */
-  runOutOfMemory(victim: Process, takesAll: boolean): void {
+  /** The kernel kills for want of memory what takes the most of it. */
+  runOutOfMemory(victim: Process): void {
     this.isOutOfMemory = true;
     this.#nKills++;
-    this.kernel.send(takesAll && this.#main !== null ? this.#main.pid : victim.pid, 'SIGKILL');
+    this.kernel.send(victim.pid, 'SIGKILL');
   }
 
   /** All ends without a word; the kubelet finds so when it is back, and knows no exit code. */
