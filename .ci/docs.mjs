@@ -21,6 +21,13 @@ const causes = {
   'HPO-2428':
     'The packages are taken from the selected interpreter, which is not reproducible; some of them nothing can install again.',
   'HPO-2429': 'A manifest refers to a file or folder that is not in the project.',
+  'HPO-2460':
+    'There is no kubeconfig, it cannot be read, or it is where others could write it: in a project, or open to everybody. Or the list of connected clusters is damaged.',
+  'HPO-2461':
+    'What the kubeconfig says does not lead to a cluster: no such context, a server that is no address, a certificate that is not trusted. Or no cluster is connected.',
+  'HPO-2462': 'The cluster cannot be reached, gives no answer in time, or a connection to it broke off.',
+  'HPO-2463': 'The cluster does not know who asks: credentials are wrong, have expired, or cannot be had.',
+  'HPO-2464': 'You may not do something in a namespace of the cluster; verb and resource are named.',
   'HPO-3001': 'The program of the trial failed: it ended with an exit code, a signal or an error of its own.',
   'HPO-3002': 'The program of the trial could not be started, or stopped before it began to work.',
   'HPO-3003': 'The trial ended without a value for the objective.',
@@ -41,6 +48,7 @@ const causes = {
   'HPO-3019': 'The trial needed more memory than the limit of its container.',
   'HPO-3021': 'A folder of a container that is in memory (`/tmp`, HOME, `/dev/shm`) is full.',
   'HPO-3020': 'The container engine cannot be used: the study waits for it, and goes on by itself.',
+  'HPO-3022': 'The cluster cannot be used: the study waits for it, and goes on by itself.',
   'HPO-4303': 'A study cannot run so many trials at once.',
   'HPO-5010': 'A request of a client is not understood: a field is missing, unknown or of another kind.',
   'HPO-9000': 'The command line met a fault of its own; please report it.',

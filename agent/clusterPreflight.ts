@@ -24,8 +24,8 @@ export interface ClusterPorts extends ContainerPorts {
   readonly clusters: {
     /** Read anew each time; `root` is the project, of which no kubeconfig is used. Throws HPO-2460 where there is none, or it cannot be read. */
     known(root: string): KnownClusters;
-    /** Connects when it is asked; rejects with HPO-2460 to 2466. Whoever asks does not dispose it. */
-    connect(profile: ClusterProfile): Promise<Cluster>;
+    /** Connects when it is asked; rejects with HPO-2460 to 2466, and where the kubeconfig is in the project. Whoever asks does not dispose it. */
+    connect(profile: ClusterProfile, root: string): Promise<Cluster>;
     readonly images: ClusterImages;
     /** Mark of the agent's home, in the names of what it makes. */
     readonly homeMark: string;
@@ -88,7 +88,7 @@ export async function lookAtCluster(
 ): Promise<ClusterLook> {
   const chosen = choose(request, project.root, ports);
   const { found, refusal } =
-    'profile' in chosen ? await connect(chosen.profile, ports) : { found: null, refusal: chosen.refusal };
+    'profile' in chosen ? await connect(chosen.profile, project.root, ports) : { found: null, refusal: chosen.refusal };
   const image = await lookAtImage(request, project, ports, found?.architecture ?? null);
   const container = { ...image.container, notes: [...image.container.notes, ...leftHere(project, entries)] };
   const questions: readonly PreflightQuestion[] = [
@@ -176,10 +176,11 @@ function choose({ cluster }: TuneRequest, root: string, { clusters }: ClusterPor
 
 async function connect(
   profile: ClusterProfile,
+  root: string,
   { clusters }: ClusterPorts,
 ): Promise<{ readonly found: Found; readonly refusal: null } | { readonly found: null; readonly refusal: HpoError }> {
   try {
-    const cluster = await clusters.connect(profile);
+    const cluster = await clusters.connect(profile, root);
     const version = await cluster.version();
     const [queues, architecture] = await Promise.all([queuesOf(cluster), architectureOf(cluster)]);
     if (!(await cluster.may('create', { group: 'batch', resource: 'jobs' }))) throw forbidden(cluster);

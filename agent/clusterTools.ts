@@ -25,7 +25,11 @@ export function clusterTools({
       const kubeconfig = usualKubeconfig({ environment });
       return { ...connected, kubeconfig, contexts: contextsOf(kubeconfig, root, connected.profiles.length > 0) };
     },
-    connect: (profile) => clusters.get(profile),
+    connect: async (profile, root) => {
+      // One that was connected by its path counts too: who writes the project could write it.
+      if (profile.kubeconfig !== null) readKubeconfig(profile.kubeconfig, root);
+      return await clusters.get(profile);
+    },
     images,
     homeMark,
     readText: async (root, path) =>
