@@ -106,10 +106,9 @@ export class ClusterView implements Disposable {
   /** What the cluster has of an attempt right now. */
   async lookAt(key: AttemptKey): Promise<Seen> {
     try {
-      const [found, pods] = await Promise.all([
-        this.cluster.get('Job', jobName(this.home, key)),
-        this.cluster.list('Pod', { labels: attemptLabels(this.home, key) }),
-      ]);
+      // In this order: of a Job that is over, and has a pod, that is seen too.
+      const found = await this.cluster.get('Job', jobName(this.home, key));
+      const pods = await this.cluster.list('Pod', { labels: attemptLabels(this.home, key) });
       const job = found !== null && attemptOfJob(this.home, found) !== null ? found : null;
       const seen = { job, pods: ordered(pods) };
       this.#set(keyText(key), seen);

@@ -112,7 +112,6 @@ export function strikeCluster(calamity: ClusterCalamity, { kube, rng, onStruck, 
       const key = keyOfPod(pod?.metadata?.name ?? '');
       if (name === undefined || key === null || server.isDown || !kube.jobs.startTwice(name)) return false;
       onDoubled(key);
-      onStruck(key);
       return true;
     }
     case 'delete Job': {
