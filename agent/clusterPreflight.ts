@@ -145,7 +145,8 @@ async function containerOf({ spec, root }: ProjectReading, home: string): Promis
   return await containerSettings({ script: { ...spec, data: [] }, root, home, image: { name: '', id: '', recipe: null } });
 }
 
-function settledOf({ found, refusal, questions }: ClusterLook): Found {
+/** What a start goes on with. Throws for what is in its way. */
+export function settledOf({ found, refusal, questions }: ClusterLook): Found {
   if (refusal !== null) throw new HpoError(refusal.code, refusal.message, refusal.next, { cause: refusal, exitCode: 4 });
   if (found !== null) return found;
   const choices = questions.flatMap((question) => (question.type === 'context' ? question.choices : []));

@@ -125,7 +125,7 @@ async function lookAtPlace(
 }
 
 /** This machine has no volumes of a cluster: what is said of them counts there. */
-function forExecutor({ executor }: TuneRequest, project: ProjectReading): ProjectReading {
+export function forExecutor({ executor }: TuneRequest, project: ProjectReading): ProjectReading {
   if (executor === 'kubernetes') return project;
   return { ...project, spec: { ...project.spec, data: localData(project.spec.data) } };
 }

@@ -119,7 +119,8 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
 
 const clusterOptions = { cluster: 'name', context: 'context', namespace: 'namespace', queue: 'queue' } as const;
 
-function wishOf(options: TuneOptions): ClusterWish {
+/** Which cluster is meant. @throws HpoError with exit code 2 where trials do not run on one. */
+export function wishOf(options: Pick<TuneOptions, keyof typeof clusterOptions | 'podTemplate' | 'on'>): ClusterWish {
   const { podTemplate } = options;
   const wish: ClusterWish = {
     ...Object.fromEntries(

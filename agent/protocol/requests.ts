@@ -268,6 +268,15 @@ export interface ImageDescription {
   readonly id: string | null;
   /** Why the engine cannot be asked; null where it can. */
   readonly engine: { readonly code: string; readonly message: string; readonly next: string } | null;
+  /** How the image and the code get to a cluster, for people; null where they do not. */
+  readonly cluster: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly imageFrom: string;
+    readonly codeBy: string;
+    /** Nothing has to be built or sent before a start; null where that is not known. */
+    readonly isReady: boolean | null;
+  } | null;
   readonly base: string | null;
   /** What it is built from; null for the user's own image. */
   readonly dockerfile: string | null;

@@ -14,6 +14,7 @@ const described: ImageDescription = {
   key: 'k',
   id: null,
   engine: null,
+  cluster: null,
   base: 'python:3.12-slim-bookworm',
   dockerfile: 'FROM python:3.12-slim-bookworm\nENV A=1\n',
   secrets: ['ca', 'pip'],
@@ -63,6 +64,11 @@ describe('hpo image', () => {
       'hpo-env:k; not known whether it is there: Docker is not running',
     ],
     ['is not reproducible', { isReproducible: false }, 'uv.lock beside the script (uv, not reproducible)'],
+    [
+      'is pushed to a cluster',
+      { cluster: { name: 'lab', namespace: 'hpo', imageFrom: 'pushed to r/hpo', codeBy: 'in ConfigMaps', isReady: false } },
+      'hpo-env:k; pushed to r/hpo\ncluster  lab, namespace hpo\n',
+    ],
     ['is asked about', { question: 'May it do that?' }, 'asks     May it do that?'],
   ])('says that it %s', (_what, more, words) => expect(text(more)).toContain(words));
 

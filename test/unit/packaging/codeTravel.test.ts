@@ -71,7 +71,7 @@ function shape(dir: string, without: readonly string[] = []): unknown {
     }
   };
   visit('.');
-  return Object.fromEntries(Object.entries(found).sort());
+  return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 async function bytesOf(tar: () => AsyncIterable<Uint8Array>): Promise<Buffer> {
