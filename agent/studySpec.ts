@@ -76,7 +76,7 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
     budget: buildBudget(request, script),
     limits: buildLimits(request, script, request.executor === 'kubernetes' ? 1 : Math.max(1, Math.floor(inputs.cpus / parallel))),
     ...retryOf(request, script),
-    checkpoint: script.checkpoint?.['dir'] === undefined ? null : { dir: script.checkpoint['dir'] },
+    checkpoint: checkpointOf(inputs),
     executor: request.executor ?? 'local',
     ...(inputs.container === null ? {} : { container: inputs.container }),
     ...(inputs.cluster === null ? {} : { cluster: inputs.cluster }),
@@ -98,6 +98,12 @@ function parallelOf({ request, script, cpus }: SpecInputs): number {
   if (said !== 'auto' && said !== undefined) return typeof said === 'number' ? said : (countOf(said) ?? 1);
   if (!isOnCluster) return Math.max(1, Math.floor(cpus / 2));
   return said === 'auto' ? maxAutoParallel : clusterParallel;
+}
+
+/** Null also where nothing keeps it over attempts: what is said of a study must not count on it. */
+function checkpointOf({ script, cluster }: SpecInputs): StudySpec['checkpoint'] {
+  const dir = script.checkpoint?.['dir'];
+  return dir === undefined || cluster?.checkpoints === null ? null : { dir };
 }
 
 /** The usual ones where nobody says anything. */

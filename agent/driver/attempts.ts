@@ -9,6 +9,7 @@ import { buildAttempt, tunedFiles } from './buildAttempt.ts';
 import type { DriverPorts } from './ports.ts';
 import { ReadingOrder } from './readingOrder.ts';
 import { messageOf, type Study } from './study.ts';
+import { Waits } from './waits.ts';
 
 const noCursor: OutputCursor = {};
 /** Pause before an attempt that is there and could not be adopted is tried again. */
@@ -28,6 +29,7 @@ const lost: Ending = {
 interface LiveAttempt {
   readonly key: AttemptKey;
   readonly intake: AttemptIntake;
+  readonly waits: Waits;
   /** Settles when the executor, in this life of the agent, has started or adopted it, or could not; null before it was asked. */
   launch: Promise<void> | null;
   /** The executor has told its start, so that it may report. */
@@ -39,7 +41,7 @@ interface LiveAttempt {
 interface StartFault {
   readonly outputTail: string;
   readonly advice?: string;
-  readonly isEngineAway?: boolean;
+  readonly away?: 'engine' | 'cluster';
 }
 
 /** What the attempts need of the driver. */
@@ -107,8 +109,9 @@ export class Attempts {
   /** Forgets a study's attempts; resolves when no start of one is under way. */
   async forget(studyId: string): Promise<void> {
     const launches: Promise<void>[] = [];
-    for (const [text, { key, launch }] of this.#attempts) {
+    for (const [text, { key, launch, waits }] of this.#attempts) {
       if (key.studyId !== studyId) continue;
+      waits[Symbol.dispose]();
       if (launch !== null) launches.push(launch);
       this.#attempts.delete(text);
     }
@@ -117,6 +120,7 @@ export class Attempts {
 
   /** Resolves when no start is under way: what is half done would meet what the next agent does. */
   async launched(): Promise<void> {
+    for (const { waits } of this.#attempts.values()) waits[Symbol.dispose]();
     await Promise.all([...this.#attempts.values()].map(async ({ launch }) => await launch));
   }
 
@@ -130,6 +134,9 @@ export class Attempts {
     const live: LiveAttempt = {
       key,
       intake: this.#intake(key, state),
+      waits: new Waits(this.#ports.clock, (reason) =>
+        this.#host.observe(key, { type: 'waits', number: key.trial, attempt: key.attempt, reason }, false),
+      ),
       launch: null,
       hasStarted: false,
       isStopAsked: false,
@@ -228,6 +235,7 @@ export class Attempts {
   async #end(live: LiveAttempt, ending: Ending, fault: StartFault | null): Promise<void> {
     if (live.hasEnded) return;
     live.hasEnded = true;
+    live.waits[Symbol.dispose]();
     const { trial: number, attempt } = live.key;
     const ended = { type: 'ended', number, attempt } as const;
     try {
@@ -241,11 +249,17 @@ export class Attempts {
 
   #listener(): ExecutorListener {
     return {
-      waits: (key, reason) => this.#host.observe(key, { type: 'waits', number: key.trial, attempt: key.attempt, reason }, false),
+      waits: (key, reason) => {
+        const live = this.#liveAttempt(key);
+        if (live !== null && !live.hasStarted && !live.hasEnded) live.waits.see(reason);
+      },
       room: (studyId, attempts) => this.#host.room(studyId, attempts),
       started: (key, { pid }) => {
         const live = this.#liveAttempt(key);
-        if (live !== null) live.hasStarted = true;
+        if (live !== null) {
+          live.hasStarted = true;
+          live.waits[Symbol.dispose]();
+        }
         this.#host.observe(key, { type: 'started', number: key.trial, attempt: key.attempt, pid }, false);
       },
       // While the journal takes nothing, output stays in its file instead of in memory.
@@ -258,14 +272,28 @@ export class Attempts {
   }
 }
 
-/** Why there is no container engine that can be asked: see `agent/engine/engine.ts`. */
-const engineAwayCodes: ReadonlySet<string> = new Set(['HPO-2401', 'HPO-2402', 'HPO-2403', 'HPO-2404']);
+/**
+ * Why there is nothing that can be asked: see `agent/engine/engine.ts` and `agent/cluster/cluster.ts`. Of a cluster that is what comes
+ * back by itself, or with what its user mends outside: the network, the kubeconfig, a login that is over.
+ */
+const awayCodes: Readonly<Record<string, 'engine' | 'cluster'>> = {
+  'HPO-2401': 'engine',
+  'HPO-2402': 'engine',
+  'HPO-2403': 'engine',
+  'HPO-2404': 'engine',
+  'HPO-2460': 'cluster',
+  'HPO-2461': 'cluster',
+  'HPO-2462': 'cluster',
+  'HPO-2463': 'cluster',
+  'HPO-2465': 'cluster',
+  'HPO-2469': 'cluster',
+};
 
 /** Why an attempt could not be started, as far as the error says. */
 function startFault(error: unknown): StartFault {
-  return error instanceof HpoError
-    ? { outputTail: `${error.message} (${error.code})`, advice: error.next, isEngineAway: engineAwayCodes.has(error.code) }
-    : { outputTail: messageOf(error) };
+  if (!(error instanceof HpoError)) return { outputTail: messageOf(error) };
+  const away = awayCodes[error.code];
+  return { outputTail: `${error.message} (${error.code})`, advice: error.next, ...(away === undefined ? {} : { away }) };
 }
 
 export function keyText(key: AttemptKey): string {

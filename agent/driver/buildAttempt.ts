@@ -1,4 +1,5 @@
 import { applyKey, applyValues } from '../core/annotations/index.ts';
+import { Pools } from '../core/study/index.ts';
 import type { AttemptStart } from '../executors/executor.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { Fidelity, LiteralSpan, Parameter, Params, ParamValue, Sink } from '../protocol/space.ts';
@@ -85,7 +86,7 @@ export function buildAttempt(spec: StudySpec, values: AttemptValues, texts: Read
       ...environment,
     },
     files: [...spliced].map(([path, content]) => ({ path, content })),
-    pool: spec.cluster?.pools[0]?.name ?? null,
+    pool: new Pools(spec).of(values.params)?.name ?? null,
     metricFiles: [
       ...new Set(spec.metrics.flatMap((source) => (source.type === 'json' || source.type === 'csv' ? [source.path] : []))),
     ],

@@ -1,4 +1,4 @@
-import { failureCodes } from '../core/study/index.ts';
+import { isAway } from '../core/study/index.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Study } from './study.ts';
 
@@ -6,7 +6,7 @@ const firstWaitMs = 2_000;
 const maxWaitMs = 15_000;
 
 /**
- * Studies that paused themselves as the container engine was away: each goes on when its executor can start attempts again. The
+ * Studies that paused themselves as the container engine or the cluster was away: each goes on when its executor can start attempts again. The
  * waits get longer for one whose engine comes back and is away again before anything began.
  */
 export class Comebacks implements Disposable {
@@ -57,9 +57,9 @@ export class Comebacks implements Disposable {
   }
 }
 
-/** Whether it waits for its container engine. */
+/** Whether it waits for its container engine, or its cluster. */
 export function isWaiting({ state: { view } }: Study): boolean {
-  return !view.deleted && view.movedTo === null && view.state === 'paused' && view.failure?.code === failureCodes.engineAway;
+  return !view.deleted && view.movedTo === null && view.state === 'paused' && view.failure !== null && isAway(view.failure);
 }
 
 function hasBegun({ state }: Study): boolean {

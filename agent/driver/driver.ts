@@ -3,7 +3,7 @@ import type { Executor } from '../executors/executor.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry } from '../protocol/events.ts';
 import type { StudyCommand } from '../protocol/requests.ts';
-import type { AttemptKey, StudySpec } from '../protocol/study.ts';
+import type { AttemptKey, ExecutorName, StudySpec } from '../protocol/study.ts';
 import { copyTrial, type StudyView } from '../protocol/view.ts';
 import { Attempts } from './attempts.ts';
 import { Comebacks, isWaiting } from './comebacks.ts';
@@ -42,7 +42,7 @@ export class Driver implements AsyncDisposable {
   readonly #retries = new Set<Disposable>();
   /** Stored code of studies that were deleted, by when they were created. */
   readonly #released = new Map<string, number>();
-  #capacity = 1;
+  readonly #capacity = new Map<ExecutorName, number>();
 
   constructor(ports: DriverPorts) {
     this.#ports = ports;
@@ -52,7 +52,7 @@ export class Driver implements AsyncDisposable {
     this.#turns = new Turns(ports, {
       adopt: (studyId, state) => this.#adopt(studyId, state),
       propose: (study, context) => this.#proposals.propose(study, context),
-      capacity: () => this.#capacity,
+      capacity: (executor) => this.#capacity.get(executor) ?? 1,
       folded: (entry) => this.#folded(entry),
       saved: (created) => this.#saver.load(created),
       reread: (studyId) => {
@@ -107,8 +107,7 @@ export class Driver implements AsyncDisposable {
   async open(): Promise<void> {
     this.#turns.open();
     for (const study of this.#turns.studies.values()) if (study.state.view.movedTo !== null) await this.#letGoOrSay(study);
-    for (const executor of this.#attempts.executors.values())
-      this.#capacity = Math.max(this.#capacity, (await executor.capacity()).cpus);
+    for (const [name, executor] of this.#attempts.executors) this.#capacity.set(name, (await executor.capacity()).cpus);
     // Clients are answered and attempts adopted meanwhile: looking through the folders of very many trials takes its time.
     this.#tidy(firstRetryMs);
     this.#prune();

@@ -2,6 +2,7 @@ import { createStudy, decide, fold, nextWakeup, type Proposed, type StudyState }
 import type { SamplerContext } from '../core/samplers/index.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
+import { executorNames, type ExecutorName } from '../protocol/study.ts';
 import type { DriverPorts } from './ports.ts';
 import type { Study } from './study.ts';
 
@@ -46,8 +47,8 @@ export interface TurnHooks {
   /** A study was created, or read from the journal. */
   adopt(studyId: string, state: StudyState): Study;
   propose(study: Study, context: SamplerContext): Proposed | null;
-  /** Most attempts that the machine may run; a study may ask for more. */
-  capacity(): number;
+  /** Most attempts that an executor may run; a study may ask for more. */
+  capacity(executor: ExecutorName): number;
   /** The study as it was when its state was saved last, by its first entry; null where the journal is to be folded. */
   saved(created: JournalEntry): StudyState | null;
   /** An event was folded, or read from the journal. */
@@ -290,7 +291,7 @@ export class Turns {
       for (const study of studies) {
         const events = decide(study.state, {
           now,
-          hasCapacity: this.#hasCapacity(),
+          hasCapacity: this.#hasCapacity(study),
           propose: (context) => this.#hooks.propose(study, context),
         });
         if (events.length === 0) continue;
@@ -311,13 +312,20 @@ export class Turns {
     return n;
   }
 
-  /** All studies together use what the machine has, or more where the user asked for more in one of them. */
-  #hasCapacity(): boolean {
-    let limit = this.#hooks.capacity();
-    for (const { state } of this.studies.values()) {
-      if (state.view.state === 'running' && state.view.movedTo === null) limit = Math.max(limit, state.view.parallel);
+  /** All studies of one place together use what it has, or more where the user asked for more in one of them. */
+  #hasCapacity({ state }: Study): boolean {
+    const place = placeOf(state.view.spec.executor);
+    let limit = 1;
+    let nRunning = 0;
+    for (const { state: other } of this.studies.values()) {
+      const { view } = other;
+      if (view.movedTo !== null || placeOf(view.spec.executor) !== place) continue;
+      nRunning += other.nRunning;
+      if (view.state === 'running') limit = Math.max(limit, view.parallel);
     }
-    return this.#nRunning() < limit;
+    for (const executor of executorNames)
+      if (placeOf(executor) === place) limit = Math.max(limit, this.#hooks.capacity(executor));
+    return nRunning < limit;
   }
 
   /** Throws where the journal cannot be written; nothing of the turn counts then. */
@@ -435,4 +443,9 @@ export class Turns {
       this.#run();
     });
   }
+}
+
+/** Processes and containers share this machine; a cluster has room of its own. */
+function placeOf(executor: ExecutorName): 'machine' | 'cluster' {
+  return executor === 'kubernetes' ? 'cluster' : 'machine';
 }

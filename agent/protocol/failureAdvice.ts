@@ -27,7 +27,12 @@ const remedies: Readonly<Record<string, Remedy>> = {
   'HPO-3012': 'resume',
   // The container engine.
   'HPO-3020': 'wait',
+  // The cluster.
+  'HPO-3022': 'wait',
 };
+
+/** What runs trials elsewhere gives no answer. */
+const clusterAway = 'HPO-3022';
 
 /** Out of memory where no other trial of the study ran beside it: fewer at once would help nothing. */
 const memoryAlone = 'HPO-3015';
@@ -52,7 +57,7 @@ export function adviceOf(failure: Failure): string {
     case 'resume':
       return 'When that is mended, resume the study.';
     case 'wait':
-      return 'The study goes on by itself as soon as the engine can be used.';
+      return `The study goes on by itself as soon as the ${failure.code === clusterAway ? 'cluster' : 'engine'} can be used.`;
     case 'either':
       if (failure.code === memoryAlone)
         return 'Narrow the parameters that need memory and tune again: a study keeps the code that it began with. If other programs took it, free it and resume the study.';

@@ -1,7 +1,15 @@
 import type { Failure, FailureKind } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
 import { duration } from './classify.ts';
-import { failureCodes, failurePolicy, isMachineFault, type Repetition, repetition, usualRetries } from './failurePolicy.ts';
+import {
+  failureCodes,
+  failurePolicy,
+  isAway,
+  isMachineFault,
+  type Repetition,
+  repetition,
+  usualRetries,
+} from './failurePolicy.ts';
 import type { LiveAttempt, StudyState, Trouble } from './state.ts';
 
 export type Follows =
@@ -14,7 +22,7 @@ export type Follows =
 export function afterFailure(state: StudyState, live: LiveAttempt, failure: Failure): Follows {
   const { spec } = state.view;
   // It comes back by itself, or is brought back: until then no attempt is worth making, and none that was made counts.
-  if (failure.code === failureCodes.engineAway) return { type: 'hold' };
+  if (isAway(failure)) return { type: 'hold' };
   const { counts } = troubleWith(state, live, failure);
   const next = repetition({
     kind: failure.kind,
@@ -34,7 +42,7 @@ export function afterFailure(state: StudyState, live: LiveAttempt, failure: Fail
 /** The trial's failed attempts with this one. */
 export function troubleWith(state: StudyState, live: LiveAttempt, failure: Failure): Trouble {
   const before = state.troubles.get(live.number);
-  if (failure.code === failureCodes.engineAway) return before ?? { counts: {}, workedBefore: null };
+  if (isAway(failure)) return before ?? { counts: {}, workedBefore: null };
   const counts = (hasProgressed(state, live) ? kept(before) : before?.counts) ?? {};
   const workedBefore = isMachineFault(failure) ? (before?.workedBefore ?? worked(state, live)) : null;
   return { counts: { ...counts, [failure.kind]: (counts[failure.kind] ?? 0) + 1 }, workedBefore };
@@ -56,8 +64,8 @@ function textOf(state: StudyState, live: LiveAttempt, { kind, code }: Failure, f
       return `It is tried again ${when}${from} (${count}${of === null ? '' : ` of ${of}`}).`;
     }
     case 'hold':
-      return code === failureCodes.engineAway
-        ? 'It is tried again when the engine can be used.'
+      return isAway({ code })
+        ? `It is tried again when the ${code === failureCodes.engineAway ? 'engine' : 'cluster'} can be used.`
         : 'It is tried again when the study is resumed.';
     case 'fail':
       if (kind === 'timeout' && state.view.spec.checkpoint === null && (state.view.spec.retry?.timeout ?? 0) > 0)

@@ -17,11 +17,13 @@ export interface AttemptEnding {
   readonly isOutOfMemory: boolean;
   /** It could not be started, or vanished without a record of its end; `outputTail` says what is known. */
   readonly isLost: boolean;
-  /** What mends it, where it could not be started for a reason that is known; and whether that is the container engine. */
+  /** What mends it, where it could not be started for a reason that is known; and whether what runs trials is away. */
   readonly advice?: string;
-  readonly isEngineAway?: boolean;
+  readonly away?: 'engine' | 'cluster';
   /** The machine was taken away; only on executors that share machines. */
   readonly isPreempted?: boolean;
+  /** What else the executor knows of a loss, a preemption or a start that failed. */
+  readonly detail?: string;
   /** The end of its output, a few kB. */
   readonly outputTail: string;
 }
@@ -38,7 +40,7 @@ export function classify(state: StudyState, live: LiveAttempt, ending: AttemptEn
   if (live.stopReason === 'outputLimit') return outputLimit(spec);
   if (live.stopReason !== null && !isPastStop(state, live, ending.exitCode)) return null;
   if (ending.isPreempted === true) {
-    return { kind: 'preempted', code: failureCodes.preempted, message: 'The machine was taken away.' };
+    return { kind: 'preempted', code: failureCodes.preempted, message: `The machine was taken away${because(ending.detail)}.` };
   }
   if (ending.isLost) return lost(attempt?.startedAt !== null, ending);
   if (ending.isTimeout) return timeout(spec);
@@ -58,18 +60,36 @@ function outputLimit(spec: StudySpec): Failure {
 
 const usualAdvice = 'look at free space, the limits of processes and files, and the interpreter';
 
-function lost(isStarted: boolean, { outputTail: tail, advice = usualAdvice, isEngineAway = false }: AttemptEnding): Failure {
+function lost(isStarted: boolean, ending: AttemptEnding): Failure {
+  const { outputTail: tail, detail = '', away } = ending;
   const fail = (code: string, message: string): Failure => ({ kind: 'infrastructure', code, message });
-  if (isStarted)
-    return fail(failureCodes.lost, 'The process vanished without a record of its end, as after a restart of the machine.');
+  if (isStarted) {
+    return fail(
+      failureCodes.lost,
+      detail === ''
+        ? 'The process vanished without a record of its end, as after a restart of the machine.'
+        : `The trial vanished without a record of its end${because(detail)}.`,
+    );
+  }
+  const advice = ending.advice ?? (detail === '' ? usualAdvice : 'mend that, then resume the study');
   // The whole of the reason: a path in it may be long, and what went wrong with it comes last.
-  const reason = tail.trim().replaceAll(/\s+/g, ' ').slice(0, maxReasonLength);
+  const reason = (detail === '' ? tail : detail).trim().replaceAll(/\s+/g, ' ').replace(/\.$/, '').slice(0, maxReasonLength);
   if (reason === '')
     return fail(failureCodes.lost, 'The attempt was lost before it began, as when the agent is killed while it starts one.');
-  if (isEngineAway) return fail(failureCodes.engineAway, `${sentence(reason)} ${sentence(advice)}`);
+  if (away !== undefined)
+    return fail(
+      away === 'engine' ? failureCodes.engineAway : failureCodes.clusterAway,
+      `${sentence(reason)} ${sentence(advice)}`,
+    );
   return isDiskFull(reason)
     ? diskFull(reason, false)
     : fail(failureCodes.cannotStart, `The attempt could not be started: ${reason}. ${sentence(advice)}`);
+}
+
+/** `: the node gpu-7 was drained`, or nothing. */
+function because(detail: string | undefined): string {
+  const text = (detail ?? '').trim().replaceAll(/\s+/g, ' ').replace(/\.$/, '').slice(0, maxReasonLength);
+  return text === '' ? '' : `: ${text}`;
 }
 
 function sentence(text: string): string {

@@ -136,14 +136,21 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
   if (slot === null) return [];
   if (isAlone(state)) return [];
   let nHeld = 0;
+  let nWithoutPool = 0;
   for (const [number, waiting] of state.waiting) {
     if (!isAffordable(state, startCost(state, number, state.trial(number).target))) continue;
     // Everything else is held until it has run.
     if (waiting.isAlone && state.live.size > 0) return [];
-    if (isDue(state, number, waiting.notBefore, now) && hasCapacity)
-      return [requested(state, now, number, slot, state.trial(number).target)];
+    const isDueNow = isDue(state, number, waiting.notBefore, now);
+    if (isDueNow && !state.hasPoolFor(state.trial(number).params)) {
+      nWithoutPool++;
+      continue;
+    }
+    if (isDueNow && hasCapacity) return [requested(state, now, number, slot, state.trial(number).target)];
     nHeld++;
   }
+  // What waits for a full pool keeps no trial of others back, but the search does not run ahead of it without end.
+  if (nWithoutPool >= state.slots.size) return [];
   // A trial that comes back after a fault keeps its place: a machine in trouble is not given more and more trials.
   if (state.live.size + nHeld >= state.slots.size) return [];
   const promotion = isBatchFull(state.batch) ? null : affordablePromotion(state, false);
@@ -161,7 +168,7 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
     }
     exhausted = proposed.reason;
   }
-  if (state.live.size + nHeld > 0) return [];
+  if (state.live.size + nHeld + nWithoutPool > 0) return [];
   const told = endBatch(state, now);
   if (told.length > 0) return told;
   return close(state, now, slot, hasCapacity, exhausted);
@@ -219,14 +226,13 @@ function created(
 ): readonly StudyEvent[] {
   const number = state.view.trials.length;
   const from = { ...(parent === null ? {} : { parent }), ...(basedOn === undefined ? {} : { basedOn }) };
-  return [
-    { type: 'trialCreated', at, number, params, origin, reason, target, ...from },
-    { type: 'attemptRequested', at, number, attempt: 1, slot, target },
-  ];
+  const born: StudyEvent = { type: 'trialCreated', at, number, params, origin, reason, target, ...from };
+  return state.hasPoolFor(params) ? [born, { type: 'attemptRequested', at, number, attempt: 1, slot, target }] : [born];
 }
 
 function promoted(state: StudyState, at: number, slot: number, { number, target }: Promotion): readonly StudyEvent[] {
-  return [{ type: 'trialPromoted', at, number, target }, requested(state, at, number, slot, target)];
+  const chosen: StudyEvent = { type: 'trialPromoted', at, number, target };
+  return state.hasPoolFor(state.trial(number).params) ? [chosen, requested(state, at, number, slot, target)] : [chosen];
 }
 
 function requested(state: StudyState, at: number, number: number, slot: number, target: number | null): StudyEvent {

@@ -78,7 +78,8 @@ export interface SelfPause {
 export function selfPause(state: StudyState): SelfPause | null {
   const { streak, view, machineFault } = state;
   if (machineFault !== null) {
-    return { reason: `No trial can run on this machine at present: ${machineFault.message}`, failure: machineFault };
+    const where = view.spec.cluster === undefined ? 'this machine' : 'the cluster';
+    return { reason: `No trial can run on ${where} at present: ${machineFault.message}`, failure: machineFault };
   }
   const { failure, count } = streak;
   if (failure === null || count === 0 || state.nSucceeded > 0) return null;

@@ -125,11 +125,18 @@ export const failureCodes = {
   memoryLimit: 'HPO-3019',
   engineAway: 'HPO-3020',
   memoryFolder: 'HPO-3021',
+  clusterAway: 'HPO-3022',
 } as const;
 
-/** Whether every trial on this machine would fail alike. */
-export function isMachineFault({ code }: Failure): boolean {
-  return code === failureCodes.cannotStart || code === failureCodes.diskFull || code === failureCodes.engineAway;
+/** Whether every trial that is started at present would fail alike. */
+export function isMachineFault(failure: Failure): boolean {
+  const { code } = failure;
+  return code === failureCodes.cannotStart || code === failureCodes.diskFull || isAway(failure);
+}
+
+/** Whether what runs the trials is away, and comes back by itself: no fault of any attempt. */
+export function isAway({ code }: Pick<Failure, 'code'>): boolean {
+  return code === failureCodes.engineAway || code === failureCodes.clusterAway;
 }
 
 /** All that the rules look at. */

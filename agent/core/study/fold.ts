@@ -8,7 +8,7 @@ import { troubleWith } from './afterFailure.ts';
 import { nextBatch, type StoppedTrial, type TrialResult } from './batch.ts';
 import { attemptCost, hasReportedAll, reservation, startCost } from './budget.ts';
 import { failureSignature, goalReached } from './endConditions.ts';
-import { failureCodes, failurePolicy, isMachineFault } from './failurePolicy.ts';
+import { failurePolicy, isAway, isMachineFault } from './failurePolicy.ts';
 import { objectiveValues, withLevel } from './proposalBase.ts';
 import { StudyState, type LiveAttempt } from './state.ts';
 import { verdict, type AttemptOutcome } from './verdict.ts';
@@ -247,7 +247,7 @@ function foldEnded(state: StudyState, event: EventOf<'attemptEnded'>): void {
   if (event.failure !== null) state.troubles.set(number, troubleWith(state, live, event.failure));
   if (follows.type === 'hold') {
     state.machineFault = event.failure;
-    if (event.failure?.code !== failureCodes.engineAway) state.suspect = number;
+    if (event.failure === null || !isAway(event.failure)) state.suspect = number;
   }
   const { notBefore, isAlone } = follows;
   state.waiting.set(number, { notBefore, isAlone });

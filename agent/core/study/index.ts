@@ -1,9 +1,10 @@
 export { AskTell, toldStates, type AskedTrial, type Best, type ToldState } from './askTell.ts';
+export { Pools } from './pools.ts';
 export { command, followRoom, moveAway, type Refusal } from './command.ts';
 export { type AttemptEnding } from './classify.ts';
 export { decide, nextWakeup, type Proposed, type World } from './decide.ts';
 export { createStudy, fold } from './fold.ts';
-export { failureCodes, usualRetries } from './failurePolicy.ts';
+export { isAway, usualRetries } from './failurePolicy.ts';
 export { intents, pointOf, type Action, type Point } from './intents.ts';
 export { nextContext } from './nextTrial.ts';
 export { observe, type Observation } from './observe.ts';

@@ -16,6 +16,7 @@ import { createScheduler, type Scheduler } from '../schedulers/index.ts';
 import { type FidelityLevels, History } from '../samplers/index.ts';
 import { baselineOf, schedulerConfig, type Baseline } from './baseline.ts';
 import { createBatch, type BatchState } from './batch.ts';
+import { Pools } from './pools.ts';
 import { ProposalBase } from './proposalBase.ts';
 import { userPoint } from './userPoint.ts';
 
@@ -132,6 +133,7 @@ export class StudyState {
   readonly #base: ProposalBase;
   readonly #scheduler: Scheduler;
   readonly #requiredMetrics: readonly string[];
+  readonly #pools: Pools;
 
   /** @param schedulerState where the scheduler stands; absent: at its beginning */
   constructor(entry: JournalEntry, schedulerState?: Scheduler['state']) {
@@ -142,6 +144,7 @@ export class StudyState {
     this.#scheduler = createScheduler(spec.search.scheduler, schedulerConfig(spec, this.baseline !== null), schedulerState);
     this.schedulerState = this.#scheduler.state;
     this.#requiredMetrics = requiredMetrics(spec, this.constraints);
+    this.#pools = new Pools(spec);
     this.history = new History(this.space);
     const points = (spec.search.points ?? []).map((point) => userPoint(this.space, point));
     this.points = new Map(points.map((point) => [this.space.key(point), point]));
@@ -165,6 +168,16 @@ export class StudyState {
   /** Null without an annotated resource. */
   get fidelityLevels(): FidelityLevels | null {
     return this.#base.fidelity;
+  }
+
+  /** Whether the pool of such a trial takes one more now. */
+  hasPoolFor(params: Params): boolean {
+    if (!this.#pools.areLimited) return true;
+    const pool = this.#pools.of(params);
+    if (pool === null || pool.slots === null) return true;
+    let count = 0;
+    for (const trial of this.liveTrials()) if (this.#pools.of(trial.params) === pool) count++;
+    return count < pool.slots;
   }
 
   get constraints(): readonly Condition[] {

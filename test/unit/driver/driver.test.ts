@@ -358,6 +358,23 @@ function withStart(executor: Executor, start: Executor['start']): Executor {
   };
 }
 
+describe('studies of several places', () => {
+  test('those of this machine share it; those of a cluster take nothing from it', async () => {
+    using world = new World({ program: steady, cpus: 2 });
+    await using life = await world.open();
+    const running = (studyId: string): number =>
+      life.driver.view(studyId).trials.filter(({ state }) => state === 'running').length;
+    await life.driver.createStudy('cluster', study({ executor: 'kubernetes', search: { parallel: 5 }, budget: { trials: 9 } }));
+    await life.driver.createStudy('a', study({ search: { parallel: 2 }, budget: { trials: 9 } }));
+    await life.driver.createStudy('b', study({ search: { parallel: 2 }, budget: { trials: 9 } }));
+    await until(() => running('cluster') === 5 && running('a') + running('b') === 2);
+    // One that asks for more than the machine has gets it, and a cluster's number is no such word.
+    await life.driver.command('a', { type: 'scale', parallel: 3 });
+    await until(() => running('a') + running('b') === 3);
+    expect(running('cluster')).toBe(5);
+  });
+});
+
 describe('an agent that begins', () => {
   test('an attempt that was lost while no agent was there, before and after its beginning, is repeated', async () => {
     using world = new World({ program: (process) => (process.attempt.key.attempt === 1 ? steady : training())(process) });

@@ -121,8 +121,15 @@ export class Life implements AsyncDisposable {
         info: (message) => void world.logged.push(message),
         error: (message, data) => void world.logged.push(`${message} ${JSON.stringify(data)}`),
       },
-      executors: (listener) =>
-        new Map([['local', this.#mortal(wrapExecutor(machine.connect(this.#mortalListener(listener), home)))]]),
+      executors: (listener) => {
+        const local = this.#mortal(wrapExecutor(machine.connect(this.#mortalListener(listener), home)));
+        // A cluster has room of its own, which nobody here counts.
+        const cluster: Executor = { ...local, capacity: () => Promise.resolve({ cpus: Infinity }) };
+        return new Map([
+          ['local', local],
+          ['kubernetes', cluster],
+        ]);
+      },
     });
   }
 

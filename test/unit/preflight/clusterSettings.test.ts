@@ -1,0 +1,263 @@
+import { describe, expect, it, test } from 'vitest';
+import type { ClusterProfile } from '../../../agent/cluster/profile.ts';
+import { clusterSettings, type ClusterInputs, storeText } from '../../../agent/clusterSettings.ts';
+import { parseProject } from '../../../agent/core/annotations/index.ts';
+import type { ClusterSettings } from '../../../agent/protocol/study.ts';
+
+const profile: ClusterProfile = {
+  name: 'prod',
+  kubeconfig: ['/home/me/.kube/config'],
+  context: 'prod-admin',
+  namespace: 'ml',
+  registry: null,
+  queue: null,
+  pullSecrets: [],
+  checkpoints: null,
+  confirmedCommands: [],
+  made: null,
+};
+
+interface Case {
+  readonly directives?: readonly string[];
+  readonly yml?: string;
+  readonly inputs?: Partial<Omit<ClusterInputs, 'script'>>;
+}
+
+async function planOf({ directives = [], yml, inputs }: Case): ReturnType<typeof clusterSettings> {
+  const text = [...directives.map((words) => `# @hpo.${words}`), 'layers = 1  # @hpo int(1, 9)', ''].join('\n');
+  const files = [{ path: 'train.py', text }, ...(yml === undefined ? [] : [{ path: 'hpo.yml', text: yml }])];
+  const { spec, diagnostics } = parseProject(files, 'train.py');
+  expect(diagnostics.filter(({ severity }) => severity !== 'info')).toEqual([]);
+  return await clusterSettings({
+    script: spec,
+    wish: {},
+    profile,
+    home: 'abc123',
+    queues: [],
+    codeIn: 'objects',
+    readTemplate: () => Promise.reject(new Error('no template was asked for')),
+    followsCapacity: false,
+    ...inputs,
+  });
+}
+
+const pool = {
+  name: 'default',
+  when: null,
+  slots: null,
+  gpus: 0,
+  gpuResource: 'nvidia.com/gpu',
+  nodeSelector: {},
+  tolerations: [],
+};
+
+it('says nothing that nobody said', async () => {
+  expect(await planOf({})).toEqual({
+    settings: {
+      context: 'prod-admin',
+      namespace: 'ml',
+      home: 'abc123',
+      codeIn: 'objects',
+      pullSecrets: [],
+      queue: null,
+      priorityClass: null,
+      volumes: [],
+      checkpoints: null,
+      pools: [pool],
+      podTemplate: null,
+      followsCapacity: false,
+    },
+    notes: [],
+  });
+});
+
+describe('who is heard', () => {
+  const queues = ['a', 'b', 'c', 'd'];
+  const yml = 'kubernetes: {queue: c, priority: low, pullSecrets: [own]}\n';
+  test.each<readonly [string, Case, Partial<ClusterSettings>]>([
+    ['the user', { directives: ['resources queue=b'], yml, inputs: { queues, wish: { queue: 'a' } } }, { queue: 'a' }],
+    [
+      'the annotation',
+      { directives: ['resources queue=b priority=high'], yml, inputs: { queues } },
+      { queue: 'b', priorityClass: 'high' },
+    ],
+    ['hpo.yml', { yml, inputs: { queues, profile: { ...profile, queue: 'd' } } }, { queue: 'c', priorityClass: 'low' }],
+    ['the profile', { inputs: { queues, profile: { ...profile, queue: 'd' } } }, { queue: 'd' }],
+    ['the namespace, if it has one queue', { inputs: { queues: ['only'] } }, { queue: 'only' }],
+    ['none, for no queue', { inputs: { queues, wish: { queue: 'none' } } }, { queue: null }],
+    [
+      'profile and project, for secrets',
+      { yml, inputs: { queues, profile: { ...profile, pullSecrets: ['reg'] } } },
+      { pullSecrets: ['reg', 'own'] },
+    ],
+  ])('%s', async (_who, given, expected) => {
+    expect((await planOf(given)).settings).toMatchObject(expected);
+  });
+});
+
+describe('GPUs, spot machines and pools', () => {
+  test.each<readonly [string, Case, readonly object[]]>([
+    ['two of AMD', { directives: ['resources gpus=2 gpu=amd'] }, [{ ...pool, gpus: 2, gpuResource: 'amd.com/gpu' }]],
+    [
+      'a slice',
+      { directives: ['resources gpus=1 gpu=nvidia.com/mig-1g.5gb'] },
+      [{ ...pool, gpus: 1, gpuResource: 'nvidia.com/mig-1g.5gb' }],
+    ],
+    [
+      'pools in their order, whose own words win',
+      {
+        directives: ['resources gpus=1 gpu=intel'],
+        yml: 'kubernetes: {pools: [{name: big, when: layers > 4, slots: 2, gpus: 4, gpu: nvidia, nodeSelector: {gpu: a100}}, {name: rest}]}\n',
+      },
+      [
+        { ...pool, name: 'big', when: 'layers > 4', slots: 2, gpus: 4, nodeSelector: { gpu: 'a100' } },
+        { ...pool, name: 'rest', gpus: 1, gpuResource: 'gpu.intel.com/i915' },
+      ],
+    ],
+    [
+      'the one that is named',
+      { directives: ['resources pool=rest'], yml: 'kubernetes: {pools: [{name: big, when: layers > 4}, {name: rest}]}\n' },
+      [{ ...pool, name: 'rest' }],
+    ],
+  ])('%s', async (_what, given, pools) => {
+    expect((await planOf(given)).settings.pools).toEqual(pools);
+  });
+
+  it('spot machines are preferred and tolerated on every provider, and not where a pool says no', async () => {
+    const yml =
+      'kubernetes: {spot: true, pools: [{name: a, when: layers > 4, spot: no}, {name: b, tolerations: [{key: own}]}]}\n';
+    const [a, b] = (await planOf({ yml })).settings.pools;
+    expect(a).toEqual({ ...pool, name: 'a', when: 'layers > 4' });
+    expect(b?.prefers?.map(({ label, value }) => `${label}=${value}`)).toEqual([
+      'cloud.google.com/gke-spot=true',
+      'cloud.google.com/gke-preemptible=true',
+      'eks.amazonaws.com/capacityType=SPOT',
+      'karpenter.sh/capacity-type=spot',
+      'kubernetes.azure.com/scalesetpriority=spot',
+    ]);
+    expect(b?.tolerations.map(({ key }) => key)).toEqual([
+      'own',
+      'cloud.google.com/gke-spot',
+      'cloud.google.com/gke-preemptible',
+      'kubernetes.azure.com/scalesetpriority',
+    ]);
+    expect((await planOf({ directives: ['resources spot=yes'] })).settings.pools[0]?.prefers).toHaveLength(5);
+  });
+});
+
+describe('data and checkpoints', () => {
+  it('volumes have their places; what is on this machine gives way to them', async () => {
+    const directives = ['data ./data -> /data ro', 'data pvc://images/v2/train -> /data ro', 'data pvc://results -> out'];
+    expect((await planOf({ directives })).settings.volumes).toEqual([
+      { claim: 'images', path: 'v2/train', target: '/data', readOnly: true },
+      { claim: 'results', path: '', target: '/hpo/work/out', readOnly: false },
+    ]);
+  });
+
+  test.each<readonly [string, Case, string | null, RegExp | null]>([
+    ['a volume', { directives: ['checkpoint dir=ckpt/ store=pvc://keep/mine'] }, 'pvc://keep/mine', null],
+    [
+      'a bucket',
+      {
+        directives: ['checkpoint dir=ckpt/ store=s3://models/a?secret=keys&region=eu-west-1&endpoint=https://minio.example:9000'],
+      },
+      's3://models/a at https://minio.example:9000',
+      null,
+    ],
+    [
+      'the profile',
+      { directives: ['checkpoint dir=ckpt/'], inputs: { profile: { ...profile, checkpoints: 'pvc://all' } } },
+      'pvc://all',
+      null,
+    ],
+    ['nowhere', { directives: ['checkpoint dir=ckpt/'] }, null, /a trial whose pod is taken away begins anew/],
+    ['a script that keeps none', { inputs: { profile: { ...profile, checkpoints: 'pvc://all' } } }, null, null],
+  ])('checkpoints: %s', async (_where, given, where, note) => {
+    const { settings, notes } = await planOf(given);
+    expect(settings.checkpoints === null ? null : storeText(settings.checkpoints)).toBe(where);
+    expect(notes).toEqual(note === null ? [] : [expect.stringMatching(note)]);
+  });
+});
+
+describe('a pod template', () => {
+  const templateOf = async (text: string) =>
+    await planOf({
+      yml: 'kubernetes: {podTemplate: pod.yml}\n',
+      inputs: { readTemplate: (path) => Promise.resolve(path === 'pod.yml' ? text : '') },
+    });
+
+  it('is taken as JSON, and what of it has no effect is said', async () => {
+    const { settings, notes } = await templateOf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: mine, labels: {team: vision}}
+spec:
+  hostNetwork: true
+  restartPolicy: Always
+  runtimeClassName: gvisor
+  containers:
+    - name: trial
+      image: other
+      env: [{name: A, value: b}]
+    - {name: sidecar, image: x}
+`);
+    expect(JSON.parse(settings.podTemplate ?? '')).toEqual({
+      metadata: { labels: { team: 'vision' } },
+      spec: expect.objectContaining({ runtimeClassName: 'gvisor' }),
+    });
+    expect(notes.map((note) => / (spec\.\w+|\w+ of the container|the container \w+) has no effect/.exec(note)?.[1])).toEqual([
+      'spec.hostNetwork',
+      'spec.restartPolicy',
+      'the container sidecar',
+      'image of the container',
+    ]);
+  });
+
+  test.each([
+    ['spec: [', /pod\.yml:1 is not valid YAML/],
+    ['- a', /needs keys and values in the file/],
+    ['kind: Deployment\nspec: {}', /is a "Deployment", and not a pod template/],
+    ['replicas: 3', /has replicas, and a pod template only metadata and spec/],
+    ['spec: {containers: {name: trial}}', /needs a list in spec\.containers/],
+    ['metadata: {labels: {a: 1}}', /metadata\.labels\.a, which is no text/],
+    ['a: &a [x]\nspec: {tolerations: [*a, *a]}', /has aliases/],
+    [`spec: {hostname: "${'x'.repeat(70_000)}"}`, /is larger than 64 kB/],
+  ])('%s is refused', async (text, message) => {
+    await expect(templateOf(text)).rejects.toMatchObject({
+      code: 'HPO-2489',
+      exitCode: 4,
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('what no cluster can give', () => {
+  test.each<readonly [string, Case, string, RegExp]>([
+    [
+      'a queue that is not there',
+      { inputs: { wish: { queue: 'x' }, queues: ['a'] } },
+      'HPO-2485',
+      /the queue x is not in the namespace ml: there are a/,
+    ],
+    ['a queue without Kueue', { directives: ['resources queue=x'] }, 'HPO-2485', /has no LocalQueue/],
+    ['one of several queues', { inputs: { queues: ['a', 'b'] } }, 'HPO-2485', /has several queues: a, b/],
+    ['a pool that nobody describes', { directives: ['resources pool=x'] }, 'HPO-2486', /pool=x: hpo\.yml describes no pool/],
+    [
+      'no pool for some',
+      { yml: 'kubernetes: {pools: [{name: a, when: layers > 4}]}\n' },
+      'HPO-2486',
+      /every pool \(a\) has a condition/,
+    ],
+    ['data of this machine', { directives: ['data ./data -> /data ro'] }, 'HPO-2487', /pods of a cluster cannot have it/],
+    ['data over the code', { directives: ['data pvc://a -> .'] }, 'HPO-2487', /would hide/],
+    ['data over data', { directives: ['data pvc://a -> /d', 'data pvc://b -> /d/'] }, 'HPO-2487', /two volumes at \/d/],
+    [
+      'a store that is none',
+      { directives: ['checkpoint dir=c/'], inputs: { profile: { ...profile, checkpoints: '/tmp' } } },
+      'HPO-2488',
+      /the profile prod keeps/,
+    ],
+  ])('%s', async (_what, given, code, message) => {
+    await expect(planOf(given)).rejects.toMatchObject({ code, exitCode: 4, message: expect.stringMatching(message) });
+  });
+});
