@@ -1,5 +1,5 @@
 import type { Cluster } from './cluster/cluster.ts';
-import { type ClusterAddress, type Clusters, readProfiles, usualKubeconfig } from './cluster/index.ts';
+import { type ClusterAddress, type Clusters, inCluster, readProfiles, usualKubeconfig } from './cluster/index.ts';
 import type { ClusterSettings } from './protocol/study.ts';
 
 interface Options {
@@ -14,6 +14,11 @@ interface Options {
  * context, or by the user's usual kubeconfig. What the user agreed to that it may run is looked up each time.
  */
 export function clusterOf({ home, clusters, environment }: Options): (settings: ClusterSettings) => Promise<Cluster> {
+  // An agent in a cluster acts on studies of that one alone, by its own service account, whatever laptops call it.
+  if (environment['HPO_AGENT_CLUSTER'] !== undefined) {
+    return async ({ namespace }) =>
+      await clusters.get({ kubeconfig: null, context: inCluster, namespace, confirmedCommands: [] });
+  }
   return async ({ context, namespace }) => {
     const { profiles } = readProfiles(home);
     const ofContext = profiles.filter((profile) => profile.context === context);

@@ -140,7 +140,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
       executors.set('local', new LocalExecutor(options));
       executors.set('docker', new DockerExecutor({ ...options, images, engine }));
       const cluster = clusterOf({ home, clusters, environment: process.env });
-      executors.set('kubernetes', new KubernetesExecutor({ ...options, cluster, epoch: journal.epoch }));
+      executors.set('kubernetes', new KubernetesExecutor({ ...options, cluster, homeMark: agentId, epoch: journal.epoch }));
       return executors;
     },
   });
@@ -165,7 +165,17 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     dockerHost,
     cleaner,
     agentId,
-    moves: new Moves({ home, agentId, driver, journal, snapshots, clock: system.clock }),
+    moves: new Moves({
+      home,
+      agentId,
+      driver,
+      journal,
+      snapshots,
+      clock: system.clock,
+      leaveAlone: async (studyId) => {
+        for (const executor of executors.values()) await executor.release?.(studyId, { removeFiles: false });
+      },
+    }),
     clusters: clusterTools({
       home,
       clusters,
@@ -175,7 +185,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
         ensure: (recipe, progress) => images.ensure(recipe, progress),
         mountPlan: (hash) => snapshots.mountPlan(hash),
       }),
-      homeMark: mark,
+      homeMark: agentId,
       environment: process.env,
     }),
     containers: containerTools({ engine, images, cacheDir: cacheFolder(), environment: process.env, home }),

@@ -21,6 +21,8 @@ export interface MovePorts {
   readonly journal: { read(studyId: string, from: number): Iterable<JournalEntry> };
   readonly snapshots: Pick<SnapshotStore, 'verify' | 'hold'>;
   readonly clock: Pick<Clock, 'now'>;
+  /** Until the study begins here, executors touch nothing of it. */
+  readonly leaveAlone: (studyId: string) => Promise<void>;
 }
 
 /** Bytes of a pack in one message, before base64. */
@@ -153,6 +155,7 @@ export class Moves {
     take(known, (known.at(-1)?.seq ?? 0) + 1);
     const content = join(this.#arrivingDir(studyId), 'content');
     await using _held = snapshots.hold(head.snapshot);
+    await this.#ports.leaveAlone(studyId);
     await putInPlace(join(content, 'snapshot'), join(home, 'snapshots', head.snapshot), 'keep');
     await snapshots.verify(head.snapshot);
     await putInPlace(join(content, 'study'), this.#folders.studyDir(studyId), 'replace');

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { homeId } from '../client/home.ts';
+import { awayStudies } from '../executors/kubernetes/awayStudies.ts';
+import { nodeFiles } from '../system/nodeFiles.ts';
 import { leftoversOf, type KnownStudies, type Leftover, removeLeftovers } from '../clusters/cleanCluster.ts';
-import { StudyFolders } from '../executors/attempt/studyFolders.ts';
 import { plural } from '../protocol/format.ts';
 import { openChosen } from './clusterOpen.ts';
 import type { CommandLine } from './commandLine.ts';
@@ -28,7 +30,7 @@ async function clean(line: CommandLine, name: string | undefined, options: Clean
   const { dryRun = false, yes = false, json = false } = options;
   const { cluster: opened, profile } = await openChosen(line, name, yes);
   await using cluster = opened;
-  const homeMark = new StudyFolders(line.home).homeMark;
+  const homeMark = homeId(line.home);
   const found = await leftoversOf(cluster, homeMark, () => knownStudies(line), Date.now());
   const removed = dryRun ? found : await removeLeftovers(cluster, found);
   if (json) line.printJson({ name: profile.name, dryRun, removed });
@@ -54,5 +56,5 @@ async function knownStudies(line: CommandLine): Promise<KnownStudies> {
       if (last !== undefined && last.state !== 'ended') live.add(`${studyId}/${number}/${last.attempt}`);
     }
   }
-  return { all: new Set(studies.map(({ studyId }) => studyId)), live };
+  return { all: new Set(studies.map(({ studyId }) => studyId)), live, away: await awayStudies(nodeFiles, line.home) };
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { homeId } from '../client/home.ts';
 import { readKubeconfig, readProfiles, usualKubeconfig } from '../cluster/index.ts';
 import type { ClusterProfile } from '../cluster/profile.ts';
 import { type ClusterFile, readClusterFile } from '../clusters/clusterFile.ts';
@@ -7,7 +8,6 @@ import { createCluster, planCluster, type PlannedCluster, profileOf, registryHos
 import { wireOf, yamlOf } from '../clusters/manifests.ts';
 import { createCommands, placeOf, shownCommand, type ToolCommand } from '../clusters/tools.ts';
 import { registryCredentials } from '../engine/registryCredentials.ts';
-import { StudyFolders } from '../executors/attempt/studyFolders.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { plural } from '../protocol/format.ts';
 import { agree } from './clusterConfirm.ts';
@@ -41,7 +41,7 @@ async function create(
   if (path === undefined)
     throw new HpoError('HPO-2490', 'no cluster.yml was named', 'hpo cluster create -f cluster.yml', { exitCode: 2 });
   const file = readClusterFile(await textOf(path), path);
-  const mark = new StudyFolders(line.home).homeMark;
+  const mark = homeId(line.home);
   const host = registryHost(file);
   const planned = planCluster(file, mark, host === null ? null : await registryCredentials(host));
   const kubeconfig = kubeconfigOf(line.home, file.name);

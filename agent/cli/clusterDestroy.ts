@@ -1,12 +1,12 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { homeId } from '../client/home.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { chosenProfile, readProfiles, withoutProfile, writeProfiles } from '../cluster/index.ts';
 import type { ClusterProfile, MadeCluster } from '../cluster/profile.ts';
 import { type Destruction, destroy, planDestruction } from '../clusters/destroy.ts';
 import { destroyCommand as toolCommand, shownCommand, type ToolCommand } from '../clusters/tools.ts';
-import { StudyFolders } from '../executors/attempt/studyFolders.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { plural } from '../protocol/format.ts';
 import { agree } from './clusterConfirm.ts';
@@ -94,7 +94,7 @@ async function planned(
   made: MadeCluster,
   keepsNamespace: boolean,
 ): Promise<Destruction> {
-  const { homeMark } = new StudyFolders(line.home);
+  const homeMark = homeId(line.home);
   const plan = await planDestruction(cluster, made, { name, mark: homeMark, homeMark }, keepsNamespace && made.by === 'context');
   const lost = plan.stays.find(({ reason }) => !/gone/.test(reason));
   if (made.by !== 'context' && lost !== undefined) {
@@ -154,7 +154,7 @@ async function pause(line: CommandLine, studyId: string): Promise<void> {
 const goneMs = 180_000;
 
 async function remove(line: CommandLine, cluster: Cluster, profile: ClusterProfile, plan: Destruction): Promise<void> {
-  const { homeMark } = new StudyFolders(line.home);
+  const homeMark = homeId(line.home);
   let { made } = profile;
   await destroy(cluster, plan, homeMark, (gone) => {
     if (made !== null) made = { ...made, objects: made.objects.filter(({ uid }) => uid !== gone.uid) };

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { homeId } from '../client/home.ts';
 import type { Amounts, NodeRoom } from '../cluster/room.ts';
 import { type ClusterLook, lookAt } from '../clusters/look.ts';
-import { StudyFolders } from '../executors/attempt/studyFolders.ts';
 import { formatBytes, formatNumber, plural } from '../protocol/format.ts';
 import { openChosen } from './clusterOpen.ts';
 import type { CommandLine } from './commandLine.ts';
@@ -25,7 +25,7 @@ async function status(
 ): Promise<void> {
   const { cluster: opened, profile } = await openChosen(line, name, yes);
   await using cluster = opened;
-  const look = await lookAt(cluster, new StudyFolders(line.home).homeMark);
+  const look = await lookAt(cluster, homeId(line.home));
   if (json) line.printJson({ name: profile.name, ...look });
   else for (const text of lookText(profile.name, look, (word) => line.style('bold', word))) line.print(text);
 }

@@ -15,6 +15,8 @@ export interface KnownStudies {
   readonly all: ReadonlySet<string>;
   /** `study/trial/attempt` of what runs, or is about to. */
   readonly live: ReadonlySet<string>;
+  /** Studies that another agent acts on: what they have there is for that one to remove. */
+  readonly away: ReadonlySet<string>;
 }
 
 /** Older ones are of a test that was broken off; a Job of one has gone by itself then. */
@@ -31,10 +33,13 @@ export async function leftoversOf(
   now: number,
 ): Promise<readonly Leftover[]> {
   const labels = { 'hpo.home': homeMark };
-  const jobs = await cluster.list('Job', { labels });
-  const configMaps = await cluster.list('ConfigMap', { labels });
+  const allJobs = await cluster.list('Job', { labels });
+  const allConfigMaps = await cluster.list('ConfigMap', { labels });
   const tests = await cluster.list('ConfigMap', { labels: { 'app.kubernetes.io/managed-by': 'hpo' } });
-  const { all, live } = await known();
+  const { all, live, away } = await known();
+  const isHere = (object: Found): boolean => !away.has(studyOf(object) ?? '');
+  const jobs = allJobs.filter(isHere);
+  const configMaps = allConfigMaps.filter(isHere);
   const isGone = (object: Found): boolean => !all.has(studyOf(object) ?? '');
   const goneStudies = new Set([...jobs, ...configMaps].filter(isGone).map((object) => studyOf(object) ?? ''));
   return [

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Files } from '../../system/files.ts';
 
 /**
@@ -7,14 +7,16 @@ import type { Files } from '../../system/files.ts';
  */
 export class AwayStudies {
   readonly #disk: Files;
+  readonly #homeDir: string;
   readonly #path: string;
   #known: Promise<Set<string>> | null = null;
   /** One change at a time. */
   #changing: Promise<void> = Promise.resolve();
 
-  constructor(disk: Files, path: string) {
+  constructor(disk: Files, homeDir: string) {
     this.#disk = disk;
-    this.#path = path;
+    this.#homeDir = homeDir;
+    this.#path = pathOf(homeDir);
   }
 
   async has(studyId: string): Promise<boolean> {
@@ -41,16 +43,22 @@ export class AwayStudies {
   }
 
   #all(): Promise<Set<string>> {
-    this.#known ??= this.#read().catch((error: unknown) => {
+    this.#known ??= awayStudies(this.#disk, this.#homeDir).catch((error: unknown) => {
       this.#known = null;
       throw error;
     });
     return this.#known;
   }
+}
 
-  async #read(): Promise<Set<string>> {
-    if ((await this.#disk.stat(this.#path)) === null) return new Set();
-    const parsed: unknown = JSON.parse(await this.#disk.readText(this.#path));
-    return new Set(Array.isArray(parsed) ? parsed.filter((id) => typeof id === 'string') : []);
-  }
+/** As they are on the disk. */
+export async function awayStudies(disk: Files, homeDir: string): Promise<Set<string>> {
+  const path = pathOf(homeDir);
+  if ((await disk.stat(path)) === null) return new Set();
+  const parsed: unknown = JSON.parse(await disk.readText(path));
+  return new Set(Array.isArray(parsed) ? parsed.filter((id) => typeof id === 'string') : []);
+}
+
+function pathOf(homeDir: string): string {
+  return join(homeDir, 'run', 'away.json');
 }

@@ -14,6 +14,7 @@ import { isStudyId, keyText, StudyFolders } from '../attempt/studyFolders.ts';
 import type { AttemptListing, AttemptStart, Capacity, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
 import { type AttemptFile, readAttemptFile, writeAttemptFile } from './attemptFile.ts';
 import { AwayStudies } from './awayStudies.ts';
+import { sweepCheckpoints } from './checkpointSweep.ts';
 import { ClusterView, type Seen } from './clusterView.ts';
 import { endRecord } from './endRecord.ts';
 import { splicedInputs } from './inputObjects.ts';
@@ -97,7 +98,7 @@ export class KubernetesExecutor implements Executor {
     this.#system = options.system;
     this.files = new StudyFolders(options.homeDir);
     this.#used = new UsedClusters(options.system.files, join(options.homeDir, 'run', 'clusters.json'));
-    this.#away = new AwayStudies(options.system.files, join(options.homeDir, 'run', 'away.json'));
+    this.#away = new AwayStudies(options.system.files, options.homeDir);
   }
 
   prepare(study: PreparedStudy): Promise<void> {
@@ -232,7 +233,11 @@ export class KubernetesExecutor implements Executor {
     const file = await readAttemptFile(this.#system.files, live.dir);
     live.file = file === 'damaged' ? fileOf(live.attempt, unknownJob) : file;
     live.hasBegun = state === 'started';
-    live.isStopped ||= (await this.#system.files.lstat(join(live.dir, stopFile))) !== null;
+    if ((await this.#system.files.lstat(join(live.dir, stopFile))) !== null) {
+      // An agent before this one asked for its end, and may not have been heard.
+      live.isStopped = true;
+      live.killAt = Math.min(live.killAt, this.#system.clock.monotonic() + (live.attempt?.graceMs ?? 0));
+    }
     live.view = await this.#view(live.study.cluster);
     live.view.follow();
     if (live.file?.job === undefined || live.file.job === null) {
@@ -589,9 +594,8 @@ export class KubernetesExecutor implements Executor {
   async #pressOn(live: PodAttempt): Promise<void> {
     const { clock, failpoints } = this.#system;
     const { view } = live;
-    if (!live.isStopped || view === null || live.hasEnded) return;
-    // One whose stop an agent before this one asked for has had its time.
-    const leftMs = live.killAt === Infinity ? 0 : live.killAt - clock.monotonic();
+    if (live.killAt === Infinity || view === null || live.hasEnded) return;
+    const leftMs = live.killAt - clock.monotonic();
     const isLate = leftMs < -patienceMs;
     const seen = await view.lookAt(live.key);
     const pod = podOf(live, seen);
@@ -668,7 +672,9 @@ export class KubernetesExecutor implements Executor {
       ({ cluster }) => [cluster],
       () => this.#used.all(),
     );
+    const hasRun = (await this.files.attempts(disk, studyId)).length > 0;
     for (const place of settings) await this.#removeObjects(place, studyId);
+    if (removeFiles && hasRun) await this.#sweep(studyId);
     for (const live of lives) await this.#step(live).catch(() => false);
     for (const id of this.#reported) if (id.startsWith(`${studyId}/`)) this.#reported.delete(id);
     this.#studies.delete(studyId);
@@ -685,6 +691,14 @@ export class KubernetesExecutor implements Executor {
   async #tidy(key: AttemptKey): Promise<void> {
     const dir = this.files.attemptDir(key);
     for (const name of ['job.json.new', 'exit.json.lost']) await this.#system.files.remove(join(dir, name));
+  }
+
+  /** What of it is on a volume; a cluster that does not let that be removed keeps nobody from deleting a study. */
+  async #sweep(studyId: string): Promise<void> {
+    const study = await this.#study(studyId).catch(() => null);
+    if (study === null) return;
+    const { cluster } = await this.#view(study.cluster);
+    await sweepCheckpoints(cluster, this.#system.clock, studyId, study).catch(() => {});
   }
 
   /** Resolves when nothing of the study is on the cluster any more. */

@@ -55,7 +55,15 @@ class Agent {
 
   moves(): Moves {
     const { home, id: agentId, driver, snapshots } = this;
-    return new Moves({ home, agentId, driver, journal: this.world.journal, snapshots, clock: nodeClock });
+    return new Moves({
+      home,
+      agentId,
+      driver,
+      journal: this.world.journal,
+      snapshots,
+      clock: nodeClock,
+      leaveAlone: () => Promise.resolve(),
+    });
   }
 
   /** `onRequest` stands before each request. */
