@@ -1,11 +1,12 @@
-import { beforeAll } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { executorSuite } from '../contract/executorSuite.ts';
 import { ensureNodeImage } from '../support/cluster.ts';
-import { openPodWorld } from './executorWorld.ts';
+import { openPodPlace, openPodWorld, type PodPlace } from './executorWorld.ts';
 
-let image = '';
+let place: PodPlace;
 beforeAll(async () => {
-  image = await ensureNodeImage('python');
+  place = await openPodPlace(await ensureNodeImage('python'));
 }, 900_000);
+afterAll(() => place[Symbol.asyncDispose]());
 
-executorSuite('kubernetes', () => openPodWorld(image));
+executorSuite('kubernetes', () => openPodWorld(place));

@@ -15,10 +15,33 @@ import { nodeFiles } from '../../agent/system/nodeFiles.ts';
 import { nodeProcesses } from '../../agent/system/nodeProcesses.ts';
 import { type ExecutorWorld, snapshotFiles, type Step } from '../contract/executorSuite.ts';
 import { shellCommand } from '../contract/executorWorlds.ts';
-import { sharedCluster, TestNamespace } from '../support/cluster.ts';
+import { TestNamespace } from '../support/cluster.ts';
 import { testVolume } from './testVolume.ts';
 
-/** A home of its own on the real cluster, with a namespace of its own, which takes only pods that are `restricted`. */
+/** What worlds share: a namespace that takes only pods that are `restricted`, with a claim to a volume. */
+export interface PodPlace extends AsyncDisposable {
+  readonly namespace: TestNamespace;
+  readonly claim: string;
+  /** Name by which nodes pull it. */
+  readonly image: string;
+}
+
+export async function openPodPlace(image: string): Promise<PodPlace> {
+  const namespace = await TestNamespace.create();
+  const claim = 'checkpoints';
+  const volume = await testVolume(namespace, claim);
+  return {
+    namespace,
+    claim,
+    image,
+    async [Symbol.asyncDispose]() {
+      await namespace[Symbol.asyncDispose]();
+      await volume[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A home of its own on the real cluster. */
 export class PodWorld implements ExecutorWorld {
   readonly base = realpathSync(mkdtempSync(join(tmpdir(), 'hpo-executor ü-')));
   readonly homeDir = join(this.base, 'home');
@@ -33,13 +56,11 @@ export class PodWorld implements ExecutorWorld {
   readonly container: ContainerSettings;
   readonly cluster: ClusterSettings;
   readonly #executors: KubernetesExecutor[] = [];
-  readonly #volume: AsyncDisposable;
   snapshot = '';
 
-  constructor(api: Cluster, namespace: TestNamespace, volume: AsyncDisposable, image: string, claim: string) {
+  constructor(api: Cluster, { namespace, image, claim }: PodPlace) {
     this.api = api;
     this.namespace = namespace;
-    this.#volume = volume;
     this.container = {
       image: { name: image, id: image, recipe: null },
       mounts: [],
@@ -131,25 +152,18 @@ export class PodWorld implements ExecutorWorld {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const executor of this.#executors) await executor[Symbol.asyncDispose]();
+    const labels = { 'hpo.home': this.files.homeMark };
+    for (const kind of ['Job', 'ConfigMap'] as const)
+      for (const { metadata } of await this.api.list(kind, { labels })) await this.api.remove(kind, metadata?.name ?? '');
     await this.api[Symbol.asyncDispose]();
-    await this.namespace[Symbol.asyncDispose]();
-    await this.#volume[Symbol.asyncDispose]();
     await rm(this.base, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 }
 
-export async function openPodWorld(image: string): Promise<PodWorld> {
-  const shared = sharedCluster();
-  const namespace = await TestNamespace.create(shared);
-  const claim = 'checkpoints';
-  const volume = await testVolume(namespace, claim);
-  const api = await connectCluster({
-    kubeconfig: [shared.kubeconfig],
-    context: 'test',
-    namespace: namespace.name,
-    environment: {},
-  });
-  const world = new PodWorld(api, namespace, volume, image, claim);
+export async function openPodWorld(place: PodPlace): Promise<PodWorld> {
+  const { name } = place.namespace;
+  const kubeconfig = [place.namespace.cluster.kubeconfig];
+  const world = new PodWorld(await connectCluster({ kubeconfig, context: 'test', namespace: name, environment: {} }), place);
   await world.store(snapshotFiles);
   for (const studyId of ['study-1', 'study-10']) await world.prepare(studyId);
   return world;

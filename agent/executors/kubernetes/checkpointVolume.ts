@@ -3,9 +3,13 @@ import type { ClusterSettings } from '../../protocol/study.ts';
 import type { AttemptStart } from '../executor.ts';
 import { podPlaces } from './places.ts';
 
-/** Where the checkpoints of a study are on the volume. */
-export function studyFolder({ home }: Pick<ClusterSettings, 'home'>, path: string, studyId: string): string {
-  return posix.join(path, `hpo-${home}`, studyId);
+/** Where studies of this home keep theirs, a folder each; null where no volume keeps them. */
+export function checkpointVolume({ home, checkpoints }: Pick<ClusterSettings, 'home' | 'checkpoints'>): {
+  readonly claim: string;
+  readonly folder: string;
+} | null {
+  if (checkpoints?.type !== 'volume') return null;
+  return { claim: checkpoints.claim, folder: posix.join(checkpoints.path, `hpo-${home}`) };
 }
 
 /** The folder of a trial on a volume, and of the trial that it begins with; null where no volume keeps them. */
@@ -13,10 +17,10 @@ export function checkpointMounts(
   cluster: ClusterSettings,
   { key, checkpointFrom }: Pick<AttemptStart, 'key' | 'checkpointFrom'>,
 ): { readonly claim: string; readonly mountPath: string; readonly subPath: string; readonly readOnly?: true }[] | null {
-  const store = cluster.checkpoints;
-  if (store?.type !== 'volume') return null;
-  const folder = studyFolder(cluster, store.path, key.studyId);
-  const { claim } = store;
+  const volume = checkpointVolume(cluster);
+  if (volume === null) return null;
+  const { claim } = volume;
+  const folder = posix.join(volume.folder, key.studyId);
   return [
     { claim, mountPath: podPlaces.checkpoint, subPath: posix.join(folder, String(key.trial)) },
     ...(checkpointFrom === null

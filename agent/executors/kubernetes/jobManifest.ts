@@ -95,7 +95,6 @@ function podSpec(parts: JobParts, template: ReturnType<typeof readTemplate>, gra
   const pool = poolOf(cluster, attempt.pool);
   const { volumes, mounts } = volumesOf(parts);
   const pullSecrets = cluster.pullSecrets.map((name) => ({ name }));
-  const user = template.security.runAsUser ?? nobody;
   return {
     ...template.spec,
     nodeSelector: { ...template.spec.nodeSelector, ...pool.nodeSelector },
@@ -112,15 +111,7 @@ function podSpec(parts: JobParts, template: ReturnType<typeof readTemplate>, gra
     hostPID: false,
     hostIPC: false,
     shareProcessNamespace: false,
-    securityContext: {
-      fsGroup: nobody,
-      fsGroupChangePolicy: 'OnRootMismatch',
-      runAsGroup: nobody,
-      ...template.security,
-      runAsUser: user,
-      runAsNonRoot: true,
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    securityContext: podSecurity(template.security),
     volumes: [...template.volumes, ...volumes],
     containers: [
       {
@@ -135,18 +126,33 @@ function podSpec(parts: JobParts, template: ReturnType<typeof readTemplate>, gra
         volumeMounts: [...(template.container.volumeMounts ?? []), ...mounts],
         terminationMessagePath: '/dev/termination-log',
         terminationMessagePolicy: 'File',
-        securityContext: {
-          allowPrivilegeEscalation: false,
-          capabilities: { drop: ['ALL'] },
-          privileged: false,
-          readOnlyRootFilesystem: true,
-          runAsNonRoot: true,
-          seccompProfile: { type: 'RuntimeDefault' },
-        },
+        securityContext: containerSecurity,
       },
     ],
   };
 }
+
+/** As Pod Security `restricted` wants it, whatever else is said. */
+export function podSecurity(asked: ReturnType<typeof readTemplate>['security']): NonNullable<V1PodSpec['securityContext']> {
+  return {
+    fsGroup: nobody,
+    fsGroupChangePolicy: 'OnRootMismatch',
+    runAsUser: nobody,
+    runAsGroup: nobody,
+    ...asked,
+    runAsNonRoot: true,
+    seccompProfile: { type: 'RuntimeDefault' },
+  };
+}
+
+export const containerSecurity: NonNullable<V1PodSpec['containers'][number]['securityContext']> = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+  privileged: false,
+  readOnlyRootFilesystem: true,
+  runAsNonRoot: true,
+  seccompProfile: { type: 'RuntimeDefault' },
+};
 
 /** The pool of that name, or the first one. */
 export function poolOf({ pools }: ClusterSettings, name: string | null): Pool {

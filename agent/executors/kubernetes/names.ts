@@ -36,6 +36,11 @@ export function filesName(homeMark: string, { studyId, trial, attempt }: Attempt
   return objectName(`hpo-${homeMark}-${studyId}-t${trial}-a${attempt}-files`);
 }
 
+/** The Job that removes what a study kept on its volume. */
+export function sweepName(homeMark: string, studyId: string): string {
+  return objectName(`hpo-${homeMark}-${studyId}-sweep`);
+}
+
 /** In which the id of the study stands as it is: a label cannot hold every one. */
 export const studyAnnotation = 'hpo/study';
 

@@ -114,14 +114,31 @@ send() {
   done
 }
 
+size_of() {
+  size=0
+  [ ! -f "$1" ] || size=$(wc -c <"$1")
+  size=$((size))
+}
+
+# What was printed before something was reported is read before that: only what was there before the output was looked at.
 send_all() {
   moved=
-  send out out "$dir/${outputFileNames.out}" $((most + 1))
-  send metrics metrics "$dir/${outputFileNames.metrics}" $((most + 1))
+  size_of "$dir/${outputFileNames.metrics}"
+  upto_metrics=$size
   i=0
   while [ $i -lt "$files" ]; do
     eval "path=\\$file_$i"
-    send "work/$path" $i "./$path" 1073741824
+    size_of "./$path"
+    eval "upto_$i=$size"
+    i=$((i + 1))
+  done
+  send out out "$dir/${outputFileNames.out}" $((most + 1))
+  [ "$upto_metrics" -le "$most" ] || upto_metrics=$((most + 1))
+  send metrics metrics "$dir/${outputFileNames.metrics}" "$upto_metrics"
+  i=0
+  while [ $i -lt "$files" ]; do
+    eval "path=\\$file_$i upto=\\$upto_$i"
+    send "work/$path" $i "./$path" "$upto"
     i=$((i + 1))
   done
 }

@@ -1,0 +1,76 @@
+import type { V1Job } from '@kubernetes/client-node';
+import type { Cluster } from '../../cluster/cluster.ts';
+import { type Clock, sleep } from '../../system/clock.ts';
+import { checkpointVolume } from './checkpointVolume.ts';
+import { containerSecurity, podSecurity } from './jobManifest.ts';
+import { homeLabels, sweepName } from './names.ts';
+import { isFinished } from './podEnd.ts';
+import type { ClusterStudy } from './studyFile.ts';
+
+/** A cluster that has no place for it now does it later. */
+const mostMs = 60_000;
+const pauseMs = 500;
+/** For one that finds no place for a day: what it should remove stays. */
+const deadlineSeconds = 24 * 3_600;
+const place = '/hpo/kept';
+
+/**
+ * Removes what a study kept on its volume, by a Job of its own, as only pods reach it. Resolves when that is done, or after a minute:
+ * the Job goes on then, and goes by itself.
+ */
+export async function sweepCheckpoints(cluster: Cluster, clock: Clock, studyId: string, study: ClusterStudy): Promise<void> {
+  const kept = checkpointVolume(study.cluster);
+  if (kept === null) return;
+  const name = sweepName(study.cluster.home, studyId);
+  await cluster.create('Job', sweepJob(name, studyId, study, kept));
+  const until = clock.monotonic() + mostMs;
+  while (clock.monotonic() < until) {
+    const job = await cluster.get('Job', name);
+    if (job === null) return;
+    if (isFinished(job)) return void (await cluster.remove('Job', name));
+    await sleep(clock, pauseMs);
+  }
+}
+
+function sweepJob(
+  name: string,
+  studyId: string,
+  { container, cluster }: ClusterStudy,
+  kept: { readonly claim: string; readonly folder: string },
+): V1Job {
+  const [pool] = cluster.pools;
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    // Not with the labels of a study, all of which goes with it.
+    metadata: { name, labels: { ...homeLabels(cluster.home) } },
+    spec: {
+      backoffLimit: 3,
+      activeDeadlineSeconds: deadlineSeconds,
+      ttlSecondsAfterFinished: 0,
+      template: {
+        metadata: { labels: { 'hpo.network': 'no' } },
+        spec: {
+          restartPolicy: 'Never',
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          terminationGracePeriodSeconds: 1,
+          nodeSelector: { ...pool?.nodeSelector },
+          imagePullSecrets: cluster.pullSecrets.map((secret) => ({ name: secret })),
+          securityContext: podSecurity({}),
+          volumes: [{ name: 'kept', persistentVolumeClaim: { claimName: kept.claim } }],
+          containers: [
+            {
+              name: 'sweep',
+              image: container.image.name,
+              command: ['/bin/sh', '-c', 'rm -rf "$0"', `${place}/${studyId}`],
+              resources: { requests: { cpu: '10m' }, limits: { cpu: '1', memory: '128Mi' } },
+              volumeMounts: [{ name: 'kept', mountPath: place, subPath: kept.folder }],
+              securityContext: containerSecurity,
+            },
+          ],
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,293 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Cluster } from '../../agent/cluster/cluster.ts';
+import { HpoError } from '../../agent/protocol/errors.ts';
+import type { AttemptKey } from '../../agent/protocol/study.ts';
+import { nodeFiles } from '../../agent/system/nodeFiles.ts';
+import { attemptOf, eventually, key, Observer } from '../contract/executorSuite.ts';
+import { ensureNodeImage } from '../support/cluster.ts';
+import { openPodPlace, openPodWorld, type PodPlace, type PodWorld } from './executorWorld.ts';
+
+let place: PodPlace;
+beforeAll(async () => {
+  place = await openPodPlace(await ensureNodeImage('python'));
+}, 900_000);
+afterAll(() => place[Symbol.asyncDispose]());
+
+const python = (program: string): { command: readonly string[] } => ({ command: ['python3', '-c', program] });
+const forever = python('import time; print("ready", flush=True); time.sleep(600)');
+
+/** What a program printed, whole. */
+async function printed(world: PodWorld, of: AttemptKey): Promise<Uint8Array> {
+  return await nodeFiles.readFrom(`${world.files.attemptDir(of)}/out.log`, 0, 1 << 30);
+}
+
+const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** A cluster with some of its calls replaced. */
+function replaced(api: Cluster, calls: Partial<Cluster>): Cluster {
+  return new Proxy(api, {
+    get(target, name) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the names of an interface's calls
+      const call = calls[name as keyof Cluster] ?? target[name as keyof Cluster];
+      return typeof call === 'function' ? call.bind(target) : call;
+    },
+  });
+}
+
+const away = (): HpoError => new HpoError('HPO-2462', 'the API server does not answer', 'wait');
+
+async function podName(world: PodWorld, of: AttemptKey): Promise<string> {
+  const labels = { 'hpo.home': world.files.homeMark, 'hpo.trial': String(of.trial), 'hpo.attempt': String(of.attempt) };
+  const [pod] = await world.api.list('Pod', { labels });
+  return pod?.metadata?.name ?? '';
+}
+
+async function isReady(world: PodWorld): Promise<void> {
+  await eventually(async () => (await world.read(key(0), 'out')) === 'ready\n', 'it runs');
+}
+
+describe.concurrent('an attempt in a pod', () => {
+  it('has every byte that was printed, whatever it is, also over cut connections', async () => {
+    await using world = await openPodWorld(place);
+    const observer = new Observer();
+    let nCuts = 0;
+    const cluster = replaced(world.api, {
+      log: async (pod, options, onBytes) => {
+        let left = 150_000;
+        const cut = new AbortController();
+        options.signal.addEventListener('abort', () => cut.abort());
+        await world.api.log(pod, { ...options, signal: cut.signal }, (bytes) => {
+          if (left > 0) onBytes(bytes.subarray(0, left));
+          left -= bytes.length;
+          if (left <= 0) cut.abort();
+        });
+        if (left > 0) return;
+        nCuts++;
+        throw away();
+      },
+    });
+    await using executor = world.connect(observer, { cluster: () => Promise.resolve(cluster) });
+    const program =
+      'import sys, time\nfor i in range(4):\n sys.stdout.buffer.write(bytes(range(256)) * 300); sys.stdout.flush(); time.sleep(2.5)';
+    await executor.start(attemptOf(world, [], python(program)));
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
+    const expected = Buffer.concat(Array.from({ length: 1_200 }, () => Uint8Array.from({ length: 256 }, (_, i) => i)));
+    expect(hash(await printed(world, key(0)))).toBe(hash(expected));
+    expect(nCuts).toBeGreaterThan(0);
+  });
+
+  it('loses nothing of a log that the node rotated away while no agent was there, and says what it cannot have', async () => {
+    await using world = await openPodWorld(place);
+    const megabytes = 26;
+    const program = `import sys, time\nfor i in range(${megabytes}):\n sys.stdout.write(f"{i:07}\\n" * 131072); sys.stdout.flush(); time.sleep(1)`;
+    const attempts = [0, 1].map((trial) => attemptOf(world, [], { ...python(program), key: key(trial) }));
+    {
+      await using executor = world.connect(new Observer());
+      for (const attempt of attempts) await executor.start(attempt);
+    }
+    await sleep((megabytes + 14) * 1_000);
+    const lines = Array.from({ length: megabytes }, (_, i) => `${String(i).padStart(7, '0')}\n`.repeat(131_072));
+    const whole = hash(Buffer.from(lines.join('')));
+    const observer = new Observer();
+    let nRefused = 0;
+    const cluster = replaced(world.api, {
+      exec: async (pod, ...rest) => {
+        if (!pod.includes('-t1-')) return await world.api.exec(pod, ...rest);
+        nRefused++;
+        throw new HpoError('HPO-2464', 'exec is not allowed', 'ask for it');
+      },
+    });
+    await using executor = world.connect(observer, { cluster: () => Promise.resolve(cluster) });
+    for (const attempt of attempts) await executor.start(attempt);
+    for (const trial of [0, 1]) expect(await observer.ending(key(trial))).toMatchObject({ exitCode: 0 });
+    expect(hash(await printed(world, key(0)))).toBe(whole);
+    const partly = await printed(world, key(1));
+    expect(nRefused).toBeGreaterThan(0);
+    expect(partly.length).toBe(megabytes * 1024 ** 2);
+    expect(new TextDecoder().decode(partly)).toMatch(
+      /\[hpo: \d+ bytes of output are lost: the node removed this part of the log\]/,
+    );
+    // What the node still had is where it belongs.
+    expect(hash(partly.subarray(-(1024 ** 2)))).toBe(hash(Buffer.from(lines.at(-1) ?? '')));
+  }, 240_000);
+
+  it('has the files from which metrics are read', async () => {
+    await using world = await openPodWorld(place);
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    const program = 'import os; os.makedirs("runs"); open("runs/a b.csv", "w").write("epoch,loss\\n1,0.5\\n")';
+    await executor.start(attemptOf(world, [], { ...python(program), metricFiles: ['runs/a b.csv'] }));
+    await observer.ending(key(0));
+    expect(await nodeFiles.readText(`${world.files.attemptDir(key(0))}/work/runs/a b.csv`)).toBe('epoch,loss\n1,0.5\n');
+  });
+
+  const disruptions: { name: string; act: (world: PodWorld, pod: string) => Promise<unknown>; detail: RegExp }[] = [
+    { name: 'its pod is deleted', act: (world, pod) => world.api.remove('Pod', pod), detail: /deleted|ended its pod/ },
+    {
+      name: 'its pod is deleted at once',
+      act: (world, pod) => world.api.remove('Pod', pod, { graceSeconds: 0 }),
+      detail: /deleted|removed/,
+    },
+    {
+      name: 'its Job is deleted',
+      act: (world, pod) => world.api.remove('Job', pod.replace(/-\w+$/, '')),
+      detail: /deleted|removed|ended its pod/,
+    },
+    {
+      name: 'it is evicted',
+      act: (world, pod) => evict(world, pod),
+      detail: /evicted/,
+    },
+  ];
+  it.each(disruptions)('is preempted where $name, by no fault of its own', async ({ act, detail }) => {
+    await using world = await openPodWorld(place);
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(attemptOf(world, [], forever));
+    await isReady(world);
+    await act(world, await podName(world, key(0)));
+    const ending = await observer.ending(key(0));
+    expect(ending).toMatchObject({ isPreempted: true, isLost: true, exitCode: null });
+    expect(ending.detail).toMatch(detail);
+    await eventually(async () => (await world.left()).every((name) => !/^(Job|Pod)/.test(name)), 'Job and pod are gone');
+  });
+
+  it('is preempted where that happened while no agent was there', async () => {
+    await using world = await openPodWorld(place);
+    {
+      await using executor = world.connect(new Observer());
+      await executor.start(attemptOf(world, [], forever));
+      await isReady(world);
+    }
+    await world.api.remove('Job', (await podName(world, key(0))).replace(/-\w+$/, ''));
+    await eventually(async () => (await podName(world, key(0))) === '', 'its pod is gone');
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    expect(await executor.list()).toEqual([{ key: key(0), state: 'ended' }]);
+    await executor.start(attemptOf(world, [], forever));
+    expect(await observer.ending(key(0))).toMatchObject({ isPreempted: true });
+  });
+
+  it('that takes too much memory ran out of it', async () => {
+    await using world = await openPodWorld(place);
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(attemptOf(world, [], python('print("begin", flush=True)\nx = bytearray(400 * 1024 ** 2)')));
+    expect(await observer.ending(key(0))).toMatchObject({ isOutOfMemory: true, isPreempted: false });
+    expect(await world.read(key(0), 'out')).toBe('begin\n');
+  });
+
+  it('runs once, whichever agents start it at once', async () => {
+    await using world = await openPodWorld(place);
+    const observers = [new Observer(), new Observer()];
+    const executors = observers.map((observer) => world.connect(observer));
+    const attempt = attemptOf(world, [
+      { do: 'checkpoint', text: 'ran ' },
+      { do: 'sleep', ms: 1_000 },
+    ]);
+    await Promise.all(executors.map((executor) => executor.start(attempt)));
+    for (const observer of observers) expect(await observer.ending(key(0))).toMatchObject({ isTimeout: false });
+    expect(await world.read(key(0), 'out')).toBe('ran ');
+  });
+
+  it('is seen where watches tell nothing, and over a server that is away', async () => {
+    await using world = await openPodWorld(place);
+    const observer = new Observer();
+    let isAway = false;
+    const cluster = new Proxy(world.api, {
+      get(target, name) {
+        if (name === 'watch') return () => ({ [Symbol.dispose]: () => {} });
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the names of an interface's calls
+        const call = target[name as keyof Cluster];
+        if (typeof call !== 'function') return call;
+        return (...args: never[]) => (isAway ? Promise.reject(away()) : Reflect.apply(call, target, args));
+      },
+    });
+    await using executor = world.connect(observer, { cluster: () => Promise.resolve(cluster) });
+    const program = 'import time; print("ready", flush=True); time.sleep(6); print("done")';
+    await executor.start(attemptOf(world, [], python(program)));
+    await isReady(world);
+    isAway = true;
+    await executor.start(attemptOf(world, [{ do: 'print', text: 'late' }], { key: key(1) }));
+    expect(observer.told).toContain('waits study-1/1/1 unreachable');
+    expect(observer.told).not.toContain('waits study-1/0/1 unreachable');
+    await sleep(2_000);
+    isAway = false;
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
+    expect(await world.read(key(0), 'out')).toBe('ready\ndone\n');
+    expect(await observer.ending(key(1))).toMatchObject({ exitCode: 0 });
+    expect(await world.read(key(1), 'out')).toBe('late');
+  });
+
+  it('waits, with the reason in words, for an image that cannot be pulled', async () => {
+    await using world = await openPodWorld(place);
+    const name = `${world.container.image.name.split('/')[0]}/hpo-test/none@sha256:${'0'.repeat(64)}`;
+    await world.prepare('study-1', { container: { image: { name, id: name, recipe: null } } });
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(attemptOf(world, []));
+    await eventually(() => observer.told.includes('waits study-1/0/1 image'), 'the reason is told');
+    await executor.stop(key(0), 1_000);
+    expect(await observer.ending(key(0))).toMatchObject({ signal: 'SIGTERM' });
+    expect(observer.count('started', key(0))).toBe(0);
+  });
+
+  it('can have what a template says, and a secret, in a namespace of restricted pods', async () => {
+    await using world = await openPodWorld(place);
+    const template = {
+      metadata: { labels: { team: 'a' } },
+      spec: {
+        hostNetwork: true,
+        volumes: [
+          { name: 'cache', emptyDir: {} },
+          { name: 'root', hostPath: { path: '/' } },
+        ],
+        containers: [
+          {
+            name: 'trial',
+            securityContext: { privileged: true },
+            env: [{ name: 'EXTRA', value: 'more' }],
+            volumeMounts: [{ name: 'cache', mountPath: '/cache' }],
+          },
+        ],
+      },
+    };
+    await world.prepare('study-1', { cluster: { podTemplate: JSON.stringify(template) }, container: { secrets: ['TOKEN'] } });
+    const observer = new Observer();
+    await using executor = world.connect(observer, { environment: { TOKEN: 's3cret', OTHER: 'no' } });
+    const program =
+      'import os; open("/cache/x", "w"); print(os.environ["EXTRA"], os.environ["TOKEN"], os.environ.get("OTHER"), os.environ.get("HPO_POD"), os.getuid())';
+    await executor.start(attemptOf(world, [], python(program)));
+    await observer.ending(key(0));
+    expect(await world.read(key(0), 'out')).toBe('more s3cret None None 65532\n');
+    await executor.cleanup('study-1', { removeFiles: true });
+    expect(await world.left()).toEqual([]);
+  });
+
+  it('runs in an image that has busybox alone', async () => {
+    await using world = await openPodWorld(place);
+    const image = world.container.image.name.replace(/python:.*$/, 'busybox:1');
+    await world.prepare('study-1', { container: { image: { name: image, id: image, recipe: null } } });
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    const steps = [
+      { do: 'printFile', path: 'train.py' },
+      { do: 'report', line: '{"loss":1}' },
+      { do: 'checkpoint', text: 'kept' },
+      { do: 'exit', code: 3 },
+    ] as const;
+    await executor.start(attemptOf(world, steps, { checkpointDir: 'ckpt/' }));
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 3, isLost: false });
+    expect(await world.read(key(0), 'out')).toBe('lr = 0.1\nkept');
+    expect(await world.read(key(0), 'metrics')).toBe('{"loss":1}\n');
+  });
+});
+
+async function evict({ namespace, base }: PodWorld, pod: string): Promise<void> {
+  const path = `${base}/eviction.json`;
+  await nodeFiles.writeText(path, JSON.stringify({ apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod } }));
+  const url = `/api/v1/namespaces/${namespace.name}/pods/${pod}/eviction`;
+  await namespace.kubectl('create', '--raw', url, '--filename', path);
+}
