@@ -54,8 +54,7 @@ export async function execInPod(
   using _closing = transport.whenDisposed((why) => controller.abort(why));
   try {
     for (let isRenewed = false; ; isRenewed = true) {
-      await transport.turn(controller.signal);
-      const { agent, headers } = await transport.connection.prepare();
+      const { agent, headers } = await transport.ready(controller.signal);
       const { server } = transport.connection;
       const url = `${server.protocol === 'http:' ? 'ws' : 'wss'}://${server.host}${urlPathOf(server, path, query)}`;
       const socket = new client.WebSocket(url, protocols, {

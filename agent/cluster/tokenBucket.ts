@@ -1,10 +1,16 @@
-/** Lets so many through at once, and then so many a second; who comes next waits in line. */
+interface Waiting {
+  readonly go: () => void;
+  readonly isUrgent: boolean;
+}
+
+/** Lets so many through at once, and then so many a second; who comes next waits in line, behind those that are urgent. */
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #burst: number;
+  readonly #line: Waiting[] = [];
   #tokens: number;
   #countedAt = performance.now();
-  #line: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(perSecond: number, burst: number) {
     this.#perSecond = perSecond;
@@ -12,23 +18,48 @@ export class TokenBucket {
     this.#tokens = burst;
   }
 
-  /** Resolves when it is the caller's turn; rejects when the signal fires before. */
-  take(signal: AbortSignal): Promise<void> {
-    const turn = this.#line.then(() => this.#next(signal));
-    this.#line = turn.catch(() => undefined);
-    return turn;
+  /** Resolves when it is the caller's turn; rejects with the signal's reason when that fires before. */
+  take(signal: AbortSignal, isUrgent = false): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the reason of a signal is what its owner gave
+      if (signal.aborted) return reject(signal.reason);
+      const onAbort = (): void => {
+        this.#line.splice(this.#line.indexOf(waiting), 1);
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- as above
+        reject(signal.reason);
+      };
+      const waiting = {
+        isUrgent,
+        go: () => {
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        },
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      const firstOrdinary = isUrgent ? this.#line.findIndex((other) => !other.isUrgent) : -1;
+      this.#line.splice(firstOrdinary === -1 ? this.#line.length : firstOrdinary, 0, waiting);
+      this.#serve();
+    });
   }
 
-  async #next(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
+  #serve(): void {
     const now = performance.now();
     this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#countedAt) / 1_000) * this.#perSecond);
     this.#countedAt = now;
-    if (this.#tokens < 1) {
-      await pause(((1 - this.#tokens) / this.#perSecond) * 1_000, signal);
-      return await this.#next(signal);
+    while (this.#tokens >= 1) {
+      const next = this.#line.shift();
+      if (next === undefined) return;
+      this.#tokens -= 1;
+      next.go();
     }
-    this.#tokens -= 1;
+    if (this.#line.length === 0 || this.#timer !== null) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null;
+        this.#serve();
+      },
+      Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1_000),
+    );
   }
 }
 

@@ -2,14 +2,14 @@ import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import type { ClusterPlace } from './cluster.ts';
 import { type Asked, codeOf, notReached, readRefusal, type Refusal, refused } from './clusterError.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Prepared } from './connection.ts';
 import { pause, TokenBucket } from './tokenBucket.ts';
 
 /** Milliseconds, and requests. */
 export interface ClusterLimits {
   /** For one answer; of a stream for its beginning. */
   readonly answerMs: number;
-  /** For a call with all that is tried again, and with its turn at the rate limit. */
+  /** For a call with all that is tried again, from when its turn has come at the rate limit. */
   readonly callMs: number;
   /** Requests a second that all calls together make in the long run, and how many may come at once. */
   readonly perSecond: number;
@@ -62,9 +62,7 @@ export class Transport implements Disposable {
   readonly limits: ClusterLimits;
   readonly connection: Connection;
   readonly #bucket: TokenBucket;
-  readonly #calls = new Set<AbortController>();
-  readonly #closing = new Set<(why: Error) => void>();
-  #isDisposed = false;
+  readonly #disposal = new AbortController();
   #nRequests = 0;
 
   constructor(place: ClusterPlace, connection: Connection, limits: ClusterLimits) {
@@ -80,23 +78,27 @@ export class Transport implements Disposable {
   }
 
   get isDisposed(): boolean {
-    return this.#isDisposed;
+    return this.#disposal.signal.aborted;
   }
 
   /** The answer, which may be a refusal with one of the statuses that the caller expects. Rejects with an HpoError for any other. */
   async send(request: Request, expected: readonly number[] = []): Promise<Answer> {
     try {
-      return await this.#within(this.limits.callMs, null, (signal) => this.#untilAnswered(request, expected, signal));
+      const prepared = await this.ready(this.#disposal.signal);
+      return await this.#within(this.limits.callMs, null, (signal) => this.#untilAnswered(request, expected, prepared, signal));
     } catch (error) {
       throw notReached(this.place, request, error);
     }
   }
 
   /** Begins an answer that is read as it comes, until the signal fires. Rejects with an HpoError where there is no answer. */
-  async open(request: Request, signal: AbortSignal): Promise<Opened> {
+  async open(request: Request, signal: AbortSignal, isUrgent = false): Promise<Opened> {
+    const waiting = new AbortController();
+    using _closing = this.#linked(waiting, signal);
     try {
       for (let isRenewed = false; ; isRenewed = true) {
-        const message = await this.#within(this.limits.answerMs, signal, (own) => this.#begin(request, own));
+        const prepared = await this.ready(waiting.signal, isUrgent);
+        const message = await this.#within(this.limits.answerMs, signal, (own) => this.#begin(request, prepared, own));
         if (message.statusCode === 200) return { message: this.#kept(message, signal), refusal: null };
         const refusal = await this.#within(this.limits.answerMs, signal, () => refusalOf(message));
         if (refusal.status !== 401 || isRenewed) return { message: null, refusal };
@@ -107,22 +109,23 @@ export class Transport implements Disposable {
     }
   }
 
-  /** Resolves when a request may be sent; for those that are not sent from here. */
-  async turn(signal: AbortSignal): Promise<void> {
-    await this.#bucket.take(signal);
+  /** What a request is sent with, when it is its turn; in no time limit but that of programs that give credentials. */
+  async ready(signal: AbortSignal, isUrgent = false): Promise<Prepared> {
+    await this.#bucket.take(signal, isUrgent);
     this.#nRequests += 1;
+    return await this.connection.prepare();
   }
 
-  whenDisposed(act: (why: Error) => void): Disposable {
-    if (this.#isDisposed) act(disposed());
-    this.#closing.add(act);
-    return { [Symbol.dispose]: () => void this.#closing.delete(act) };
+  whenDisposed(act: (why: unknown) => void): Disposable {
+    const { signal } = this.#disposal;
+    const onAbort = (): void => act(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    return { [Symbol.dispose]: () => signal.removeEventListener('abort', onAbort) };
   }
 
   [Symbol.dispose](): void {
-    this.#isDisposed = true;
-    for (const call of this.#calls) call.abort(disposed());
-    for (const close of this.#closing) close(disposed());
+    this.#disposal.abort(new Error('the connection was closed by the agent'));
     this.connection[Symbol.dispose]();
   }
 
@@ -131,7 +134,7 @@ export class Transport implements Disposable {
     const onAbort = (): void => void message.destroy();
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    const closing = this.whenDisposed((why) => message.destroy(why));
+    const closing = this.whenDisposed(() => void message.destroy());
     // What comes after the last reader is gone concerns nobody.
     message.on('error', () => undefined);
     message.once('close', () => {
@@ -141,15 +144,17 @@ export class Transport implements Disposable {
     return message;
   }
 
-  async #untilAnswered(request: Request, expected: readonly number[], signal: AbortSignal): Promise<Answer> {
+  async #untilAnswered(request: Request, expected: readonly number[], prepared: Prepared, signal: AbortSignal): Promise<Answer> {
+    let current = prepared;
     const deadline = performance.now() + this.limits.callMs;
     let isRenewed = false;
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, maxPauseMs)) {
-      const { refusal, body } = await this.#within(this.limits.answerMs, signal, (own) => this.#ask(request, own));
+      const { refusal, body } = await this.#within(this.limits.answerMs, signal, (own) => this.#ask(request, current, own));
       if (refusal === null) return { refusal, body };
       if (refusal.status === 401 && !isRenewed) {
         isRenewed = true;
         this.connection.renew();
+        current = await this.ready(signal);
         continue;
       }
       const mayPass = passing.has(refusal.status) || isCollision(request, refusal);
@@ -157,11 +162,12 @@ export class Transport implements Disposable {
       const waitMs = Math.max(refusal.retryMs, jittered(pauseMs));
       if (!mayPass || performance.now() + waitMs >= deadline) throw refused(this.place, request, refusal);
       await pause(waitMs, signal);
+      current = await this.ready(signal);
     }
   }
 
-  async #ask(request: Request, signal: AbortSignal): Promise<Answer> {
-    const message = await this.#begin(request, signal);
+  async #ask(request: Request, prepared: Prepared, signal: AbortSignal): Promise<Answer> {
+    const message = await this.#begin(request, prepared, signal);
     const status = message.statusCode ?? 0;
     if (status < 200 || status > 299) return { refusal: await refusalOf(message), body: null };
     const text = await readText(message);
@@ -169,10 +175,8 @@ export class Transport implements Disposable {
   }
 
   /** The signal ends the answer too, for as long as that is read. */
-  async #begin(request: Request, signal: AbortSignal): Promise<IncomingMessage> {
-    await this.turn(signal);
+  async #begin(request: Request, { agent, headers }: Prepared, signal: AbortSignal): Promise<IncomingMessage> {
     for (let nTries = 1; ; nTries += 1) {
-      const { agent, headers } = await this.connection.prepare();
       const { server } = this.connection;
       const body = request.body === undefined ? null : JSON.stringify(request.body);
       const started = Promise.withResolvers<IncomingMessage>();
@@ -209,23 +213,33 @@ export class Transport implements Disposable {
 
   /** Does the work with a signal that fires after so long, when the other signal does, and when the cluster is disposed. */
   async #within<T>(ms: number, outer: AbortSignal | null, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#isDisposed) throw disposed();
-    outer?.throwIfAborted();
     const controller = new AbortController();
     const { signal } = controller;
     const ended = Promise.withResolvers<never>();
-    const onOuter = (): void => controller.abort(outer?.reason);
-    const timer = setTimeout(() => controller.abort(new Error(`no answer in ${ms / 1_000} s`)), ms);
+    ended.promise.catch(() => undefined);
     signal.addEventListener('abort', () => ended.reject(signal.reason), { once: true });
-    outer?.addEventListener('abort', onOuter, { once: true });
-    this.#calls.add(controller);
+    using _linked = this.#linked(controller, outer);
+    const timer = setTimeout(() => controller.abort(new Error(`no answer in ${ms / 1_000} s`)), ms);
     try {
+      signal.throwIfAborted();
       return await Promise.race([work(signal), ended.promise]);
     } finally {
       clearTimeout(timer);
-      outer?.removeEventListener('abort', onOuter);
-      this.#calls.delete(controller);
     }
+  }
+
+  /** The controller fires when the signal does, and when the cluster is disposed, until this is. */
+  #linked(controller: AbortController, outer: AbortSignal | null): Disposable {
+    const closing = this.whenDisposed((why) => controller.abort(why));
+    const onOuter = (): void => controller.abort(outer?.reason);
+    if (outer?.aborted === true) onOuter();
+    outer?.addEventListener('abort', onOuter, { once: true });
+    return {
+      [Symbol.dispose]: () => {
+        closing[Symbol.dispose]();
+        outer?.removeEventListener('abort', onOuter);
+      },
+    };
   }
 }
 
@@ -242,10 +256,6 @@ const stale = new Set(['ECONNRESET', 'EPIPE']);
 
 export function jittered(ms: number): number {
   return ms * (0.75 + 0.5 * Math.random());
-}
-
-function disposed(): Error {
-  return new Error('the connection was closed by the agent');
 }
 
 /** Path and query of a request, below the path that the server's own address may have. */

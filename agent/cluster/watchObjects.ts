@@ -98,7 +98,7 @@ class ObjectWatch<T extends WithMetadata> {
     const own = new AbortController();
     const end = (): void => own.abort(new Error('silent'));
     this.#signal.addEventListener('abort', end, { once: true });
-    let timer = setTimeout(end, limits.silenceMs);
+    let timer: NodeJS.Timeout | undefined;
     try {
       const { message, refusal } = await this.#transport.open(
         {
@@ -114,7 +114,10 @@ class ObjectWatch<T extends WithMetadata> {
           },
         },
         own.signal,
+        // There are few of them, and what they tell spares many others.
+        true,
       );
+      timer = setTimeout(end, limits.silenceMs);
       if (refusal !== null) {
         if (refusal.status === 410 || refusal.status === 404) this.#version = null;
         if (refusal.retryMs > 0) return refusal.retryMs;

@@ -31,7 +31,7 @@ const expired = '{"kind":"Status","status":"Failure","reason":"Expired","message
 describe.concurrent('lists', () => {
   it('have all of more than one page, as of one moment', async () => {
     await using world = await open();
-    await using cluster = await world.connect({ perSecond: 500, burst: 500, callMs: 60_000 });
+    await using cluster = await world.connect({ perSecond: 200, burst: 50, answerMs: 60_000, callMs: 60_000 });
     const names = Array.from({ length: 520 }, (_, n) => `n${String(n).padStart(3, '0')}`);
     await Promise.all(names.map((name) => cluster.create('ConfigMap', configMap(world, name))));
     const listed = await cluster.list('ConfigMap', { labels: world.labels });
