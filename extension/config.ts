@@ -1,7 +1,8 @@
 import { workspace, type ConfigurationScope } from 'vscode';
+import type { ClusterWish } from '../agent/protocol/requests.ts';
 
 /** Where trials run. */
-export const backends = ['local', 'docker'] as const;
+export const backends = ['local', 'docker', 'kubernetes'] as const;
 export type Backend = (typeof backends)[number];
 
 /** The settings of `package.json`, typed; empty texts count as not set. */
@@ -13,6 +14,8 @@ export interface Settings {
   /** Endpoint of the engine, such as `unix:///run/user/1000/docker.sock`. */
   readonly dockerHost: string | null;
   readonly dockerImage: string | null;
+  /** Of the user alone: a workspace cannot set them. */
+  readonly kubernetes: ClusterWish;
   /** Null where the user set none: the script and the agent decide. */
   readonly maxTrials: number | null;
   readonly parallelism: number | null;
@@ -31,9 +34,20 @@ export function settings(scope?: ConfigurationScope): Settings {
     backend: backends.find((backend) => backend === section.get('backend')) ?? 'local',
     dockerHost: text('docker.host'),
     dockerImage: text('docker.image'),
+    kubernetes: clusterWish(text),
     maxTrials: count('maxTrials'),
     parallelism: count('parallelism'),
     codeLens: section.get<'file' | 'off'>('codeLens', 'file'),
     notifications: section.get<'end' | 'faults' | 'off'>('notifications', 'end'),
   };
+}
+
+/** What is empty is decided elsewhere. */
+function clusterWish(text: (name: string) => string | null): ClusterWish {
+  const [context, namespace, queue, podTemplate] = ['context', 'namespace', 'queue', 'jobTemplate'].map((name) =>
+    text(`kubernetes.${name}`),
+  );
+  return Object.fromEntries(
+    Object.entries({ context, namespace, queue, podTemplate }).flatMap(([key, value]) => (value == null ? [] : [[key, value]])),
+  );
 }

@@ -13,9 +13,10 @@ export function stateText({ state, failure }: StudyView): string {
 }
 
 /** `Python 3.11.2: /usr/bin/python3 (project .venv)`; in containers their image, and what describes it. */
-export function environmentText({ environment: { interpreter, version, reason }, container }: StudySpec): string {
+export function environmentText({ environment: { interpreter, version, reason }, container, cluster }: StudySpec): string {
   if (container === undefined) return `Python ${version}: ${interpreter} (${reason})`;
-  return `Docker image ${container.image.name} (${reason})`;
+  const image = `image ${container.image.name} (${reason})`;
+  return cluster === undefined ? `Docker ${image}` : `Kubernetes ${cluster.context}, namespace ${cluster.namespace}; ${image}`;
 }
 
 /** `3/20 · best 0.912`; the parts that are not known yet are left out. */

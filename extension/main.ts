@@ -94,6 +94,10 @@ function registerCommands(services: Services): readonly Disposable[] {
   return [
     commands.registerCommand('hpo.tune', async (target: Uri | undefined) => await tuneScript(services, target)),
     commands.registerCommand('hpo.tuneInDocker', async (target: Uri | undefined) => await tuneScript(services, target, 'docker')),
+    commands.registerCommand(
+      'hpo.tuneOnKubernetes',
+      async (target: Uri | undefined) => await tuneScript(services, target, 'kubernetes'),
+    ),
     commands.registerCommand('hpo.selectBackend', chooseBackend),
     commands.registerCommand(
       'hpo.insertBest',

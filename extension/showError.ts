@@ -41,7 +41,7 @@ function describe(error: unknown): { message: string; code: string } {
 
 /** Here a button runs locally, and not an option of the command line. */
 export function inEditor(next: string): string {
-  return next.replace(': --on local', '');
+  return next.replace(/: --on local(?:, --on docker)?/, '');
 }
 
 export function sentence(text: string): string {
@@ -59,6 +59,8 @@ interface Button {
 const pythonCodes: readonly string[] = ['HPO-2001', 'HPO-2002', 'HPO-2003', 'HPO-2004', 'HPO-2005'];
 /** Codes of an engine that is not there, does not run, refuses or says nothing. */
 const engineCodes = /^HPO-240[1-59]$/;
+/** Codes of a cluster that is not known, gives no answer, or refuses. */
+const clusterCodes = /^HPO-(?:246[0-69]|2484)$/;
 /** Codes behind which the log has more to say: none at all, the agent's own start, the journal, a fault of ours. */
 const loggedCodes = /^(?:|HPO-240[78]|HPO-5004|HPO-6\d\d\d|HPO-9\d\d\d)$/;
 
@@ -69,7 +71,7 @@ function buttonFor(code: string, context: ErrorContext | undefined): Button | nu
     const press = async (): Promise<unknown> => ((await choosePython(context.script)) ? await context.again() : undefined);
     return { title: 'Choose Python…', press };
   }
-  if (engineCodes.test(code) && context !== undefined)
+  if ((engineCodes.test(code) || clusterCodes.test(code)) && context !== undefined)
     return { title: 'Run Locally', press: async () => await context.again('local') };
   if (code === 'HPO-5005')
     return {

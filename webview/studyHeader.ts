@@ -4,6 +4,7 @@ import { formatDuration, formatNumber, formatValue, noValue as dash } from '../a
 import { gainFigure, gainOf, gainSentence, noGainReason } from '../agent/protocol/gain.ts';
 import type { Failure } from '../agent/protocol/study.ts';
 import { countTrials, type StudyView } from '../agent/protocol/view.ts';
+import { waitsOf, waitText } from '../agent/protocol/waits.ts';
 import { button } from './controls.ts';
 import type { Notice, ToHost } from './contract.ts';
 import { budgetUse, elapsedMs, etaMs, mainObjective, trialValue } from './insight.ts';
@@ -37,7 +38,17 @@ export function studyHeader(options: {
     </header>
     ${notice === null ? nothing : html`<p class="banner ${notice.severity}" role=${notice.severity === 'error' ? 'alert' : 'status'}>${notice.text}</p>`}
     ${view.failure === null ? message(view) : fault(options, view.failure)}
+    ${waiting(view)}
   `;
+}
+
+/** Why trials that were asked for have not begun. */
+function waiting(view: StudyView): TemplateResult | typeof nothing {
+  const waits = view.state === 'ended' ? [] : waitsOf(view);
+  if (waits.length === 0) return nothing;
+  return html`<div class="banner info" role="status">${waits.map(
+    ({ reason, attempts }) => html`<p>${attempts === 1 ? 'A trial' : `${attempts} trials`}: ${waitText(reason)}</p>`,
+  )}</div>`;
 }
 
 function message(view: StudyView): TemplateResult | typeof nothing {

@@ -28,7 +28,7 @@ export function studyRecord(view: StudyView): TemplateResult {
     ['Sampler', spec.search.sampler],
     ['Scheduler', spec.search.scheduler],
     ['Seed', String(spec.search.seed)],
-    ['Parallel trials', String(view.parallel)],
+    ['Parallel trials', `${view.parallel}${view.followsRoom ? ', as the cluster has room' : ''}`],
     ...(spec.search.batch === undefined ? [] : ([['Batches of', String(spec.search.batch)]] as [string, string][])),
     ['Budget', budgetText(view)],
     ...(spec.fidelity === null
@@ -49,7 +49,10 @@ export function studyRecord(view: StudyView): TemplateResult {
               .join(', '),
           ],
         ] as [string, string][])),
-    ['Runs on', spec.executor],
+    [
+      'Runs on',
+      spec.cluster === undefined ? spec.executor : `kubernetes: ${spec.cluster.context}, namespace ${spec.cluster.namespace}`,
+    ],
     ...(spec.container === undefined
       ? ([['Interpreter', `${spec.environment.interpreter} (${spec.environment.version}; ${spec.environment.reason})`]] as [
           string,

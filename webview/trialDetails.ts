@@ -3,6 +3,7 @@ import { droppedText } from '../agent/protocol/dropped.ts';
 import { formatDuration, formatMetric, formatNumber, formatValue, noValue as dash, plural } from '../agent/protocol/format.ts';
 import { gainFigure, gainOf, gainSentence } from '../agent/protocol/gain.ts';
 import type { AttemptView, StudyView, TrialView } from '../agent/protocol/view.ts';
+import { waitText } from '../agent/protocol/waits.ts';
 import { button } from './controls.ts';
 import type { ToPage } from './contract.ts';
 import { trialValue } from './insight.ts';
@@ -65,7 +66,7 @@ export function trialDetails(options: {
 function attemptText(attempt: AttemptView, resource: string | null, now: number): string {
   const parts: string[] = [];
   if (attempt.target !== null && resource !== null) parts.push(`to ${resource} ${formatNumber(attempt.target)}`);
-  if (attempt.state === 'requested') parts.push('starting');
+  if (attempt.state === 'requested') parts.push(attempt.waits === null ? 'starting' : waitText(attempt.waits));
   if (attempt.state === 'started') parts.push('running');
   if (attempt.state === 'stopping') parts.push('being ended');
   if (attempt.stopReason !== null) parts.push(stopWords[attempt.stopReason] ?? attempt.stopReason);

@@ -1,6 +1,7 @@
 import type { ParamValue } from '../agent/protocol/space.ts';
 import type { TrialState } from '../agent/protocol/study.ts';
 import type { StudyView, TrialView } from '../agent/protocol/view.ts';
+import { waitOf } from '../agent/protocol/waits.ts';
 import { formatDuration, formatNumber, formatValue, noValue } from '../agent/protocol/format.ts';
 import { trialValue } from './insight.ts';
 
@@ -42,7 +43,7 @@ export function columnsOf(view: StudyView): Column[] {
       isNumeric: false,
       width: 104,
       order: (t) => trialStates.indexOf(t.state),
-      text: (t) => t.state,
+      text: (t) => (waitOf(t) === null ? t.state : 'waiting'),
     },
   ];
   for (const { metric } of view.spec.objectives) {

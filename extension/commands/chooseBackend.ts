@@ -12,6 +12,11 @@ const choices: readonly { readonly label: string; readonly detail: string; reado
     detail: 'Each trial gets a container, of an image that is made from the project.',
     backend: 'docker',
   },
+  {
+    label: '$(cloud) Kubernetes',
+    detail: 'Each trial gets a pod of a cluster, of an image that its nodes can pull.',
+    backend: 'kubernetes',
+  },
 ];
 
 /** Asks where trials run, and keeps it as the setting of the workspace. */

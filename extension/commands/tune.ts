@@ -68,7 +68,7 @@ async function isReady(services: Services, document: TextDocument): Promise<bool
 }
 
 async function firstRequest(services: Services, document: TextDocument, backend: Backend): Promise<TuneRequest> {
-  const { maxTrials, parallelism, dockerImage } = settings(document);
+  const { maxTrials, parallelism, dockerImage, kubernetes } = settings(document);
   const spec = (await services.scripts.get(document))?.spec;
   const interpreter = await chosenPython(document.uri);
   // The script's own words win over the settings.
@@ -81,6 +81,7 @@ async function firstRequest(services: Services, document: TextDocument, backend:
     ...(maxTrials === null || saysTrials ? {} : { trials: maxTrials }),
     ...(parallelism === null || saysParallel ? {} : { parallel: parallelism }),
     ...(backend === 'local' ? {} : { executor: backend }),
+    ...(backend === 'kubernetes' && Object.keys(kubernetes).length > 0 ? { cluster: kubernetes } : {}),
     ...(backend === 'local' || dockerImage === null || saysImage ? {} : { image: placed(dockerImage, document) }),
   };
 }
@@ -146,8 +147,9 @@ async function create(services: Services, { request, preflight }: Answered, name
 }
 
 /** Why the image is what it is, for as long as it is made. */
-function reasonText({ container }: Preflight): string {
-  return container === null ? '' : ` in Docker (${container.reason})`;
+function reasonText({ container, cluster }: Preflight): string {
+  if (container === null) return '';
+  return cluster === null ? ` in Docker (${container.reason})` : ` on ${cluster.name} (${container.reason})`;
 }
 
 function reportSteps(client: AgentClient, progress: Progress<{ message: string }>): Disposable {
@@ -155,25 +157,34 @@ function reportSteps(client: AgentClient, progress: Progress<{ message: string }
 }
 
 /** `20 trials, 2 at once, tpe with asha-promote; Python 3.11.2 (project .venv)`. */
-function planText({ plan, environment, container }: Preflight): string {
+function planText(preflight: Preflight): string {
+  const { plan, environment, container } = preflight;
   const trials = plan.trials === null ? 'until the budget is used' : plural(plan.trials, 'trial');
   const python = environment === null ? '' : `; Python ${environment.version} (${environment.reason})`;
-  const where = labelText(container === null ? python : `; ${containerText(container)}`);
+  const where = labelText(container === null ? python : `; ${containerText(container, preflight)}`);
   return `${trials}, ${plan.parallel} at once,${plan.batch === null ? '' : ` in batches of ${plan.batch},`} ${searchText(plan)}${where}`;
 }
 
 /** `in Docker: Python 3.11 from uv.lock beside train.py, image is ready`. */
-function containerText({ reason, isReady: isThere, isReproducible }: ContainerPreflight): string {
+function containerText({ reason, isReady: isThere, isReproducible }: ContainerPreflight, { cluster }: Preflight): string {
   const image = isThere === null ? '' : isThere ? ', image is ready' : ', image will be made';
-  return `in Docker: ${reason}${image}${isReproducible ? '' : ', not reproducible'}`;
+  const where = cluster === null ? 'in Docker' : `on Kubernetes (${cluster.name}, namespace ${cluster.namespace})`;
+  return `${where}: ${reason}${image}${isReproducible ? '' : ', not reproducible'}`;
 }
 
 /** What there is to know besides: what was found and passed over, and what the image lacks or has. */
-function containerFacts({ container }: Preflight): readonly string[] {
+function containerFacts(preflight: Preflight): readonly string[] {
+  const { container, cluster } = preflight;
   if (container === null) return [];
   const { image, passedOver, notes } = container;
   return [
-    `image ${image}, ${containerText(container)}`,
+    `image ${image}, ${containerText(container, preflight)}`,
+    ...(cluster === null
+      ? []
+      : [
+          `image ${cluster.imageFrom}; code ${cluster.codeBy}`,
+          `queue ${cluster.queue ?? 'none'}; pools ${cluster.pools.map(({ name }) => name).join(', ')}; checkpoints ${cluster.checkpoints ?? 'nowhere'}`,
+        ]),
     ...passedOver.map(({ file, reason }) => `passed over ${file}: ${reason}`),
     ...notes,
   ];

@@ -64,7 +64,7 @@ export class TuneLens extends Disposable implements CodeLensProvider {
       return lens('Trust this workspace to tune', 'workbench.trust.manage', 'Nothing is run in a workspace that is not trusted');
     }
     const title = isTunable(document) ? '▶ Tune this script' : '▶ Tune the script that uses this';
-    const place = settings(document).backend === 'docker' ? ' in Docker' : '';
+    const place = { local: '', docker: ' in Docker', kubernetes: ' on Kubernetes' }[settings(document).backend];
     return lens(`${title}${place}`, 'hpo.tune', 'Search for better values of the annotated parameters', document.uri);
   }
 }

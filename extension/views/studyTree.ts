@@ -13,6 +13,7 @@ import {
 import { formatDuration, formatMetric, formatParams, formatValue, plural } from '../../agent/protocol/format.ts';
 import { adviceOf } from '../../agent/protocol/failureAdvice.ts';
 import type { TrialState } from '../../agent/protocol/study.ts';
+import { waitOf, waitsOf, waitText } from '../../agent/protocol/waits.ts';
 import { countTrials, type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
 import { currentValue, environmentText, progressText, stateText } from '../format.ts';
@@ -121,7 +122,8 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
 /** Changes whenever a row comes, goes, moves, or when the row of a study or group reads differently. */
 function shapeOf(view: StudyView): string {
   const counts = Object.values(countTrials(view)).join(' ');
-  return `${view.studyId} ${view.state} ${view.trials.length} ${counts} ${view.incumbent} ${view.message}`;
+  const waits = waitsOf(view).map(({ reason, attempts }) => `${attempts} ${waitText(reason)}`);
+  return `${view.studyId} ${view.state} ${view.trials.length} ${counts} ${view.incumbent} ${view.message} ${waits.join(' ')}`;
 }
 
 function drawNode(view: StudyView, node: StudyNode): TreeItem {
@@ -133,8 +135,9 @@ function drawNode(view: StudyView, node: StudyNode): TreeItem {
 
 function drawStudy(view: StudyView): TreeItem {
   const item = new TreeItem(printableLine(view.spec.name));
-  const isInDocker = view.spec.executor === 'docker';
-  item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${stateText(view)}`}${isInDocker ? ' · Docker' : ''}`;
+  const place = { local: '', docker: 'Docker', kubernetes: 'Kubernetes' }[view.spec.executor];
+  const waits = view.state === 'ended' ? [] : waitsOf(view);
+  item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${stateText(view)}`}${place === '' ? '' : ` · ${place}`}${waits.length === 0 ? '' : ` · ${waitingCount(waits)}`}`;
   item.iconPath = studyIcon(view);
   const hasFailed = view.trials.some(({ state }) => state === 'failed');
   item.contextValue = `study.${view.state}${hasFailed ? '.failed' : ''}${view.incumbent === null ? '' : '.best'}`;
@@ -145,11 +148,18 @@ function drawStudy(view: StudyView): TreeItem {
       printable(`${view.spec.script ?? view.spec.name}: ${view.state}${view.message === '' ? '' : ` (${view.message})`}`),
     )
     .appendText(view.failure === null ? '' : printable(`\n${adviceOf(view.failure)}`))
+    .appendText(printable(waits.map(({ reason, attempts }) => `\n${plural(attempts, 'trial')}: ${waitText(reason)}`).join('')))
     .appendText(printable(`\nStarted ${started}\nObjective: ${objectives}\n${environmentText(view.spec)}`));
   item.accessibilityInformation = {
-    label: `Study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')}${isInDocker ? ', in Docker' : ''}`,
+    label: `Study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')}${place === '' ? '' : view.spec.executor === 'docker' ? ', in Docker' : ', on Kubernetes'}`,
   };
   return item;
+}
+
+/** `2 wait`: why stands in the tooltip, and at the trials. */
+function waitingCount(waits: ReturnType<typeof waitsOf>): string {
+  const count = waits.reduce((sum, { attempts }) => sum + attempts, 0);
+  return `${count} ${count === 1 ? 'waits' : 'wait'}`;
 }
 
 function studyIcon(view: StudyView): ThemeIcon {
@@ -188,7 +198,12 @@ function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem
   const value = currentValue(view, trial);
   const time = trialTime(trial);
   const item = new TreeItem(`#${trial.number}`, TreeItemCollapsibleState.None);
-  item.description = [value === null ? trial.state : formatMetric(value), time, printableLine(formatParams(trial.params, 60))]
+  const wait = waitOf(trial);
+  item.description = [
+    value === null ? (wait === null ? trial.state : printableLine(waitText(wait))) : formatMetric(value),
+    time,
+    printableLine(formatParams(trial.params, 60)),
+  ]
     .filter((part) => part !== '')
     .join(' · ');
   item.iconPath =
@@ -198,7 +213,7 @@ function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem
   item.command = { command: 'hpo.showTrialLog', title: 'Show Trial Log', arguments: [node] };
   const metric = view.spec.objectives[0]?.metric ?? 'value';
   item.accessibilityInformation = {
-    label: `Trial ${trial.number}${view.incumbent === trial.number ? ', the best' : ''}, ${trial.state}${value === null ? '' : `, ${metric} ${formatMetric(value)}`}${time === '' ? '' : `, ${time}`}`,
+    label: `Trial ${trial.number}${view.incumbent === trial.number ? ', the best' : ''}, ${wait === null ? trial.state : waitText(wait)}${value === null ? '' : `, ${metric} ${formatMetric(value)}`}${time === '' ? '' : `, ${time}`}`,
   };
   return item;
 }
@@ -216,6 +231,8 @@ function trialTooltip(view: StudyView, trial: TrialView, time: string): Markdown
   for (const [name, value] of Object.entries(trial.params)) row(name, formatValue(value));
   for (const { metric } of view.spec.objectives) row(metric, formatMetric(trial.values[metric]));
   tooltip.appendMarkdown('\n');
+  const wait = waitOf(trial);
+  if (wait !== null) tooltip.appendText(printable(`${waitText(wait)}\n`));
   if (trial.failure !== null) tooltip.appendText(printable(`${trial.failure.message}\n`));
   if (trial.reason !== '') tooltip.appendText(printable(trial.reason));
   return tooltip;

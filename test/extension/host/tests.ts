@@ -8,6 +8,7 @@ const extensionId = 'hpo-tuner.hpo';
 const ownCommands = [
   'tune',
   'tuneInDocker',
+  'tuneOnKubernetes',
   'selectBackend',
   'insertBest',
   'showPanel',
