@@ -3,15 +3,18 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { discoveredAgent } from '../client/index.ts';
-import { cacheFolder } from '../client/home.ts';
+import { cacheFolder, homeId } from '../client/home.ts';
+import { connectCluster, readProfiles } from '../cluster/index.ts';
 import { type AgentState, type DoctorOptions, examine, type Mended, repair } from '../doctor/doctor.ts';
 import { engineOnDemand } from '../engine/index.ts';
+import { awayStudies } from '../executors/kubernetes/awayStudies.ts';
 import { StudyFolders } from '../executors/attempt/studyFolders.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { StudyView } from '../protocol/view.ts';
 import { lastHolder, openReadOnly } from '../store/index.ts';
 import { nodeSystem } from '../system/node.ts';
+import { nodeFiles } from '../system/nodeFiles.ts';
 import { version } from '../version.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy } from './findStudy.ts';
@@ -42,6 +45,7 @@ async function doctor(
     version,
     system: nodeSystem(),
     engine: engineAccess(home),
+    clusters: clusterAccess(home),
     studyId,
   };
   const mended = isRepair ? await mend(line, { ...options, agent: { type: 'none' }, studyId: undefined }) : [];
@@ -75,6 +79,16 @@ function engineAccess(home: string): DoctorOptions['engine'] {
     connect: engineOnDemand(() => ({ host, environment: process.env })),
     labels: { 'hpo.home': new StudyFolders(home).homeMark },
     recipes: new Set(existsSync(images) ? readdirSync(images) : []),
+  };
+}
+
+/** With the kubeconfig that each was connected by; no program of one runs that the user has not agreed to. */
+function clusterAccess(home: string): DoctorOptions['clusters'] {
+  return {
+    profiles: () => readProfiles(home),
+    connect: connectCluster,
+    homeMark: () => homeId(home),
+    away: () => awayStudies(nodeFiles, home),
   };
 }
 

@@ -88,6 +88,7 @@ export function homeId(home: string): string {
   for (let attempt = 1; ; attempt++) {
     const id = readHomeId(file);
     if (id !== null) return id;
+    makeHome(home);
     try {
       // Of several at once, one makes it. A file without an id, as a full disk leaves it, is replaced.
       writeFileSync(`${file}.${process.pid}`, randomBytes(6).toString('hex'), { mode: 0o600 });

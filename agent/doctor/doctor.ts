@@ -6,6 +6,7 @@ import { AttemptOutputFiles } from '../executors/attempt/outputFile.ts';
 import type { StudyView } from '../protocol/view.ts';
 import { lockJournal, openReadOnly } from '../store/index.ts';
 import type { System } from '../system/system.ts';
+import { checkClusters, type ClusterAccess } from './clusters.ts';
 import { checkContainers, type EngineAccess } from './containers.ts';
 import { checkDisk, checkPorts, checkProgram, checkPython } from './facts.ts';
 import { checkNames, type Finding } from './finding.ts';
@@ -38,6 +39,7 @@ export interface DoctorOptions {
   readonly system: System;
   readonly agent: AgentState;
   readonly engine: EngineAccess;
+  readonly clusters: ClusterAccess;
   /** One study, or all. */
   readonly studyId?: string | undefined;
 }
@@ -74,6 +76,7 @@ export async function examine(options: DoctorOptions, aside: string = asideFolde
     const liveNow = () => (obstacle === null ? liveAttempts(look, home.journal) : null);
     findings.push(...(await checkProcesses(system.processes, files, liveNow)));
     findings.push(...(await checkContainers(options.engine, records, liveNow)));
+    findings.push(...(await checkClusters(options.clusters, records, liveNow)));
     findings.push(...checkFolders(home, files, records, { aside, hasAgent: agent.type !== 'none' }));
     findings.push(...checkRemains(home));
   }

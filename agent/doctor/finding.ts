@@ -11,6 +11,7 @@ export const checkNames = [
   'values',
   'processes',
   'containers',
+  'clusters',
   'ports',
   'folders',
   'remains',

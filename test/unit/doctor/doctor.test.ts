@@ -21,6 +21,7 @@ import { nodeProcesses } from '../../../agent/system/nodeProcesses.ts';
 import { fidelity, Harness, metric, spec } from '../core/study/harness.ts';
 import { of } from '../store/studies.ts';
 import { tempDir } from '../store/tempDir.ts';
+import { noClusters } from './noClusters.ts';
 import { noEngine } from './noEngine.ts';
 
 const options = { mayGoOn: () => true };
@@ -166,6 +167,7 @@ describe('what keeps the agent from starting is told, and is not called damage',
       system: nodeSystem(),
       agent: { type: 'none' },
       engine: noEngine,
+      clusters: noClusters,
     });
     const wrong = findings.filter((finding) => finding.state === 'wrong' && what.test(finding.what));
     expect(wrong).toMatchObject([{ next: expect.any(String) }]);

@@ -8,6 +8,7 @@ import { eventRow } from '../../../agent/store/read.ts';
 import { nodeSystem } from '../../../agent/system/node.ts';
 import { of, studyCreated, wholeTrial } from '../store/studies.ts';
 import { tempDir } from '../store/tempDir.ts';
+import { noClusters } from './noClusters.ts';
 import { noEngine } from './noEngine.ts';
 
 const optionsOf = (home: string): DoctorOptions => ({
@@ -18,6 +19,7 @@ const optionsOf = (home: string): DoctorOptions => ({
   system: nodeSystem(),
   agent: { type: 'none' },
   engine: noEngine,
+  clusters: noClusters,
 });
 
 /** A home with a journal of one study; `change` is made to it, with the hashes as they were. */
