@@ -47,9 +47,11 @@ export function studyInputs(place: ObjectPlace, code: CodeObjects | null): Input
   return { configMaps, sources };
 }
 
-/** The files of a trial, with its values in them; null where there are none. */
-export function splicedInputs(place: ObjectPlace, name: string, files: AttemptStart['files']): InputObjects | null {
-  if (files.length === 0) return null;
+/**
+ * The files of a trial, with its values in them. Also where there are none: it is removed when the attempt is over, and what a cluster
+ * makes late of the attempt's Job begins nothing without it.
+ */
+export function splicedInputs(place: ObjectPlace, name: string, files: AttemptStart['files']): InputObjects {
   const data = Object.fromEntries(files.map(({ content }, i) => [`file-${i}`, content]));
   const items = files.map(({ path }, i) => ({ key: `file-${i}`, path: posix.join(inputs.spliced, path) }));
   return {

@@ -63,6 +63,8 @@ const silenceMs = 90 * second;
 const overlapSeconds = 15;
 /** Reads of a whole log after its pod has ended, before what it lacks is taken for lost. */
 const maxFinalReads = 6;
+/** And the same where neither server nor node answers. */
+const finalPatienceMs = 10 * minute;
 const cleanupMs = 30 * second;
 /** Uid of a Job that may have been made. */
 const unknownJob = '';
@@ -275,7 +277,7 @@ export class KubernetesExecutor implements Executor {
     const { home } = study.cluster;
     const own = { ...place, labels: attemptLabels(home, live.key) };
     const spliced = splicedInputs(own, filesName(home, live.key), attempt.files);
-    for (const configMap of spliced?.configMaps ?? []) await view.cluster.create('ConfigMap', configMap);
+    for (const configMap of spliced.configMaps) await view.cluster.create('ConfigMap', configMap);
     const { epoch } = this.#options;
     const job = jobManifest({
       name: jobName(home, live.key),
@@ -285,7 +287,7 @@ export class KubernetesExecutor implements Executor {
       labels: { ...own.labels, ...(epoch === undefined ? {} : { 'hpo.epoch': String(epoch) }) },
       annotations: { [studyAnnotation]: live.key.studyId },
       owner: place.owner,
-      inputs: spliced === null ? [inputs] : [inputs, spliced],
+      inputs: [inputs, spliced],
       mark: this.files.mark(live.key),
       secrets,
     });
@@ -341,12 +343,12 @@ export class KubernetesExecutor implements Executor {
   }
 
   /** Reads its log until it ends, breaks off, or has told the end. */
-  async #read(live: PodAttempt, pod: V1Pod, isFinal: boolean): Promise<void> {
+  async #read(live: PodAttempt, pod: V1Pod, isFinal: boolean): Promise<'ended' | 'cut'> {
     const { clock } = this.#system;
     const { view } = live;
-    if (view === null) return;
+    if (view === null) return 'cut';
     const mirror = await this.#mirrorOf(live, pod);
-    if (mirror.isOver) return;
+    if (mirror.isOver) return 'ended';
     const isWhole = isFinal || mirror.lacksEarlier || live.readAt === null;
     const sinceSeconds = isWhole ? undefined : Math.ceil((clock.monotonic() - (live.readAt ?? 0)) / second) + overlapSeconds;
     mirror.begin(isWhole);
@@ -377,6 +379,7 @@ export class KubernetesExecutor implements Executor {
       await mirror.settled();
       live.readAt = heardAt;
     }
+    return cut.signal.aborted ? 'cut' : 'ended';
   }
 
   async #mirrorOf(live: PodAttempt, pod: V1Pod): Promise<LogMirror> {
@@ -478,14 +481,15 @@ export class KubernetesExecutor implements Executor {
       await this.#finish(live, await this.#endOf(live, null, null, { ...state, disruption }));
       return true;
     }
-    if (pod !== null && hasBegun(pod) && live.finalReads < maxFinalReads) {
+    if (pod !== null && hasBegun(pod)) {
       live.finalReads++;
-      const isRead = await this.#read(live, pod, true).then(
-        () => true,
-        () => false,
-      );
+      live.finalSince ??= clock.monotonic();
+      const outcome = await this.#read(live, pod, true).catch((error: unknown) => (isAway(error) ? 'away' : 'none'));
       if (await this.#settleByLog(live, pod)) return true;
-      if (!isRead && live.finalReads < maxFinalReads) return false;
+      // A connection that was dead, or a node that does not answer, may have it yet.
+      if (outcome === 'none' && live.finalReads < maxFinalReads) return false;
+      const isLate = clock.monotonic() - live.finalSince > finalPatienceMs;
+      if ((outcome === 'cut' || outcome === 'away') && !isLate) return false;
     }
     // Whoever removed it may have removed all of the study.
     if (seen.job === null) this.#objects.delete(live.key.studyId);
@@ -680,9 +684,9 @@ export class KubernetesExecutor implements Executor {
     this.#studies.delete(studyId);
     this.#objects.delete(studyId);
     const isOurs = (await disk.stat(this.files.clusterFile(studyId))) !== null;
+    for (const key of await this.files.attempts(disk, studyId)) await this.#tidy(key);
     if (isOurs && removeFiles) await disk.remove(this.files.studyDir(studyId));
     else if (isOurs && (await disk.stat(this.files.trialsDir(studyId))) !== null) {
-      for (const key of await this.files.attempts(disk, studyId)) await this.#tidy(key);
       await disk.writeText(this.files.cleanedFile(studyId), '');
     }
   }

@@ -41,6 +41,8 @@ export class PodAttempt implements LiveAttempt {
   /** Until when its log was read, by the monotonic clock; null while it was not read by this agent. */
   readAt: number | null = null;
   finalReads = 0;
+  /** Since when what its log lacks is looked for, by the monotonic clock. */
+  finalSince: number | null = null;
   /** When it was seen first that its pod is being deleted, by the monotonic clock. */
   goingSince: number | null = null;
   /** What of its stop the cluster has heard. */

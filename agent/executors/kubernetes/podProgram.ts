@@ -216,6 +216,13 @@ while
   kill -0 "$shim" 2>/dev/null
 do :; done
 trap 'exit 143' TERM INT
+# Where the shim did not live to end the program, that does not go on beside its end.
+if [ ! -f "$dir/exit.json" ] && [ -f "$dir/start.json" ]; then
+  read -r begun <"$dir/start.json"
+  pid=\${begun#*\\"pid\\":}
+  pid=\${pid%%[!0-9]*}
+  [ -z "$pid" ] || kill -s KILL -- "-$pid" 2>/dev/null
+fi
 printf '%s\\n' "$code" >"$dir/.shim"
 kill -s USR1 "$mirror"
 wait "$mirror"

@@ -33,6 +33,8 @@ export class Checker {
   readonly excuses: Excuses = { hadPowerCut: false, hadReadFault: false };
   /** The programs of each attempt: one, but where a cluster started its Job twice. */
   readonly runs = new Map<string, readonly Run[]>();
+  /** Hears of all that is recorded. */
+  onEntry: (entry: JournalEntry) => void = () => {};
   /** Attempts whose programs were ended with their containers, from outside. */
   readonly struck = new Set<string>();
   /** Attempts whose Job a cluster started a second time. */
@@ -80,6 +82,7 @@ export class Checker {
     for (const { entry, hash } of this.#disk.read(this.lastSeq)) {
       this.entries.push(entry);
       this.#hashes.push(hash);
+      this.onEntry(entry);
       this.violations.push(...this.#audit.see(entry));
       this.#see(entry);
     }

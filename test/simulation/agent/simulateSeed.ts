@@ -102,6 +102,7 @@ class World implements Disposable {
     this.#faultRng = createRng(scenario.seed, 0xfa);
     this.#disk = new JournalDisk(`seed-${scenario.seed}`);
     this.#checker = new Checker(this.#disk);
+    if (isTraced) this.#checker.onEntry = ({ studyId, event }) => this.#log(`recorded: ${studyId} ${JSON.stringify(event)}`);
     const train = training(scenario, (run) => {
       this.#log(`program ${run.key.studyId}/${run.key.trial}/${run.key.attempt} begins as ${run.process.pid}`);
       this.#checker.began(run);

@@ -85,6 +85,9 @@ export function runPodProgram(kernel: Kernel, timeline: ProgramTime, disk: Mount
     main.onTerm = () => {
       isTold = true;
       if (shim !== null) kernel.send(shim.pid, 'SIGTERM');
+      then(Number(grace) * 1000, () => {
+        for (const { name, pid } of kernel.processes) if (name === 'program') kernel.signalGroup(pid, 'SIGKILL');
+      });
     };
     print(`\u001Ehpo ${nonce} begin\n`);
     const begun = runShim(kernel, timeline, disk, {
@@ -125,6 +128,7 @@ export function runPodProgram(kernel: Kernel, timeline: ProgramTime, disk: Mount
 
   function finish(code: number, killsBefore: number): void {
     shim = null;
+    if (disk.stat(exitPath) === null) for (const { pid } of kernel.processes) if (pid !== main.pid) kernel.send(pid, 'SIGKILL');
     main.ignoresTerm = false;
     main.onTerm = () => kernel.end(main, 143);
     const exit = disk.stat(exitPath) === null ? 'null' : disk.readText(exitPath).trim();
