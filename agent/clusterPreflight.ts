@@ -171,7 +171,7 @@ function choose({ cluster }: TuneRequest, root: string, { clusters }: ClusterPor
     return 'context' in chosen ? { profile: chosen } : { choices: chosen, refusal: null };
   } catch (error) {
     if (!(error instanceof HpoError)) throw error;
-    return { refusal: error };
+    return { refusal: withWayAround(error) };
   }
 }
 
@@ -188,8 +188,15 @@ async function connect(
     return { found: { profile, cluster, version, queues, architecture }, refusal: null };
   } catch (error) {
     if (!(error instanceof HpoError)) throw error;
-    return { found: null, refusal: error };
+    return { found: null, refusal: withWayAround(error) };
   }
+}
+
+/** Whatever is wrong with the cluster, the script runs elsewhere. */
+function withWayAround(error: HpoError): HpoError {
+  const { code, message, next } = error;
+  if (next.includes('--on local')) return error;
+  return new HpoError(code, message, `${next}; or run elsewhere: --on local, --on docker`, { cause: error, exitCode: 4 });
 }
 
 function forbidden({ place }: Cluster): HpoError {
