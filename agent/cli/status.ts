@@ -20,14 +20,14 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
   for (const summary of shown) {
     const { studyId, name, state, trials: counts, best: bestTrial, budget, executor, createdAt } = summary;
     if (isJson) {
-      const { message, failure, cluster, waits } = summary;
-      const where = { executor, cluster, waits };
+      const { message, failure, cluster, waits, movedTo } = summary;
+      const where = { executor, cluster, waits, movedTo };
       line.printJson({ studyId, name, state, trials: counts, best: bestTrial, budget, ...where, createdAt, message, failure });
       continue;
     }
     const done = counts.complete + counts.pruned + counts.failed + counts.infeasible + counts.cancelled;
     line.print(
-      `${line.style('bold', studyId)}  ${state}${summary.endReason === null ? '' : ` (${summary.endReason})`}  ${done}/${budget.trials ?? '∞'} trials  ${localTime(createdAt)}  ${printable(summary.script ?? name)}`,
+      `${line.style('bold', studyId)}  ${state}${summary.endReason === null ? '' : ` (${summary.endReason})`}${summary.movedTo === null ? '' : ', moved'}  ${done}/${budget.trials ?? '∞'} trials  ${localTime(createdAt)}  ${printable(summary.script ?? name)}`,
     );
     const states = Object.entries(counts).filter(([, count]) => count > 0);
     if (states.length > 0) line.print(`  ${states.map(([word, count]) => `${count} ${word}`).join(', ')}`);
@@ -35,9 +35,11 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
       const values = Object.entries(bestTrial.values).map(([metric, value]) => `${printable(metric)} ${formatMetric(value)}`);
       line.print(`  best: trial ${bestTrial.number}  ${values.join('  ')}  ${printable(formatParams(bestTrial.params))}`);
     }
+    if (summary.movedTo !== null)
+      line.print(`  as it was when it moved to ${printable(summary.movedTo)}: the agent there acts on it`);
     if (summary.cluster !== null) line.print(`  on Kubernetes: ${printable(summary.cluster)}`);
     if (summary.image !== null) line.print(`  ${summary.cluster === null ? 'in Docker' : 'in'}: ${printable(summary.image)}`);
-    for (const { reason, attempts } of summary.waits)
+    for (const { reason, attempts } of summary.movedTo === null ? summary.waits : [])
       line.print(`  ${attempts === 1 ? 'a trial' : `${attempts} trials`}: ${printable(waitText(reason))}`);
     if (summary.leftOut !== null) line.print(`  ${printable(summary.leftOut)}`);
     if (summary.message !== '') line.print(`  ${printable(summary.message)}`);

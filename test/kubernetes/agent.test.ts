@@ -1,0 +1,118 @@
+import { beforeAll, expect, it } from 'vitest';
+import { clusterAgent } from '../../agent/cli/agentChoice.ts';
+import { readProfiles } from '../../agent/cluster/index.ts';
+import type { JournalEntry } from '../../agent/protocol/events.ts';
+import { ensureNodeImage } from '../support/cluster.ts';
+import { ClusterProject } from '../support/clusterProject.ts';
+import { ensureBases } from '../support/docker.ts';
+import { testVolume } from './testVolume.ts';
+
+interface Summary {
+  readonly state: string;
+  readonly movedTo: string | null;
+  readonly trials: Readonly<Record<string, number>>;
+}
+
+interface Trial {
+  readonly state: string;
+  readonly attempts: number;
+  readonly params: { readonly lr: number };
+  readonly values: { readonly loss: number };
+}
+
+const nTrials = 8;
+const script = `import time
+lr = 0.1  # @hpo float(1e-4, 1, log)
+# @hpo.objective loss min
+# @hpo.resources cpus=0.1 memory=100MB
+for step in range(1, 6):
+    print(f"loss={lr + 1 / step}", flush=True)
+    time.sleep(0.5)
+`;
+
+beforeAll(() => ensureBases('python', 'node'), 900_000);
+
+it('a study goes on in the cluster’s agent when this machine is closed, and comes back with all values', {
+  timeout: 400_000,
+}, async () => {
+  await using project = await ClusterProject.create();
+  const { namespace } = project;
+  await using _volume = await testVolume(namespace, 'data-hpo-agent-0');
+  project.write('train.py', script);
+  const [node, python] = [await ensureNodeImage('node'), await ensureNodeImage('python')];
+  const install = ['cluster', 'agent', 'install', '--image', node, '--yes'];
+  expect(await project.run(...install)).toMatchObject({ code: 0 });
+
+  // Pods are refused in this namespace unless they are `restricted`; nothing of it listens for anybody.
+  expect(await namespace.names('services,ingresses,endpointslices', '')).toEqual([]);
+  const tokens = await namespace.kubectl(
+    'get',
+    'serviceaccounts',
+    '--output',
+    'jsonpath={.items[*].automountServiceAccountToken}',
+  );
+  expect(tokens).toBe('false');
+
+  const start = ['--on', 'kubernetes', '--image', python, '-n', String(nTrials), '--parallel', '2', '--seed', '1'];
+  const [{ studyId } = { studyId: '' }] = await project.json<{ studyId: string }>(
+    'tune',
+    'train.py',
+    ...start,
+    '--agent',
+    'cluster',
+    '--detach',
+  );
+  // The laptop is closed: no process of this home is left.
+  expect(await project.run('agent', 'stop')).toMatchObject({ code: 0 });
+  const there = async (): Promise<Summary | undefined> =>
+    (await project.json<Summary>('status', studyId, '--agent', 'cluster'))[0];
+  await expect
+    .poll(async () => (await there())?.trials['complete'], { timeout: 120_000, interval: 1_000 })
+    .toBeGreaterThanOrEqual(2);
+  expect(await project.run('agent', 'status')).toMatchObject({ code: 3 });
+
+  // A connection that is cut: the next goes on after the last entry, without a gap.
+  const [profile] = readProfiles(project.home).profiles;
+  if (profile === undefined) throw new Error('no cluster is connected');
+  await using remote = clusterAgent(profile);
+  const seen: JournalEntry[] = [];
+  const take = (entries: readonly JournalEntry[]): void => void seen.push(...entries);
+  const first = await remote.connect();
+  await first.subscribe(studyId, 0, take);
+  await expect.poll(() => seen.length).toBeGreaterThan(5);
+  const kill = `const fs = require('node:fs'); for (const pid of fs.readdirSync('/proc').filter(Number)) {
+    try { if (pid !== String(process.pid) && /cli\\.cjs\\0bridge/.test(fs.readFileSync('/proc/' + pid + '/cmdline', 'utf8'))) process.kill(Number(pid), 'SIGKILL'); } catch {} }`;
+  await namespace.kubectl('exec', 'hpo-agent-0', '--container', 'agent', '--', 'node', '-e', kill);
+  await first.closed;
+  await expect(first.request('agent/status', {})).rejects.toMatchObject({ code: 'HPO-5002' });
+  const cutAt = seen.at(-1)?.seq ?? 0;
+  await using second = await remote.connect();
+  await second.subscribe(studyId, cutAt, take);
+  await expect.poll(() => seen.at(-1)?.seq ?? 0, { timeout: 60_000 }).toBeGreaterThan(cutAt);
+  expect(seen.map(({ seq }) => seq)).toEqual([...new Set(seen.map(({ seq }) => seq))].toSorted((a, b) => a - b));
+
+  // Taken back while trials run: they go on, and none is started twice.
+  expect(await project.run('move', studyId, '--to', 'local')).toMatchObject({ code: 0 });
+  expect((await there())?.movedTo).toMatch(/^this machine/);
+  expect(await project.run('pause', studyId, '--agent', 'cluster')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('HPO-4314'),
+  });
+  await expect
+    .poll(async () => (await project.json<Summary>('status', studyId))[0]?.state, { timeout: 120_000, interval: 1_000 })
+    .toBe('ended');
+  const trials = await project.json<Trial>('trials', studyId);
+  expect(trials.map(({ state, attempts }) => ({ state, attempts }))).toEqual(
+    Array.from({ length: nTrials }, () => ({ state: 'complete', attempts: 1 })),
+  );
+  for (const { params, values } of trials) expect(values.loss).toBeCloseTo(params.lr + 1 / 5, 12);
+  expect(await project.run('doctor')).toMatchObject({ code: 0 });
+
+  // What is left of it there takes nothing with it.
+  expect(await project.run('delete', '--yes', studyId, '--agent', 'cluster')).toMatchObject({ code: 0 });
+  expect(await project.json('trials', studyId)).toHaveLength(nTrials);
+  await project.free(studyId);
+  expect(await project.run('cluster', 'agent', 'uninstall', '--yes')).toMatchObject({ code: 0 });
+  await expect.poll(() => namespace.names('statefulsets,pods,roles,rolebindings', ''), { timeout: 60_000 }).toEqual([]);
+  expect(await namespace.names('persistentvolumeclaims', '')).toEqual(['persistentvolumeclaim/data-hpo-agent-0']);
+});
