@@ -55,7 +55,8 @@ describe.concurrent('an attempt in a pod', () => {
     let nCuts = 0;
     const cluster = replaced(world.api, {
       log: async (pod, options, onBytes) => {
-        let left = 150_000;
+        // Each goes a little farther than the one before it.
+        let left = 100_000 * (nCuts + 1);
         const cut = new AbortController();
         options.signal.addEventListener('abort', () => cut.abort());
         await world.api.log(pod, { ...options, signal: cut.signal }, (bytes) => {
@@ -179,16 +180,24 @@ describe.concurrent('an attempt in a pod', () => {
     expect(await world.read(key(0), 'out')).toBe('begin\n');
   });
 
-  it('runs once, whichever agents start it at once', async () => {
+  it('runs once where the answer to its making was lost, and the next agent makes it again', async () => {
     await using world = await openPodWorld(place);
-    const observers = [new Observer(), new Observer()];
-    const executors = observers.map((observer) => world.connect(observer));
-    const attempt = attemptOf(world, [
-      { do: 'checkpoint', text: 'ran ' },
-      { do: 'sleep', ms: 1_000 },
-    ]);
-    await Promise.all(executors.map((executor) => executor.start(attempt)));
-    for (const observer of observers) expect(await observer.ending(key(0))).toMatchObject({ isTimeout: false });
+    const attempt = attemptOf(world, [{ do: 'checkpoint', text: 'ran ' }]);
+    const create: Cluster['create'] = async (kind, object) => {
+      const made = await world.api.create(kind, object);
+      if (kind === 'Job') throw away();
+      return made;
+    };
+    {
+      const observer = new Observer();
+      await using executor = world.connect(observer, { cluster: () => Promise.resolve(replaced(world.api, { create })) });
+      await executor.start(attempt);
+      expect(observer.told).toEqual(['waits study-1/0/1 unreachable']);
+    }
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    await executor.start(attempt);
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
     expect(await world.read(key(0), 'out')).toBe('ran ');
   });
 
@@ -279,7 +288,7 @@ describe.concurrent('an attempt in a pod', () => {
       { do: 'exit', code: 3 },
     ] as const;
     await executor.start(attemptOf(world, steps, { checkpointDir: 'ckpt/' }));
-    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 3, isLost: false });
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 3, isLost: false, detail: '' });
     expect(await world.read(key(0), 'out')).toBe('lr = 0.1\nkept');
     expect(await world.read(key(0), 'metrics')).toBe('{"loss":1}\n');
   });

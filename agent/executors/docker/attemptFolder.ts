@@ -1,10 +1,10 @@
 import { dirname, join, posix } from 'node:path';
 import type { ContainerMount } from '../../engine/engine.ts';
 import type { MountPlan } from '../../packaging/mountPlan.ts';
-import { HpoError } from '../../protocol/errors.ts';
 import type { ContainerSettings } from '../../protocol/study.ts';
 import type { Owner } from '../../system/files.ts';
 import type { System } from '../../system/system.ts';
+import { checkpointPlace, isInside } from '../attempt/checkpointPlace.ts';
 import { copyCheckpoint } from '../attempt/copyCheckpoint.ts';
 import type { StudyFolders } from '../attempt/studyFolders.ts';
 import type { AttemptStart } from '../executor.ts';
@@ -93,14 +93,7 @@ async function overlaysOf(
   }
   const { checkpointDir } = attempt;
   if (checkpointDir !== null) {
-    const path = posix.normalize(checkpointDir).replace(/\/$/, '');
-    if (!isInside(path) || path === '.') {
-      throw new HpoError(
-        'HPO-2302',
-        `the checkpoint folder ${checkpointDir} is outside the project`,
-        'name a folder inside it: # @hpo.checkpoint dir=ckpt/',
-      );
-    }
+    const path = checkpointPlace(checkpointDir);
     overlays.push({ path, source: checkpoint, isReadOnly: false, isFolder: true });
   }
   return overlays;
@@ -110,8 +103,4 @@ function outside(data: ContainerSettings['mounts']): readonly ContainerMount[] {
   return data
     .filter(({ target }) => !target.startsWith(`${places.work}/`))
     .map(({ source, target, readOnly }) => ({ source, target, isReadOnly: readOnly }));
-}
-
-function isInside(path: string): boolean {
-  return !posix.isAbsolute(path) && path !== '..' && !posix.normalize(path).startsWith('../') && posix.normalize(path) !== '..';
 }

@@ -10,6 +10,7 @@ import type {
 import type { Labels } from '../../cluster/cluster.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { ClusterSettings, ContainerSettings, Pool } from '../../protocol/study.ts';
+import { checkpointPlace } from '../attempt/checkpointPlace.ts';
 import { containerEnvironment } from '../attempt/containerEnvironment.ts';
 import type { AttemptStart } from '../executor.ts';
 import { checkpointMounts } from './checkpointVolume.ts';
@@ -169,7 +170,7 @@ function programArgs({ attempt, mark }: JobParts): readonly string[] {
     String(patienceSeconds),
     mark,
     String(outputBytes),
-    checkpointDir ?? '',
+    checkpointDir === null ? '' : checkpointPlace(checkpointDir),
     checkpointFrom === null ? '' : podPlaces.fork,
     String(metricFiles.length),
     ...metricFiles,

@@ -25,6 +25,7 @@ import { hasBegun, isFinished, type PodEnd, podEnd } from './podEnd.ts';
 import { isOver, PodAttempt, podOf } from './podAttempt.ts';
 import { type ClusterStudy, readClusterStudy, writeClusterStudy } from './studyFile.ts';
 import { makeStudyObjects, type StudyObjects } from './studyObjects.ts';
+import { withRoom } from './roomSeen.ts';
 import { placeKey, UsedClusters } from './usedClusters.ts';
 import { whyItWaits } from './waits.ts';
 
@@ -51,6 +52,8 @@ const stopFile = 'stop';
 /** Between looks at one attempt where nothing is heard of it. */
 const firstPauseMs = 200;
 const longestPauseMs = 15 * second;
+/** And where its program runs, and its log breaks off. */
+const runningPauseMs = 5 * second;
 /** Beyond the grace, what a node takes to end a pod. */
 const recordMs = 2 * second;
 /** Beyond that, what the cluster takes to tell the node. */
@@ -96,7 +99,7 @@ export class KubernetesExecutor implements Executor {
   #isDisposed = false;
 
   constructor(options: KubernetesExecutorOptions) {
-    this.#options = options;
+    this.#options = { ...options, listener: withRoom(options.listener, options.system.clock) };
     this.#system = options.system;
     this.files = new StudyFolders(options.homeDir);
     this.#used = new UsedClusters(options.system.files, join(options.homeDir, 'run', 'clusters.json'));
@@ -205,6 +208,12 @@ export class KubernetesExecutor implements Executor {
 
   async #prepare({ studyId, snapshot, container, cluster }: PreparedStudy): Promise<void> {
     if (container === null || cluster === null) throw new RangeError(`${studyId} has nothing said about its cluster`);
+    if (cluster.checkpoints?.type === 's3')
+      throw new HpoError(
+        'HPO-2485',
+        `checkpoints cannot be kept in an object store (s3://${cluster.checkpoints.bucket}) by this version`,
+        'keep them on a volume that several pods can mount: # @hpo.checkpoint store=pvc://CLAIM/PATH',
+      );
     const { files: disk } = this.#system;
     await disk.remove(this.files.cleanedFile(studyId));
     await this.#away.set(studyId, false);
@@ -306,7 +315,7 @@ export class KubernetesExecutor implements Executor {
         return false;
       });
       if (live.hasEnded || this.#isDisposed) return;
-      pauseMs = isGoing ? firstPauseMs : Math.min(longestPauseMs, pauseMs * 1.5);
+      pauseMs = isGoing ? firstPauseMs : Math.min(live.hasBegun ? runningPauseMs : longestPauseMs, pauseMs * 1.5);
       if (await live.news(this.#system.clock, pauseMs)) pauseMs = firstPauseMs;
     }
   }
@@ -377,7 +386,7 @@ export class KubernetesExecutor implements Executor {
       timer[Symbol.dispose]();
       live.cut = null;
       await mirror.settled();
-      live.readAt = heardAt;
+      live.readAt = live.newsAt ?? heardAt;
     }
     return cut.signal.aborted ? 'cut' : 'ended';
   }
@@ -399,6 +408,7 @@ export class KubernetesExecutor implements Executor {
       onBegin: () => this.#hasBegun(live),
       onEnd: () => live.cut?.abort(),
       onOutput: () => {
+        live.newsAt = this.#system.clock.monotonic();
         if (!live.hasEnded) this.#options.listener.output(live.key);
       },
       fetch: (path, from, count) => this.#fetch(live, pod, path, from, count),

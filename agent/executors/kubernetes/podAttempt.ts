@@ -40,6 +40,8 @@ export class PodAttempt implements LiveAttempt {
   waitsSince = 0;
   /** Until when its log was read, by the monotonic clock; null while it was not read by this agent. */
   readAt: number | null = null;
+  /** When anything new was read, by the monotonic clock: what was read twice says nothing of what is missing. */
+  newsAt: number | null = null;
   finalReads = 0;
   /** Since when what its log lacks is looked for, by the monotonic clock. */
   finalSince: number | null = null;

@@ -208,6 +208,19 @@ it('begins suspended in a queue, and not without one', () => {
   expect(jobManifest(parts).spec?.suspend).toBeUndefined();
 });
 
+it.each([
+  ['ckpt/', 'ckpt'],
+  ['./a//b/../c', 'a/c'],
+  ['..', null],
+  ['/ckpt', null],
+  ['.', null],
+])('links the checkpoint folder %s at %s', (checkpointDir, at) => {
+  const args = () =>
+    jobManifest({ ...parts, attempt: { ...parts.attempt, checkpointDir } }).spec?.template.spec?.containers[0]?.args;
+  if (at === null) expect(args).toThrow(/outside the project/);
+  else expect(args()?.[5]).toBe(at);
+});
+
 it.each(['', 'x', '[]', 'null'])('refuses %j as a template', (podTemplate) => {
   expect(() => podOf({ podTemplate })).toThrow(/no PodTemplateSpec/);
 });
