@@ -3,11 +3,16 @@ import { StudyFolders } from '../../agent/executors/attempt/studyFolders.ts';
 import type { Engine } from '../../agent/engine/engine.ts';
 import { DockerExecutor, type DockerExecutorOptions } from '../../agent/executors/docker/dockerExecutor.ts';
 import { LocalExecutor, type LocalExecutorOptions } from '../../agent/executors/local/localExecutor.ts';
-import type { AttemptKey, ContainerSettings } from '../../agent/protocol/study.ts';
+import type { Cluster } from '../../agent/cluster/cluster.ts';
+import { KubernetesExecutor } from '../../agent/executors/kubernetes/kubernetesExecutor.ts';
+import type { AttemptKey, ClusterSettings, ContainerSettings } from '../../agent/protocol/study.ts';
+import { podContainer, simulatedClusterSettings } from '../simulation/agent/clusterSettings.ts';
+import { clusterOf } from '../simulation/machine/cluster/client.ts';
+import { Kube } from '../simulation/machine/cluster/kube.ts';
 import { imagesOf, simulatedContainer } from '../simulation/agent/images.ts';
 import { homeDir } from '../simulation/agent/simulatedAgent.ts';
 import { snapshotsOf } from '../simulation/agent/snapshots.ts';
-import { Machine } from '../simulation/machine/machine.ts';
+import { Machine, type MachineOptions } from '../simulation/machine/machine.ts';
 import type { Program } from '../simulation/machine/program.ts';
 import { runInRealTime } from '../simulation/machine/runInRealTime.ts';
 import { type ExecutorWorld, snapshotFiles, type Step } from './executorSuite.ts';
@@ -23,6 +28,22 @@ export async function openVirtualDockerWorld(): Promise<ExecutorWorld> {
     simulatedContainer,
     (options, engine) => new DockerExecutor({ ...options, engine, images: imagesOf(engine) }),
   );
+  await prepareStudies(world);
+  return world;
+}
+
+/** The Kubernetes executor on a virtual machine with a cluster beside it; the suite's studies are made ready. */
+export async function openVirtualKubernetesWorld(): Promise<ExecutorWorld> {
+  const world = await openWorld(
+    podContainer,
+    (options, _engine, cluster) => new KubernetesExecutor({ ...options, cluster }),
+    simulatedClusterSettings,
+  );
+  await prepareStudies(world);
+  return world;
+}
+
+async function prepareStudies(world: ExecutorWorld): Promise<void> {
   await using executor = world.connect({ waits: ignore, room: ignore, started: ignore, output: ignore, ended: ignore });
   for (const studyId of ['study-1', 'study-10'])
     await executor.prepare({
@@ -32,31 +53,42 @@ export async function openVirtualDockerWorld(): Promise<ExecutorWorld> {
       container: world.container,
       cluster: world.cluster,
     });
-  return world;
 }
 
 type Options = Omit<LocalExecutorOptions & DockerExecutorOptions, 'engine' | 'images'>;
 
 async function openWorld(
   container: ContainerSettings | null,
-  make: (options: Options, engine: () => Promise<Engine>) => Executor,
+  make: (options: Options, engine: () => Promise<Engine>, cluster: () => Promise<Cluster>) => Executor,
+  cluster: ClusterSettings | null = null,
 ): Promise<ExecutorWorld> {
-  const machine = new Machine({ seed: 1, program: ([name]) => (name === 'steps' ? runSteps : null) });
+  const program: MachineOptions['program'] = ([name]) => (name === 'steps' ? runSteps : null);
+  const machine = new Machine({ seed: 1, program });
+  // With room for all that the suite runs at once.
+  const kube = new Kube({ seed: 1, timeline: machine.timeline, program, cpus: 16 });
   if (container !== null) machine.engine.addImage(container.image);
   const time = runInRealTime(machine);
   const files = new StudyFolders(homeDir);
   const executors: Executor[] = [];
-  const kernels = () => [machine.kernel, ...machine.engine.containers.map(({ kernel }) => kernel)];
+  const kernels = () => [
+    machine.kernel,
+    ...machine.engine.containers.map(({ kernel }) => kernel),
+    ...kube.runs.map(({ kernel }) => kernel),
+  ];
   return Promise.resolve({
     container,
-    cluster: null,
+    cluster,
     root: '/project',
     snapshot: 'code',
     connect: (listener: ExecutorListener) => {
       const agent = machine.agent();
       const { system } = agent;
       const snapshots = snapshotsOf(agent, snapshotFiles);
-      const executor = make({ system, homeDir, snapshots, listener, environment: {}, cpus: 4 }, machine.engineOf(agent));
+      const executor = make(
+        { system, homeDir, snapshots, listener, environment: {}, cpus: 4 },
+        machine.engineOf(agent),
+        clusterOf(kube, agent),
+      );
       executors.push(executor);
       return executor;
     },

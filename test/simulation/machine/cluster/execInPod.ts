@@ -15,6 +15,13 @@ export function runInPod({ disk }: PodRun, command: readonly string[], { stdout,
       stdout.write(disk.readText(path));
       return 0;
     }
+    case '/bin/sh': {
+      // As the executor reads what a log has lost: a file, where to begin, and how many bytes.
+      const [, , path = '', from = '0', count = '0'] = args;
+      if (disk.stat(path) === null) return 1;
+      stdout.write(disk.readFrom(path, Number(from), Number(count)));
+      return 0;
+    }
     default:
       stderr.write(`${name}: not found\n`);
       return 127;

@@ -1,4 +1,4 @@
-import { Disk, type FileNode, systemError } from '../disk.ts';
+import { Disk, type FileNode } from '../disk.ts';
 import { consolePath, MountedDisk } from '../engine/mountedDisk.ts';
 import { Kernel, type Process } from '../kernel.ts';
 import { type Program, type ProgramDisk, type ProgramTime, runProgram } from '../program.ts';
@@ -171,7 +171,7 @@ export class PodRun {
       },
     };
     return runProgram(this.kernel, this.#host.timeline, printing, {
-      program: found ?? notFound,
+      program: line[2] === 'rm -rf "$0"' ? removing(disk, line[3] ?? '') : (found ?? notFound),
       args: line.slice(1),
       environment,
       folder,
@@ -284,6 +284,17 @@ function decode(base64: string): string {
   return Buffer.from(base64, 'base64').toString();
 }
 
-const notFound: Program = () => {
-  throw systemError('ENOENT', 'exec');
+/** What sh does that is told to remove a folder. */
+function removing(disk: MountedDisk, path: string): Program {
+  return function* remove() {
+    yield 5;
+    disk.remove(path);
+    return 0;
+  };
+}
+
+/** As a container ends whose program is not there. */
+// oxlint-disable-next-line require-yield -- it ends at once
+const notFound: Program = function* missing() {
+  return 128;
 };
