@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { readClusterFile } from '../../../agent/clusters/clusterFile.ts';
@@ -153,4 +154,15 @@ it('prints all but the login to the registry', () => {
   // As kubectl reads it: the older YAML, in which a bare `no` is false.
   const read = parseAllDocuments(text, { schema: 'yaml-1.1' }).map((document) => document.toJS() as unknown);
   expect(read).toEqual(manifests.slice(0, -1).map(({ object }) => wireOf(object)));
+});
+
+it('the page of clusters has the whole table of rights', () => {
+  const page = readFileSync(new URL('../../../media/kubernetes.md', import.meta.url), 'utf8');
+  const [, , ...rows] = page.slice(page.indexOf('| Verb | Resource |')).split('\n\n')[0]?.split('\n') ?? [];
+  const rowOf = (permission: (typeof permissions)[number], place: string): string =>
+    `| \`${permission.verb}\` | \`${resourceName(permission)}\`${place} | ${permission.purpose}${permission.since === undefined ? '' : ` (${permission.since})`} |`;
+  expect(rows).toEqual([
+    ...permissions.map((row) => rowOf(row, '')),
+    ...queuePermissions.map((row) => rowOf(row, ', with a queue')),
+  ]);
 });
