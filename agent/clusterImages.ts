@@ -1,6 +1,9 @@
 import type { ClusterImages, WantedImage } from './clusterPreflight.ts';
+import { buildInCluster, usualBuildkitImage } from './clusterBuild.ts';
 import type { RegistryPlace } from './cluster/profile.ts';
 import type { Engine, EngineProgress } from './engine/engine.ts';
+import { registryCredentials } from './engine/registryCredentials.ts';
+import { splitImageName } from './engine/registryHost.ts';
 import { codeLayer } from './packaging/codeLayer.ts';
 import { howCodeTravels } from './packaging/codeTravel.ts';
 import type { ImageRecipe } from './packaging/image/recipe.ts';
@@ -10,6 +13,7 @@ import type { ImageReference } from './protocol/study.ts';
 import { imageText, parseImageName } from './registry/imageName.ts';
 import { OciRegistry } from './registry/ociRegistry.ts';
 import type { ImageName, Platform, Registry } from './registry/registry.ts';
+import type { Clock } from './system/clock.ts';
 
 export interface ClusterImagePorts {
   /** Registries, one of them by http where a profile says so; null: as usual. */
@@ -19,6 +23,15 @@ export interface ClusterImagePorts {
   /** Builds or pulls on the engine. */
   ensure(recipe: ImageRecipe, progress: EngineProgress): Promise<ImageReference>;
   mountPlan(snapshot: string): Promise<MountPlan>;
+  /** What builds in a cluster are given. */
+  readonly builds: {
+    readonly clock: Clock;
+    readonly homeMark: string;
+    /** Package settings of this machine, by the ids of build secrets. */
+    secrets(): Promise<Readonly<Record<string, Uint8Array>>>;
+    /** For DOCKER_CONFIG and HPO_BUILDKIT_IMAGE. */
+    readonly environment: NodeJS.ProcessEnv;
+  };
 }
 
 /** One for all that are asked as usual, and one for each that is asked by http. */
@@ -77,10 +90,15 @@ async function placeEnvironment(ports: ClusterImagePorts, wanted: WantedImage, p
   let digest = await registry.digestOf(name);
   if (digest === null) {
     const engine = await engineFor(ports, wanted);
-    if (engine === null) throw noBuilder(wanted);
-    const { id } = await ports.ensure(recipe, progress);
-    progress.onProgress(`pushing the image to ${place.push}`);
-    digest = await registry.push(engine.saveImage(id, progress.signal), name, progress);
+    if (engine === null) {
+      await buildThere(ports, wanted, place, progress);
+      digest = await registry.digestOf(name);
+      if (digest === null) throw notPushed(place, name);
+    } else {
+      const { id } = await ports.ensure(recipe, progress);
+      progress.onProgress(`pushing the image to ${place.push}`);
+      digest = await registry.push(engine.saveImage(id, progress.signal), name, progress);
+    }
   }
   return placed(place, name, digest, recipe.key);
 }
@@ -233,12 +251,50 @@ function neededRegistry({ profile, recipe }: WantedImage): RegistryPlace {
   );
 }
 
-function noBuilder({ architecture }: WantedImage): HpoError {
+/** By a Job of the cluster, where there is no engine here. */
+async function buildThere(
+  { builds }: ClusterImagePorts,
+  { recipe, cluster, architecture, profile }: WantedImage,
+  registry: RegistryPlace,
+  progress: Progress,
+): Promise<void> {
+  const all = await builds.secrets();
+  const hosts = new Set([hostOf(registry.pull), hostOf(registry.push), ...basesOf(recipe)]);
+  const found = await Promise.all(
+    [...hosts].map(async (host) => [host, await registryCredentials(host, builds.environment)] as const),
+  );
+  const credentials = Object.fromEntries(found.flatMap(([host, login]) => (login === null ? [] : [[host, login]])));
+  const [pull, push] = [credentials[hostOf(registry.pull)], credentials[hostOf(registry.push)]];
+  await buildInCluster({
+    cluster,
+    clock: builds.clock,
+    recipe,
+    architecture,
+    registry,
+    name: `${registry.pull}/env:${recipe.key}`,
+    // The same registry, by the name that nodes have for it.
+    credentials: pull === undefined && push !== undefined ? { ...credentials, [hostOf(registry.pull)]: push } : credentials,
+    secrets: Object.fromEntries(Object.entries(all).filter(([id]) => recipe.build?.secrets.includes(id) === true)),
+    homeMark: builds.homeMark,
+    buildkitImage: builds.environment['HPO_BUILDKIT_IMAGE'] || usualBuildkitImage,
+    pullSecrets: profile.pullSecrets,
+    onProgress: progress.onProgress,
+    signal: progress.signal,
+  });
+}
+
+/** Registries that the stages of a Dockerfile begin at. */
+function basesOf({ build }: ImageRecipe): readonly string[] {
+  const file = build?.context.find(({ path }) => path === build.dockerfile);
+  const text = file === undefined ? '' : Buffer.from(file.content).toString();
+  return [...text.matchAll(/^\s*FROM\s+(?:--\S+\s+)*(\S+)/gim)].map(([, name = '']) => splitImageName(name).registry);
+}
+
+function notPushed({ push, pull }: RegistryPlace, name: ImageName): HpoError {
   return new HpoError(
     'HPO-2476',
-    `the image is not in the registry yet, and there is no engine on this machine that makes one for the nodes (${architecture})`,
-    'start Docker or Podman, or name an image that the nodes can pull: # @hpo.image NAME',
-    { exitCode: 4 },
+    `the image was built in the cluster and pushed to ${pull}, and ${imageText(name)} is not there`,
+    `see that ${push} and ${pull} are the same registry: hpo cluster connect --registry HOST/PREFIX`,
   );
 }
 

@@ -184,6 +184,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
         engine,
         ensure: (recipe, progress) => images.ensure(recipe, progress),
         mountPlan: (hash) => snapshots.mountPlan(hash),
+        builds: { clock: system.clock, homeMark: mark, secrets: () => machineSecrets(), environment: process.env },
       }),
       homeMark: agentId,
       environment: process.env,

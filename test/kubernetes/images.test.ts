@@ -13,7 +13,7 @@ import type { ImageRecipe } from '../../agent/packaging/image/recipe.ts';
 import { selectFiles } from '../../agent/packaging/selectFiles.ts';
 import { HpoError } from '../../agent/protocol/errors.ts';
 import { nodeSystem } from '../../agent/system/node.ts';
-import { attemptOf, Observer } from '../contract/executorSuite.ts';
+import { attemptOf, eventually, Observer } from '../contract/executorSuite.ts';
 import { ensureNodeImage, sharedCluster } from '../support/cluster.ts';
 import { bases, ensureBases } from '../support/docker.ts';
 import { type Relay, startRelay } from '../support/registry.ts';
@@ -23,16 +23,16 @@ const pullMs = 180_000;
 let image = '';
 /** One for all, as making it takes longer than what is done in it. */
 let world: ImageWorld;
-let place: PodPlace;
+let nodes: PodPlace;
 beforeAll(async () => {
   image = await ensureNodeImage('python');
   await ensureBases('debian');
-  place = await openPodPlace(image);
-  world = await ImageWorld.open(place);
+  nodes = await openPodPlace(image);
+  world = await ImageWorld.open(nodes);
 }, 900_000);
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-  await place[Symbol.asyncDispose]();
+  await nodes[Symbol.asyncDispose]();
 });
 
 /** A home on the cluster, and the registry of its nodes behind a relay that counts what is sent. */
@@ -69,6 +69,12 @@ class ImageWorld implements AsyncDisposable {
       engine,
       ensure: (recipe, progress) => store.ensure(recipe, progress),
       mountPlan: (hash) => pods.snapshots.mountPlan(hash),
+      builds: {
+        clock: nodeSystem().clock,
+        homeMark: pods.files.homeMark,
+        secrets: () => Promise.resolve({}),
+        environment: { DOCKER_CONFIG: '/none', HPO_BUILDKIT_IMAGE: image },
+      },
     });
   }
 
@@ -178,7 +184,18 @@ it('says what is missing before anything is made', async () => {
   expect(unknown.image).toEqual({ name: 'localhost:1/some/where:1', id: '', recipe: null });
   expect(world.lines.at(-1)).toMatch(/used as it is named: the registry localhost:1 cannot be reached/);
   world.hasEngine = false;
-  expect(await code(world.make(world.recipe(), world.place))).toBe('HPO-2476');
+  // A build in the cluster, which this namespace has no pods for.
+  const refusal = world.make(world.recipe(), world.place);
+  await expect(refusal).rejects.toMatchObject({
+    code: 'HPO-2477',
+    message: expect.stringMatching(/violates PodSecurity.*seccompProfile/),
+    next: expect.stringContaining(
+      `kubectl label namespace ${world.pods.namespace.name} pod-security.kubernetes.io/enforce=privileged`,
+    ),
+  });
+  const labels = { 'hpo.build': world.recipe().key };
+  for (const kind of ['Job', 'ConfigMap', 'Secret'] as const)
+    await eventually(async () => (await world.pods.api.list(kind, { labels })).length === 0, `no ${kind} is left of the build`);
   await world.pods.store({ 'lib/weights.py': `${'1234567890'.repeat(200_000)}\n` });
   expect(await code(world.make(world.named(image), null))).toBe('HPO-2480');
   expect(world.sent).toBe(0);
