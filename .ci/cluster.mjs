@@ -1,13 +1,14 @@
 // A real Kubernetes cluster for tests and benchmarks: etcd, API server, controllers, scheduler, and nodes with kubelet and containerd, with
 // a registry that the nodes pull from. All of it on this machine's loopback interface, as root on Linux; several at once are possible.
 // usage: node .ci/cluster.mjs [--nodes N]   starts one, says how it is reached, and ends it when interrupted
-//        node .ci/cluster.mjs --hold        keeps one until stdin ends, and does meanwhile what its lines ask for
+//        node .ci/cluster.mjs --hold JSON   keeps one until stdin ends, and does meanwhile what its lines ask for
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { cacheDir } from '../test/support/cache.ts';
 import { exclusive } from '../test/support/exclusive.ts';
 import { isFree } from './cluster/network.mjs';
@@ -169,19 +170,17 @@ async function takePlace(nodes) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const holds = process.argv.indexOf('--hold');
-  if (holds > 0) await holdCluster(JSON.parse(process.argv[holds + 1]));
+  const { values } = parseArgs({ options: { hold: { type: 'string' }, nodes: { type: 'string', default: '1' } } });
+  if (values.hold !== undefined) await holdCluster(JSON.parse(values.hold));
   else {
-    const nodes = Number(process.argv[process.argv.indexOf('--nodes') + 1] || 1);
-    await using cluster = await startCluster({ nodes: process.argv.includes('--nodes') ? nodes : 1 });
-    console.log(
-      `export KUBECONFIG=${cluster.kubeconfig}\n# registry: ${cluster.registry}\n# kubectl: ${cluster.kubectl}\n# output of the parts: ${join(cluster.folder, 'log')}`,
-    );
+    await using cluster = await startCluster({ nodes: Number(values.nodes) });
+    const { kubeconfig, registry, kubectl, folder } = cluster;
+    console.log(`export HPO_TEST_KUBECONFIG=${kubeconfig} HPO_TEST_REGISTRY=${registry} HPO_TEST_KUBECTL=${kubectl}`);
+    console.log(`# its parts write to ${join(folder, 'log')}; by hand: ${kubectl} --kubeconfig ${kubeconfig} get nodes`);
+    const waits = setInterval(() => undefined, 1 << 30);
     await new Promise((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve);
-      setInterval(() => undefined, 1 << 30);
     });
-    process.exitCode = 0;
-    setImmediate(() => process.exit());
+    clearInterval(waits);
   }
 }
