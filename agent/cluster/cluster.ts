@@ -37,7 +37,7 @@ export interface Cluster extends AsyncDisposable {
   get<K extends Kind>(kind: K, name: string): Promise<Objects[K] | null>;
   /** All that carry the labels, read in pages, as of one moment. Empty where the cluster knows no such kind. `namespace` null: in all. */
   list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly Objects[K][]>;
-  /** `exists` where one of that name is there (409): nothing is changed then. Returns the object as the cluster has it. */
+  /** `exists` where one of that name is there (409): nothing is changed then. Returns the object as the cluster has it, or as it was given where it exists and the caller may not read it. */
   create<K extends Kind>(
     kind: K,
     object: Objects[K],
@@ -100,13 +100,13 @@ export type Kind = keyof Objects;
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** `kueue.x-k8s.io/v1beta1` */
+/** `kueue.x-k8s.io`, in whichever version the cluster has. */
 export interface LocalQueue {
   readonly metadata?: V1Job['metadata'];
   readonly spec?: { readonly clusterQueue?: string };
 }
 
-/** `kueue.x-k8s.io/v1beta1`: what Kueue makes for each Job; its conditions say why that waits. */
+/** `kueue.x-k8s.io`: what Kueue makes for each Job; its conditions say why that waits. */
 export interface Workload {
   readonly metadata?: V1Job['metadata'];
   readonly status?: {

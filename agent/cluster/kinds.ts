@@ -3,7 +3,8 @@ import type { Kind } from './cluster.ts';
 export interface KindPlace {
   /** Of its API group; empty for the core one. */
   readonly group: string;
-  readonly version: string;
+  /** Null for what is not part of every cluster: the cluster is asked for the one that it has. */
+  readonly version: string | null;
   /** As in paths and rules of a Role. */
   readonly resource: string;
   readonly isNamespaced: boolean;
@@ -27,7 +28,7 @@ const of = (group: string, resource: string, model: string, isNamespaced = true)
 });
 const kueue = (resource: string): KindPlace => ({
   group: 'kueue.x-k8s.io',
-  version: 'v1beta1',
+  version: null,
   resource,
   isNamespaced: true,
   model: null,
@@ -56,17 +57,25 @@ export const kinds: Readonly<Record<Kind, KindPlace>> = {
 };
 
 /** `batch/v1`, `v1` */
-export function apiVersionOf(kind: Kind): string {
-  const { group, version } = kinds[kind];
+export function apiVersionOf({ group }: KindPlace, version: string): string {
   return group === '' ? version : `${group}/${version}`;
 }
 
 /** Path of all objects of the kind, or of the one that is named. `namespace` null: in all. */
-export function pathOf(kind: Kind, namespace: string | null, name?: string): string {
-  const { group, version, resource, isNamespaced } = kinds[kind];
+export function pathOf(
+  { group, resource, isNamespaced }: KindPlace,
+  version: string,
+  namespace: string | null,
+  name?: string,
+): string {
   const parts = group === '' ? ['api', version] : ['apis', group, version];
   if (isNamespaced && namespace !== null) parts.push('namespaces', namespace);
   parts.push(resource);
   if (name !== undefined) parts.push(name);
   return `/${parts.map(encodeURIComponent).join('/')}`;
+}
+
+/** Path of something of a pod: its `log`, a command in it (`exec`). */
+export function podPath(namespace: string, pod: string, part: 'log' | 'exec'): string {
+  return `${pathOf(kinds.Pod, 'v1', namespace, pod)}/${part}`;
 }

@@ -1,3 +1,4 @@
+import { HpoError } from '../protocol/errors.ts';
 import type * as ClientModule from './client.ts';
 import type { Cluster, ClusterPlace, ExecStreams, Kind, Labels, ListOptions, LogOptions, Objects, Resource } from './cluster.ts';
 import { type Asked, refused } from './clusterError.ts';
@@ -13,6 +14,8 @@ type Client = typeof ClientModule;
 export class KubernetesCluster implements Cluster {
   readonly #client: Client;
   readonly #transport: Transport;
+  /** Of groups that are not part of every cluster. */
+  readonly #groups = new Map<string, { readonly version: string | null; readonly at: number }>();
 
   constructor(client: Client, transport: Transport) {
     this.#client = client;
@@ -30,8 +33,9 @@ export class KubernetesCluster implements Cluster {
   }
 
   async get<K extends Kind>(kind: K, name: string): Promise<Objects[K] | null> {
-    const asked = this.#asked('get', kind, name);
-    const { refusal, body } = await this.#transport.send({ ...asked, method: 'GET', path: this.#path(kind, name) }, [404]);
+    const path = await this.#path(kind, name);
+    if (path === null) return null;
+    const { refusal, body } = await this.#transport.send({ ...this.#asked('get', kind, name), method: 'GET', path }, [404]);
     return refusal === null ? this.#read(kind, body) : null;
   }
 
@@ -44,23 +48,32 @@ export class KubernetesCluster implements Cluster {
     object: Objects[K],
   ): Promise<{ readonly result: 'created' | 'exists'; readonly object: Objects[K] }> {
     const name = object.metadata?.name ?? '';
-    const request = { ...this.#asked('create', kind, name), method: 'POST', path: this.#path(kind) } as const;
+    const asked = this.#asked('create', kind, name);
+    const version = await this.#versionOf(kind);
+    if (version === null) throw refused(this.place, asked, { status: 404, reason: '', words: `it has no ${kind}`, retryMs: 0 });
+    const request = { ...asked, method: 'POST', path: pathOf(kinds[kind], version, this.place.namespace) } as const;
     for (;;) {
-      const { refusal, body } = await this.#transport.send({ ...request, body: this.#written(kind, object) }, [409]);
+      const { refusal, body } = await this.#transport.send({ ...request, body: this.#written(kind, version, object) }, [409]);
       if (refusal === null) return { result: 'created', object: this.#read(kind, body) };
       if (refusal.reason !== 'AlreadyExists') throw refused(this.place, request, refusal);
-      const there = await this.get(kind, name);
+      const there = await this.get(kind, name).catch((error: unknown) => {
+        // Who may make secrets need not be allowed to read them.
+        if (error instanceof HpoError && error.code === 'HPO-2464') return object;
+        throw error;
+      });
       // One that has gone in between is made anew.
       if (there !== null) return { result: 'exists', object: there };
     }
   }
 
   async patch<K extends Kind>(kind: K, name: string, patch: object): Promise<Objects[K] | null> {
+    const path = await this.#path(kind, name);
+    if (path === null) return null;
     const { refusal, body } = await this.#transport.send(
       {
         ...this.#asked('patch', kind, name),
         method: 'PATCH',
-        path: this.#path(kind, name),
+        path,
         body: patch,
         contentType: 'application/merge-patch+json',
       },
@@ -71,11 +84,13 @@ export class KubernetesCluster implements Cluster {
 
   async remove(kind: Kind, name: string, options: { readonly graceSeconds?: number } = {}): Promise<boolean> {
     const { graceSeconds } = options;
+    const path = await this.#path(kind, name);
+    if (path === null) return false;
     const { refusal } = await this.#transport.send(
       {
         ...this.#asked('delete', kind, name),
         method: 'DELETE',
-        path: this.#path(kind, name),
+        path,
         body: {
           apiVersion: 'v1',
           kind: 'DeleteOptions',
@@ -95,7 +110,7 @@ export class KubernetesCluster implements Cluster {
   ): Disposable {
     return watchObjects<Objects[K]>(this.#transport, {
       ...this.#asked('watch', kind),
-      path: this.#path(kind),
+      path: () => this.#path(kind),
       labels: selectorOf(labels),
       list: () => this.#listed(kind, { labels }),
       read: (value) => this.#read(kind, value),
@@ -144,6 +159,8 @@ export class KubernetesCluster implements Cluster {
       ...(Object.keys(labels).length === 0 ? {} : { labelSelector: selectorOf(labels) }),
       ...(fields === undefined ? {} : { fieldSelector: fields }),
     };
+    const version = await this.#versionOf(kind);
+    if (version === null) return { objects: [], version: '' };
     const objects: Objects[K][] = [];
     let next = '';
     for (let nTries = 1; ; ) {
@@ -151,7 +168,7 @@ export class KubernetesCluster implements Cluster {
         {
           ...asked,
           method: 'GET',
-          path: pathOf(kind, namespace),
+          path: pathOf(kinds[kind], version, namespace),
           // A server keeps the moment of a list for some minutes; who is slower gets all in one page.
           query: nTries > maxLists ? without(query, 'limit') : next === '' ? query : { ...query, continue: next },
         },
@@ -176,8 +193,23 @@ export class KubernetesCluster implements Cluster {
     return { verb, resource, namespace: isNamespaced ? this.place.namespace : null, ...(name === undefined ? {} : { name }) };
   }
 
-  #path(kind: Kind, name?: string): string {
-    return pathOf(kind, this.place.namespace, name);
+  /** Null where the cluster knows no such kind. */
+  async #path(kind: Kind, name?: string): Promise<string | null> {
+    const version = await this.#versionOf(kind);
+    return version === null ? null : pathOf(kinds[kind], version, this.place.namespace, name);
+  }
+
+  /** Null where the cluster knows no such kind, as it was some minutes ago at most. */
+  async #versionOf(kind: Kind): Promise<string | null> {
+    const { group, version } = kinds[kind];
+    if (version !== null) return version;
+    const known = this.#groups.get(group);
+    if (known !== undefined && performance.now() - known.at < groupMs) return known.version;
+    const asked = { verb: 'get', resource: group, namespace: null };
+    const { refusal, body } = await this.#transport.send({ ...asked, method: 'GET', path: `/apis/${group}` }, [404]);
+    const found = refusal === null ? (body as { preferredVersion: { version: string } }).preferredVersion.version : null;
+    this.#groups.set(group, { version: found, at: performance.now() });
+    return found;
   }
 
   #read<K extends Kind>(kind: K, value: unknown): Objects[K] {
@@ -190,10 +222,10 @@ export class KubernetesCluster implements Cluster {
     return { ...raw, metadata: ObjectSerializer.deserialize(raw.metadata, 'V1ObjectMeta') } as Objects[K];
   }
 
-  #written<K extends Kind>(kind: K, object: Objects[K]): object {
+  #written<K extends Kind>(kind: K, version: string, object: Objects[K]): object {
     const { model } = kinds[kind];
     const body = model === null ? object : (this.#client.ObjectSerializer.serialize(object, model) as object);
-    return { ...body, apiVersion: apiVersionOf(kind), kind };
+    return { ...body, apiVersion: apiVersionOf(kinds[kind], version), kind };
   }
 }
 
@@ -203,6 +235,9 @@ interface ListBody {
 }
 
 const maxLists = 3;
+
+/** What was installed meanwhile is found after that. */
+const groupMs = 5 * 60_000;
 
 export function selectorOf(labels: Labels): string {
   return Object.entries(labels)

@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import type * as ClientModule from './client.ts';
 import type { ExecStreams } from './cluster.ts';
 import { type Asked, notReached, type Refusal, refused } from './clusterError.ts';
-import { pathOf } from './kinds.ts';
+import { podPath } from './kinds.ts';
 import { refusalOf, type Transport, urlPathOf } from './transport.ts';
 
 /** The later one can tell the program that its input has ended; a server that lacks it leaves the input open. */
@@ -46,7 +46,7 @@ export async function execInPod(
     ['stdout', 'true'],
     ['stderr', 'true'],
   ]);
-  const path = `${pathOf('Pod', place.namespace, pod)}/exec`;
+  const path = podPath(place.namespace, pod, 'exec');
   const controller = new AbortController();
   const stop = (): void => controller.abort(streams.signal?.reason);
   streams.signal?.addEventListener('abort', stop, { once: true });

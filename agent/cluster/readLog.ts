@@ -1,7 +1,7 @@
 import { HpoError } from '../protocol/errors.ts';
 import type { LogOptions } from './cluster.ts';
 import { notReached, refused } from './clusterError.ts';
-import { pathOf } from './kinds.ts';
+import { podPath } from './kinds.ts';
 import type { Transport } from './transport.ts';
 
 /** See `Cluster.log`. A signal that fires ends it as the container's end does. */
@@ -16,7 +16,7 @@ export async function readLog(
   const request = {
     ...asked,
     method: 'GET',
-    path: `${pathOf('Pod', place.namespace, pod)}/log`,
+    path: podPath(place.namespace, pod, 'log'),
     query: {
       container,
       ...(follow ? { follow: 'true' } : {}),

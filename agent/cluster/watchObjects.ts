@@ -7,7 +7,8 @@ import { pause } from './tokenBucket.ts';
 import { jittered, type Transport } from './transport.ts';
 
 export interface Watched<T> extends Asked {
-  readonly path: string;
+  /** Null where the cluster knows no such kind. */
+  readonly path: () => Promise<string | null>;
   /** Label selector. */
   readonly labels: string;
   /** All that is there, and the version from which changes are told. */
@@ -94,7 +95,9 @@ class ObjectWatch<T extends WithMetadata> {
   /** Until the connection ends. How long the server wants not to be asked: 0 where it says nothing. Rejects where it failed. */
   async #follow(): Promise<number> {
     const { limits } = this.#transport;
-    const { path, labels, onChange: _onChange, list: _list, read: _read, ...asked } = this.#watched;
+    const { path: pathOf, labels, onChange: _onChange, list: _list, read: _read, ...asked } = this.#watched;
+    const path = await pathOf();
+    if (path === null) throw new Error('not there');
     const own = new AbortController();
     const end = (): void => own.abort(new Error('silent'));
     this.#signal.addEventListener('abort', end, { once: true });

@@ -108,12 +108,19 @@ describe.concurrent('a watch', () => {
     expect(watch.told.filter((line) => line === '+stays')).toHaveLength(1);
   });
 
-  it('that falls silent is opened anew', async () => {
+  it.each([
+    ['after it told something', true],
+    ['before it told anything', false],
+  ])('that falls silent %s is opened anew', async (_when, hasTold) => {
     await using world = await open();
-    await using cluster = await world.connect({ silenceMs: 1_000, answerMs: 1_500 });
+    await using cluster = await world.connect({ silenceMs: 1_500, answerMs: 1_500 });
     using watch = follow(cluster, world);
-    await cluster.create('ConfigMap', configMap(world, 'one'));
-    await eventually(() => watch.told.includes('+one'), 'one');
+    await eventually(() => asked(world, watches).length === 1, 'it is opened');
+    await sleep(200);
+    if (hasTold) {
+      await cluster.create('ConfigMap', configMap(world, 'one'));
+      await eventually(() => watch.told.includes('+one'), 'one');
+    }
     {
       using _silent = world.proxy.silence(watches);
       await cluster.create('ConfigMap', configMap(world, 'unheard'));
@@ -168,6 +175,36 @@ describe.concurrent('calls', () => {
     expect(await cluster.create('ConfigMap', configMap(world, 'one'))).toMatchObject({ result: 'created' });
     expect(asked(world, /POST .*configmaps/)).toHaveLength(2);
     expect(await cluster.create('ConfigMap', configMap(world, 'one'))).toMatchObject({ result: 'exists' });
+  });
+
+  it('find what exists also where it may be made and not read', async () => {
+    await using world = await open();
+    await using cluster = await world.connect();
+    const name = `${world.prefix}secret`;
+    const object = { metadata: { name, labels: { ...world.labels } }, stringData: { a: 'b' } };
+    expect(await cluster.create('Secret', object)).toMatchObject({ result: 'created' });
+    const words = `secrets "${name}" is forbidden: User "me" cannot get resource "secrets" in API group "" in the namespace "x"`;
+    world.proxy.answer(/GET .*secrets/, { status: 403, body: JSON.stringify({ reason: 'Forbidden', message: words }) });
+    expect(await cluster.create('Secret', object)).toMatchObject({ result: 'exists', object });
+  });
+
+  it('ask once whether the cluster has what is not part of every one, and in which version', async () => {
+    await using world = await open();
+    await using cluster = await world.connect();
+    for (let n = 0; n < 3; n++) expect(await cluster.list('LocalQueue')).toEqual([]);
+    using _watch = cluster.watch('Workload', world.labels, () => expect.fail('there is none'));
+    expect(asked(world, /kueue/)).toEqual(['GET /apis/kueue.x-k8s.io']);
+    await expect(cluster.create('LocalQueue', { metadata: { name: 'any' } })).rejects.toMatchObject({ code: 'HPO-2466' });
+    await using other = await world.connect();
+    const group = { kind: 'APIGroup', preferredVersion: { groupVersion: 'kueue.x-k8s.io/v9', version: 'v9' } };
+    const queue = { metadata: { name: 'gpus', creationTimestamp: '2030-01-01T00:00:00Z' }, spec: { clusterQueue: 'all' } };
+    world.proxy.answer(/GET \/apis\/kueue.x-k8s.io$/, { status: 200, body: JSON.stringify(group) });
+    const line = new RegExp(`GET /apis/kueue.x-k8s.io/v9/namespaces/${world.namespace}/localqueues/gpus$`);
+    world.proxy.answer(line, { status: 200, body: JSON.stringify(queue) });
+    expect(await other.get('LocalQueue', 'gpus')).toEqual({
+      metadata: expect.objectContaining({ name: 'gpus', creationTimestamp: new Date(Date.UTC(2030, 0, 1)) }),
+      spec: { clusterQueue: 'all' },
+    });
   });
 
   it('say what a quota and a Pod Security say, and do not take it for a lack of rights', async () => {
