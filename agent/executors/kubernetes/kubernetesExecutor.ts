@@ -481,7 +481,9 @@ export class KubernetesExecutor implements Executor {
     }
     const pod = podOf(live, seen);
     const state = podEnd(seen.job, pod, live.isStopped);
-    if (!state.isOver) {
+    // Whatever else its Job does, as when a queue lets it in once more: another pod is not the attempt's.
+    const isReplaced = pod === null && live.file !== null && live.file.pod !== null;
+    if (!state.isOver && !isReplaced) {
       if (pod?.metadata?.deletionTimestamp === undefined) live.goingSince = null;
       else live.goingSince ??= clock.monotonic();
       const grace = (pod?.metadata?.deletionGracePeriodSeconds ?? 0) * second;
@@ -504,7 +506,7 @@ export class KubernetesExecutor implements Executor {
     // Whoever removed it may have removed all of the study.
     if (seen.job === null) this.#objects.delete(live.key.studyId);
     const { message } = state;
-    if (message.end !== null && live.mirror !== null) await live.mirror.complete(message.end, message.tail);
+    if (message.end !== null && pod !== null) await (await this.#mirrorOf(live, pod)).complete(message.end, message.tail);
     await this.#finish(live, await this.#endOf(live, message.end, message.fault, state));
     return true;
   }

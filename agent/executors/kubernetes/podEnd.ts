@@ -55,7 +55,7 @@ export function podEnd(job: V1Job | null, pod: V1Pod | null, isOurs: boolean): P
       exitCode: null,
       isOutOfMemory: false,
       isTimeout,
-      disruption: isOurs || isTimeout ? null : (byPolicy ?? (job === null ? 'its Job was removed' : 'its pod was removed')),
+      disruption: isOurs || isTimeout ? null : (byPolicy ?? whoRemovedIt(job)),
       fault: null,
       message: noMessage,
     };
@@ -93,6 +93,11 @@ export function podEnd(job: V1Job | null, pod: V1Pod | null, isOurs: boolean): P
   function limitFault(): string | null {
     return status?.reason === 'Evicted' && target === undefined ? (status.message ?? 'it was evicted') : null;
   }
+}
+
+function whoRemovedIt(job: V1Job | null): string {
+  if (job === null) return 'its Job was removed';
+  return job.spec?.suspend === true ? 'its queue gave its place to others' : 'its pod was removed';
 }
 
 /** Whether the program, or what begins it, runs or has run. */
