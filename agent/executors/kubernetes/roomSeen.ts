@@ -52,14 +52,15 @@ export function withRoom(listener: ExecutorListener, clock: Clock): ExecutorList
     const isWaiting = [...waiting.values()].some((since) => now - since >= shortMs);
     if (isWaiting) room.lastWaitAt = now;
     const isCalm = now - room.lastWaitAt < calmMs;
-    const hasMore = waiting.size + asked.size === 0 && !isCalm;
-    const attempts = isWaiting ? begun.size + asked.size : begun.size + asked.size + waiting.size;
-    const size = hasMore ? Math.ceil(attempts * (1 + growth)) : attempts;
+    // While some are on their way nothing is known that was not before: that they were asked for is no sign of room.
+    const areAllBegun = waiting.size + asked.size === 0;
+    const size = isWaiting ? begun.size + asked.size : !areAllBegun ? null : Math.ceil(begun.size * (isCalm ? 1 : 1 + growth));
     room.timer?.[Symbol.dispose]();
     // What waits is looked at again when it has done so for long; and room is believed in again after a calm.
     const nextMs = waiting.size > 0 && !isWaiting ? shortMs : isCalm ? calmMs : null;
     room.timer = nextMs === null ? null : clock.after(nextMs, () => tell(studyId, room));
-    if (size === room.told || size === 0) return;
+    // That trials end takes no room away: only what waits in vain shows that.
+    if (size === null || size === room.told || (!isWaiting && size < room.told)) return;
     room.told = size;
     listener.room(studyId, size);
   }
