@@ -134,8 +134,8 @@ function jobOf(name: string, labels: Labels, owner: V1OwnerReference, spec: V1Po
 }
 
 /**
- * What BuildKit needs to run steps without root: user namespaces, and so no seccomp or AppArmor profile that forbids them. It has no
- * capability and no privilege on its node.
+ * What BuildKit needs to run steps without root: user namespaces, and so no seccomp or AppArmor profile that forbids them. On
+ * its node it is an ordinary user.
  */
 function podSpec(build: ClusterBuild, sources: readonly V1VolumeProjection[], secret: string): V1PodSpec {
   const { recipe, architecture, buildkitImage, secrets, pullSecrets } = build;
