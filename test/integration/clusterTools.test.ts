@@ -92,15 +92,9 @@ it.each<[string, string, readonly string[], readonly string[]]>([
     ],
     ['az [aks] [delete] [--name] [lab] [--resource-group] [ml] [--yes]'],
   ],
-])('%s is shown, runs after a yes, and takes away what it made', async (name, make, creating, destroying) => {
+])('%s makes a cluster, and takes away what it made', async (name, make, creating, destroying) => {
   await using hpo = new Tools([name]);
   hpo.write('cluster.yml', file(make));
-  const asked = await hpo.run('cluster', 'create', '-f', 'cluster.yml');
-  expect(asked).toMatchObject({ code: 2, stdout: '' });
-  expect(asked.stderr).toContain(`${name} `);
-  expect(asked.stderr).toContain('HPO-2493');
-  expect(hpo.calls).toEqual([]);
-
   const made = await hpo.run('cluster', 'create', '-f', 'cluster.yml', '--yes');
   expect(hpo.calls).toEqual(creating);
   // The server of the kubeconfig that the tool wrote was asked.
@@ -109,13 +103,21 @@ it.each<[string, string, readonly string[], readonly string[]]>([
   if (name === 'kind') expect(readFileSync(`${hpo.record}.input`, 'utf8')).toContain('- role: worker');
 
   expect(await hpo.json('cluster', 'list')).toMatchObject([{ name: 'lab', madeBy: name, namespace: 'hpo-lab' }]);
-  expect((await hpo.run('cluster', 'destroy', 'lab')).stderr).toContain('HPO-2493');
-  expect(hpo.calls).toEqual(creating);
   const gone = await hpo.run('cluster', 'destroy', 'lab', '--yes');
   expect(gone).toMatchObject({ code: 0 });
   expect(hpo.calls).toEqual([...creating, ...destroying]);
   expect(await hpo.json('cluster', 'list')).toEqual([]);
   expect(existsSync(join(hpo.home, 'kubeconfigs', 'lab.yml'))).toBe(false);
+});
+
+it('the command is shown, and does not run without a yes', async () => {
+  await using hpo = new Tools(['kind']);
+  hpo.write('cluster.yml', file('{with: kind}'));
+  const asked = await hpo.run('cluster', 'create', '-f', 'cluster.yml');
+  expect(asked).toMatchObject({ code: 2, stdout: '' });
+  expect(asked.stderr).toContain(`kind create cluster --name lab --kubeconfig ${hpo.home}/kubeconfigs/lab.yml --wait 5m`);
+  expect(asked.stderr).toContain('HPO-2493');
+  expect(hpo.calls).toEqual([]);
 });
 
 it('a tool that fails leaves something that destroy finds', async () => {
@@ -124,6 +126,8 @@ it('a tool that fails leaves something that destroy finds', async () => {
   const failed = await hpo.run('cluster', 'create', '-f', 'cluster.yml', '--yes');
   expect(failed.code).toBe(1);
   expect(failed.stderr).toContain('HPO-2492: kind ended with 7');
+  expect((await hpo.run('cluster', 'destroy')).stderr).toContain('HPO-2493');
+  expect(hpo.calls).toHaveLength(1);
   expect((await hpo.run('cluster', 'destroy', '--yes')).code).toBe(0);
   expect(hpo.calls.at(-1)).toBe('kind [delete] [cluster] [--name] [lab] [--kubeconfig] [DIR/home/kubeconfigs/lab.yml]');
 });
