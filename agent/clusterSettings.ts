@@ -209,7 +209,15 @@ function checkpointsOf({ checkpoint }: ScriptSpec, profile: ClusterProfile): Che
   const said = checkpoint['store'] ?? profile.checkpoints;
   if (said === null) return null;
   const store = parseStore(said);
-  if (typeof store !== 'string') return store;
+  if (typeof store !== 'string') {
+    if (store.type === 'volume') return store;
+    throw new HpoError(
+      'HPO-2488',
+      `checkpoints are to be kept at ${storeText(store)}: this version keeps them on volumes alone`,
+      'name a volume that several pods can mount: # @hpo.checkpoint store=pvc://CLAIM/PATH',
+      { exitCode: 4 },
+    );
+  }
   const where = checkpoint['store'] === undefined ? `the profile ${profile.name}` : '@hpo.checkpoint';
   throw new HpoError(
     'HPO-2488',

@@ -172,7 +172,7 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
       example: 'dir=ckpt/',
     },
     store: {
-      description: 'Where checkpoints are kept on a cluster: a folder of a volume claim, or a bucket.',
+      description: 'Where checkpoints are kept on a cluster: a folder of a volume claim.',
       kind: { type: 'store' },
       example: 'store=pvc://checkpoints/mine',
     },

@@ -157,14 +157,6 @@ describe('data and checkpoints', () => {
   test.each<readonly [string, Case, string | null, RegExp | null]>([
     ['a volume', { directives: ['checkpoint dir=ckpt/ store=pvc://keep/mine'] }, 'pvc://keep/mine', null],
     [
-      'a bucket',
-      {
-        directives: ['checkpoint dir=ckpt/ store=s3://models/a?secret=keys&region=eu-west-1&endpoint=https://minio.example:9000'],
-      },
-      's3://models/a at https://minio.example:9000',
-      null,
-    ],
-    [
       'the profile',
       { directives: ['checkpoint dir=ckpt/'], inputs: { profile: { ...profile, checkpoints: 'pvc://all' } } },
       'pvc://all',
@@ -251,6 +243,12 @@ describe('what no cluster can give', () => {
     ['data of this machine', { directives: ['data ./data -> /data ro'] }, 'HPO-2487', /pods of a cluster cannot have it/],
     ['data over the code', { directives: ['data pvc://a -> .'] }, 'HPO-2487', /would hide/],
     ['data over data', { directives: ['data pvc://a -> /d', 'data pvc://b -> /d/'] }, 'HPO-2487', /two volumes at \/d/],
+    [
+      'a bucket, in this version',
+      { directives: ['checkpoint dir=c/ store=s3://models/a?secret=keys'] },
+      'HPO-2488',
+      /s3:\/\/models\/a: this version keeps them on volumes alone/,
+    ],
     [
       'a store that is none',
       { directives: ['checkpoint dir=c/'], inputs: { profile: { ...profile, checkpoints: '/tmp' } } },
