@@ -265,4 +265,20 @@ export const mutants: readonly Mutant[] = [
     replace: `if (path === '') return`,
     caughtBy: [unit('packaging/snapshot', 'secrets stay out, whatever asks for them')],
   },
+  {
+    name: 'connects to a cluster whose kubeconfig runs a program that nobody has agreed to',
+    file: 'agent/cluster/connectCluster.ts',
+    find: 'if (command !== null && !confirmedCommands.includes(command.hash)) throw notConfirmed(context, command);',
+    replace: 'void [command, confirmedCommands, notConfirmed];',
+    caughtBy: [unit('cluster/profiles', 'connects none whose kubeconfig names a program that nobody has agreed to')],
+  },
+  {
+    name: 'takes the kubeconfig of a project',
+    file: 'agent/clusterTools.ts',
+    find: 'if (profile.kubeconfig !== null) readKubeconfig(profile.kubeconfig, root);',
+    replace: '',
+    caughtBy: [
+      unit('cluster/projectKubeconfig', 'a study uses no kubeconfig of its project, also not one that was connected by its path'),
+    ],
+  },
 ];

@@ -7,6 +7,7 @@ import {
   clusterOnDemand,
   type ClusterProfiles,
   profilesPath,
+  readKubeconfig,
   readProfiles,
   withoutProfile,
   withProfile,
@@ -110,4 +111,23 @@ it('connects one cluster for each place, and tries anew where that failed', asyn
   expect(second).toBe(first);
   expect(other).not.toBe(first);
   expect(first.place).toEqual({ context: 'a', namespace: 'ml', server: 'https://127.0.0.1:1' });
+});
+
+it('connects none whose kubeconfig names a program that nobody has agreed to', async () => {
+  using home = openHome();
+  await using clusters = clusterOnDemand();
+  const path = join(home.dir, 'config');
+  const content = {
+    clusters: [{ name: 'a', cluster: { server: 'https://127.0.0.1:1' } }],
+    users: [{ name: 'a', user: { exec: { command: 'login', args: ['--for', 'me'] } } }],
+    contexts: [{ name: 'a', context: { cluster: 'a', user: 'a' } }],
+  };
+  writeFileSync(path, JSON.stringify(content), { mode: 0o600 });
+  const address = { kubeconfig: [path], context: 'a', namespace: 'ml', confirmedCommands: ['another'] };
+  await expect(clusters.get(address)).rejects.toMatchObject({
+    code: 'HPO-2469',
+    message: expect.stringContaining('login --for me'),
+  });
+  const hash = readKubeconfig([path]).access('a').command?.hash ?? '';
+  expect((await clusters.get({ ...address, confirmedCommands: [hash] })).place.context).toBe('a');
 });
