@@ -1,6 +1,10 @@
 import { workspace, type ConfigurationScope } from 'vscode';
 import type { ClusterWish } from '../agent/protocol/requests.ts';
 
+/** Which agent keeps the studies; `auto`: as `hpo cluster agent use` says. */
+export const agentChoices = ['auto', 'local', 'cluster'] as const;
+export type AgentChoice = (typeof agentChoices)[number];
+
 /** Where trials run. */
 export const backends = ['local', 'docker', 'kubernetes'] as const;
 export type Backend = (typeof backends)[number];
@@ -10,6 +14,7 @@ export interface Settings {
   readonly pythonPath: string | null;
   readonly nodePath: string | null;
   readonly home: string | null;
+  readonly agent: AgentChoice;
   readonly backend: Backend;
   /** Endpoint of the engine, such as `unix:///run/user/1000/docker.sock`. */
   readonly dockerHost: string | null;
@@ -31,6 +36,7 @@ export function settings(scope?: ConfigurationScope): Settings {
     pythonPath: text('pythonPath'),
     nodePath: text('nodePath'),
     home: text('home'),
+    agent: agentChoices.find((agent) => agent === section.get('agent')) ?? 'auto',
     backend: backends.find((backend) => backend === section.get('backend')) ?? 'local',
     dockerHost: text('docker.host'),
     dockerImage: text('docker.image'),

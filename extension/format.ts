@@ -8,7 +8,8 @@ export function endedTrials(view: StudyView): number {
 }
 
 /** The study's state in words: a study that paused itself is not one that its user paused. */
-export function stateText({ state, failure }: StudyView): string {
+export function stateText({ state, failure, movedTo }: StudyView): string {
+  if (movedTo !== null) return `moved to ${movedTo}`;
   return failure === null ? state : `${state} by itself`;
 }
 

@@ -15,7 +15,8 @@ import { AnnotatedScripts, annotatedSelector } from './editor/annotatedScripts.t
 import { TuneLens } from './editor/codeLens.ts';
 import { annotationDiagnostics } from './editor/diagnostics.ts';
 import { StudyPanels } from './panel/studyPanel.ts';
-import type { Services } from './services.ts';
+import type { ConnectRequest } from './client/connect.ts';
+import type { HandOver, Services } from './services.ts';
 import { contextKeys } from './views/contextKeys.ts';
 import { endNotifications } from './views/notifications.ts';
 import { StudyStatus } from './views/statusBar.ts';
@@ -57,22 +58,47 @@ function createServices(context: ExtensionContext, log: LogOutputChannel): Servi
   const store = new StudyStore();
   const agentMain = Uri.joinPath(context.extensionUri, 'dist', 'agent.cjs').fsPath;
   const version = String(context.extension.packageJSON.version);
+  const cliMain = Uri.joinPath(context.extensionUri, 'dist', 'cli.cjs').fsPath;
+  const request = async (start: boolean): Promise<ConnectRequest> => {
+    const { nodePath: nodeSetting, dockerHost, ...chosen } = settings();
+    const isStart = start && workspace.isTrusted;
+    // The way to the cluster is a program that is run.
+    const agent = workspace.isTrusted ? chosen.agent : 'local';
+    return { home: await home(), agentMain, cliMain, nodeSetting, version, dockerHost, agent, start: isStart };
+  };
   const link = new AgentLink(store, {
-    connect: async (start) => {
-      const { nodePath: nodeSetting, dockerHost } = settings();
-      return await (await loadClient()).connect({
-        home: await home(),
-        agentMain,
-        nodeSetting,
-        version,
-        dockerHost,
-        start: start && workspace.isTrusted,
-      });
+    connect: async (start) => await (await loadClient()).connectChosen(await request(start)),
+    hasCrashed: async () => {
+      const { isAnnounced, isInCluster } = await loadClient();
+      return isInCluster(settings().agent, await home()) || isAnnounced(await home());
     },
-    hasCrashed: async () => (await loadClient()).isAnnounced(await home()),
     log: (message) => log.info(message),
   });
-  return { context, log, store, link, scripts: new AnnotatedScripts(), panels: new StudyPanels({ context, store, link }), home };
+  const handOver = async (): Promise<HandOver | null> => {
+    const { connect, isInCluster, moveStudy } = await loadClient();
+    if (!isInCluster(settings().agent, await home())) return null;
+    const client = await connect(await request(true));
+    return {
+      client,
+      begin: async (studyId) => {
+        const there = await link.client();
+        const say = (text: string): void => log.info(text);
+        await moveStudy(studyId, { client, place: 'this machine' }, { client: there, place: 'the cluster' }, say);
+        await there.request('study/command', { studyId, command: { type: 'resume' } });
+      },
+      [Symbol.asyncDispose]: async () => await client[Symbol.asyncDispose](),
+    };
+  };
+  return {
+    context,
+    log,
+    store,
+    link,
+    scripts: new AnnotatedScripts(),
+    panels: new StudyPanels({ context, store, link }),
+    home,
+    handOver,
+  };
 }
 
 /** Folder of the agent's state. */

@@ -113,7 +113,8 @@ export class AgentLink implements AsyncDisposable {
     if (this.#client !== client) return;
     this.#client = null;
     this.#setState('offline');
-    const isNeeded = this.#store.list().some((view) => view.state === 'running' || view.state === 'stopping');
+    const here = this.#store.list().filter((view) => view.movedTo === null);
+    const isNeeded = here.some((view) => view.state === 'running' || view.state === 'stopping');
     this.#ports.log(`connection lost; studies running: ${isNeeded}`);
     if (isNeeded && (await this.#ports.hasCrashed())) await this.#reconnect();
   }

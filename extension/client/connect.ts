@@ -1,6 +1,8 @@
 import { existsSync, unwatchFile, watchFile } from 'node:fs';
 import { join } from 'node:path';
-import { type AgentClient, connectAgent, defaultHome, discoveryFile } from '../../agent/client/index.ts';
+import { type AgentClient, connectAgent, defaultHome, discoveryFile, moveStudy } from '../../agent/client/index.ts';
+import type { AgentChoice } from '../config.ts';
+import { connectCluster, isInCluster } from './clusterBridge.ts';
 import { findNode } from './findNode.ts';
 
 export interface ConnectRequest {
@@ -12,9 +14,20 @@ export interface ConnectRequest {
   readonly dockerHost: string | null;
   /** Whether an agent may be started. */
   readonly start: boolean;
+  /** The command line's bundle. */
+  readonly cliMain: string;
+  readonly agent: AgentChoice;
 }
 
-/** Connects to the agent; Node is only looked for when an agent has to be started. */
+/** Connects to the agent that keeps the studies: of this machine, or of the cluster. */
+export async function connectChosen(request: ConnectRequest): Promise<AgentClient> {
+  const { agent, home, cliMain, nodeSetting, version } = request;
+  if (!isInCluster(agent, home)) return await connect(request);
+  const node = await findNode(nodeSetting, process.env, process.execPath);
+  return await connectCluster({ home, cliMain, node, version });
+}
+
+/** Connects to the agent of this machine; Node is only looked for when an agent has to be started. */
 export async function connect(request: ConnectRequest): Promise<AgentClient> {
   const { home, agentMain, version } = request;
   const common = { home, agentMain, client: 'vscode', version };
@@ -23,6 +36,8 @@ export async function connect(request: ConnectRequest): Promise<AgentClient> {
   const env = request.dockerHost === null ? node.env : { ...node.env, HPO_DOCKER_HOST: request.dockerHost };
   return await connectAgent({ ...common, node: node.path, env });
 }
+
+export { isInCluster, moveStudy };
 
 export function agentHome(setting: string | null): string {
   return setting ?? defaultHome();

@@ -105,7 +105,8 @@ async function answerQuestions(services: Services, first: TuneRequest, document:
     const preflight = await window.withProgress(
       { location: ProgressLocation.Window, title: `HPO: checking ${name}` },
       async () => {
-        return await (await services.link.client()).request('study/preflight', request);
+        await using there = await services.handOver();
+        return await (there?.client ?? (await services.link.client())).request('study/preflight', request);
       },
     );
     // The agent also reads what the script imports and includes.
@@ -133,12 +134,16 @@ async function create(services: Services, { request, preflight }: Answered, name
   return await window.withProgress(
     { location, title: messageText(`HPO: starting ${name}${isLong ? reasonText(preflight) : ''}`), cancellable: true },
     async (progress, cancellation) => {
-      const client = await services.link.client();
+      await using there = await services.handOver();
+      const client = there?.client ?? (await services.link.client());
       using _steps = reportSteps(client, progress);
       const abort = new AbortController();
       const cancelling = cancellation.onCancellationRequested(() => abort.abort());
       try {
-        return (await client.request('study/create', request, abort.signal)).studyId;
+        const wanted = there === null ? request : { ...request, isPaused: true };
+        const { studyId } = await client.request('study/create', wanted, abort.signal);
+        await there?.begin(studyId);
+        return studyId;
       } finally {
         cancelling.dispose();
       }
