@@ -71,7 +71,8 @@ export function withRoom(listener: ExecutorListener, clock: Clock): ExecutorList
     room.asked.delete(id);
   };
   return {
-    ...listener,
+    room: (studyId, attempts) => listener.room(studyId, attempts),
+    output: (key) => listener.output(key),
     waits: (key, reason) => {
       listener.waits(key, reason);
       change(key, (room, id) => {

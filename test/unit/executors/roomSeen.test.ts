@@ -11,19 +11,35 @@ const full: WaitReason = { kind: 'unschedulable', message: '0/1 nodes are availa
 const pulling: WaitReason = { kind: 'image', message: 'pulling' };
 const ending = { exitCode: 0 } as Ending; // nobody looks at the rest here
 
+class Heard implements ExecutorListener {
+  readonly #told: number[];
+  readonly #heard: string[];
+  constructor(told: number[], heard: string[]) {
+    this.#told = told;
+    this.#heard = heard;
+  }
+  waits(): void {
+    this.#heard.push('waits');
+  }
+  started(): void {
+    this.#heard.push('started');
+  }
+  ended(): void {
+    this.#heard.push('ended');
+  }
+  output(): void {
+    this.#heard.push('output');
+  }
+  room(_studyId: string, attempts: number): void {
+    this.#told.push(attempts);
+  }
+}
+
 class Study {
   readonly told: number[] = [];
   readonly heard: string[] = [];
-  readonly listener: ExecutorListener = withRoom(
-    {
-      waits: () => void this.heard.push('waits'),
-      started: () => void this.heard.push('started'),
-      ended: () => void this.heard.push('ended'),
-      output: () => void this.heard.push('output'),
-      room: (_studyId, attempts) => void this.told.push(attempts),
-    },
-    nodeClock,
-  );
+  // An instance, whose methods no spread copies.
+  readonly listener: ExecutorListener = withRoom(new Heard(this.told, this.heard), nodeClock);
   readonly key = (trial: number) => ({ studyId: 's', trial, attempt: 1 });
   start(...trials: readonly number[]): void {
     for (const trial of trials) this.listener.started(this.key(trial), { pid: null });
