@@ -149,7 +149,14 @@ export class ClusterParts {
       if (status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
     };
     kubectl('apply', '--server-side', '--filename', list);
-    kubectl('wait', '--for', 'condition=Established', 'crd', '--all', '--timeout', '60s');
+    const names = objects.items
+      .filter(({ kind }) => kind === 'CustomResourceDefinition')
+      .map(({ metadata }) => `crd/${metadata.name}`);
+    // Without a status it refuses to wait for one.
+    await until('the kinds of Kueue', () => {
+      kubectl('wait', '--for', 'condition=Established', ...names, '--timeout', '60s');
+      return true;
+    });
     await this.start('kueue');
   }
 
