@@ -183,10 +183,12 @@ export class KubernetesExecutor implements Executor {
     if (removeFiles) await this.#system.files.remove(this.files.studyDir(studyId));
   }
 
-  async isReady(): Promise<boolean> {
-    const asked = (await this.#used.all()).map(async (settings) => {
-      await (await this.#options.cluster(settings)).version();
-    });
+  /** By the study's own cluster: another one that is gone for good holds nothing up. */
+  async isReady(studyId: string): Promise<boolean> {
+    const known = this.#studies.get(studyId);
+    const study = known ?? (await readClusterStudy(this.#system.files, this.files.clusterFile(studyId)).catch(() => null));
+    const settings = study === null ? await this.#used.all().catch(() => []) : [study.cluster];
+    const asked = settings.map(async (one) => await (await this.#options.cluster(one)).version());
     return (await Promise.allSettled(asked)).every(({ status }) => status === 'fulfilled');
   }
 
@@ -210,7 +212,7 @@ export class KubernetesExecutor implements Executor {
     if (container === null || cluster === null) throw new RangeError(`${studyId} has nothing said about its cluster`);
     if (cluster.checkpoints?.type === 's3')
       throw new HpoError(
-        'HPO-2485',
+        'HPO-2488',
         `checkpoints cannot be kept in an object store (s3://${cluster.checkpoints.bucket}) by this version`,
         'keep them on a volume that several pods can mount: # @hpo.checkpoint store=pvc://CLAIM/PATH',
       );
@@ -252,7 +254,7 @@ export class KubernetesExecutor implements Executor {
     live.view = await this.#view(live.study.cluster);
     live.view.follow();
     if (live.file?.job === undefined || live.file.job === null) {
-      if (live.attempt === null) throw new HpoError('HPO-2483', 'the attempt has not begun', 'nothing needs to be done');
+      if (live.attempt === null) throw new HpoError('HPO-2482', 'the attempt has not begun', 'nothing needs to be done');
       await this.#create(live, live.attempt).catch((error: unknown) => {
         // It is made as soon as the cluster answers.
         if (!isAway(error)) throw error;
@@ -737,7 +739,7 @@ export class KubernetesExecutor implements Executor {
       if (left === 0) return;
       if (clock.monotonic() > until)
         throw new HpoError(
-          'HPO-2484',
+          'HPO-2483',
           `${left} objects of the study ${studyId} are still on the cluster`,
           'see what keeps them: kubectl get jobs,pods,configmaps -l hpo.study; then delete the study again',
         );
@@ -766,6 +768,8 @@ export class KubernetesExecutor implements Executor {
       (await this.#used.all()).map(async (settings) => {
         const view = await this.#view(settings)
           .then(async (there) => {
+            // As long as anything may be there, also what a cluster makes late, it is looked at now and then.
+            there.follow();
             await there.look();
             return there;
           })
