@@ -145,6 +145,14 @@ function audit(entries: readonly JournalEntry[], isOver = true): string[] {
   return violations.map(({ invariant, what }) => `${invariant}: ${what}`);
 }
 
+function away(epoch: number): StudyEvent {
+  return { type: 'studyMovedAway', at: 1, to: 'there', agent: 'a', epoch };
+}
+
+function here(epoch: number): StudyEvent {
+  return { type: 'studyMovedHere', at: 1, from: 'there', epoch };
+}
+
 describe('what may be', () => {
   test.each<[string, readonly StudyEvent[]]>([
     ['trials one after the other', [start(), ...run(0, 3), ...run(1, 2), over()]],
@@ -454,6 +462,13 @@ describe('what must not be is found, once, and said', () => {
     ['order', /the study is created twice/, [start(), start()]],
     ['order', /studyPaused of a study that was never created/, [pause()]],
     ['order', /the study is scaled to 0/, [start(), { type: 'studyScaled', at: 1, parallel: 0 }]],
+    ['order', /studyPaused of a study that has moved away/, [start(), away(1), { type: 'studyPaused', at: 1, reason: 'r' }]],
+    ['order', /move 2 of a study that has moved 0 times/, [start(), away(2)]],
+    ['order', /studyMovedAway of a study that has moved away/, [start(), away(1), away(2)]],
+    ['order', /arrives by move 1, and none such began/, [start(), here(1)]],
+    ['order', /arrives by move 2, and none such began/, [start(), away(1), here(2)]],
+    ['order', /arrives by move 1, and none such began/, [start(), away(1), here(1), here(1)]],
+    ['order', /move 1 of a study that has moved 1 times/, [start(), away(1), here(1), away(1)]],
     [
       'oneCounts',
       /attempt 2 of trial 0 begins while attempt 1 counts/,

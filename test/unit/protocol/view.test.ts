@@ -127,6 +127,15 @@ describe('what each event changes', () => {
     ['studyScaled', [{ type: 'studyScaled', at: 2, parallel: 17 }], { parallel: 17 }],
     ['pointEnqueued', [{ type: 'pointEnqueued', at: 2, params: { lr: 0.5 } }], {}],
     ['batchEnded', [{ type: 'batchEnded', at: 2, trials: [0, 1] }], {}],
+    ['studyMovedAway', [{ type: 'studyMovedAway', at: 2, to: 'there', agent: 'a', epoch: 1 }], { moves: 1, movedTo: 'there' }],
+    [
+      'studyMovedHere',
+      [
+        { type: 'studyMovedAway', at: 2, to: 'there', agent: 'a', epoch: 1 },
+        { type: 'studyMovedHere', at: 2, from: 'here', epoch: 1 },
+      ],
+      { moves: 1, movedTo: null },
+    ],
     ['studyDeleted', [{ type: 'studyDeleted', at: 2 }], { deleted: true }],
   ])('%s', (_name, events, changes) => {
     expect(folded(events)).toEqual({ ...created, seq: 4 + 2 * events.length, ...changes });
