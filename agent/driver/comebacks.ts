@@ -42,7 +42,7 @@ export class Comebacks implements Disposable {
   }
 
   async #look(study: Study): Promise<void> {
-    const isReady = await study.executor.isReady();
+    const isReady = await study.executor.isReady(study.studyId);
     const wait = this.#waits.get(study.studyId);
     if (wait === undefined || !isWaiting(study)) return;
     if (!isReady) {

@@ -34,8 +34,8 @@ export interface Executor extends AsyncDisposable {
    */
   release?(studyId: string, options: { readonly removeFiles: boolean }): Promise<void>;
   capacity(): Promise<Capacity>;
-  /** Whether attempts can be started here at present, as far as that can be seen without starting one. Never rejects. */
-  isReady(): Promise<boolean>;
+  /** Whether attempts of the study can be started here at present, as far as that can be seen without starting one. Never rejects. */
+  isReady(studyId: string): Promise<boolean>;
 }
 
 export interface ExecutorListener {

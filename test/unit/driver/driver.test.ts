@@ -352,7 +352,7 @@ function withStart(executor: Executor, start: Executor['start']): Executor {
     list: () => executor.list(),
     cleanup: (studyId, options) => executor.cleanup(studyId, options),
     capacity: () => executor.capacity(),
-    isReady: () => executor.isReady(),
+    isReady: (studyId) => executor.isReady(studyId),
     studies: () => executor.studies(),
     [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
   };

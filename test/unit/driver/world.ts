@@ -165,7 +165,7 @@ export class Life implements AsyncDisposable {
       cleanup: (studyId, options) => alive(() => executor.cleanup(studyId, options)),
       release: (studyId, options) => alive(() => executor.release?.(studyId, options) ?? Promise.resolve()),
       capacity: () => executor.capacity(),
-      isReady: () => executor.isReady(),
+      isReady: (studyId) => executor.isReady(studyId),
       [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
     };
   }
