@@ -44,7 +44,10 @@ export class Scheduler {
     const pod = store.get('Pod', name);
     if (pod === null || pod.spec?.nodeName !== undefined || pod.metadata?.deletionTimestamp !== undefined) return true;
     const nodes = store.list('Node');
-    const reasons = nodes.map((node) => this.#obstacle(node, pod));
+    const isThere = ({ spec, status }: Pod): boolean =>
+      spec?.nodeName !== undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
+    const placed = Map.groupBy(store.list('Pod').filter(isThere), ({ spec }) => spec?.nodeName ?? '');
+    const reasons = nodes.map((node) => this.#obstacle(node, pod, placed.get(node.metadata?.name ?? '') ?? []));
     const fit = nodes.filter((_node, i) => reasons[i] === null);
     const node = fit[rng.int(Math.max(1, fit.length))];
     if (node !== undefined) {
@@ -66,16 +69,13 @@ export class Scheduler {
     return false;
   }
 
-  #obstacle(node: Node, pod: Pod): string | null {
+  #obstacle(node: Node, pod: Pod, there: readonly Pod[]): string | null {
     const name = node.metadata?.name ?? '';
     if (node.spec?.unschedulable === true) return 'node(s) were unschedulable';
     if (!this.#isOn(name)) return 'node(s) had untolerated taint {node.kubernetes.io/unreachable: }';
     const labels = node.metadata?.labels ?? {};
     if (Object.entries(pod.spec?.nodeSelector ?? {}).some(([key, value]) => labels[key] !== value))
       return `node(s) didn't match Pod's node affinity/selector`;
-    const there = this.#host.store
-      .list('Pod')
-      .filter(({ spec, status }) => spec?.nodeName === name && status?.phase !== 'Succeeded' && status?.phase !== 'Failed');
     const room = node.status?.allocatable ?? {};
     for (const [resource, wanted] of Object.entries(requestsOf(pod))) {
       const used = there.reduce((sum, other) => sum + (requestsOf(other)[resource] ?? 0), 0);
