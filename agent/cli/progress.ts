@@ -4,6 +4,7 @@ import { formatDuration, formatMetric, formatParams } from '../protocol/format.t
 import { bestTrial, countTrials, metricNumber, type StudyView, type TrialView } from '../protocol/view.ts';
 import type { Failure, TrialState } from '../protocol/study.ts';
 import { printable } from '../protocol/printable.ts';
+import { waitsOf, waitText } from '../protocol/waits.ts';
 import type { CommandLine } from './commandLine.ts';
 
 const barWidth = 24;
@@ -116,6 +117,7 @@ export class Progress implements Disposable {
       `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`,
       `${nEnded}/${total ?? '∞'}`,
       `${counts.running} running`,
+      waitingText(view),
       best === null || objective === undefined || Number.isNaN(metricNumber(best.values[objective.metric]))
         ? ''
         : `best ${formatMetric(best.values[objective.metric])}`,
@@ -125,4 +127,10 @@ export class Progress implements Disposable {
       .filter((part) => part !== '')
       .join('  ');
   }
+}
+
+/** `(2: waits for a place: 0/3 nodes are available)`: of the running ones, why most have not begun. */
+function waitingText(view: StudyView): string {
+  const [most] = waitsOf(view);
+  return most === undefined ? '' : printable(`(${most.attempts}: ${waitText(most.reason).slice(0, 60)})`);
 }
