@@ -20,6 +20,8 @@ const unit = (file: string, test: string): Killer => ({ file: `test/unit/${file}
 const seeds: Killer = { file: 'test/mutation/seeds.test.ts', test: 'lives of the agent on a virtual machine break no promise' };
 /** The same with attempts in containers. */
 const dockerSeeds: Killer = { file: seeds.file, test: 'lives with attempts in containers break no promise' };
+/** The same with attempts in pods. */
+const kubernetesSeeds: Killer = { file: seeds.file, test: 'lives with attempts in pods break no promise' };
 const contract = (file: string, test: string): Killer => ({ file: `test/contract/${file}.test.ts`, test });
 
 export const mutants: readonly Mutant[] = [
@@ -208,6 +210,20 @@ export const mutants: readonly Mutant[] = [
     find: 'if (wasTold && !wasAsked && !isTimeout) return await keep({ code: null, timeout: false });',
     replace: 'void wasTold;',
     caughtBy: [dockerSeeds],
+  },
+  {
+    name: 'blames a program for the end of its pod',
+    file: 'agent/executors/kubernetes/endRecord.ts',
+    find: "if (exit?.['told'] === true && !isStopped && !timeout)",
+    replace: 'if (exit === undefined)',
+    caughtBy: [kubernetesSeeds],
+  },
+  {
+    name: 'lets a Job that a cluster makes late begin its program',
+    file: 'agent/executors/kubernetes/kubernetesExecutor.ts',
+    find: "        await cluster.remove('ConfigMap', filesName(home, key));\n",
+    replace: '',
+    caughtBy: [kubernetesSeeds],
   },
   {
     name: 'leaves a container behind that the engine makes when nobody waits for it any more',
