@@ -11,7 +11,7 @@ import { ApiProxy, type Upstream } from '../support/apiProxy.ts';
 import { sharedCluster, type TestNamespace } from '../support/cluster.ts';
 
 /** What tests of one process wait for at most. */
-export const testLimits: ClusterLimits = { ...usualLimits, answerMs: 5_000, callMs: 8_000 };
+export const testLimits: ClusterLimits = { ...usualLimits, answerMs: 15_000, callMs: 30_000 };
 
 export interface RealWorld extends ClusterWorld {
   readonly proxy: ApiProxy;
