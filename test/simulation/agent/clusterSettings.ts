@@ -14,7 +14,7 @@ export const podContainer: ContainerSettings = {
 };
 
 /** What every study of pods has besides; `home` is where the simulated agents keep theirs. */
-export function clusterSettingsOf(homeDir: string): ClusterSettings {
+function clusterSettingsOf(homeDir: string): ClusterSettings {
   return {
     context: simulatedPlace.context,
     namespace: simulatedPlace.namespace,
