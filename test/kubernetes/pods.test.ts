@@ -102,7 +102,11 @@ describe.concurrent('an attempt in a pod', () => {
     });
     await using executor = world.connect(observer, { cluster: () => Promise.resolve(cluster) });
     for (const attempt of attempts) await executor.start(attempt);
-    for (const trial of [0, 1]) expect(await observer.ending(key(trial))).toMatchObject({ exitCode: 0 });
+    for (const trial of [0, 1]) {
+      // Tens of megabytes by exec take a busy machine a while.
+      const ending = await observer.ending(key(trial)).catch(() => observer.ending(key(trial)));
+      expect(ending).toMatchObject({ exitCode: 0 });
+    }
     expect(hash(await printed(world, key(0)))).toBe(whole);
     const partly = await printed(world, key(1));
     expect(nRefused).toBeGreaterThan(0);
@@ -112,7 +116,7 @@ describe.concurrent('an attempt in a pod', () => {
     );
     // What the node still had is where it belongs.
     expect(hash(partly.subarray(-(1024 ** 2)))).toBe(hash(Buffer.from(lines.at(-1) ?? '')));
-  }, 240_000);
+  }, 300_000);
 
   it('has the files from which metrics are read', async () => {
     await using world = await openPodWorld(place);
