@@ -11,7 +11,7 @@ import type { OutputStream } from '../../protocol/events.ts';
  * ␞hpo NONCE begin↵            once, when the program is about to start
  * ␞hpo NONCE alive↵            now and then, when there is nothing else to say
  * ␞hpo NONCE fault TEXT↵       the program cannot be started; nothing follows
- * ␞hpo NONCE end {"out":BYTES,"metrics":BYTES,"kills":N,"shim":CODE,"exit":{…}}↵      after all bytes, and the last of all
+ * ␞hpo NONCE end {"out":BYTES,"metrics":BYTES,"kills":N,"shim":CODE,"exit":{…}}↵      after all bytes; again and again until it has been read
  * ```
  * NONCE is the uid of the pod, which its program is not told. The first line of the container's termination message is the object of
  * `end` (or `{"fault":TEXT}`), what follows in it the last bytes of the output, one character for each byte.

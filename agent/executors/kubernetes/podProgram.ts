@@ -227,9 +227,15 @@ printf '%s\\n' "$code" >"$dir/.shim"
 kill -s USR1 "$mirror"
 wait "$mirror"
 if [ $? -eq 3 ]; then
-  # Whoever has read all of it removes the pod.
-  sleep "$patience" &
-  wait $!
+  # Whoever has read all of it removes the pod. The node may have rotated away even the last line: it is said again.
+  read -r end </dev/termination-log
+  waited=0
+  while [ $waited -lt "$patience" ]; do
+    sleep 10 &
+    wait $!
+    waited=$((waited + 10))
+    tell "end $end"
+  done
 fi
 exit=
 if [ -f "$dir/exit.json" ]; then read -r exit <"$dir/exit.json"; fi
