@@ -52,6 +52,15 @@ const keptKubernetes: readonly { readonly seed: number; readonly found: string }
   { seed: 4_000_962, found: 'what a pod had printed was given up, as the connection to its log was dead' },
   { seed: 4_001_034, found: 'a program went on for a moment after the end of its attempt, as its shim was killed' },
   { seed: 4_001_395, found: 'a Job that a server made late began a program after its attempt had ended' },
+  { seed: 4_000_016, found: 'an attempt that had run ran again, as nobody could adopt it for a minute and its Job was removed' },
+  { seed: 4_000_635, found: 'a second pod of a Job went on after the end of its attempt was told' },
+  { seed: 4_000_930, found: 'a program that had come to its time limit counted as ended by what befell its pod later' },
+  { seed: 4_001_130, found: 'what owns a study stayed, as the agent was killed when the study ended' },
+  { seed: 4_001_211, found: 'files of a deleted study stayed, as a power cut had damaged what says how it runs' },
+  { seed: 4_001_375, found: 'attempts on a node that was cut off asked for each of them hundreds of times in a minute' },
+  { seed: 4_001_656, found: 'an attempt reported before it had started, as the disk was full when its program began' },
+  { seed: 4_004_052, found: 'an attempt that had run ran again, as the stored code could not be read when it was adopted' },
+  { seed: 4_004_671, found: 'an attempt that had run ran again, as its Job was deleted while the server hung' },
 ];
 
 /** As many threads as the smallest machine of the tests has. */

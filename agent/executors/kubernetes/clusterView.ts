@@ -15,6 +15,8 @@ export interface Seen {
 /** How often everything is listed, whatever the watches say; and while attempts are about to begin. */
 const lookMs = 30_000;
 const livelyLookMs = 5_000;
+/** One on which nothing was for so long is not listened to any more, and is looked at this often. */
+const idleMs = 10 * 60_000;
 /** What is told of Jobs without pods is asked for at most so often. */
 const rememberMs = 10_000;
 const nothing: Seen = { job: null, pods: [] };
@@ -27,9 +29,10 @@ export class ClusterView implements Disposable {
   readonly cluster: Cluster;
   readonly home: string;
   readonly #clock: Clock;
-  readonly #onChange: (id: string) => void;
+  readonly #onChange: (id: string, seen: Seen) => void;
   readonly #onLook: (view: ClusterView) => void;
   readonly #isLively: () => boolean;
+  readonly #isNeeded: () => boolean;
   readonly #failedCreates: Remembered<readonly CoreV1Event[]>;
   readonly #workloads: Remembered<readonly Workload[]>;
   #seen = new Map<string, Seen>();
@@ -37,6 +40,8 @@ export class ClusterView implements Disposable {
   #timer: Disposable | null = null;
   #looking: Promise<void> | null = null;
   #lookedAt = -Infinity;
+  /** When it was needed last, or anything was there. */
+  #neededAt = -Infinity;
   /** Since the last list that was answered. */
   #failure: unknown = null;
   #isDisposed = false;
@@ -46,11 +51,13 @@ export class ClusterView implements Disposable {
     readonly home: string;
     readonly clock: Clock;
     /** Something of an attempt may have changed; by `keyText`. */
-    readonly onChange: (id: string) => void;
+    readonly onChange: (id: string, seen: Seen) => void;
     /** All that there is has just been listed. */
     readonly onLook: (view: ClusterView) => void;
     /** Whether attempts are about to begin. */
     readonly isLively: () => boolean;
+    /** Whether any attempt is there, or asked for. */
+    readonly isNeeded: () => boolean;
   }) {
     this.cluster = options.cluster;
     this.home = options.home;
@@ -58,6 +65,7 @@ export class ClusterView implements Disposable {
     this.#onChange = options.onChange;
     this.#onLook = options.onLook;
     this.#isLively = options.isLively;
+    this.#isNeeded = options.isNeeded;
     const { cluster, clock } = options;
     this.#failedCreates = new Remembered(clock, () => cluster.list('Event', { fields: 'reason=FailedCreate' }));
     this.#workloads = new Remembered(clock, () => cluster.list('Workload'));
@@ -76,9 +84,14 @@ export class ClusterView implements Disposable {
     return this.#seen.get(keyText(key)) ?? nothing;
   }
 
-  /** Hears and lists from now on, until it is disposed. */
+  /** Hears and lists from now on, until it is disposed; ever more rarely where nothing is there. */
   follow(): void {
-    if (this.#watches.length > 0 || this.#isDisposed) return;
+    this.#neededAt = this.#clock.monotonic();
+    if (this.#watches.length === 0) this.#plan();
+  }
+
+  #listen(): void {
+    if (this.#watches.length > 0) return;
     const labels = homeLabels(this.home);
     this.#watches = [
       this.cluster.watch('Job', labels, ({ removed, object }) => {
@@ -94,7 +107,11 @@ export class ClusterView implements Disposable {
         });
       }),
     ];
-    this.#plan();
+  }
+
+  #endWatches(): void {
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+    this.#watches = [];
   }
 
   /** Lists all that there is; one at a time, for all who ask meanwhile. */
@@ -138,14 +155,13 @@ export class ClusterView implements Disposable {
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     this.#timer?.[Symbol.dispose]();
-    for (const watch of this.#watches) watch[Symbol.dispose]();
-    this.#watches = [];
+    this.#endWatches();
   }
 
   #hear(key: AttemptKey, change: (seen: Seen) => Seen): void {
     if (this.#isDisposed) return;
     this.#set(keyText(key), change(this.of(key)));
-    this.#onChange(keyText(key));
+    this.#onChange(keyText(key), this.of(key));
   }
 
   #set(id: string, seen: Seen): void {
@@ -156,7 +172,11 @@ export class ClusterView implements Disposable {
   #plan(): void {
     if (this.#isDisposed) return;
     this.#timer?.[Symbol.dispose]();
-    this.#timer = this.#clock.after(livelyLookMs, () => {
+    if (this.#seen.size > 0 || this.#isNeeded()) this.#neededAt = this.#clock.monotonic();
+    const isIdle = this.#clock.monotonic() - this.#neededAt > idleMs;
+    if (isIdle) this.#endWatches();
+    else this.#listen();
+    this.#timer = this.#clock.after(isIdle ? idleMs : livelyLookMs, () => {
       const isDue = this.#clock.monotonic() - this.#lookedAt >= lookMs - livelyLookMs / 2;
       if (!isDue && !this.#isLively() && this.#failure === null) return this.#plan();
       void this.look()

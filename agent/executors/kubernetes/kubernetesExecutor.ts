@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import type { V1Pod } from '@kubernetes/client-node';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { Cluster, Workload } from '../../cluster/cluster.ts';
 import type { SnapshotStore } from '../../packaging/snapshot.ts';
 import { HpoError } from '../../protocol/errors.ts';
@@ -21,7 +21,7 @@ import { splicedInputs } from './inputObjects.ts';
 import { containerName, jobManifest } from './jobManifest.ts';
 import { LogMirror, mirroredStreams } from './logMirror.ts';
 import { attemptLabels, filesName, jobName, ownerLabels, studyAnnotation, studyLabels, studyName } from './names.ts';
-import { hasBegun, isFinished, type PodEnd, podEnd } from './podEnd.ts';
+import { hasBegun, isFinished, isTerminal, type PodEnd, podEnd } from './podEnd.ts';
 import { isOver, PodAttempt, podOf } from './podAttempt.ts';
 import { type ClusterStudy, readClusterStudy, writeClusterStudy } from './studyFile.ts';
 import { makeStudyObjects, type StudyObjects } from './studyObjects.ts';
@@ -47,6 +47,8 @@ export interface KubernetesExecutorOptions {
 
 const second = 1_000;
 const minute = 60 * second;
+/** As the shim names it: its program began. */
+const startFile = 'start.json';
 /** The file that a stop leaves, so that the next agent, too, knows that the end was asked for. */
 const stopFile = 'stop';
 /** Between looks at one attempt where nothing is heard of it. */
@@ -95,6 +97,10 @@ export class KubernetesExecutor implements Executor {
   readonly #away: AwayStudies;
   /** Jobs of attempts that nobody has adopted, by `keyText`, and owners of studies, by name, with when they were seen first. */
   readonly #unowned = new Map<string, number>();
+  /** Attempts that are being given up, as nobody adopts them; by `keyText`. */
+  readonly #givenUp = new Map<string, Promise<void>>();
+  /** Studies that were made ready in this life: others have attempts from before it, or none. */
+  readonly #prepared = new Set<string>();
   readonly #removals = new Set<Promise<void>>();
   #isDisposed = false;
 
@@ -119,7 +125,11 @@ export class KubernetesExecutor implements Executor {
       return;
     }
     const live = this.#admit(attempt.key, attempt);
-    await live.starting;
+    await live.starting.catch((error: unknown) => {
+      // Whoever asks for it asks again.
+      if (this.#unowned.has(id)) this.#unowned.set(id, this.#system.clock.monotonic());
+      throw error;
+    });
   }
 
   async stop(key: AttemptKey, graceMs: number): Promise<void> {
@@ -217,6 +227,7 @@ export class KubernetesExecutor implements Executor {
         'keep them on a volume that several pods can mount: # @hpo.checkpoint store=pvc://CLAIM/PATH',
       );
     const { files: disk } = this.#system;
+    this.#prepared.add(studyId);
     await disk.remove(this.files.cleanedFile(studyId));
     await this.#away.set(studyId, false);
     const verified = this.#verified.get(snapshot) ?? this.#options.snapshots.verify(snapshot);
@@ -236,6 +247,7 @@ export class KubernetesExecutor implements Executor {
 
   /** Makes the Job, or finds it, and follows it from then on. */
   async #begin(live: PodAttempt): Promise<void> {
+    await this.#givenUp.get(keyText(live.key));
     const { state } = await this.#recordOf(live.key);
     live.isStarting = false;
     if (state === 'ended') {
@@ -278,6 +290,11 @@ export class KubernetesExecutor implements Executor {
     const { failpoints, files: disk } = this.#system;
     const { view, study } = live;
     if (view === null || study === null) return;
+    if (live.file !== null) {
+      // It was asked for before, and may be there: then nothing else is needed.
+      const job = live.job ?? view.of(live.key).job ?? (await view.lookAt(live.key)).job;
+      if (job !== null) return await this.#claimJob(live, job);
+    }
     const file = fileOf(attempt, null);
     await failpoints.step('attempt.folder', async () => {
       await disk.makeFolder(live.dir);
@@ -303,9 +320,15 @@ export class KubernetesExecutor implements Executor {
       secrets,
     });
     const { object } = await failpoints.step('attempt.spawn', () => view.cluster.create('Job', job));
-    live.file = { ...live.file, job: object.metadata?.uid ?? '' };
-    await writeAttemptFile(disk, live.dir, live.file);
     view.note(live.key, object);
+    await this.#claimJob(live, object);
+  }
+
+  /** From now on its Job is known to have been made: without it the attempt is over. */
+  async #claimJob(live: PodAttempt, { metadata }: V1Job): Promise<void> {
+    if (live.file === null) return;
+    live.file = { ...live.file, job: metadata?.uid ?? unknownJob };
+    await writeAttemptFile(this.#system.files, live.dir, live.file);
   }
 
   /** Until it has ended, or this agent lets go of it. Whatever fails is tried again, ever more slowly. */
@@ -337,8 +360,11 @@ export class KubernetesExecutor implements Executor {
     await this.#pressOn(live);
     const pod = podOf(live, view.of(live.key));
     if (pod !== null && hasBegun(pod)) {
-      await this.#read(live, pod, false);
-      if (await this.#settleByLog(live, pod)) return true;
+      await this.#read(live, pod, false).catch((error: unknown) => {
+        // Where its node does not answer the cluster says what becomes of it.
+        if (!(error instanceof HpoError)) throw error;
+      });
+      if (live.mirror?.isOver === true) return await this.#settleByLog(live, pod);
     }
     let seen = view.of(live.key);
     // Many may wait for their pods at once: what is listed of all of them says when one is there.
@@ -443,7 +469,7 @@ export class KubernetesExecutor implements Executor {
   #hasBegun(live: PodAttempt): void {
     if (live.hasBegun) return;
     live.hasBegun = true;
-    this.#background(this.#system.files.writeText(join(live.dir, 'start.json'), '{}'));
+    this.#background(this.#system.files.writeText(join(live.dir, startFile), '{}'));
     this.#tellStarted(live);
   }
 
@@ -460,25 +486,40 @@ export class KubernetesExecutor implements Executor {
     this.#options.listener.waits(live.key, reason);
   }
 
+  /** By a log that tells the end. False while anything of it runs all the same. */
   async #settleByLog(live: PodAttempt, pod: V1Pod): Promise<boolean> {
     const { mirror, view } = live;
-    if (mirror === null || !mirror.isOver || view === null) return false;
+    if (mirror === null || view === null) return false;
     const { end, fault } = mirror;
     const seen = podEnd(view.of(live.key).job, pod, live.isStopped);
+    const now = await view.lookAt(live.key).catch(() => null);
     // Why others ended it stands in its pod, or not any more.
     const wasTold = end?.exit?.['told'] === true && !live.isStopped;
-    const later = wasTold ? await view.lookAt(live.key).catch(() => null) : null;
-    const known = later === null ? seen : podEnd(later.job, podOf(live, later), live.isStopped);
+    const known = now === null || !wasTold ? seen : podEnd(now.job, podOf(live, now), live.isStopped);
+    if (now !== null && !(await this.#endOthers(live, now))) return false;
     await this.#finish(live, await this.#endOf(live, end, fault, known));
     return true;
+  }
+
+  /**
+   * Ends other pods of its Job, which a controller makes that has an old view: when the end of an attempt is told nothing of it may run,
+   * as whatever follows has its place and its checkpoints. False while one is there, on a node that answers.
+   */
+  async #endOthers(live: PodAttempt, { pods }: Seen): Promise<boolean> {
+    const { clock } = this.#system;
+    const own = live.file?.pod ?? pods[0]?.metadata?.uid;
+    const others = pods.filter((pod) => pod.metadata?.uid !== own && !isTerminal(pod));
+    live.othersSince ??= clock.monotonic();
+    if (others.length === 0 || clock.monotonic() - live.othersSince > goneMs) return true;
+    for (const { metadata } of others) await live.view?.cluster.remove('Pod', metadata?.name ?? '', { graceSeconds: 1 });
+    return false;
   }
 
   /** By what the cluster says, where the log does not tell the end. */
   async #settleByCluster(live: PodAttempt, seen: Seen, isNew: boolean): Promise<boolean> {
     const { clock } = this.#system;
-    if (isNew && seen.job !== null && live.file !== null) {
-      live.file = { ...live.file, job: seen.job.metadata?.uid ?? '' };
-      await writeAttemptFile(this.#system.files, live.dir, live.file);
+    if (isNew && seen.job !== null) {
+      await this.#claimJob(live, seen.job);
       return true;
     }
     const pod = podOf(live, seen);
@@ -499,12 +540,13 @@ export class KubernetesExecutor implements Executor {
       live.finalReads++;
       live.finalSince ??= clock.monotonic();
       const outcome = await this.#read(live, pod, true).catch((error: unknown) => (isAway(error) ? 'away' : 'none'));
-      if (await this.#settleByLog(live, pod)) return true;
+      if (live.mirror?.isOver === true) return await this.#settleByLog(live, pod);
       // A connection that was dead, or a node that does not answer, may have it yet.
       if (outcome === 'none' && live.finalReads < maxFinalReads) return false;
       const isLate = clock.monotonic() - live.finalSince > finalPatienceMs;
       if ((outcome === 'cut' || outcome === 'away') && !isLate) return false;
     }
+    if (!(await this.#endOthers(live, seen))) return false;
     // Whoever removed it may have removed all of the study.
     if (seen.job === null) this.#objects.delete(live.key.studyId);
     const { message } = state;
@@ -527,7 +569,10 @@ export class KubernetesExecutor implements Executor {
   /** Recorded before its Job is removed, and told once. */
   async #finish(live: PodAttempt, record: ReturnType<typeof endRecord>): Promise<void> {
     if (live.hasEnded || this.#isDisposed) return;
-    await this.#system.files.makeFolder(live.dir);
+    const { files: disk } = this.#system;
+    await disk.makeFolder(live.dir);
+    // The disk may not have taken it when its program began.
+    if (live.hasBegun) await disk.writeText(join(live.dir, startFile), '{}');
     await recordEnd(this.#system, live.dir, record);
     await this.#tellRecorded(live);
   }
@@ -535,7 +580,7 @@ export class KubernetesExecutor implements Executor {
   async #tellRecorded(live: PodAttempt): Promise<void> {
     if (live.hasEnded || this.#isDisposed) return;
     const record = await this.#recordOf(live.key);
-    const isStarted = (await this.#system.files.stat(join(live.dir, 'start.json'))) !== null;
+    const isStarted = (await this.#system.files.stat(join(live.dir, startFile))) !== null;
     if (live.hasEnded || this.#isDisposed) return;
     if (isStarted || live.hasBegun) this.#tellStarted(live);
     this.#live.forget(live);
@@ -579,6 +624,14 @@ export class KubernetesExecutor implements Executor {
     const known = this.#live.get(id);
     if (known !== undefined) return known;
     if (!isThere || this.#reported.has(id) || this.#isDisposed) return null;
+    if ((await this.#study(key.studyId).catch(() => null)) === null) {
+      // A power cut damaged what says how its study runs: nobody can follow it to its end any more.
+      for (const settings of await this.#used.all()) {
+        const { cluster, home } = await this.#view(settings);
+        await cluster.remove('Job', jobName(home, key));
+      }
+      return null;
+    }
     const live = this.#admit(key, null);
     await live.starting;
     return live;
@@ -615,15 +668,16 @@ export class KubernetesExecutor implements Executor {
     if (live.killAt === Infinity || view === null || live.hasEnded) return;
     const leftMs = live.killAt - clock.monotonic();
     const isLate = leftMs < -patienceMs;
+    const askedOf = (seen: Seen): string => `${podOf(live, seen)?.metadata?.uid ?? 'job'} ${isLate}`;
+    if (live.asked === askedOf(view.of(live.key))) return;
     const seen = await view.lookAt(live.key);
     const pod = podOf(live, seen);
-    const asked = `${pod?.metadata?.uid ?? 'job'} ${isLate}`;
+    const asked = askedOf(seen);
     if (live.asked === asked) return;
     const graceSeconds = leftMs <= 0 ? 1 : Math.ceil((leftMs + recordMs) / second);
     await failpoints.step('attempt.stop', async () => {
       if (pod === null) await view.cluster.remove('Job', jobName(view.home, live.key));
-      else if (pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed')
-        await view.cluster.remove('Pod', pod.metadata?.name ?? '', { graceSeconds });
+      else if (!isTerminal(pod)) await view.cluster.remove('Pod', pod.metadata?.name ?? '', { graceSeconds });
     });
     live.asked = asked;
   }
@@ -657,20 +711,41 @@ export class KubernetesExecutor implements Executor {
       else if (state !== 'started' || isOver(seen)) {
         const since = this.#unowned.get(id) ?? clock.monotonic();
         this.#unowned.set(id, since);
-        if (clock.monotonic() - since > adoptionMs && !this.#live.has(id)) this.#remove(key);
+        if (clock.monotonic() - since > adoptionMs && !this.#live.has(id)) await this.#giveUp(key);
       }
     }
   }
 
-  /** Owners that a cluster made late, of studies that were removed meanwhile; with them goes all that they own. */
+  /** Its Job goes, and it is never started again: what its program did is done. */
+  async #giveUp(key: AttemptKey): Promise<void> {
+    const id = keyText(key);
+    const dir = this.files.attemptDir(key);
+    // Where it has no folder it belongs to nobody.
+    const giving = this.#system.files.stat(dir).then(async (folder) => {
+      if (folder !== null) await recordEnd(this.#system, dir, { code: null, timeout: false, detail: 'no agent adopted its Job' });
+    });
+    this.#givenUp.set(
+      id,
+      giving.catch(() => {}),
+    );
+    try {
+      await giving;
+      this.#remove(key);
+    } finally {
+      this.#givenUp.delete(id);
+    }
+  }
+
+  /** Owners of studies that are removed or over: what a cluster made late, or an agent before this one left; with them goes all that they own. */
   async #removeUnwanted(view: ClusterView): Promise<void> {
     const { clock, files: disk } = this.#system;
     const found = new Set<string>();
     for (const { metadata } of await view.cluster.list('ConfigMap', { labels: ownerLabels(view.home) })) {
       const [name = '', studyId = ''] = [metadata?.name, metadata?.annotations?.[studyAnnotation]];
-      const isGone = (await disk.stat(this.files.clusterFile(studyId))) === null;
       if (name === '' || !isStudyId(studyId) || !(await this.#isOurs(studyId, view.home))) continue;
-      if (!isGone && !(await this.#isCleaned(studyId))) continue;
+      const isUsed = this.#prepared.has(studyId) || this.#live.of(studyId).length > 0 || hasAny(view, studyId);
+      const isGone = (await disk.stat(this.files.clusterFile(studyId))) === null;
+      if (isUsed && !isGone && !(await this.#isCleaned(studyId))) continue;
       found.add(name);
       const since = this.#unowned.get(name) ?? clock.monotonic();
       this.#unowned.set(name, since);
@@ -768,7 +843,7 @@ export class KubernetesExecutor implements Executor {
       (await this.#used.all()).map(async (settings) => {
         const view = await this.#view(settings)
           .then(async (there) => {
-            // As long as anything may be there, also what a cluster makes late, it is looked at now and then.
+            // Anything may be there, also what a cluster makes late.
             there.follow();
             await there.look();
             return there;
@@ -790,9 +865,10 @@ export class KubernetesExecutor implements Executor {
           cluster,
           home: settings.home,
           clock: this.#system.clock,
-          onChange: (id) => this.#live.get(id)?.wake(),
+          onChange: (id, { job }) => this.#live.get(id)?.heard(job),
           onLook: (view) => this.#background(this.#afterLook(view)),
           isLively: () => [...this.#live.values()].some((live) => !live.hasBegun),
+          isNeeded: () => [...this.#live.values()].some(({ view }) => view !== null && view.cluster === cluster),
         }),
     );
     this.#views.set(place, made);
@@ -842,6 +918,10 @@ export class KubernetesExecutor implements Executor {
   #background(work: Promise<void>): void {
     work.catch(() => {});
   }
+}
+
+function hasAny(view: ClusterView, studyId: string): boolean {
+  return [...view.all.keys()].some((id) => id.startsWith(`${studyId}/`));
 }
 
 const unknown = { end: null, fault: null, isStopped: false, hasBegun: false, output: 0 };

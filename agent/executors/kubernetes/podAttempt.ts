@@ -1,4 +1,4 @@
-import type { V1Pod } from '@kubernetes/client-node';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { AttemptKey, WaitReason } from '../../protocol/study.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { LiveAttempt } from '../attempt/liveAttempts.ts';
@@ -6,7 +6,7 @@ import type { AttemptStart } from '../executor.ts';
 import type { AttemptFile } from './attemptFile.ts';
 import type { ClusterView, Seen } from './clusterView.ts';
 import type { LogMirror } from './logMirror.ts';
-import { isFinished } from './podEnd.ts';
+import { isFinished, isTerminal } from './podEnd.ts';
 import type { ClusterStudy } from './studyFile.ts';
 
 /** What is remembered of an attempt that is asked for or runs; all of it can be read again from its folder and from the cluster. */
@@ -28,6 +28,8 @@ export class PodAttempt implements LiveAttempt {
   study: ClusterStudy | null = null;
   view: ClusterView | null = null;
   file: AttemptFile | null = null;
+  /** As a watch told of it first: it was made, whatever became of it. */
+  job: V1Job | null = null;
   mirror: LogMirror | null = null;
   following: Promise<void> = Promise.resolve();
   /** Its program runs, or has run. */
@@ -47,6 +49,8 @@ export class PodAttempt implements LiveAttempt {
   finalSince: number | null = null;
   /** When it was seen first that its pod is being deleted, by the monotonic clock. */
   goingSince: number | null = null;
+  /** Since when other pods of its Job are waited for, by the monotonic clock. */
+  othersSince: number | null = null;
   /** What of its stop the cluster has heard. */
   asked: string | null = null;
   /** Ends the reading of its log. */
@@ -66,6 +70,12 @@ export class PodAttempt implements LiveAttempt {
     this.#wake?.();
   }
 
+  /** A watch tells of it, and of its Job where that is there. */
+  heard(job: V1Job | null): void {
+    this.job ??= job;
+    this.wake();
+  }
+
   /** A list of all that there is says this of it. */
   heardLook(seen: Seen): void {
     // A reading that goes on after its pod has ended is a dead connection, or about to end by itself.
@@ -73,10 +83,15 @@ export class PodAttempt implements LiveAttempt {
       if (this.#isStale) this.cut.abort();
       this.#isStale = true;
     } else this.#isStale = false;
-    this.wake();
+    const versions = [seen.job, ...seen.pods].map((object) => object?.metadata?.resourceVersion).join(' ');
+    const isKnown = versions === this.#listed && seen.job !== null;
+    this.#listed = versions;
+    if (!isKnown) this.wake();
   }
 
   #isStale = false;
+  /** Versions of what was listed of it last. */
+  #listed = '';
 
   /** Resolves when there are news of it, with true, or after so long. */
   async news(clock: Clock, mostMs: number): Promise<boolean> {
@@ -106,6 +121,6 @@ export function podOf({ file }: Pick<PodAttempt, 'file'>, { pods }: Seen): V1Pod
 
 /** Nothing of it runs any more, as far as the cluster says. */
 export function isOver({ job, pods }: Seen): boolean {
-  if (pods.length > 0) return pods.every(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed');
+  if (pods.length > 0) return pods.every(isTerminal);
   return job !== null && isFinished(job);
 }

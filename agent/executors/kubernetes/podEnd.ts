@@ -63,7 +63,7 @@ export function podEnd(job: V1Job | null, pod: V1Pod | null, isOurs: boolean): P
   const { status, metadata, spec } = pod;
   const container = status?.containerStatuses?.find(({ name }) => name === containerName);
   const terminated = container?.state?.terminated;
-  const hasEnded = status?.phase === 'Succeeded' || status?.phase === 'Failed';
+  const hasEnded = isTerminal(pod);
   const target = status?.conditions?.find(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True');
   const message = messageOf(terminated?.message ?? '');
   const { reason = '' } = terminated ?? {};
@@ -106,6 +106,11 @@ export function hasBegun(pod: V1Pod): boolean {
   return (
     state?.running !== undefined || (state?.terminated !== undefined && state.terminated.reason !== 'ContainerStatusUnknown')
   );
+}
+
+/** Nothing of it runs any more, and never will. */
+export function isTerminal({ status }: V1Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
 }
 
 export function isFinished(job: V1Job): boolean {

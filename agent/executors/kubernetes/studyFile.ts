@@ -17,14 +17,15 @@ export async function writeClusterStudy(disk: Files, path: string, study: Cluste
 }
 
 export async function readClusterStudy(disk: Files, path: string): Promise<ClusterStudy> {
-  const text = await disk.readText(path).catch((cause: unknown) => {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written above; a power cut can damage it
+    return JSON.parse(await disk.readText(path)) as ClusterStudy;
+  } catch (cause) {
     throw new HpoError(
       'HPO-2482',
       `it is not known how the study runs on its cluster: ${path} cannot be read`,
       'start the study again',
       { cause },
     );
-  });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written above, whole or not at all
-  return JSON.parse(text) as ClusterStudy;
+  }
 }

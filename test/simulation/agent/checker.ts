@@ -35,7 +35,7 @@ export class Checker {
   readonly runs = new Map<string, readonly Run[]>();
   /** Hears of all that is recorded. */
   onEntry: (entry: JournalEntry) => void = () => {};
-  /** Attempts whose programs were ended with their containers, from outside. */
+  /** Attempts whose containers were ended from outside, and their programs with them where those had not ended. */
   readonly struck = new Set<string>();
   /** Attempts whose Job a cluster started a second time. */
   readonly doubled = new Set<string>();
@@ -173,6 +173,13 @@ export class Checker {
       view.studyId,
       () => `the live view is not the fold of the journal: ${JSON.stringify(view)} ${JSON.stringify(folded)}`,
     );
+  }
+
+  /** A container or pod is ended from outside. A program that had ended by then, as by its time limit, is what it was. */
+  strike(key: AttemptKey): void {
+    const id = keyOf(key);
+    if (!this.struck.has(id)) for (const run of this.runs.get(id) ?? []) run.hasEndedItself ||= !run.process.isAlive;
+    this.struck.add(id);
   }
 
   /** When nothing goes on any more. */

@@ -409,7 +409,12 @@ class World implements Disposable {
     const { disk, engine } = this.#machine;
     if (this.#scenario.executor === 'local') return true;
     const isLeft = disk.names(`${homeDir}/studies`).some((studyId) => this.#checker.view(studyId)?.deleted === true);
-    return engine.containers.length === 0 && this.#inCluster.length === 0 && !isLeft;
+    return engine.containers.length === 0 && this.#inCluster.length === 0 && !isLeft && this.#halfWritten.length === 0;
+  }
+
+  /** Files that an agent left half written. */
+  get #halfWritten(): readonly string[] {
+    return [...this.#machine.disk.paths(`${homeDir}/studies`)].filter((path) => /\.new$|exit\.json\.lost$/.test(path));
   }
 
   #rotated({ environment }: PodRun): void {
@@ -535,8 +540,7 @@ class World implements Disposable {
       case 'power cut':
         for (const one of alive) one.process.die('power cut');
         this.#checker.excuses.hadPowerCut = true;
-        for (const container of engine.containers)
-          if (isTraining(container)) this.#checker.struck.add(keyOf(keyOfContainer(container)));
+        for (const container of engine.containers) if (isTraining(container)) this.#checker.strike(keyOfContainer(container));
         this.#machine.cutPower();
         return true;
       case 'disk full':
@@ -557,7 +561,7 @@ class World implements Disposable {
         for (let n = 1 + this.#rng.int(4); n > 0; n--) this.#startAgent();
         return true;
       default: {
-        const onStruck = (key: AttemptKey): void => void this.#checker.struck.add(keyOf(key));
+        const onStruck = (key: AttemptKey): void => this.#checker.strike(key);
         if (isOneOf(engineCalamities, calamity))
           return strikeEngine(calamity, { machine: this.#machine, rng: this.#rng, onStruck });
         if (this.#kube === null) return false;
@@ -585,7 +589,7 @@ class World implements Disposable {
     const busiest = this.#kube?.server.busiestMinute ?? 0;
     this.#checker.check('progress', busiest <= maxRequests, null, () => `${busiest} requests in a minute`);
     this.#checker.check('nothingLeft', agents === 0, null, () => `${agents} agents are left`);
-    const remains = [...disk.paths(`${homeDir}/studies`)].filter((path) => /\.new$|exit\.json\.lost$/.test(path));
+    const remains = this.#halfWritten;
     this.#checker.check('nothingLeft', remains.length === 0, null, () => `files are left: ${remains.join(', ')}`);
     for (const studyId of disk.names(`${homeDir}/studies`)) {
       const isDeleted = this.#checker.view(studyId)?.deleted === true;
