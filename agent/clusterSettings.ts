@@ -209,15 +209,7 @@ function checkpointsOf({ checkpoint }: ScriptSpec, profile: ClusterProfile): Che
   const said = checkpoint['store'] ?? profile.checkpoints;
   if (said === null) return null;
   const store = parseStore(said);
-  if (typeof store !== 'string') {
-    if (store.type === 'volume') return store;
-    throw new HpoError(
-      'HPO-2488',
-      `checkpoints are to be kept at ${storeText(store)}: this version keeps them on volumes alone`,
-      'name a volume that several pods can mount: # @hpo.checkpoint store=pvc://CLAIM/PATH',
-      { exitCode: 4 },
-    );
-  }
+  if (typeof store !== 'string') return store;
   const where = checkpoint['store'] === undefined ? `the profile ${profile.name}` : '@hpo.checkpoint';
   throw new HpoError(
     'HPO-2488',
@@ -229,11 +221,16 @@ function checkpointsOf({ checkpoint }: ScriptSpec, profile: ClusterProfile): Che
   );
 }
 
-function checkpointNotes({ checkpoint }: ScriptSpec, store: CheckpointStore | null): readonly string[] {
-  if (checkpoint === null || store !== null) return [];
-  return [
-    'no place keeps checkpoints: a trial whose pod is taken away begins anew; name one by # @hpo.checkpoint store=pvc://CLAIM/PATH',
-  ];
+function checkpointNotes({ checkpoint, resources }: ScriptSpec, store: CheckpointStore | null): readonly string[] {
+  if (checkpoint === null) return [];
+  if (store === null)
+    return [
+      'no place keeps checkpoints: a trial whose pod is taken away begins anew; name one by # @hpo.checkpoint store=pvc://CLAIM/PATH',
+    ];
+  // A policy is for whole pods.
+  return store.type === 's3' && !(flagOf(resources['network']) ?? false)
+    ? ['checkpoints travel to an object store: trials of this study, too, may reach the network']
+    : [];
 }
 
 /** For people: `pvc://CLAIM/PATH`. */

@@ -44,7 +44,7 @@ export function parseVolume(text: string): VolumeFolder | string {
 const storeExample = 'pvc://CLAIM/PATH or s3://BUCKET/PREFIX?secret=NAME';
 
 /**
- * `pvc://CLAIM/PATH`, or `s3://BUCKET/PREFIX?secret=NAME&region=REGION&endpoint=URL`, where only the secret has to be said; else
+ * `pvc://CLAIM/PATH`, or `s3://BUCKET/PREFIX?secret=NAME&region=REGION&endpoint=URL&image=NAME`, where only the secret has to be said; else
  * what is wrong, in words behind "needs".
  */
 export function parseStore(text: string): CheckpointStore | string {
@@ -56,8 +56,8 @@ export function parseStore(text: string): CheckpointStore | string {
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) return storeExample;
   const words = new Map<string, string>();
   for (const word of query.split('&').filter((part) => part !== '')) {
-    const [, key = '', value = ''] = /^(secret|region|endpoint)=(.+)$/.exec(word) ?? [];
-    if (key === '') return `secret=, region= and endpoint= behind the question mark, and nothing like ${word}`;
+    const [, key = '', value = ''] = /^(secret|region|endpoint|image)=(\S+)$/.exec(word) ?? [];
+    if (key === '') return `secret=, region=, endpoint= and image= behind the question mark, and nothing like ${word}`;
     words.set(key, value);
   }
   const secret = words.get('secret') ?? '';
@@ -69,5 +69,6 @@ export function parseStore(text: string): CheckpointStore | string {
     .split('/')
     .filter((part) => part !== '')
     .join('/');
-  return { type: 's3', bucket, prefix, region: words.get('region') ?? 'us-east-1', endpoint, secret };
+  const [region, image] = [words.get('region') ?? 'us-east-1', words.get('image') ?? null];
+  return { type: 's3', bucket, prefix, region, endpoint, secret, image };
 }

@@ -188,7 +188,10 @@ export interface ClusterVolume {
 /** A folder of a volume, or objects under a prefix to which archives are sent. */
 export type CheckpointStore =
   | { readonly type: 'volume'; readonly claim: string; readonly path: string }
-  /** `secret` of the namespace has the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `endpoint` null: Amazon's. */
+  /**
+   * `secret` of the namespace has the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `endpoint` null: Amazon's. `image` has the
+   * Python that brings and sends; null: that of the trials.
+   */
   | {
       readonly type: 's3';
       readonly bucket: string;
@@ -196,6 +199,7 @@ export type CheckpointStore =
       readonly region: string;
       readonly endpoint: string | null;
       readonly secret: string;
+      readonly image: string | null;
     };
 
 export interface Pool {

@@ -1,6 +1,7 @@
-import type { V1Job } from '@kubernetes/client-node';
+import type { V1Container, V1Job, V1Volume } from '@kubernetes/client-node';
 import type { Cluster } from '../../cluster/cluster.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
+import { objectStore, removesCheckpoints } from './checkpointStore.ts';
 import { checkpointVolume } from './checkpointVolume.ts';
 import { containerSecurity, podSecurity } from './jobManifest.ts';
 import { homeLabels, sweepName } from './names.ts';
@@ -15,14 +16,14 @@ const deadlineSeconds = 24 * 3_600;
 const place = '/hpo/kept';
 
 /**
- * Removes what a study kept on its volume, by a Job of its own, as only pods reach it. Resolves when that is done, or after a minute:
+ * Removes what a study kept on its volume or in its object store, by a Job of its own, as only pods reach the one and have the keys of the other. Resolves when that is done, or after a minute:
  * the Job goes on then, and goes by itself.
  */
 export async function sweepCheckpoints(cluster: Cluster, clock: Clock, studyId: string, study: ClusterStudy): Promise<void> {
-  const kept = checkpointVolume(study.cluster);
-  if (kept === null) return;
+  const work = sweepWork(studyId, study);
+  if (work === null) return;
   const name = sweepName(study.cluster.home, studyId);
-  await cluster.create('Job', sweepJob(name, studyId, study, kept));
+  await cluster.create('Job', sweepJob(name, study, work));
   const until = clock.monotonic() + mostMs;
   while (clock.monotonic() < until) {
     const job = await cluster.get('Job', name);
@@ -32,12 +33,28 @@ export async function sweepCheckpoints(cluster: Cluster, clock: Clock, studyId: 
   }
 }
 
-function sweepJob(
-  name: string,
-  studyId: string,
-  { container, cluster }: ClusterStudy,
-  kept: { readonly claim: string; readonly folder: string },
-): V1Job {
+interface SweepWork {
+  readonly container: Omit<V1Container, 'name'>;
+  readonly volumes: V1Volume[];
+}
+
+function sweepWork(studyId: string, { container, cluster }: ClusterStudy): SweepWork | null {
+  const { name: image } = container.image;
+  const store = objectStore(cluster);
+  if (store !== null) return { container: removesCheckpoints(store, cluster.home, studyId, image), volumes: [] };
+  const kept = checkpointVolume(cluster);
+  if (kept === null) return null;
+  return {
+    container: {
+      image,
+      command: ['/bin/sh', '-c', 'rm -rf "$0"', `${place}/${studyId}`],
+      volumeMounts: [{ name: 'kept', mountPath: place, subPath: kept.folder }],
+    },
+    volumes: [{ name: 'kept', persistentVolumeClaim: { claimName: kept.claim } }],
+  };
+}
+
+function sweepJob(name: string, { cluster }: ClusterStudy, { container, volumes }: SweepWork): V1Job {
   const [pool] = cluster.pools;
   return {
     apiVersion: 'batch/v1',
@@ -49,7 +66,7 @@ function sweepJob(
       activeDeadlineSeconds: deadlineSeconds,
       ttlSecondsAfterFinished: 0,
       template: {
-        metadata: { labels: { 'hpo.network': 'no' } },
+        metadata: { labels: { 'hpo.network': objectStore(cluster) === null ? 'no' : 'yes' } },
         spec: {
           restartPolicy: 'Never',
           automountServiceAccountToken: false,
@@ -58,14 +75,12 @@ function sweepJob(
           nodeSelector: { ...pool?.nodeSelector },
           imagePullSecrets: cluster.pullSecrets.map((secret) => ({ name: secret })),
           securityContext: podSecurity({}),
-          volumes: [{ name: 'kept', persistentVolumeClaim: { claimName: kept.claim } }],
+          volumes,
           containers: [
             {
+              ...container,
               name: 'sweep',
-              image: container.image.name,
-              command: ['/bin/sh', '-c', 'rm -rf "$0"', `${place}/${studyId}`],
               resources: { requests: { cpu: '10m' }, limits: { cpu: '1', memory: '128Mi' } },
-              volumeMounts: [{ name: 'kept', mountPath: place, subPath: kept.folder }],
               securityContext: containerSecurity,
             },
           ],

@@ -13,10 +13,13 @@ import type { ClusterSettings, ContainerSettings, Pool } from '../../protocol/st
 import { checkpointPlace } from '../attempt/checkpointPlace.ts';
 import { containerEnvironment } from '../attempt/containerEnvironment.ts';
 import type { AttemptStart } from '../executor.ts';
+import { keepsCheckpoint, objectStore } from './checkpointStore.ts';
 import { checkpointMounts } from './checkpointVolume.ts';
 import type { InputObjects } from './inputObjects.ts';
+import { literal } from './literal.ts';
 import { inputs, podPlaces } from './places.ts';
 import { ownVolume, readTemplate } from './podTemplate.ts';
+import { storeSeconds } from './storeProgram.ts';
 
 export interface JobParts {
   readonly name: string;
@@ -57,7 +60,8 @@ const workBytes = 20 * gib;
 export function jobManifest(parts: JobParts): V1Job {
   const { attempt, cluster, labels } = parts;
   const template = readTemplate(cluster.podTemplate);
-  const grace = Math.ceil(attempt.graceMs / second) + recordSeconds;
+  const store = objectStore(cluster);
+  const grace = Math.ceil(attempt.graceMs / second) + recordSeconds + (store === null ? 0 : storeSeconds);
   const deadline = attempt.timeoutMs === null ? longestSeconds : Math.ceil(attempt.timeoutMs / second) + grace;
   return {
     apiVersion: 'batch/v1',
@@ -82,7 +86,7 @@ export function jobManifest(parts: JobParts): V1Job {
       ...(cluster.queue === null ? {} : { suspend: true }),
       template: {
         metadata: {
-          labels: { ...template.labels, ...labels, 'hpo.network': parts.container.network ? 'yes' : 'no' },
+          labels: { ...template.labels, ...labels, 'hpo.network': parts.container.network || store !== null ? 'yes' : 'no' },
           annotations: { ...template.annotations, ...parts.annotations },
         },
         spec: podSpec(parts, template, grace, Math.min(longestSeconds, deadline + podSlackSeconds)),
@@ -114,6 +118,7 @@ function podSpec(parts: JobParts, template: ReturnType<typeof readTemplate>, gra
     shareProcessNamespace: false,
     securityContext: podSecurity(template.security),
     volumes: [...template.volumes, ...volumes],
+    ...storeContainer(parts),
     containers: [
       {
         name: containerName,
@@ -162,7 +167,7 @@ export function poolOf({ pools }: ClusterSettings, name: string | null): Pool {
   throw new HpoError('HPO-2481', `the study has no pool of nodes called ${name}`, 'start the study again');
 }
 
-function programArgs({ attempt, mark }: JobParts): readonly string[] {
+function programArgs({ attempt, cluster, mark }: JobParts): readonly string[] {
   const { timeoutMs, graceMs, outputBytes, checkpointDir, checkpointFrom, metricFiles, command } = attempt;
   return [
     timeoutMs === null ? '0' : String(Math.max(1, timeoutMs) / second),
@@ -171,16 +176,11 @@ function programArgs({ attempt, mark }: JobParts): readonly string[] {
     mark,
     String(outputBytes),
     checkpointDir === null ? '' : checkpointPlace(checkpointDir),
-    checkpointFrom === null ? '' : podPlaces.fork,
+    checkpointFrom === null || objectStore(cluster) !== null ? '' : podPlaces.fork,
     String(metricFiles.length),
     ...metricFiles,
     ...command,
   ];
-}
-
-/** The cluster replaces $(NAME) in arguments and values. */
-function literal(text: string): string {
-  return text.replaceAll('$', '$$$$');
 }
 
 function environmentOf({ attempt, secrets }: JobParts): readonly V1EnvVar[] {
@@ -271,6 +271,39 @@ function volumesOf(parts: JobParts): { readonly volumes: V1Volume[]; readonly mo
   const kept = checkpointMounts(cluster, attempt);
   if (kept === null) add('checkpoint', { emptyDir: {} }, podPlaces.checkpoint);
   else for (const { claim, ...mount } of kept) mountClaim(claim, mount);
-  if (kept === null && attempt.checkpointFrom !== null) add('fork', { emptyDir: {} }, podPlaces.fork, true);
+  const store = objectStore(cluster);
+  if (store !== null) {
+    add(storeVolume, { emptyDir: {} }, podPlaces.store);
+    volumes.push({ name: ownVolume + archiveVolume, emptyDir: {} });
+  } else if (kept === null && attempt.checkpointFrom !== null) add('fork', { emptyDir: {} }, podPlaces.fork, true);
   return { volumes, mounts };
+}
+
+const storeVolume = 'store';
+const archiveVolume = 'archive';
+
+/** It begins before the program, and the node ends it after that. */
+function storeContainer({ attempt, container, cluster }: JobParts): Pick<V1PodSpec, 'initContainers'> {
+  const store = objectStore(cluster);
+  if (store === null) return {};
+  return {
+    initContainers: [
+      {
+        name: 'store',
+        ...keepsCheckpoint(store, cluster, attempt, container.image.name),
+        restartPolicy: 'Always',
+        imagePullPolicy: 'IfNotPresent',
+        resources: {
+          requests: { cpu: '10m', memory: '64Mi', 'ephemeral-storage': '64Mi' },
+          limits: { cpu: '1', memory: '256Mi', 'ephemeral-storage': String(workBytes) },
+        },
+        volumeMounts: [
+          { name: `${ownVolume}checkpoint`, mountPath: podPlaces.checkpoint },
+          { name: ownVolume + storeVolume, mountPath: podPlaces.store },
+          { name: ownVolume + archiveVolume, mountPath: podPlaces.temporary },
+        ],
+        securityContext: containerSecurity,
+      },
+    ],
+  };
 }

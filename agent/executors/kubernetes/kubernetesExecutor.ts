@@ -14,6 +14,7 @@ import { isStudyId, keyText, StudyFolders } from '../attempt/studyFolders.ts';
 import type { AttemptListing, AttemptStart, Capacity, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
 import { type AttemptFile, readAttemptFile, writeAttemptFile } from './attemptFile.ts';
 import { AwayStudies } from './awayStudies.ts';
+import { objectStore } from './checkpointStore.ts';
 import { sweepCheckpoints } from './checkpointSweep.ts';
 import { ClusterView, type Seen } from './clusterView.ts';
 import { endRecord } from './endRecord.ts';
@@ -24,6 +25,7 @@ import { attemptLabels, filesName, jobName, ownerLabels, studyAnnotation, studyL
 import { hasBegun, isFinished, isTerminal, type PodEnd, podEnd } from './podEnd.ts';
 import { isOver, PodAttempt, podOf } from './podAttempt.ts';
 import { type ClusterStudy, readClusterStudy, writeClusterStudy } from './studyFile.ts';
+import { storeSeconds } from './storeProgram.ts';
 import { makeStudyObjects, type StudyObjects } from './studyObjects.ts';
 import { withRoom } from './roomSeen.ts';
 import { placeKey, UsedClusters } from './usedClusters.ts';
@@ -220,12 +222,6 @@ export class KubernetesExecutor implements Executor {
 
   async #prepare({ studyId, snapshot, container, cluster }: PreparedStudy): Promise<void> {
     if (container === null || cluster === null) throw new RangeError(`${studyId} has nothing said about its cluster`);
-    if (cluster.checkpoints?.type === 's3')
-      throw new HpoError(
-        'HPO-2488',
-        `checkpoints cannot be kept in an object store (s3://${cluster.checkpoints.bucket}) by this version`,
-        'keep them on a volume that several pods can mount: # @hpo.checkpoint store=pvc://CLAIM/PATH',
-      );
     const { files: disk } = this.#system;
     this.#prepared.add(studyId);
     await disk.remove(this.files.cleanedFile(studyId));
@@ -388,6 +384,8 @@ export class KubernetesExecutor implements Executor {
     if (mirror.isOver) return 'ended';
     const isWhole = isFinal || mirror.lacksEarlier || live.readAt === null;
     const sinceSeconds = isWhole ? undefined : Math.ceil((clock.monotonic() - (live.readAt ?? 0)) / second) + overlapSeconds;
+    // Whoever let go of it meanwhile had no reading to end yet, and waits for this one.
+    if (live.hasEnded || this.#isDisposed) return 'cut';
     mirror.begin(isWhole);
     const cut = new AbortController();
     live.cut = cut;
@@ -653,7 +651,7 @@ export class KubernetesExecutor implements Executor {
     live.killAt = killAt;
     live.asked = null;
     live.killTimer?.[Symbol.dispose]();
-    live.killTimer = clock.after(graceMs + patienceMs, () => this.#background(this.#pressOn(live)));
+    live.killTimer = clock.after(graceMs + sendingMs(live) + patienceMs, () => this.#background(this.#pressOn(live)));
     // First, so that the next agent, too, takes its end for one that was asked for.
     await disk.makeFolder(live.dir);
     await disk.writeText(join(live.dir, stopFile), '').catch(() => {});
@@ -667,14 +665,14 @@ export class KubernetesExecutor implements Executor {
     const { view } = live;
     if (live.killAt === Infinity || view === null || live.hasEnded) return;
     const leftMs = live.killAt - clock.monotonic();
-    const isLate = leftMs < -patienceMs;
+    const isLate = leftMs + sendingMs(live) < -patienceMs;
     const askedOf = (seen: Seen): string => `${podOf(live, seen)?.metadata?.uid ?? 'job'} ${isLate}`;
     if (live.asked === askedOf(view.of(live.key))) return;
     const seen = await view.lookAt(live.key);
     const pod = podOf(live, seen);
     const asked = askedOf(seen);
     if (live.asked === asked) return;
-    const graceSeconds = leftMs <= 0 ? 1 : Math.ceil((leftMs + recordMs) / second);
+    const graceSeconds = leftMs <= 0 ? 1 : Math.ceil((leftMs + recordMs + sendingMs(live)) / second);
     await failpoints.step('attempt.stop', async () => {
       if (pod === null) await view.cluster.remove('Job', jobName(view.home, live.key));
       else if (!isTerminal(pod)) await view.cluster.remove('Pod', pod.metadata?.name ?? '', { graceSeconds });
@@ -786,7 +784,7 @@ export class KubernetesExecutor implements Executor {
     for (const name of ['job.json.new', 'exit.json.lost']) await this.#system.files.remove(join(dir, name));
   }
 
-  /** What of it is on a volume; a cluster that does not let that be removed keeps nobody from deleting a study. */
+  /** Its checkpoints on a volume or in an object store; a cluster that does not let that be removed keeps nobody from deleting a study. */
   async #sweep(studyId: string): Promise<void> {
     const study = await this.#study(studyId).catch(() => null);
     if (study === null) return;
@@ -930,6 +928,11 @@ const nothingSeen = { exitCode: null, isOutOfMemory: false, isTimeout: false, di
 /** The cluster does not answer, or cannot at present; all else is an answer. */
 function isAway(error: unknown): boolean {
   return error instanceof HpoError && (error.code === 'HPO-2462' || error.code === 'HPO-2465');
+}
+
+/** What its last checkpoint gets to be sent, beyond the grace of its program. */
+function sendingMs({ study }: Pick<PodAttempt, 'study'>): number {
+  return study === null || objectStore(study.cluster) === null ? 0 : storeSeconds * second;
 }
 
 function awayReason(error: unknown): WaitReason {

@@ -8,6 +8,8 @@ export const podPlaces = {
   sharedMemory: '/dev/shm',
   /** The checkpoint of another trial, with a copy of which it begins. */
   fork: '/hpo/fork',
+  /** What the program of the pod and the container that asks the object store tell each other. */
+  store: '/hpo/store',
 } as const;
 
 /** Below `input`. */

@@ -1,14 +1,19 @@
 import { outputFileNames } from '../attempt/outputFile.ts';
 import { inputs, podPlaces } from './places.ts';
+import { storeSeconds } from './storeProgram.ts';
 
 /** Bytes of output from which on a pod waits for a reader before it ends: nodes rotate logs away, the usual ones from 10 MB on. */
 export const patientBytes = 4 * 1024 * 1024;
+
+/** Seconds for which a program that has ended by itself waits for its last checkpoint to be sent. */
+const storePatience = 600;
 
 /**
  * The first process of a pod, in POSIX sh (dash, bash, busybox) with the few tools that every image has which has one. It
  * - copies the code, and the trial's files over it, into the work folder;
  * - runs the shim, the same as everywhere, and passes on that the pod is to end, with a grace of its own, so that the record of the
  *   end is written while there is somebody to write it;
+ * - waits, where an object store keeps checkpoints, for the container that brings and sends them;
  * - writes what is new in the attempt's files to the log of the pod, as `podLog.ts` says: quickly at first, and every second later;
  * - tells the end, and waits with much output until it has been read: whoever read it removes the pod.
  *
@@ -19,7 +24,7 @@ export const podProgram = `# Arguments: deadline, grace and longest wait for a r
 # these, relative to the work folder; then the program and its arguments. HPO_POD is what tells our lines in the log.
 limit=$1 grace=$2 patience=$3 mark=$4 most=$5 link=$6 fork=$7 files=$8
 shift 8
-dir=${podPlaces.attempt} work=${podPlaces.work} in=${podPlaces.input} kept=${podPlaces.checkpoint} nonce=$HPO_POD
+dir=${podPlaces.attempt} work=${podPlaces.work} in=${podPlaces.input} kept=${podPlaces.checkpoint} store=${podPlaces.store} nonce=$HPO_POD
 unset HPO_POD
 rs=$(printf '\\036')
 trap 'exit 143' TERM INT
@@ -52,6 +57,13 @@ for one in ./* ./.[!.]*; do
 done
 if [ -d "$objects/${inputs.spliced}" ]; then
   cp -RL "$objects/${inputs.spliced}/." . || fail 'the files of the trial could not be copied'
+fi
+
+# Another container brings the checkpoint.
+if [ -d "$store" ]; then
+  until [ -f "$store/begun" ]; do sleep 0.1 2>/dev/null || sleep 1; done
+  read -r begun <"$store/begun"
+  [ "$begun" = ok ] || fail "$begun"
 fi
 
 # Whole or not at all, and once: what was cut short goes on with the next attempt.
@@ -222,6 +234,24 @@ if [ ! -f "$dir/exit.json" ] && [ -f "$dir/start.json" ]; then
   pid=\${begun#*\\"pid\\":}
   pid=\${pid%%[!0-9]*}
   [ -z "$pid" ] || kill -s KILL -- "-$pid" 2>/dev/null
+fi
+# The end is told when what the program saved last is in the store: the next attempt begins with it.
+if [ -d "$store" ]; then
+  tries=0 most_tries=${storePatience} pause=0.1
+  [ -z "$told" ] || most_tries=${storeSeconds - 5}
+  trap 'tries=0 most_tries=${storeSeconds - 5}' TERM INT
+  : >"$store/flush"
+  while [ ! -f "$store/sent" ] && [ $tries -lt "$most_tries" ]; do
+    [ $tries -lt 10 ] || pause=1
+    sleep $pause 2>/dev/null || sleep 1
+    tries=$((tries + 1))
+  done
+  if [ ! -f "$store/sent" ]; then
+    fault='it took too long'
+    [ ! -f "$store/fault" ] || read -r fault <"$store/fault"
+    printf '%s\\n' "hpo: the last checkpoint was not sent: $fault" >>"$dir/${outputFileNames.out}"
+  fi
+  trap 'exit 143' TERM INT
 fi
 printf '%s\\n' "$code" >"$dir/.shim"
 kill -s USR1 "$mirror"

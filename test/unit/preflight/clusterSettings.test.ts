@@ -162,12 +162,40 @@ describe('data and checkpoints', () => {
       'pvc://all',
       null,
     ],
+    [
+      'a bucket, which takes the network',
+      { directives: ['checkpoint dir=c/ store=s3://models/a?secret=keys'] },
+      's3://models/a',
+      /may reach the network/,
+    ],
+    [
+      'a bucket of the profile, for a script that has the network',
+      {
+        directives: ['checkpoint dir=c/', 'resources network=yes'],
+        inputs: { profile: { ...profile, checkpoints: 's3://models?secret=keys&endpoint=http://minio:9000' } },
+      },
+      's3://models at http://minio:9000',
+      null,
+    ],
     ['nowhere', { directives: ['checkpoint dir=ckpt/'] }, null, /a trial whose pod is taken away begins anew/],
     ['a script that keeps none', { inputs: { profile: { ...profile, checkpoints: 'pvc://all' } } }, null, null],
   ])('checkpoints: %s', async (_where, given, where, note) => {
     const { settings, notes } = await planOf(given);
     expect(settings.checkpoints === null ? null : storeText(settings.checkpoints)).toBe(where);
     expect(notes).toEqual(note === null ? [] : [expect.stringMatching(note)]);
+  });
+});
+
+it('all that a bucket needs is in its words', async () => {
+  const store = 's3://models/a//b/?secret=keys&region=eu-west-1&endpoint=https://minio:9000&image=reg:5000/python:3-slim';
+  expect((await planOf({ directives: [`checkpoint dir=c/ store=${store}`] })).settings.checkpoints).toEqual({
+    type: 's3',
+    bucket: 'models',
+    prefix: 'a/b',
+    region: 'eu-west-1',
+    endpoint: 'https://minio:9000',
+    secret: 'keys',
+    image: 'reg:5000/python:3-slim',
   });
 });
 
@@ -243,12 +271,6 @@ describe('what no cluster can give', () => {
     ['data of this machine', { directives: ['data ./data -> /data ro'] }, 'HPO-2487', /pods of a cluster cannot have it/],
     ['data over the code', { directives: ['data pvc://a -> .'] }, 'HPO-2487', /would hide/],
     ['data over data', { directives: ['data pvc://a -> /d', 'data pvc://b -> /d/'] }, 'HPO-2487', /two volumes at \/d/],
-    [
-      'a bucket, in this version',
-      { directives: ['checkpoint dir=c/ store=s3://models/a?secret=keys'] },
-      'HPO-2488',
-      /s3:\/\/models\/a: this version keeps them on volumes alone/,
-    ],
     [
       'a store that is none',
       { directives: ['checkpoint dir=c/'], inputs: { profile: { ...profile, checkpoints: '/tmp' } } },

@@ -246,3 +246,44 @@ describe('names on a cluster', () => {
     expect(new Set(ids.map((id) => studyName('m', id))).size).toBe(ids.length);
   });
 });
+
+describe('checkpoints in an object store', () => {
+  const checkpoints = {
+    type: 's3',
+    bucket: 'models',
+    prefix: 'a',
+    region: 'eu-west-1',
+    endpoint: null,
+    secret: 'keys',
+    image: null,
+  } as const;
+  const attempt = { ...parts.attempt, checkpointDir: 'ckpt', checkpointFrom: 7 };
+  const pod = jobManifest({ ...parts, attempt, cluster: { ...parts.cluster, checkpoints } }).spec?.template;
+  const [store] = pod?.spec?.initContainers ?? [];
+  const [trial] = pod?.spec?.containers ?? [];
+
+  it('are brought and sent by a container beside the program, which alone has the keys', () => {
+    expect(store).toMatchObject({ image: 'registry/x@sha256:1', restartPolicy: 'Always' });
+    expect(store?.command?.slice(-7)).toEqual([
+      'https://s3.eu-west-1.amazonaws.com',
+      'eu-west-1',
+      'models',
+      'keep',
+      'a/hpo-home/study/0/',
+      'a/hpo-home/study/7/',
+      '1',
+    ]);
+    expect(store?.env?.map(({ name, valueFrom }) => [name, valueFrom?.secretKeyRef?.name])).toEqual([
+      ['AWS_ACCESS_KEY_ID', 'keys'],
+      ['AWS_SECRET_ACCESS_KEY', 'keys'],
+      ['AWS_SESSION_TOKEN', 'keys'],
+    ]);
+    expect(JSON.stringify(trial)).not.toContain('AWS');
+  });
+
+  it('take the network, and time beyond the grace', () => {
+    expect(pod?.metadata?.labels?.['hpo.network']).toBe('yes');
+    expect(pod?.spec?.terminationGracePeriodSeconds).toBe(42);
+    expect(jobManifest(parts).spec?.template.spec?.terminationGracePeriodSeconds).toBe(12);
+  });
+});
