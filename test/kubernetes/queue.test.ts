@@ -60,7 +60,7 @@ it('trials wait in a queue of Kueue, no more of them run than it has room for, a
   const manifest = project.write('../queue.json', queueOf(namespace.name, '0.2'));
   await namespace.kubectl('apply', '--server-side', '--filename', manifest);
   // Each trial asks for 0.1.
-  project.write('train.py', steadyScript(image, 60));
+  project.write('train.py', steadyScript(image, 12));
   const search = ['-n', '6', '--parallel', '4', '--search', 'random', '--scheduler', 'none', '--seed', '2', '--detach'];
   const [started] = await project.json<{ studyId: string }>('tune', 'train.py', '--on', 'kubernetes', ...search);
   const studyId = started?.studyId ?? '';
@@ -73,7 +73,7 @@ it('trials wait in a queue of Kueue, no more of them run than it has room for, a
   };
   await expect
     .poll(async () => (await status()).waits.map(({ reason }) => reason.kind), { timeout: 120_000, interval: 500 })
-    .toContain('queue');
+    .toContain('queued');
   expect(
     await namespace.kubectl('get', 'jobs', '--output', 'jsonpath={.items[*].metadata.labels.kueue\\.x-k8s\\.io/queue-name}'),
   ).toMatch(/^(trials ?)+$/);

@@ -1,25 +1,43 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { TestCluster } from '../../.ci/cluster.mjs';
 import { homeId } from '../../agent/client/home.ts';
+import { testVolume } from '../kubernetes/testVolume.ts';
 import { ClusterProject } from './clusterProject.ts';
 
-/** A script whose trials take a while, say once who they are, and report each step once. */
-export const steadyScript = (image: string, steps: number): string =>
+/**
+ * A script whose trials take a while and next to no processor, say once who they are, and report each step once. With `heldFrom` the
+ * trials from that number on end when `/gate/open` is there, on the volume of the claim `gate`.
+ */
+export const steadyScript = (image: string, steps: number, heldFrom = Infinity): string =>
   [
     '# @hpo.objective loss min',
     `# @hpo.image ${image}`,
     '# @hpo.resources cpus=0.1 memory=100MB',
-    'import time, uuid',
+    ...(heldFrom === Infinity ? [] : [gateLine]),
+    'import os, time, uuid',
     'x = 3.0  # @hpo float(0, 10)',
     'print(f"began {uuid.uuid4()}", flush=True)',
     `for step in range(1, ${steps} + 1):`,
-    '    time.sleep(0.2)',
+    `    ${pauseLine}`,
     '    print(f"step {step} loss={(x - 4) ** 2 + 1 / step}", flush=True)',
+    ...(heldFrom === Infinity
+      ? []
+      : [`while int(os.environ["HPO_TRIAL"]) >= ${heldFrom} and not os.path.exists("/gate/open"):`, `    ${pauseLine}`]),
     '',
   ].join('\n');
+
+const gateLine = '# @hpo.data pvc://gate -> /gate ro';
+const pauseLine = 'time.sleep(0.5)';
+
+/** The same with the same results, at once, and without a volume. */
+export function quickly(script: string): string {
+  return script.replace(`${gateLine}\n`, '').replace('/gate/open', '/').replaceAll(pauseLine, 'pass');
+}
+
+type Gate = Awaited<ReturnType<typeof testVolume>>;
 
 interface Trial {
   readonly number: number;
@@ -29,22 +47,27 @@ interface Trial {
   readonly values: unknown;
 }
 
+/** How long what a fault needs may take to be there: nothing of that is quick on a machine with much to do. */
+const patienceMs = 180_000;
+
 /** A study that runs on a cluster while faults are done to it. */
 export class FaultedStudy implements AsyncDisposable {
   readonly project: ClusterProject;
   readonly studyId: string;
   readonly #cluster: TestCluster;
   readonly #steps: number;
+  readonly #gate: Gate;
   /** Pods of one trial that were seen to run at the same time. */
   readonly doubled: string[] = [];
   readonly #ending = new AbortController();
   readonly #watched: Promise<void>;
 
-  private constructor(project: ClusterProject, studyId: string, cluster: TestCluster, steps: number) {
+  private constructor(project: ClusterProject, studyId: string, cluster: TestCluster, steps: number, gate: Gate) {
     this.project = project;
     this.studyId = studyId;
     this.#cluster = cluster;
     this.#steps = steps;
+    this.#gate = gate;
     this.#watched = this.#watch();
   }
 
@@ -56,18 +79,24 @@ export class FaultedStudy implements AsyncDisposable {
     search: readonly string[],
   ): Promise<FaultedStudy> {
     const project = await ClusterProject.create({ cluster, kubeconfig });
+    const gate = await testVolume(project.namespace, 'gate');
     project.write('train.py', script);
     const [started] = await project.json<{ studyId: string }>('tune', 'train.py', '--on', 'kubernetes', ...search, '--detach');
-    return new FaultedStudy(project, started?.studyId ?? '', cluster, steps);
+    return new FaultedStudy(project, started?.studyId ?? '', cluster, steps, gate);
   }
 
-  /** Names of pods that run; empty while the API server is away. */
+  /** Lets the trials end that wait for it. */
+  openGate(): void {
+    writeFileSync(join(this.#gate.folder, 'open'), '');
+  }
+
+  /** Names of pods that run; rejects while the API server does not say. */
   async running(): Promise<readonly { readonly name: string; readonly trial: string }[]> {
     const labels = `hpo.home=${homeId(this.project.home)},hpo.trial`;
     const columns =
       'NAME:.metadata.name,TRIAL:.metadata.labels.hpo\\.trial,PHASE:.status.phase,GOING:.metadata.deletionTimestamp';
     const args = ['get', 'pods', '--selector', labels, '--no-headers', '--output', `custom-columns=${columns}`];
-    const text = await this.project.namespace.kubectl(...args).catch(() => '');
+    const text = await this.project.namespace.kubectl(...args);
     return text
       .split('\n')
       .map((line) => line.trim().split(/\s+/))
@@ -77,18 +106,20 @@ export class FaultedStudy implements AsyncDisposable {
 
   /** Does something to a pod that runs, as soon as there is one; one that has ended in the meantime does not count. */
   async toSomePod(what: (name: string) => Promise<unknown>, nth: number): Promise<void> {
-    for (const deadline = performance.now() + 120_000; performance.now() < deadline; await delay(100)) {
-      const pods = await this.running();
-      const pod = pods[nth % Math.max(1, pods.length)];
-      if (pod === undefined) continue;
+    let said: unknown = 'none runs';
+    for (const deadline = performance.now() + patienceMs; performance.now() < deadline; await delay(100)) {
       try {
+        const pods = await this.running();
+        const pod = pods[nth % Math.max(1, pods.length)];
+        if (pod === undefined) continue;
         await what(pod.name);
         return;
       } catch (error) {
-        if (!/not found|NotFound/.test(String(error))) throw error;
+        // The API server may be about to be there again, and the pod may have ended.
+        said = error;
       }
     }
-    throw new Error(`no pod of ${this.studyId} runs: ${JSON.stringify(await this.project.json('status', this.studyId))}`);
+    throw new Error(`nothing could be done to a pod: ${String(said)}\n${await this.#situation()}`);
   }
 
   deletePod(nth: number): Promise<void> {
@@ -117,9 +148,10 @@ export class FaultedStudy implements AsyncDisposable {
     expect(await this.isRunning()).toBe(true);
   }
 
+  /** Also where it waits by itself for a cluster that gives no answer. */
   async isRunning(): Promise<boolean> {
     const [status] = await this.project.json<{ state: string }>('status', this.studyId);
-    return status?.state === 'running';
+    return status?.state === 'running' || status?.state === 'paused';
   }
 
   /** Of the trials, when it has ended: each complete, and each of its attempts with one program whose output is whole and not doubled. */
@@ -147,22 +179,29 @@ export class FaultedStudy implements AsyncDisposable {
   }
 
   async #watch(): Promise<void> {
-    for (; !this.#ending.signal.aborted; await delay(700)) {
-      const pods = await this.running();
+    for (; !this.#ending.signal.aborted; await delay(1_000)) {
+      const pods = await this.running().catch(() => []);
       for (const { name, trial } of pods)
         for (const other of pods) if (other.trial === trial && other.name < name) this.doubled.push(`${other.name} and ${name}`);
     }
   }
 
-  /** Output of the cluster's parts, for who looks into a failure. */
-  get logs(): string {
-    return join(this.#cluster.folder, 'log');
+  /** For who looks into a failure: what hpo and the cluster say, and what its node wrote last. */
+  async #situation(): Promise<string> {
+    const kubelet = join(this.#cluster.folder, 'log', 'kubelet-0.log');
+    const said = await Promise.all([
+      this.project.run('status', this.studyId).then(({ stdout, stderr }) => `${stdout}${stderr}`),
+      this.project.namespace.kubectl('get', 'jobs,pods', '--output', 'wide').catch(String),
+      this.project.namespace.kubectl('get', 'events', '--sort-by', '.lastTimestamp').catch(String),
+    ]);
+    return [...said, readFileSync(kubelet, 'utf8').slice(-4_000)].join('\n');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     await this.#watched;
     await this.project[Symbol.asyncDispose]();
+    await this.#gate[Symbol.asyncDispose]();
   }
 }
 
