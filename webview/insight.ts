@@ -1,5 +1,5 @@
 import type { Objective } from '../agent/protocol/space.ts';
-import { metricNumber, type StudyView, type TrialView } from '../agent/protocol/view.ts';
+import { metricNumber, stateHere, type StudyView, type TrialView } from '../agent/protocol/view.ts';
 import { formatDuration, formatNumber } from '../agent/protocol/format.ts';
 
 /** What the numbers of a study mean. Everything here is a pure function of the view and, where it says so, of the time. */
@@ -66,7 +66,7 @@ export function elapsedMs(view: StudyView, now: number): number {
 
 /** Milliseconds until the first limit is reached at the pace so far; null when paused, ended or without any pace yet. */
 export function etaMs(view: StudyView, now: number): number | null {
-  if (view.state !== 'running') return null;
+  if (stateHere(view) !== 'running') return null;
   const elapsed = elapsedMs(view, now);
   const estimates = budgetUse(view, now)
     .filter((use) => use.used > 0)

@@ -26,7 +26,8 @@ function start(host: Host): void {
     timer = null;
     if (document.hidden) return;
     shownAt = performance.now();
-    panel.now = state.isReadOnly ? (state.view?.endedAt ?? lastMoment(state.view)) : Date.now();
+    const isPast = state.isReadOnly || (state.view !== null && state.view.movedTo !== null);
+    panel.now = isPast ? (state.view?.endedAt ?? lastMoment(state.view)) : Date.now();
     panel.state = state;
   };
   const dispatch = (action: Action) => {

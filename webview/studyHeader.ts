@@ -3,7 +3,7 @@ import { adviceOf, failedTrial } from '../agent/protocol/failureAdvice.ts';
 import { formatDuration, formatNumber, formatValue, noValue as dash } from '../agent/protocol/format.ts';
 import { gainFigure, gainOf, gainSentence, noGainReason } from '../agent/protocol/gain.ts';
 import type { Failure } from '../agent/protocol/study.ts';
-import { countTrials, type StudyView } from '../agent/protocol/view.ts';
+import { countTrials, stateHere, type StudyView } from '../agent/protocol/view.ts';
 import { waitsOf, waitText } from '../agent/protocol/waits.ts';
 import { button } from './controls.ts';
 import type { Notice, ToHost } from './contract.ts';
@@ -31,15 +31,24 @@ export function studyHeader(options: {
     <header class="study-head">
       <div class="title">
         <h1>${view.spec.name}</h1>
-        <span class="chip study-${view.deleted ? 'ended' : view.state}">${view.deleted ? 'deleted' : view.state}</span>
+        <span class="chip study-${view.deleted ? 'ended' : stateHere(view)}">${view.deleted ? 'deleted' : stateHere(view)}</span>
         <span class="muted subtitle">${subtitle.filter((part) => part !== null).join(' · ')}</span>
       </div>
       ${isReadOnly ? nothing : toolbar(options)}
     </header>
     ${notice === null ? nothing : html`<p class="banner ${notice.severity}" role=${notice.severity === 'error' ? 'alert' : 'status'}>${notice.text}</p>`}
-    ${view.failure === null ? message(view) : fault(options, view.failure)}
-    ${waiting(view)}
+    ${view.movedTo === null ? news(options) : moved(view.movedTo)}
   `;
+}
+
+function news(options: Parameters<typeof studyHeader>[0]): TemplateResult {
+  const { view } = options;
+  return html`${view.failure === null ? message(view) : fault(options, view.failure)}${waiting(view)}`;
+}
+
+/** What is shown is how the study was then. */
+function moved(place: string): TemplateResult {
+  return html`<p class="banner info" role="status">The study has moved to ${place}: the agent there acts on it. This is how it was when it moved.</p>`;
 }
 
 /** Why trials that were asked for have not begun. */
@@ -68,7 +77,8 @@ function fault({ view, isReadOnly, onHost }: Parameters<typeof studyHeader>[0], 
 
 function toolbar(options: Parameters<typeof studyHeader>[0]): TemplateResult {
   const { view, onHost, onStop, isStopAsked } = options;
-  const isLive = (view.state === 'running' || view.state === 'paused') && !view.deleted;
+  const state = stateHere(view);
+  const isLive = (state === 'running' || state === 'paused') && !view.deleted;
   if (isStopAsked && isLive) {
     const nRunning = view.trials.filter((trial) => trial.state === 'running').length;
     return html`<div class="toolbar confirm" role="group" aria-label="Stop the study?" @keydown=${(event: KeyboardEvent) => event.key === 'Escape' && onStop(false)}>
@@ -105,7 +115,7 @@ export function studyTiles(view: StudyView, now: number): TemplateResult {
     <div class="tile">
       <h2>Time</h2>
       <p class="figure">${formatDuration(elapsedMs(view, now))}</p>
-      <p class="small">${view.state === 'ended' ? 'in all' : eta === null ? (view.state === 'running' ? 'the first finished trial gives an estimate' : view.state) : `about ${formatDuration(eta)} to go`}</p>
+      <p class="small">${view.state === 'ended' ? 'in all' : eta === null ? (stateHere(view) === 'running' ? 'the first finished trial gives an estimate' : stateHere(view)) : `about ${formatDuration(eta)} to go`}</p>
       ${view.state === 'ended' ? nothing : limits.map((use) => html`<p class="small">${use.left} of the ${use.label} budget left</p>`)}
     </div>
   </section>`;

@@ -8,7 +8,7 @@ import { button } from './controls.ts';
 import type { ToPage } from './contract.ts';
 import { trialValue } from './insight.ts';
 import { marker } from './marker.ts';
-import { durationMs, isSame } from './trialRows.ts';
+import { durationMs, isSame, shownState } from './trialRows.ts';
 
 /** Everything about one trial: why it was proposed, with what it ran, what came out and what to do next. */
 export function trialDetails(options: {
@@ -26,7 +26,7 @@ export function trialDetails(options: {
   return html`
     <div class="details-head">
       <h2>${isBest ? 'Best trial' : 'Trial'} ${trial.number}</h2>
-      <span class="state">${marker(trial.state)}${trial.state}</span>
+      <span class="state">${marker(shownState(trial))}${shownState(trial)}</span>
       ${onOpenLog === null ? nothing : button({ id: 'openLog', label: 'Open log', isDisabled: trial.attempts.length === 0, onClick: () => onOpenLog(trial.number) })}
     </div>
     ${trial.failure === null ? nothing : html`<p class="banner error"><strong>${trial.failure.code}</strong> ${trial.failure.message}</p>`}

@@ -33,6 +33,11 @@ export const trialStates = [
   'cancelled',
 ] as const satisfies readonly TrialState[];
 
+/** A trial whose attempt has not begun waits, whatever was decided. */
+export function shownState(trial: TrialView): TrialState {
+  return waitOf(trial) === null ? trial.state : 'waiting';
+}
+
 /** Columns of a study's table: number, state, objectives, resource, the params that vary, duration. */
 export function columnsOf(view: StudyView): Column[] {
   const columns: Column[] = [
@@ -43,7 +48,7 @@ export function columnsOf(view: StudyView): Column[] {
       isNumeric: false,
       width: 104,
       order: (t) => trialStates.indexOf(t.state),
-      text: (t) => (waitOf(t) === null ? t.state : 'waiting'),
+      text: shownState,
     },
   ];
   for (const { metric } of view.spec.objectives) {

@@ -5,7 +5,7 @@ import type { StudyView, TrialView } from '../agent/protocol/view.ts';
 import { formatNumber } from '../agent/protocol/format.ts';
 import { LightElement } from './lightElement.ts';
 import { marker } from './marker.ts';
-import { type Column, columnsOf, type Sort, visibleTrials } from './trialRows.ts';
+import { type Column, columnsOf, type Sort, shownState, visibleTrials } from './trialRows.ts';
 
 const rowHeight = 26;
 
@@ -110,7 +110,7 @@ export class TrialTable extends LightElement {
       return html`<div
         class="cell ${column.isNumeric ? 'numeric' : ''}" role="gridcell" aria-colindex=${c + 1} data-row=${row} data-column=${c}
         tabindex=${isActiveRow && this.#active.column === c ? 0 : -1}
-      >${column.key === 'state' ? marker(trial.state) : ''}<span class="cut">${text}</span>${column.key === 'number' && isBest ? html`<span class="star" title="Best trial">★</span>` : ''}</div>`;
+      >${column.key === 'state' ? marker(shownState(trial)) : ''}<span class="cut">${text}</span>${column.key === 'number' && isBest ? html`<span class="star" title="Best trial">★</span>` : ''}</div>`;
     })}</div>`;
   }
 

@@ -123,6 +123,11 @@ export function createView(entry: JournalEntry): StudyView {
   };
 }
 
+/** What the study does here: after a move another agent acts on it, and what is known here is how it was then. */
+export function stateHere({ state, movedTo }: Pick<StudyView, 'state' | 'movedTo'>): StudyState | 'moved' {
+  return movedTo === null ? state : 'moved';
+}
+
 /** Trials at once before anything is known of a cluster's room. */
 const firstRoom = 4;
 

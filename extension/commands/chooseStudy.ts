@@ -1,6 +1,6 @@
 import { type QuickPickItem, window } from 'vscode';
 import type { StudyView } from '../../agent/protocol/view.ts';
-import { progressText } from '../format.ts';
+import { progressText, stateText } from '../format.ts';
 import type { Services } from '../services.ts';
 import type { StudyNode } from '../views/studyTree.ts';
 import { labelText } from '../plainText.ts';
@@ -41,7 +41,7 @@ function studyItem(view: StudyView): QuickPickItem & { readonly view: StudyView 
   const started = new Date(view.createdAt).toLocaleString();
   return {
     label: labelText(view.spec.name),
-    description: `${view.state} · ${progressText(view)}`,
+    description: labelText(`${stateText(view)} · ${progressText(view)}`),
     detail: `started ${started}`,
     view,
   };

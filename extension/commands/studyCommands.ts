@@ -1,7 +1,7 @@
 import { commands, type Disposable, window, workspace } from 'vscode';
 import { formatParams } from '../../agent/protocol/format.ts';
 import type { StudyCommand } from '../../agent/protocol/requests.ts';
-import type { StudyView, TrialView } from '../../agent/protocol/view.ts';
+import { stateHere, type StudyView, type TrialView } from '../../agent/protocol/view.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
 import type { StudyNode } from '../views/studyTree.ts';
@@ -26,14 +26,14 @@ export function studyCommands(services: Services): readonly Disposable[] {
       'hpo.pauseStudy',
       'pause',
       'Pause Study',
-      (view) => view.state === 'running',
+      (view) => stateHere(view) === 'running',
       'No study is running, so there is none to pause.',
     ),
     simple(
       'hpo.resumeStudy',
       'resume',
       'Resume Study',
-      (view) => view.state === 'paused',
+      (view) => stateHere(view) === 'paused',
       'No study is paused, so there is none to resume.',
     ),
     simple('hpo.stopStudy', 'stop', 'Stop Study', isActive, 'No study is running, so there is none to stop.'),
@@ -59,7 +59,8 @@ export function studyCommands(services: Services): readonly Disposable[] {
     }),
     commands.registerCommand('hpo.retryFailed', async (argument: StudyArgument) => {
       const none = 'No trial has failed, so there is none to retry.';
-      const hasFailed = (view: StudyView): boolean => view.trials.some(({ state }) => state === 'failed');
+      const hasFailed = (view: StudyView): boolean =>
+        stateHere(view) !== 'moved' && view.trials.some(({ state }) => state === 'failed');
       const view = await chooseStudy(services, argument, 'Retry Failed Trials', hasFailed, none);
       if (view === undefined) return;
       const failed = view.trials.filter(({ state }) => state === 'failed');
@@ -112,7 +113,7 @@ export async function chooseTrial(
   fits: (trial: TrialView) => boolean,
   none: string,
 ): Promise<{ readonly view: StudyView; readonly trial: TrialView } | undefined> {
-  const view = await chooseStudy(services, argument, title, (one) => one.trials.some(fits), none);
+  const view = await chooseStudy(services, argument, title, (one) => stateHere(one) !== 'moved' && one.trials.some(fits), none);
   if (view === undefined) return undefined;
   const number = argument?.kind === 'trial' ? argument.number : undefined;
   const trials = view.trials.filter((trial) => fits(trial) && (number === undefined || trial.number === number));
@@ -133,5 +134,5 @@ export function isRetriable({ state }: TrialView): boolean {
 }
 
 function isActive(view: StudyView): boolean {
-  return view.state !== 'ended';
+  return !['ended', 'moved'].includes(stateHere(view));
 }

@@ -48,7 +48,7 @@ export class TuneLens extends Disposable implements CodeLensProvider {
       new CodeLens(range, { title, command, tooltip, arguments: [...args] });
 
     const studies = this.#services.store.ofFile(document.uri.fsPath);
-    const active = studies.find((view) => view.state !== 'ended');
+    const active = studies.find((view) => view.state !== 'ended' && view.movedTo === null);
     const lenses = [this.#first(lens, document, active), parametersLens(lens, document, script)];
     const withBest = studies.find((view) => view.incumbent !== null);
     if (withBest !== undefined) lenses.push(await bestLens(lens, document, withBest));

@@ -1,4 +1,5 @@
 import { commands, Disposable, window, workspace } from 'vscode';
+import { stateHere } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
 import { isRetriable } from '../commands/studyCommands.ts';
 import { isTunable } from '../editor/annotatedScripts.ts';
@@ -16,12 +17,13 @@ export function contextKeys({ store, scripts }: Pick<Services, 'store' | 'script
     void commands.executeCommand('setContext', key, value);
   };
   const studies = (): void => {
-    const views = store.list();
-    set('hpo.hasStudies', views.length > 0);
+    const all = store.list();
+    set('hpo.hasStudies', all.length > 0);
     set(
       'hpo.hasBest',
-      views.some((view) => view.incumbent !== null),
+      all.some((view) => view.incumbent !== null),
     );
+    const views = all.filter((view) => stateHere(view) !== 'moved');
     set(
       'hpo.hasRunning',
       views.some((view) => view.state === 'running'),

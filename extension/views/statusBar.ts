@@ -1,6 +1,6 @@
 import { Disposable, StatusBarAlignment, type StatusBarItem, ThemeColor, window } from 'vscode';
 import { adviceOf } from '../../agent/protocol/failureAdvice.ts';
-import type { StudyView } from '../../agent/protocol/view.ts';
+import { stateHere, type StudyView } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
 import { environmentText, progressText, stateText } from '../format.ts';
 import type { Services } from '../services.ts';
@@ -35,10 +35,11 @@ export class StudyStatus extends Disposable {
     const view = this.#shown();
     if (view === undefined) return this.#item.hide();
     this.#item.text = `$(beaker) ${progressText(view)}${pauseIcon(view)}`;
-    this.#item.backgroundColor = view.failure === null ? undefined : new ThemeColor('statusBarItem.warningBackground');
-    const advice = view.failure === null ? '' : `\n${adviceOf(view.failure)}`;
+    this.#item.backgroundColor =
+      view.failure === null || view.movedTo !== null ? undefined : new ThemeColor('statusBarItem.warningBackground');
+    const advice = view.failure === null || view.movedTo !== null ? '' : `\n${adviceOf(view.failure)}`;
     this.#item.tooltip = printable(
-      `${view.spec.name}: ${view.message === '' ? view.state : view.message}${advice}\n${environmentText(view.spec)}`,
+      `${view.spec.name}: ${view.message === '' || view.movedTo !== null ? stateText(view) : view.message}${advice}\n${environmentText(view.spec)}`,
     );
     this.#item.accessibilityInformation = {
       label: `HPO study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')} trials`,
@@ -54,11 +55,11 @@ export class StudyStatus extends Disposable {
   }
 }
 
-function pauseIcon({ state, failure }: StudyView): string {
-  if (state !== 'paused') return '';
-  return failure === null ? ' $(debug-pause)' : ' $(warning)';
+function pauseIcon(view: StudyView): string {
+  if (stateHere(view) !== 'paused') return '';
+  return view.failure === null ? ' $(debug-pause)' : ' $(warning)';
 }
 
 function isActive(view: StudyView): boolean {
-  return view.state !== 'ended';
+  return !['ended', 'moved'].includes(stateHere(view));
 }

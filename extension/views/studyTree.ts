@@ -14,7 +14,7 @@ import { formatDuration, formatMetric, formatParams, formatValue, plural } from 
 import { adviceOf } from '../../agent/protocol/failureAdvice.ts';
 import type { TrialState } from '../../agent/protocol/study.ts';
 import { waitOf, waitsOf, waitText } from '../../agent/protocol/waits.ts';
-import { countTrials, type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
+import { countTrials, stateHere, type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
 import { currentValue, environmentText, progressText, stateText } from '../format.ts';
 import type { Services } from '../services.ts';
@@ -93,7 +93,7 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
     const known = this.#firstStates.get(studyId);
     if (known !== undefined) return known;
     const [newest] = this.#services.store.list();
-    const isOpen = newest?.studyId === studyId || this.#services.store.get(studyId)?.state !== 'ended';
+    const isOpen = newest?.studyId === studyId || !isOver(this.#services.store.get(studyId));
     const state = isOpen ? TreeItemCollapsibleState.Expanded : TreeItemCollapsibleState.Collapsed;
     this.#firstStates.set(studyId, state);
     return state;
@@ -107,7 +107,7 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
   }
 
   #refresh(): void {
-    const running = this.#services.store.list().filter((view) => view.state === 'running').length;
+    const running = this.#services.store.list().filter((view) => stateHere(view) === 'running').length;
     this.#tree.badge =
       running === 0
         ? undefined
@@ -123,7 +123,7 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
 function shapeOf(view: StudyView): string {
   const counts = Object.values(countTrials(view)).join(' ');
   const waits = waitsOf(view).map(({ reason, attempts }) => `${attempts} ${waitText(reason)}`);
-  return `${view.studyId} ${view.state} ${view.trials.length} ${counts} ${view.incumbent} ${view.message} ${waits.join(' ')}`;
+  return `${view.studyId} ${view.state} ${view.movedTo} ${view.trials.length} ${counts} ${view.incumbent} ${view.message} ${waits.join(' ')}`;
 }
 
 function drawNode(view: StudyView, node: StudyNode): TreeItem {
@@ -136,16 +136,17 @@ function drawNode(view: StudyView, node: StudyNode): TreeItem {
 function drawStudy(view: StudyView): TreeItem {
   const item = new TreeItem(printableLine(view.spec.name));
   const place = { local: '', docker: 'Docker', kubernetes: 'Kubernetes' }[view.spec.executor];
-  const waits = view.state === 'ended' ? [] : waitsOf(view);
+  const here = stateHere(view);
+  const waits = isOver(view) ? [] : waitsOf(view);
   item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${stateText(view)}`}${place === '' ? '' : ` · ${place}`}${waits.length === 0 ? '' : ` · ${waitingCount(waits)}`}`;
   item.iconPath = studyIcon(view);
   const hasFailed = view.trials.some(({ state }) => state === 'failed');
-  item.contextValue = `study.${view.state}${hasFailed ? '.failed' : ''}${view.incumbent === null ? '' : '.best'}`;
+  item.contextValue = `study.${here}${hasFailed ? '.failed' : ''}${view.incumbent === null ? '' : '.best'}`;
   const started = new Date(view.createdAt).toLocaleString();
   const objectives = view.spec.objectives.map(({ metric, direction }) => `${metric} ${direction}`).join(', ');
   item.tooltip = new MarkdownString()
     .appendText(
-      printable(`${view.spec.script ?? view.spec.name}: ${view.state}${view.message === '' ? '' : ` (${view.message})`}`),
+      printable(`${view.spec.script ?? view.spec.name}: ${stateText(view)}${view.message === '' ? '' : ` (${view.message})`}`),
     )
     .appendText(view.failure === null ? '' : printable(`\n${adviceOf(view.failure)}`))
     .appendText(printable(waits.map(({ reason, attempts }) => `\n${plural(attempts, 'trial')}: ${waitText(reason)}`).join('')))
@@ -163,7 +164,10 @@ function waitingCount(waits: ReturnType<typeof waitsOf>): string {
 }
 
 function studyIcon(view: StudyView): ThemeIcon {
-  switch (view.state) {
+  const state = stateHere(view);
+  switch (state) {
+    case 'moved':
+      return new ThemeIcon('export');
     case 'running':
     case 'stopping':
       return new ThemeIcon('sync~spin');
@@ -176,8 +180,13 @@ function studyIcon(view: StudyView): ThemeIcon {
         ? new ThemeIcon('error', new ThemeColor('list.errorForeground'))
         : new ThemeIcon('beaker');
     default:
-      return unreachable(view.state);
+      return unreachable(state);
   }
+}
+
+/** Nothing of it happens here any more. */
+function isOver(view: StudyView | undefined): boolean {
+  return view === undefined || ['ended', 'moved'].includes(stateHere(view));
 }
 
 const groupLabels: Readonly<Record<TrialGroup, string>> = { running: 'Running', best: 'Best', all: 'All trials' };
@@ -198,7 +207,8 @@ function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem
   const value = currentValue(view, trial);
   const time = trialTime(trial);
   const item = new TreeItem(`#${trial.number}`, TreeItemCollapsibleState.None);
-  const wait = waitOf(trial);
+  const hasMoved = view.movedTo !== null;
+  const wait = hasMoved ? null : waitOf(trial);
   item.description = [
     value === null ? (wait === null ? trial.state : printableLine(waitText(wait))) : formatMetric(value),
     time,
@@ -207,8 +217,10 @@ function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem
     .filter((part) => part !== '')
     .join(' · ');
   item.iconPath =
-    view.incumbent === trial.number ? new ThemeIcon('star-full', new ThemeColor('charts.yellow')) : trialIcon(trial.state);
-  item.contextValue = `trial.${trial.state}`;
+    view.incumbent === trial.number
+      ? new ThemeIcon('star-full', new ThemeColor('charts.yellow'))
+      : trialIcon(trial.state, hasMoved);
+  item.contextValue = hasMoved ? 'trial.moved' : `trial.${trial.state}`;
   item.tooltip = trialTooltip(view, trial, time);
   item.command = { command: 'hpo.showTrialLog', title: 'Show Trial Log', arguments: [node] };
   const metric = view.spec.objectives[0]?.metric ?? 'value';
@@ -231,7 +243,7 @@ function trialTooltip(view: StudyView, trial: TrialView, time: string): Markdown
   for (const [name, value] of Object.entries(trial.params)) row(name, formatValue(value));
   for (const { metric } of view.spec.objectives) row(metric, formatMetric(trial.values[metric]));
   tooltip.appendMarkdown('\n');
-  const wait = waitOf(trial);
+  const wait = view.movedTo === null ? waitOf(trial) : null;
   if (wait !== null) tooltip.appendText(printable(`${waitText(wait)}\n`));
   if (trial.failure !== null) tooltip.appendText(printable(`${trial.failure.message}\n`));
   if (trial.reason !== '') tooltip.appendText(printable(trial.reason));
@@ -254,7 +266,8 @@ const trialIcons: Readonly<Record<TrialState, readonly [icon: string, color?: st
   cancelled: ['stop-circle'],
 };
 
-function trialIcon(state: TrialState): ThemeIcon {
-  const [icon, color] = trialIcons[state];
+/** What ran when its study moved away does not run here. */
+function trialIcon(state: TrialState, hasMoved: boolean): ThemeIcon {
+  const [icon, color] = trialIcons[hasMoved && state === 'running' ? 'waiting' : state];
   return new ThemeIcon(icon, color === undefined ? undefined : new ThemeColor(color));
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StudyEvent } from '../../../agent/protocol/events.ts';
 import type { ToPage } from '../../../webview/contract.ts';
 import { findChromium, launch, openPanel, pageSources, type PageSources, paintedShare } from '../../support/panelPage.ts';
 import { hostileTexts, scene, sceneEntries, type SceneName, startMs, viewOf } from '../../support/views.ts';
@@ -125,6 +126,42 @@ describe.skipIf(chromium === null)('the panel in Chromium', () => {
     await panel.post({ type: 'study', view: { ...scene('running'), state: 'paused', message: 'Paused by you.' } });
     await page.locator('[data-action=resume]').click();
     expect((await panel.sent()).at(-1)).toEqual({ type: 'command', command: { type: 'resume' } });
+    expect(panel.problems).toEqual([]);
+  });
+
+  it('says why trials have not begun, and where a study is that has moved away, which nothing can be asked of then', async () => {
+    await using panel = await open('running');
+    const { page } = panel;
+    const entries = sceneEntries('running');
+    const { seq, studyId } = entries.at(-1) ?? { seq: 0, studyId: '' };
+    const { trials } = scene('running');
+    const [first] = trials;
+    if (first === undefined) throw new Error('the scene has no trial');
+    const number = trials.length;
+    const at = startMs + 60_000;
+    const reason = { kind: 'unschedulable', message: '0/3 nodes are available: 3 Insufficient cpu.' } as const;
+    const waiting: readonly StudyEvent[] = [
+      { type: 'trialCreated', at, number, params: first.params, origin: 'sampler', reason: 'drawn', target: 27 },
+      { type: 'attemptRequested', at, number, attempt: 1, slot: 0, target: 27 },
+      { type: 'attemptWaits', at, number, attempt: 1, reason },
+    ];
+    await panel.post({
+      type: 'entries',
+      studyId,
+      entries: waiting.map((event, index) => ({ seq: seq + 1 + index, studyId, event })),
+      after: seq,
+    });
+    const text = 'A trial: waits for a place: 0/3 nodes are available: 3 Insufficient cpu.';
+    await page.locator('.study-head ~ .banner', { hasText: text }).waitFor();
+    await page.locator(`[data-trial="${number}"]`, { hasText: 'waiting' }).waitFor();
+
+    const away: StudyEvent = { type: 'studyMovedAway', at, to: 'the cluster lab', agent: 'a', epoch: 1 };
+    await panel.post({ type: 'entries', studyId, entries: [{ seq: seq + 4, studyId, event: away }], after: seq + 3 });
+    await page.getByText('The study has moved to the cluster lab: the agent there acts on it.').waitFor();
+    expect(await page.locator('.title .chip').textContent()).toBe('moved');
+    expect(await page.getByText(text).count()).toBe(0);
+    const buttons = page.locator('.toolbar [data-action]');
+    expect(await buttons.evaluateAll((all) => all.map((one) => one.dataset['action']))).toEqual(['insertBest', 'openSource']);
     expect(panel.problems).toEqual([]);
   });
 

@@ -14,6 +14,10 @@ test('a study that paused itself reads otherwise than one that was paused', () =
   expect(stateText({ ...scene('running'), state: 'paused' })).toBe('paused');
 });
 
+test('a study that has moved says where it is', () => {
+  expect(stateText({ ...scene('running'), movedTo: 'the cluster' })).toBe('moved to the cluster');
+});
+
 test('failures with one cause are counted once', () => {
   expect(countedFailures(scene('failed'))).toMatch(/^4 of 4 trials failed: train.py ended with exit code 1/);
   expect(countedFailures(scene('empty'))).toBe('');
