@@ -216,6 +216,8 @@ for name in ${names}; do rm -rf "$name"; ${make}; done; touch work/done; ${end}`
       isTimeout: false,
       isOutOfMemory: false,
       isLost: true,
+      isPreempted: false,
+      detail: '',
     });
     await eventually(async () => (await world.processes()) === 0, 'no process is left');
 
