@@ -22,8 +22,8 @@ export default defineConfig({
       project('integration', 180_000, ['test/support/built.ts']),
       // Builds and trials of all its tests share one engine.
       project('docker', 300_000, ['test/support/dockerSetup.ts'], 2),
-      // So do its pods.
-      project('kubernetes', 300_000, ['test/support/clusterSetup.ts'], 2),
+      // So do its pods, which mostly wait.
+      project('kubernetes', 300_000, ['test/support/clusterSetup.ts'], 6),
       // Each of its tests runs others.
       project('mutation', 600_000, [], 2),
     ],

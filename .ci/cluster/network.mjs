@@ -41,9 +41,11 @@ export function makeControlGroup(name) {
     const controllers = readFileSync(join(groups, 'cgroup.controllers'), 'utf8').trim().split(' ');
     for (const controller of controllers) tryWrite(join(groups, 'cgroup.subtree_control'), `+${controller}`);
     mkdirSync(join(groups, name), { recursive: true });
+    tryWrite(join(groups, name, 'cpu.weight'), '1000');
     return;
   }
   for (const controller of readdirSync(groups)) mkdirSync(join(groups, controller, name), { recursive: true });
+  tryWrite(join(groups, 'cpu', name, 'cpu.shares'), '10240');
 }
 
 /** Kills what is in it and in those below it, and removes them. */

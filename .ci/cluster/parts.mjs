@@ -352,6 +352,11 @@ state = ${text(join(this.#node(n), 'run'))}
       evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
       imageGCHighThresholdPercent: 100,
       imageGCLowThresholdPercent: 99,
+      // Pods ask for little, so that many fit on one machine; to be held to that would slow each of them down fifty times.
+      cpuCFSQuota: false,
+      // So that tests see logs rotated away in seconds.
+      containerLogMaxSize: '1Mi',
+      containerLogMonitorInterval: '3s',
     };
   }
 

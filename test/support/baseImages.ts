@@ -65,6 +65,19 @@ const makings: readonly Making[] = [
     name: /^julia:1(?:\.\d+)*-(?:bookworm|bullseye)$/,
     dockerfile: () => ['FROM debian:bullseye-slim', install('ca-certificates julia'), 'CMD ["julia"]'].join('\n'),
   },
+  {
+    // Nothing else is in it.
+    name: /^busybox:1$/,
+    dockerfile: () =>
+      [
+        'FROM debian:bookworm-slim AS packages',
+        install('busybox-static'),
+        'FROM scratch',
+        'COPY --from=packages /bin/busybox /bin/busybox',
+        'RUN ["/bin/busybox", "--install", "/bin"]',
+        'CMD ["sh"]',
+      ].join('\n'),
+  },
 ];
 
 /**

@@ -2,13 +2,15 @@ import Docker from 'dockerode';
 import { baseOf } from '../../agent/packaging/image/plain.ts';
 import { ensureBaseImage } from './baseImages.ts';
 
-/** The base images that recipes of the tests begin with. */
+/** The base images that the tests begin with. */
 export const bases = {
   python: baseOf({ language: 'python', languageVersion: '3.11' }),
   node: baseOf({ language: 'node', languageVersion: '' }),
   r: baseOf({ language: 'r', languageVersion: '' }),
   julia: baseOf({ language: 'julia', languageVersion: '' }),
   debian: baseOf({ language: 'other', languageVersion: '' }),
+  /** No recipe begins with it: the least that a pod of ours can run in. */
+  busybox: 'busybox:1',
 } as const;
 export type Base = keyof typeof bases;
 
