@@ -68,7 +68,7 @@ async function run(line: CommandLine, name: string | undefined, options: Destroy
     else show(line, profile, plan, tool, studies);
     if (dryRun) return;
     await agree(`Remove ${tool === null ? 'this' : `the whole cluster ${profile.name}`}?`, yes);
-    for (const studyId of studies) await pause(line, studyId);
+    for (const studyId of studies) await pause(line, studyId, profile);
     if (tool !== null) await runTool(line, [tool], true);
     else if (opened !== null) await remove(line, opened.cluster, profile, plan);
     writeProfiles(line.home, withoutProfile(readProfiles(line.home), profile.name));
@@ -145,9 +145,10 @@ async function studiesOf(line: CommandLine, { context, namespace }: ClusterProfi
     .map(({ studyId }) => studyId);
 }
 
-async function pause(line: CommandLine, studyId: string): Promise<void> {
+async function pause(line: CommandLine, studyId: string, { context, namespace }: ClusterProfile): Promise<void> {
   const client = await line.agent();
-  await client.request('study/command', { studyId, command: { type: 'pause' } });
+  const because = `Its place on the cluster (${context}, namespace ${namespace}) was removed by hpo cluster destroy. What it found is kept; its trials cannot go on elsewhere.`;
+  await client.request('study/command', { studyId, command: { type: 'pause', because } });
   line.note(`${studyId} is paused: its cluster goes; its results stay, and its trials cannot go on elsewhere`);
 }
 

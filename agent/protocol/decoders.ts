@@ -80,7 +80,7 @@ const tune = z.strictObject({
 });
 
 const command = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('pause') }),
+  z.strictObject({ type: z.literal('pause'), because: z.optional(word) }),
   z.strictObject({ type: z.literal('resume') }),
   z.strictObject({ type: z.literal('stop') }),
   z.strictObject({ type: z.literal('delete') }),

@@ -351,7 +351,8 @@ export interface Requests {
 }
 
 export type StudyCommand =
-  | { readonly type: 'pause' }
+  /** `because`: why it has to, where that is no mere wish of the user's. */
+  | { readonly type: 'pause'; readonly because?: string | undefined }
   | { readonly type: 'resume' }
   | { readonly type: 'stop' }
   | { readonly type: 'delete' }

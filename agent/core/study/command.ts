@@ -34,7 +34,7 @@ export function command(state: StudyState, asked: StudyCommand, now: number): re
     case 'pause':
       if (view.state === 'paused') return [];
       return view.state === 'running'
-        ? [{ type: 'studyPaused', at: now, reason: pauseMessage(state) }]
+        ? [{ type: 'studyPaused', at: now, reason: asked.because ?? pauseMessage(state) }]
         : notPossible(state, 'paused');
     case 'resume':
       return resume(state, now);

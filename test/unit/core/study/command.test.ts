@@ -44,6 +44,12 @@ describe('pause', () => {
     expect(h.states()).toBe(state);
   });
 
+  test('says why, where the user was not who wanted it', () => {
+    const h = new Harness(spec({}));
+    h.command({ type: 'pause', because: 'Its place on the cluster was removed.' });
+    expect(h.state.view).toMatchObject({ state: 'paused', message: 'Its place on the cluster was removed.', failure: null });
+  });
+
   test('then stop', () => {
     const h = new Harness(spec({ checkpoint: { dir: 'c' } }));
     h.command({ type: 'pause' });
