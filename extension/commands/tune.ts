@@ -30,11 +30,11 @@ export async function tuneScript(services: Services, target: Uri | undefined, ba
     if (request.executor === 'docker' && !(await useDockerHost(services))) return undefined;
     const answered = await answerQuestions(services, request, document);
     if (answered === undefined) return undefined;
-    for (const fact of containerFacts(answered.preflight)) services.log.info(fact);
+    for (const fact of containerFacts(answered)) services.log.info(fact);
     const studyId = await create(services, answered, name);
-    window.setStatusBarMessage(`HPO: tuning ${name}: ${planText(answered.preflight)}`, 10_000);
+    window.setStatusBarMessage(`HPO: tuning ${name}: ${planText(answered)}`, 10_000);
     const tookMs = Math.round(performance.now() - clicked);
-    services.log.info(`study ${studyId} of ${name}, ${tookMs} ms after the command: ${planText(answered.preflight)}`);
+    services.log.info(`study ${studyId} of ${name}, ${tookMs} ms after the command: ${planText(answered)}`);
     await services.panels.show(studyId);
     return studyId;
   };
@@ -111,7 +111,7 @@ async function answerQuestions(services: Services, first: TuneRequest, document:
     );
     // The agent also reads what the script imports and includes.
     if (await refuseFaults(document.uri, preflight.diagnostics)) return undefined;
-    const options = { title: `Tune ${name}: ${planText(preflight)}`, ignoreFocusOut: true };
+    const options = { title: `Tune ${name}: ${planText({ request, preflight })}`, ignoreFocusOut: true };
     const [question] = preflight.questions;
     if (question !== undefined) {
       const answer = await ask(question, preflight, options);
@@ -162,28 +162,33 @@ function reportSteps(client: AgentClient, progress: Progress<{ message: string }
 }
 
 /** `20 trials, 2 at once, tpe with asha-promote; Python 3.11.2 (project .venv)`. */
-function planText(preflight: Preflight): string {
+function planText({ request, preflight }: Answered): string {
   const { plan, environment, container } = preflight;
   const trials = plan.trials === null ? 'until the budget is used' : plural(plan.trials, 'trial');
   const python = environment === null ? '' : `; Python ${environment.version} (${environment.reason})`;
-  const where = labelText(container === null ? python : `; ${containerText(container, preflight)}`);
+  const where = labelText(container === null ? python : `; ${containerText(container, preflight, request)}`);
   return `${trials}, ${plan.parallel} at once,${plan.batch === null ? '' : ` in batches of ${plan.batch},`} ${searchText(plan)}${where}`;
 }
 
 /** `in Docker: Python 3.11 from uv.lock beside train.py, image is ready`. */
-function containerText({ reason, isReady: isThere, isReproducible }: ContainerPreflight, { cluster }: Preflight): string {
+function containerText(
+  { reason, isReady: isThere, isReproducible }: ContainerPreflight,
+  { cluster }: Preflight,
+  { executor }: TuneRequest,
+): string {
   const image = isThere === null ? '' : isThere ? ', image is ready' : ', image will be made';
-  const where = cluster === null ? 'in Docker' : `on Kubernetes (${cluster.name}, namespace ${cluster.namespace})`;
+  const place = cluster === null ? '' : ` (${cluster.name}, namespace ${cluster.namespace})`;
+  const where = executor === 'kubernetes' ? `on Kubernetes${place}` : 'in Docker';
   return `${where}: ${reason}${image}${isReproducible ? '' : ', not reproducible'}`;
 }
 
 /** What there is to know besides: what was found and passed over, and what the image lacks or has. */
-function containerFacts(preflight: Preflight): readonly string[] {
+function containerFacts({ request, preflight }: Answered): readonly string[] {
   const { container, cluster } = preflight;
   if (container === null) return [];
   const { image, passedOver, notes } = container;
   return [
-    `image ${image}, ${containerText(container, preflight)}`,
+    `image ${image}, ${containerText(container, preflight, request)}`,
     ...(cluster === null
       ? []
       : [
