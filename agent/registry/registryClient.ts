@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import * as z from 'zod/mini';
 import { type RegistryCredentials, registryCredentials } from '../engine/registryCredentials.ts';
 import { HpoError } from '../protocol/errors.ts';
+import { certificatesOf } from '../system/certificates.ts';
 import { type Challenge, parseChallenge } from './challenge.ts';
 import { apiHost } from './imageName.ts';
 import { notAllowed, refused, unreachable } from './registryError.ts';
@@ -358,7 +358,7 @@ function trusted(host: string): { readonly ca: string[] } {
       return [];
     }
   });
-  return { ca: [...new Set([...getCACertificates('default'), ...getCACertificates('system'), ...own])] };
+  return { ca: [...new Set([...certificatesOf('default'), ...certificatesOf('system'), ...own])] };
 }
 
 function isDistrust(code: string): boolean {

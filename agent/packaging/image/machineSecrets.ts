@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { getCACertificates } from 'node:tls';
+import { certificatesOf } from '../../system/certificates.ts';
 import { type SecretId, secretsFolder } from './settingsScript.ts';
 
 /**
@@ -42,7 +42,7 @@ async function certificates(environment: NodeJS.ProcessEnv): Promise<string> {
   const paths = new Set(names.map((name) => environment[name] ?? '').filter((path) => path !== ''));
   const texts = await Promise.all([...paths].map(textOf));
   const named = texts.flatMap((text) => text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []);
-  const all = [...getCACertificates('bundled'), ...getCACertificates('system'), ...named];
+  const all = [...certificatesOf('bundled'), ...certificatesOf('system'), ...named];
   const byContent = new Map(all.map((pem) => [pem.replaceAll(/\s/g, ''), pem.trim()]));
   return `${[...byContent.values()].join('\n')}\n`;
 }
