@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster } from '../../agent/cluster/cluster.ts';
 import { HpoError } from '../../agent/protocol/errors.ts';
 import type { AttemptKey } from '../../agent/protocol/study.ts';
+import { nodeSystem } from '../../agent/system/node.ts';
 import { nodeFiles } from '../../agent/system/nodeFiles.ts';
 import { attemptOf, eventually, key, Observer } from '../contract/executorSuite.ts';
 import { ensureNodeImage } from '../support/cluster.ts';
@@ -240,6 +241,20 @@ describe.concurrent('an attempt in a pod', () => {
     expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
     expect(await world.read(key(0), 'out')).toBe('ran ');
   });
+
+  it('is let go of where its log is about to be read', async () => {
+    await using world = await openPodWorld(place);
+    const disposal = Promise.withResolvers<void>();
+    const writeText: typeof nodeFiles.writeText = async (path, text) => {
+      await nodeFiles.writeText(path, text);
+      // Which pod is the attempt's is noted right before its log is read.
+      if (path.endsWith('/job.json.new') && !text.includes('"pod":null')) disposal.resolve(executor[Symbol.asyncDispose]());
+    };
+    const system = { ...nodeSystem(), files: { ...nodeFiles, writeText } };
+    const executor = world.connect(new Observer(), { system });
+    await executor.start(attemptOf(world, [], forever));
+    await disposal.promise;
+  }, 120_000);
 
   it('is seen where watches tell nothing, and over a server that is away', async () => {
     await using world = await openPodWorld(place);
