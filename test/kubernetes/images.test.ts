@@ -8,6 +8,7 @@ import type { ClusterImages, WantedImage } from '../../agent/clusterPreflight.ts
 import { connectEngine } from '../../agent/engine/index.ts';
 import type { Engine } from '../../agent/engine/engine.ts';
 import type { RegistryPlace } from '../../agent/cluster/profile.ts';
+import type { AttemptStart } from '../../agent/executors/executor.ts';
 import { ImageStore } from '../../agent/packaging/image/index.ts';
 import type { ImageRecipe } from '../../agent/packaging/image/recipe.ts';
 import { selectFiles } from '../../agent/packaging/selectFiles.ts';
@@ -118,6 +119,7 @@ class ImageWorld implements AsyncDisposable {
     studyId: string,
     made: Awaited<ReturnType<ClusterImages['make']>>,
     command: string,
+    files: AttemptStart['files'] = [],
   ): Promise<{ readonly out: string; readonly image: string }> {
     const { pods } = this;
     const study = { container: { ...pods.container, image: made.image }, cluster: { ...pods.cluster, codeIn: made.codeIn } };
@@ -126,7 +128,7 @@ class ImageWorld implements AsyncDisposable {
     await using executor = pods.connect(observer);
     const key = { studyId, trial: 0, attempt: 1 };
     await executor.prepare({ studyId, root: pods.root, snapshot: pods.snapshot, ...study });
-    await executor.start(attemptOf(pods, [], { key, command: ['/bin/sh', '-c', command] }));
+    await executor.start(attemptOf(pods, [], { key, command: ['/bin/sh', '-c', command], files }));
     const [pod] = await pods.api.list('Pod', { labels: { 'hpo.home': pods.files.homeMark, 'hpo.study': studyId } });
     // A node may have to pull the image first.
     for (const until = Date.now() + pullMs; observer.count('ended', key) === 0 && Date.now() < until; ) await sleep(100);
@@ -222,6 +224,10 @@ it('an environment is pushed once, large code as its last layer, and an edit as 
     new RegExp(`^${weights.length}\none\n${world.pods.namespace.name}\n.* lib/weights.py -> /hpo/large/lib/weights.py\n$`),
   );
   expect(run.image).toBe(made.image.name);
+  const spliced = { path: 'lib/weights.py', content: `9${weights}` };
+  expect((await world.run('spliced', made, 'sh train.sh; head -c 3 lib/weights.py', [spliced])).out).toBe(
+    `${weights.length + 1}\none\n912`,
+  );
 
   // Nothing is built, saved or sent again: not even an engine is asked.
   world.hasEngine = false;

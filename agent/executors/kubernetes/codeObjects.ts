@@ -95,6 +95,7 @@ function setupScript(folders: readonly string[], links: readonly Link[]): string
   ].join('\n');
 }
 
-function quoted(word: string): string {
+/** As one word of sh. */
+export function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

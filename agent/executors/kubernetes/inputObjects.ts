@@ -4,7 +4,8 @@ import type { V1ConfigMap, V1OwnerReference, V1VolumeProjection } from '@kuberne
 import type { Labels } from '../../cluster/cluster.ts';
 import type { AttemptStart } from '../executor.ts';
 import { shimScript } from '../attempt/shim.ts';
-import type { CodeObjects } from './codeObjects.ts';
+import { maxObjectBytes } from '../../packaging/codeTravel.ts';
+import { type CodeObjects, quoted } from './codeObjects.ts';
 import { inputs } from './places.ts';
 import { podProgram } from './podProgram.ts';
 
@@ -52,12 +53,70 @@ export function studyInputs(place: ObjectPlace, code: CodeObjects | null): Input
  * makes late of the attempt's Job begins nothing without it.
  */
 export function splicedInputs(place: ObjectPlace, name: string, files: AttemptStart['files']): InputObjects {
-  const data = Object.fromEntries(files.map(({ content }, i) => [`file-${i}`, content]));
-  const items = files.map(({ path }, i) => ({ key: `file-${i}`, path: posix.join(inputs.spliced, path) }));
+  const cuts = files.map(({ path, content }) => ({ path, pieces: piecesOf(content) }));
+  const long = cuts.flatMap(({ path, pieces }, i) => (pieces.length > 1 ? [{ path, folder: `${inputs.pieces}/${i}` }] : []));
+  const entries: { readonly path: string; readonly text: string }[] = [
+    ...(long.length === 0 ? [] : [{ path: inputs.join, text: joinScript(long) }]),
+    ...cuts.flatMap(({ path, pieces }, i) =>
+      pieces.map((text, piece) => ({
+        path: pieces.length > 1 ? `${inputs.pieces}/${i}/${String(piece).padStart(6, '0')}` : posix.join(inputs.spliced, path),
+        text,
+      })),
+    ),
+  ];
+  const bins: (typeof entries)[] = [[]];
+  let size = 0;
+  for (const entry of entries) {
+    const bytes = Buffer.byteLength(entry.text);
+    if (size + bytes > maxObjectBytes && size > 0) {
+      bins.push([]);
+      size = 0;
+    }
+    bins.at(-1)?.push(entry);
+    size += bytes;
+  }
+  const made = bins.map((bin, i) => ({ bin, name: i === 0 ? name : `${name}-${i}` }));
   return {
-    configMaps: [{ metadata: metadataOf(place, name), immutable: true, data }],
-    sources: [{ configMap: { name, items } }],
+    configMaps: made.map((one) => ({
+      metadata: metadataOf(place, one.name),
+      immutable: true,
+      data: Object.fromEntries(one.bin.map(({ text }, i) => [`file-${i}`, text])),
+    })),
+    sources: made.map((one) => ({
+      configMap: { name: one.name, items: one.bin.map(({ path }, i) => ({ key: `file-${i}`, path })) },
+    })),
   };
+}
+
+/** UTF-16 units of a piece, of which each takes three bytes at most: with all of them it is less than a ConfigMap holds. */
+const pieceUnits = 256 * 1024;
+
+/** At least one; characters stay whole. */
+function piecesOf(content: string): readonly string[] {
+  const pieces: string[] = [];
+  let at = 0;
+  do {
+    let end = at + pieceUnits;
+    const isWithinPair = /[\uD800-\uDBFF]/.test(content.charAt(end - 1));
+    if (isWithinPair) end--;
+    pieces.push(content.slice(at, end));
+    at = end;
+  } while (at < content.length);
+  return pieces;
+}
+
+/** A script of sh for files that no ConfigMap holds: it runs in the work folder, with the folder of inputs as its argument. */
+function joinScript(files: readonly { readonly path: string; readonly folder: string }[]): string {
+  return [
+    'set -e',
+    ...files.flatMap(({ path, folder }) => [
+      `mkdir -p ${quoted(`./${posix.dirname(path)}`)}`,
+      // What is there may be a link to a large file of the image, which nothing can be written to.
+      `rm -f ${quoted(`./${path}`)}`,
+      `cat "$1/${folder}"/* >${quoted(`./${path}`)}`,
+    ]),
+    '',
+  ].join('\n');
 }
 
 function configMap(place: ObjectPlace, contents: Pick<V1ConfigMap, 'data' | 'binaryData'>): V1ConfigMap {

@@ -18,7 +18,7 @@ import { objectStore } from './checkpointStore.ts';
 import { sweepCheckpoints } from './checkpointSweep.ts';
 import { ClusterView, type Seen } from './clusterView.ts';
 import { endRecord } from './endRecord.ts';
-import { splicedInputs } from './inputObjects.ts';
+import { type InputObjects, splicedInputs } from './inputObjects.ts';
 import { containerName, jobManifest } from './jobManifest.ts';
 import { LogMirror, mirroredStreams } from './logMirror.ts';
 import { attemptLabels, filesName, jobName, ownerLabels, studyAnnotation, studyLabels, studyName } from './names.ts';
@@ -301,7 +301,7 @@ export class KubernetesExecutor implements Executor {
     const { home } = study.cluster;
     const own = { ...place, labels: attemptLabels(home, live.key) };
     const spliced = splicedInputs(own, filesName(home, live.key), attempt.files);
-    for (const configMap of spliced.configMaps) await view.cluster.create('ConfigMap', configMap);
+    await createTogether(view.cluster, spliced.configMaps);
     const { epoch } = this.#options;
     const job = jobManifest({
       name: jobName(home, live.key),
@@ -928,6 +928,16 @@ const nothingSeen = { exitCode: null, isOutOfMemory: false, isTimeout: false, di
 /** The cluster does not answer, or cannot at present; all else is an answer. */
 function isAway(error: unknown): boolean {
   return error instanceof HpoError && (error.code === 'HPO-2462' || error.code === 'HPO-2465');
+}
+
+/** The first one owns the others, which so go with it. */
+async function createTogether(cluster: Cluster, [first, ...others]: InputObjects['configMaps']): Promise<void> {
+  if (first === undefined) return;
+  const { name, uid } = (await cluster.create('ConfigMap', first)).object.metadata ?? {};
+  const owner =
+    name === undefined || uid === undefined ? {} : { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name, uid }] };
+  for (const { metadata, ...content } of others)
+    await cluster.create('ConfigMap', { ...content, metadata: Object.assign({}, metadata, owner) });
 }
 
 /** What its last checkpoint gets to be sent, beyond the grace of its program. */

@@ -13,4 +13,13 @@ export const podPlaces = {
 } as const;
 
 /** Below `input`. */
-export const inputs = { shim: 'shim.sh', program: 'pod.sh', code: 'code', setup: 'setup.sh', spliced: 'spliced' } as const;
+export const inputs = {
+  shim: 'shim.sh',
+  program: 'pod.sh',
+  code: 'code',
+  setup: 'setup.sh',
+  spliced: 'spliced',
+  /** Of spliced files that no one object holds, and what joins them. */
+  pieces: 'pieces',
+  join: 'join.sh',
+} as const;

@@ -56,7 +56,11 @@ for one in ./* ./.[!.]*; do
   [ ! -e "$one" ] || [ -L "$one" ] || chmod -R u+w "$one" || fail 'the code could not be made writable'
 done
 if [ -d "$objects/${inputs.spliced}" ]; then
-  cp -RL "$objects/${inputs.spliced}/." . || fail 'the files of the trial could not be copied'
+  # Links to large files of an image lead to where nothing can be written: -f puts a file in their place.
+  cp -RLf "$objects/${inputs.spliced}/." . || fail 'the files of the trial could not be copied'
+fi
+if [ -f "$objects/${inputs.join}" ]; then
+  sh "$objects/${inputs.join}" "$objects" || fail 'the files of the trial could not be joined'
 fi
 
 # Another container brings the checkpoint.
