@@ -20,6 +20,7 @@ export interface SeedsOptions {
   readonly threads: number;
   readonly executor: SimulatedExecutor;
   readonly onProgress?: (done: number) => void;
+  readonly onFailure?: (failure: Failure) => void;
 }
 
 export interface SeedsSummary {
@@ -37,7 +38,7 @@ interface Failure {
   readonly violations: readonly Violation[];
 }
 
-export async function runSeeds({ from, seeds, threads, executor, onProgress }: SeedsOptions): Promise<SeedsSummary> {
+export async function runSeeds({ from, seeds, threads, executor, onProgress, onFailure }: SeedsOptions): Promise<SeedsSummary> {
   const summary = { seeds: 0, steps: 0, faults: new Map<string, number>(), checks: new Map<InvariantName, number>() };
   const failures: Failure[] = [];
   let next = from;
@@ -61,7 +62,10 @@ export async function runSeeds({ from, seeds, threads, executor, onProgress }: S
         summary.steps += steps;
         addTo(summary.faults, faults);
         addTo(summary.checks, checks);
-        if (violations.length > 0) failures.push({ seed, executor, violations });
+        if (violations.length > 0) {
+          failures.push({ seed, executor, violations });
+          onFailure?.({ seed, executor, violations });
+        }
         onProgress?.(summary.seeds);
         if (--left === 0) feed();
       });
@@ -118,6 +122,8 @@ async function main(): Promise<void> {
       said++;
       process.stderr.write(`${done} seeds\n`);
     },
+    // A run that is cut off has told what it found.
+    onFailure: (failure) => process.stderr.write(`${failureText(failure)}\n`),
   });
   console.log(tableOf('faults injected', summary.faults));
   console.log(tableOf('invariants checked', summary.checks));
