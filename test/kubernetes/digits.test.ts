@@ -5,9 +5,12 @@ import { ClusterProject } from '../support/clusterProject.ts';
 import { ensureBases } from '../support/docker.ts';
 import { copyExample } from '../support/examples.ts';
 
-const nTrials = 30;
-/** As many as the alpha test of SigOpt Orchestrate had; each asks for a fraction of a processor, so that a small machine has room. */
-const parallel = 15;
+/** The whole of it: HPO_TEST_TRIALS=30 vitest run … digits.test.ts */
+const nTrials = Number(process.env['HPO_TEST_TRIALS'] ?? 10);
+/** Of 30 as many as the alpha test of SigOpt Orchestrate had; each asks for a fraction of a processor, so that a small machine has room. */
+const parallel = nTrials / 2;
+/** Of three with the same epochs one goes on: 1, 3, 9, 27. */
+const mostEpochs = 3 ** Math.floor(Math.log(nTrials + 0.5) / Math.log(3));
 
 interface Trial {
   readonly number: number;
@@ -18,7 +21,9 @@ interface Trial {
 
 beforeAll(() => ensureBases('python'), 900_000);
 
-it('the digits example runs 30 trials with ASHA, 15 at once, on a real cluster', { timeout: 900_000 }, async () => {
+it(`the digits example runs ${nTrials} trials with ASHA, ${parallel} at once, on a real cluster`, {
+  timeout: 900_000,
+}, async () => {
   await using project = await ClusterProject.create();
   copyExample(project, 'digits');
   // Of which there is a base image here.
@@ -27,15 +32,16 @@ it('the digits example runs 30 trials with ASHA, 15 at once, on a real cluster',
   const search = ['-n', String(nTrials), '--parallel', String(parallel), '--scheduler', 'asha-promote', '--seed', '3'];
   const lines = await project.json<{ type: string; studyId: string }>('tune', 'train.py', '--on', 'kubernetes', ...search);
   const { studyId = '' } = lines.at(-1) ?? {};
-  expect(lines.at(-1)).toMatchObject({ type: 'studyEnded', reason: 'completed' });
+  expect(lines.at(-1)).toMatchObject({ type: 'studyEnded', reason: 'budget' });
   const trials = await project.json<Trial>('trials', studyId);
   expect(trials).toHaveLength(nTrials);
   const losses = trials.map(({ values }) => values['val_loss'] ?? NaN);
   expect(losses).toEqual(losses.filter(Number.isFinite));
   // Most got little, and few got all.
   const epochs = trials.map(({ resource }) => resource);
-  expect(Math.max(...epochs)).toBe(27);
-  expect(epochs.filter((one) => one === 27).length).toBeLessThan(nTrials / 3);
-  expect(Math.min(...losses)).toBeLessThan(0.25);
+  expect(Math.max(...epochs)).toBe(mostEpochs);
+  expect(epochs.filter((one) => one === mostEpochs).length).toBeLessThan(nTrials / 3);
+  // That of ten numbers by chance is 2.3.
+  expect(Math.min(...losses)).toBeLessThan(mostEpochs === 27 ? 0.25 : 1);
   await project.free(studyId);
 });
