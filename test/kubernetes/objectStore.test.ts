@@ -66,7 +66,15 @@ it.concurrent('goes on where a pod was that is gone, begins forks with the check
   await eventually(async () => (await world.read(of(1), 'out')).includes('half'), 'it is at its fifth step');
   const prefix = `mine/a b/hpo-${world.files.homeMark}/${id}`;
   await eventually(async () => (await store.names()).some((name) => name.startsWith(`${prefix}/1/`)), 'it is sent while it runs');
-  await place.namespace.kubectl('delete', 'pods', '--selector', 'hpo.trial=1', '--grace-period=0', '--force', '--wait=false');
+  await place.namespace.kubectl(
+    'delete',
+    'pods',
+    '--selector',
+    `hpo.trial=1,hpo.home=${world.files.homeMark}`,
+    '--grace-period=0',
+    '--force',
+    '--wait=false',
+  );
   expect(await observer.ending(of(1))).toMatchObject({ isPreempted: true });
   await executor.start(summing(world, of(1, 2)));
   for (const one of [of(0), of(1, 2)]) expect(await observer.ending(one)).toMatchObject({ exitCode: 0 });
@@ -80,7 +88,7 @@ it.concurrent('goes on where a pod was that is gone, begins forks with the check
   for (const trial of [2, 3]) expect(await observer.ending(of(trial))).toMatchObject({ exitCode: 0 });
   expect(await world.read(of(2), 'out')).toBe(`from 12\n${sum}`);
   expect(await world.read(of(3), 'out')).toBe(undisturbed);
-  const names = await store.names();
+  const names = (await store.names()).filter((name) => name.startsWith(prefix));
   expect(new Set(names.map((name) => name.slice(0, prefix.length + 2)))).toEqual(
     new Set([0, 1, 2, 3].map((trial) => `${prefix}/${trial}`)),
   );
