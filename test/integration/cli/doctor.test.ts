@@ -138,6 +138,7 @@ describe('hpo doctor', () => {
         'values',
         'processes',
         'containers',
+        'clusters',
         'ports',
         'folders',
         'remains',
