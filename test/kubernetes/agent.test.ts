@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { clusterAgent } from '../../agent/cli/agentChoice.ts';
 import { readProfiles } from '../../agent/cluster/index.ts';
@@ -21,12 +23,18 @@ interface Trial {
 }
 
 const nTrials = 8;
-const script = `import time
+/** From this one on trials run until they are let go. */
+const firstHeld = 4;
+const script = `import os, time
 lr = 0.1  # @hpo float(1e-4, 1, log)
 # @hpo.objective loss min
 # @hpo.resources cpus=0.1 memory=100MB
+# @hpo.data pvc://gate -> /gate ro
 for step in range(1, 6):
     print(f"loss={lr + 1 / step}", flush=True)
+    time.sleep(0.5)
+while int(os.environ["HPO_TRIAL"]) >= ${firstHeld} and not os.path.exists("/gate/open"):
+    print(f"loss={lr + 1 / 5}", flush=True)
     time.sleep(0.5)
 `;
 
@@ -38,6 +46,7 @@ it('a study goes on in the cluster’s agent when this machine is closed, and co
   await using project = await ClusterProject.create();
   const { namespace } = project;
   await using _volume = await testVolume(namespace, 'data-hpo-agent-0');
+  await using gate = await testVolume(namespace, 'gate');
   project.write('train.py', script);
   const [node, python] = [await ensureNodeImage('node'), await ensureNodeImage('python')];
   const install = ['cluster', 'agent', 'install', '--image', node, '--yes'];
@@ -94,6 +103,7 @@ it('a study goes on in the cluster’s agent when this machine is closed, and co
   // Taken back while trials run: they go on, and none is started twice.
   expect(await project.run('move', studyId, '--to', 'local')).toMatchObject({ code: 0 });
   expect((await there())?.movedTo).toMatch(/^this machine/);
+  writeFileSync(join(gate.folder, 'open'), '');
   expect(await project.run('pause', studyId, '--agent', 'cluster')).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('HPO-4314'),
@@ -114,5 +124,8 @@ it('a study goes on in the cluster’s agent when this machine is closed, and co
   await project.free(studyId);
   expect(await project.run('cluster', 'agent', 'uninstall', '--yes')).toMatchObject({ code: 0 });
   await expect.poll(() => namespace.names('statefulsets,pods,roles,rolebindings', ''), { timeout: 60_000 }).toEqual([]);
-  expect(await namespace.names('persistentvolumeclaims', '')).toEqual(['persistentvolumeclaim/data-hpo-agent-0']);
+  expect(await namespace.names('persistentvolumeclaims', '')).toEqual([
+    'persistentvolumeclaim/data-hpo-agent-0',
+    'persistentvolumeclaim/gate',
+  ]);
 });
