@@ -45,7 +45,10 @@ export function connectCommands(cluster: Command, line: CommandLine): void {
     .option('--plain', 'speak to a registry of this machine without encryption')
     .option('--queue <name>', "Kueue's LocalQueue in which Jobs wait")
     .option('--pull-secret <name...>', 'secrets of the namespace by which nodes pull images')
-    .option('--checkpoints <store>', 'where checkpoints are kept if a script does not say: pvc://CLAIM/PATH or s3://BUCKET/PREFIX?secret=NAME')
+    .option(
+      '--checkpoints <store>',
+      'where checkpoints are kept if a script does not say: pvc://CLAIM/PATH or s3://BUCKET/PREFIX?secret=NAME',
+    )
     .option('--name <name>', 'how you call it here (default: the context)')
     .option('--kubeconfig <path>', 'a kubeconfig elsewhere than KUBECONFIG or ~/.kube/config')
     .option('-y, --yes', 'do not ask')
