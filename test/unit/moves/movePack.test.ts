@@ -85,7 +85,7 @@ describe('a pack', () => {
     mkdirSync(from);
     writeFileSync(join(from, 'file'), 'x'.repeat(100_000));
     await writePack(join(folder, 'pack.tgz'), [{ path: from, name: 'study' }], {});
-    truncateSync(join(folder, 'pack.tgz'), lstatSync(join(folder, 'pack.tgz')).size / 2);
+    truncateSync(join(folder, 'pack.tgz'), lstatSync(join(folder, 'pack.tgz')).size >> 1);
     await expect(readPack(join(folder, 'pack.tgz'), join(folder, 'to'))).rejects.toMatchObject({ code: 'HPO-2501' });
   });
 });
