@@ -179,8 +179,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'removes the files of studies that it does not know to be deleted',
     file: 'agent/driver/driver.ts',
-    find: '&& this.#isDeleted(studyId)) void this.#cleanUp',
-    replace: ') void this.#cleanUp',
+    find: "else if (last === 'deleted') void this.#cleanUp",
+    replace: 'else void this.#cleanUp',
     caughtBy: [unit('driver/driver', 'stops what runs with its mark and belongs to no study')],
   },
   {
