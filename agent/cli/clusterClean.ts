@@ -43,9 +43,9 @@ export function leftoverText(leftovers: readonly Leftover[], isDry: boolean): st
   return [formatTable(rows), `${isDry ? 'would be removed' : 'removed'}: ${plural(leftovers.length, 'object')}`];
 }
 
-/** Of the agent of this home, which knows all studies that are not deleted. */
+/** Of the agent of this home, which knows all studies of its mark that are not deleted; whichever agent other commands are for. */
 async function knownStudies(line: CommandLine): Promise<KnownStudies> {
-  const client = await line.agent();
+  const client = await line.localAgent();
   const { studies } = await client.request('study/list', {});
   const live = new Set<string>();
   for (const { studyId, executor, state } of studies) {

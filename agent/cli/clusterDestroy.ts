@@ -136,9 +136,11 @@ function show(
 
 /** Studies that would start trials there. */
 async function studiesOf(line: CommandLine, { context, namespace }: ClusterProfile): Promise<readonly string[]> {
-  const client = await line.agent();
+  const client = await line.localAgent();
   const { studies } = await client.request('study/list', {});
-  const going = studies.filter(({ executor, state }) => executor === 'kubernetes' && state === 'running');
+  const going = studies.filter(
+    ({ executor, state, movedTo }) => executor === 'kubernetes' && state === 'running' && movedTo === null,
+  );
   const views = await Promise.all(going.map(({ studyId }) => client.view(studyId, { withoutCurves: true })));
   return views
     .filter(({ spec }) => spec.cluster?.context === context && spec.cluster.namespace === namespace)
@@ -146,7 +148,7 @@ async function studiesOf(line: CommandLine, { context, namespace }: ClusterProfi
 }
 
 async function pause(line: CommandLine, studyId: string, { context, namespace }: ClusterProfile): Promise<void> {
-  const client = await line.agent();
+  const client = await line.localAgent();
   const because = `Its place on the cluster (${context}, namespace ${namespace}) was removed by hpo cluster destroy. What it found is kept; its trials cannot go on elsewhere.`;
   await client.request('study/command', { studyId, command: { type: 'pause', because } });
   line.note(`${studyId} is paused: its cluster goes; its results stay, and its trials cannot go on elsewhere`);

@@ -2,6 +2,10 @@ import type { Readable, Writable } from 'node:stream';
 import type {
   CoreV1Event,
   V1ConfigMap,
+  V1CronJob,
+  V1DaemonSet,
+  V1Deployment,
+  V1Ingress,
   V1Job,
   V1LimitRange,
   V1Namespace,
@@ -14,6 +18,7 @@ import type {
   V1Role,
   V1RoleBinding,
   V1Secret,
+  V1Service,
   V1ServiceAccount,
   V1StatefulSet,
 } from '@kubernetes/client-node';
@@ -78,7 +83,11 @@ export interface ClusterPlace {
 /** The kinds that are asked for. Those of Kueue are there where it is installed. */
 export interface Objects {
   readonly ConfigMap: V1ConfigMap;
+  readonly CronJob: V1CronJob;
+  readonly DaemonSet: V1DaemonSet;
+  readonly Deployment: V1Deployment;
   readonly Event: CoreV1Event;
+  readonly Ingress: V1Ingress;
   readonly Job: V1Job;
   readonly LimitRange: V1LimitRange;
   readonly LocalQueue: LocalQueue;
@@ -92,6 +101,7 @@ export interface Objects {
   readonly Role: V1Role;
   readonly RoleBinding: V1RoleBinding;
   readonly Secret: V1Secret;
+  readonly Service: V1Service;
   readonly ServiceAccount: V1ServiceAccount;
   readonly StatefulSet: V1StatefulSet;
   readonly Workload: Workload;

@@ -37,7 +37,11 @@ const kueue = (resource: string): KindPlace => ({
 /** Where the API has each kind. */
 export const kinds: Readonly<Record<Kind, KindPlace>> = {
   ConfigMap: core('configmaps', 'V1ConfigMap'),
+  CronJob: of('batch', 'cronjobs', 'V1CronJob'),
+  DaemonSet: of('apps', 'daemonsets', 'V1DaemonSet'),
+  Deployment: of('apps', 'deployments', 'V1Deployment'),
   Event: core('events', 'CoreV1Event'),
+  Ingress: of('networking.k8s.io', 'ingresses', 'V1Ingress'),
   Job: of('batch', 'jobs', 'V1Job'),
   LimitRange: core('limitranges', 'V1LimitRange'),
   LocalQueue: kueue('localqueues'),
@@ -51,6 +55,7 @@ export const kinds: Readonly<Record<Kind, KindPlace>> = {
   Role: of('rbac.authorization.k8s.io', 'roles', 'V1Role'),
   RoleBinding: of('rbac.authorization.k8s.io', 'rolebindings', 'V1RoleBinding'),
   Secret: core('secrets', 'V1Secret'),
+  Service: core('services', 'V1Service'),
   ServiceAccount: core('serviceaccounts', 'V1ServiceAccount'),
   StatefulSet: of('apps', 'statefulsets', 'V1StatefulSet'),
   Workload: kueue('workloads'),

@@ -15,7 +15,25 @@ export interface Destruction {
 }
 
 /** What people have in namespaces, and what would go with one. */
-const looked = ['ConfigMap', 'Job', 'PersistentVolumeClaim', 'Pod', 'Secret', 'ServiceAccount', 'StatefulSet'] as const;
+const looked = [
+  'ConfigMap',
+  'CronJob',
+  'DaemonSet',
+  'Deployment',
+  'Ingress',
+  'Job',
+  'LimitRange',
+  'NetworkPolicy',
+  'PersistentVolumeClaim',
+  'Pod',
+  'ResourceQuota',
+  'Role',
+  'RoleBinding',
+  'Secret',
+  'Service',
+  'ServiceAccount',
+  'StatefulSet',
+] as const;
 /** Made in every namespace by the cluster itself. */
 const everywhere = new Set(['ConfigMap kube-root-ca.crt', 'ServiceAccount default']);
 
