@@ -98,7 +98,9 @@ it('a cluster is created, tried, used, cleaned and destroyed, and what studies f
   await hpo.kubectl('create', 'configmap', 'of-somebody');
   await hpo.kubectl('create', 'service', 'clusterip', 'of-somebody', '--tcp=80:80');
   const refused = await hpo.run('cluster', 'destroy', 'lab', '--yes');
-  expect(refused.stderr).toMatch(/HPO-2494: the namespace \S+ would go with what is not ours: ConfigMap of-somebody, Service of-somebody/);
+  expect(refused.stderr).toMatch(
+    /HPO-2494: the namespace \S+ would go with what is not ours: ConfigMap of-somebody, Service of-somebody/,
+  );
   await hpo.kubectl('delete', 'configmap,service', 'of-somebody');
   expect((await hpo.run('cluster', 'destroy', '-n', 'lab')).stderr).toContain('HPO-2493');
   const gone = await hpo.run('cluster', 'destroy', '-n', 'lab', '--yes');
