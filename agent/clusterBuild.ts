@@ -1,11 +1,13 @@
 import type { V1ConfigMap, V1Job, V1OwnerReference, V1PodSpec, V1VolumeProjection } from '@kubernetes/client-node';
 import { posix } from 'node:path';
 import type { Cluster, Labels } from './cluster/cluster.ts';
+import { isFinished } from './cluster/jobStatus.ts';
 import type { RegistryPlace } from './cluster/profile.ts';
 import { whyWaits } from './cluster/whyWaits.ts';
 import { redactor } from './engine/redact.ts';
 import type { RegistryCredentials } from './engine/registryCredentials.ts';
 import type { ImageRecipe } from './packaging/image/recipe.ts';
+import { maxObjectBytes } from './packaging/codeTravel.ts';
 import { HpoError } from './protocol/errors.ts';
 import { type Clock, sleep } from './system/clock.ts';
 
@@ -43,8 +45,6 @@ const pauseMs = second;
 const keptLines = 25;
 /** The rootless image's user. */
 const buildUser = 1_000;
-/** Of one ConfigMap or Secret. */
-const maxObjectBytes = 900_000;
 const container = 'build';
 const settingsFile = 'buildkitd.toml';
 const places = { input: '/hpo/in', context: '/hpo/context', secrets: '/hpo/secrets', docker: '/hpo/docker' } as const;
@@ -215,14 +215,11 @@ async function follow(build: ClusterBuild, jobName: string, labels: Labels): Pro
     if (waits !== null && waits.reason.message !== told) build.onProgress((told = waits.reason.message));
     if (waits?.isFault === true && (pod === null || waitedMs > faultPatienceMs)) throw notHere(build, waits.reason.message);
     if (waits !== null && waitedMs > startPatienceMs) throw notHere(build, waits.reason.message);
-    const isOver = (job.status?.conditions ?? []).some(
-      ({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'),
-    );
     const phase = pod?.status?.phase;
     if (pod !== null && (phase === 'Running' || phase === 'Succeeded' || phase === 'Failed'))
       heard = await hear(build, pod.metadata?.name ?? '', heard, lines);
     if (phase === 'Succeeded') return;
-    if (phase === 'Failed' || isOver) throw failed(build, job.status?.conditions?.at(-1)?.message ?? 'it ended', lines);
+    if (phase === 'Failed' || isFinished(job)) throw failed(build, job.status?.conditions?.at(-1)?.message ?? 'it ended', lines);
     await sleep(clock, pauseMs);
   }
 }

@@ -1,6 +1,7 @@
 import type { V1Job } from '@kubernetes/client-node';
 import type { Cluster } from '../cluster/cluster.ts';
-import { isOver, studyOf } from './look.ts';
+import { isFinished } from '../cluster/jobStatus.ts';
+import { studyOf } from './look.ts';
 import type { Found } from './apply.ts';
 
 /** Something in a cluster that nobody needs any more. */
@@ -46,7 +47,7 @@ export async function leftoversOf(
     ...jobs.flatMap((job): Leftover[] => {
       const name = job.metadata?.name ?? '';
       if (isGone(job)) return [{ kind: 'Job', name, reason: `the study ${studyOf(job) ?? ''} is gone` }];
-      return isOver(job) && !live.has(attemptOf(job))
+      return isFinished(job) && !live.has(attemptOf(job))
         ? [{ kind: 'Job', name, reason: 'it is over, and how it ended is recorded' }]
         : [];
     }),

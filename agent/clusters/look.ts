@@ -1,5 +1,6 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { Cluster, ClusterPlace, Workload } from '../cluster/cluster.ts';
+import { isFinished } from '../cluster/jobStatus.ts';
 import { amountOf } from '../cluster/quantity.ts';
 import { type Amounts, type NodeRoom, requestsOf, roomOf, sumOf } from '../cluster/room.ts';
 import { HpoError } from '../protocol/errors.ts';
@@ -85,7 +86,7 @@ export function sharesOf(
   const workloadOf = new Map(workloads.map((workload) => [workload.metadata?.ownerReferences?.[0]?.name ?? '', workload]));
   const going = jobs.flatMap((job) => {
     const study = studyOf(job);
-    if (study === undefined || isOver(job)) return [];
+    if (study === undefined || isFinished(job)) return [];
     const name = job.metadata?.name ?? '';
     const pod = podOf.get(name) ?? null;
     const isRunning = pod?.status?.phase === 'Running';
@@ -124,10 +125,6 @@ export function sharesOf(
 /** Its id stands in an annotation as it is; a label cannot hold every one. */
 export function studyOf({ metadata }: Found): string | undefined {
   return metadata?.annotations?.['hpo/study'] ?? metadata?.labels?.['hpo.study'];
-}
-
-export function isOver({ status }: V1Job): boolean {
-  return status?.conditions?.some(({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True') ?? false;
 }
 
 function queueOf({ metadata }: V1Job): string | undefined {

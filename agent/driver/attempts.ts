@@ -1,5 +1,5 @@
 import { intents, type observe, pointOf, type StudyState } from '../core/study/index.ts';
-import type { Ending, Executor, ExecutorListener } from '../executors/executor.ts';
+import { type Ending, type Executor, type ExecutorListener, lostEnding } from '../executors/executor.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, OutputCursor } from '../protocol/events.ts';
 import type { AttemptKey, ExecutorName } from '../protocol/study.ts';
@@ -14,17 +14,6 @@ import { Waits } from './waits.ts';
 const noCursor: OutputCursor = {};
 /** Pause before an attempt that is there and could not be adopted is tried again. */
 const retryAdoptionMs = 1_000;
-
-/** The end of an attempt of which nothing is known. */
-const lost: Ending = {
-  exitCode: null,
-  signal: null,
-  isTimeout: false,
-  isOutOfMemory: false,
-  isLost: true,
-  isPreempted: false,
-  detail: '',
-};
 
 interface LiveAttempt {
   readonly key: AttemptKey;
@@ -177,7 +166,7 @@ export class Attempts {
         return;
       } catch (error) {
         study.ready = null;
-        if (!(await this.#mayBeThere(study.executor, key))) return await this.#end(live, lost, startFault(error));
+        if (!(await this.#mayBeThere(study.executor, key))) return await this.#end(live, lostEnding, startFault(error));
         // An agent before this one started it, so that its end would be a lie.
         this.#ports.log.error('an attempt cannot be adopted; trying again', {
           key: keyText(key),
@@ -243,7 +232,7 @@ export class Attempts {
       this.#host.observe(live.key, { ...ended, ...ending, outputTail: tail, ...fault }, true);
     } catch (error) {
       this.#ports.log.error('the output of an attempt cannot be read', { key: keyText(live.key), error: messageOf(error) });
-      this.#host.observe(live.key, { ...ended, ...lost, outputTail: messageOf(error) }, true);
+      this.#host.observe(live.key, { ...ended, ...lostEnding, outputTail: messageOf(error) }, true);
     }
   }
 

@@ -114,6 +114,17 @@ export interface Ending {
   readonly detail: string;
 }
 
+/** The end of an attempt of which nothing is known. */
+export const lostEnding: Ending = {
+  exitCode: null,
+  signal: null,
+  isTimeout: false,
+  isOutOfMemory: false,
+  isLost: true,
+  isPreempted: false,
+  detail: '',
+};
+
 export interface Capacity {
   readonly cpus: number;
 }

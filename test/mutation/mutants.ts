@@ -235,8 +235,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'leaves a container behind that the engine makes when nobody waits for it any more',
     file: 'agent/executors/docker/dockerExecutor.ts',
-    find: 'if (this.#reported.has(id) || (await this.#isVoid(key)) || (await this.#isOver(key.studyId))) this.#remove(name);',
-    replace: 'if (clock.now() < 0) this.#remove(name);',
+    find: 'if (this.#reported.has(id) || (await this.#isVoid(key)) || (await this.files.isCleaned(this.#system.files, key.studyId)))',
+    replace: 'if (clock.now() < 0)',
     caughtBy: [dockerSeeds],
   },
   {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Files } from '../../system/files.ts';
 import type { ProcessIdentity } from '../../system/processes.ts';
 import type { System } from '../../system/system.ts';
-import type { Ending } from '../executor.ts';
+import { type Ending, lostEnding } from '../executor.ts';
 import { outputFileNames } from './outputFile.ts';
 
 /** What an attempt's folder says. */
@@ -44,16 +44,6 @@ export async function readAttemptRecord(disk: Files, dir: string): Promise<Attem
   const found = await disk.lstat(join(dir, 'claim.json'));
   return found?.isLink === false ? { state: 'started', shim: null, program, oomKills } : { state: 'absent' };
 }
-
-export const lostEnding: Ending = {
-  exitCode: null,
-  signal: null,
-  isTimeout: false,
-  isOutOfMemory: false,
-  isLost: true,
-  isPreempted: false,
-  detail: '',
-};
 
 /** Records, in the shim's place, that the attempt vanished: the next agent then says the same. */
 export function recordLoss(system: System, dir: string): Promise<void> {

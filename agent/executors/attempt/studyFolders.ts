@@ -42,6 +42,11 @@ export class StudyFolders implements AttemptFiles {
     return join(this.trialsDir(studyId), cleanedName);
   }
 
+  /** Whether nobody will adopt what comes late of it. */
+  async isCleaned(disk: Files, studyId: string): Promise<boolean> {
+    return (await disk.stat(this.cleanedFile(studyId))) !== null;
+  }
+
   /** There where the study's attempts run in containers, and how. */
   containerFile(studyId: string): string {
     return join(this.studyDir(studyId), 'container.json');

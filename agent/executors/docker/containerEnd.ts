@@ -3,9 +3,9 @@ import type { ContainerState } from '../../engine/engine.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { Files } from '../../system/files.ts';
 import type { System } from '../../system/system.ts';
-import { type EndRecord, lostEnding, readAttemptRecord, recordEnd } from '../attempt/attemptRecord.ts';
+import { type EndRecord, readAttemptRecord, recordEnd } from '../attempt/attemptRecord.ts';
 import { outputFileNames } from '../attempt/outputFile.ts';
-import type { Ending } from '../executor.ts';
+import { type Ending, lostEnding } from '../executor.ts';
 
 /** In the attempt's folder from when its end was asked for. */
 export const stopFile = 'stop';

@@ -432,7 +432,8 @@ export class DockerExecutor implements Executor {
     for (const [id, { name, labels, isRunning }] of found) {
       const key = attemptOfContainer(this.files.homeMark, name, labels);
       if (key === null || this.#live.has(id)) continue;
-      if (this.#reported.has(id) || (await this.#isVoid(key)) || (await this.#isOver(key.studyId))) this.#remove(name);
+      if (this.#reported.has(id) || (await this.#isVoid(key)) || (await this.files.isCleaned(this.#system.files, key.studyId)))
+        this.#remove(name);
       // A power cut may take the record of an end, and bring the container back.
       else if (!isRunning || (await this.#recordOf(key)).state !== 'started') {
         // The driver may be about to adopt it, and what is known of its end with it.
@@ -666,11 +667,6 @@ export class DockerExecutor implements Executor {
   /** Whether it was given up before it began, so that it never will. */
   #isVoid(key: AttemptKey): Promise<boolean> {
     return isVoid(this.#system.files, this.files.attemptDir(key));
-  }
-
-  /** Whether it was cleaned up, so that nobody will adopt what an engine made of it late. */
-  async #isOver(studyId: string): Promise<boolean> {
-    return (await this.#system.files.stat(this.files.cleanedFile(studyId))) !== null;
   }
 
   #studyFolders(): Promise<string[]> {

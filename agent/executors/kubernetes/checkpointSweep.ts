@@ -1,11 +1,11 @@
 import type { V1Container, V1Job, V1Volume } from '@kubernetes/client-node';
 import type { Cluster } from '../../cluster/cluster.ts';
+import { isFinished } from '../../cluster/jobStatus.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { objectStore, removesCheckpoints } from './checkpointStore.ts';
 import { checkpointVolume } from './checkpointVolume.ts';
 import { containerSecurity, podSecurity } from './jobManifest.ts';
 import { homeLabels, sweepName } from './names.ts';
-import { isFinished } from './podEnd.ts';
 import type { ClusterStudy } from './studyFile.ts';
 
 /** A cluster that has no place for it now does it later. */

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { join, posix } from 'node:path';
 import { maxObjectBytes, maxObjectFiles, maxObjectsBytes, tooLargeForObjects } from '../../packaging/codeTravel.ts';
+import { quoted } from '../../packaging/shellWord.ts';
 import type { MountPlan } from '../../packaging/mountPlan.ts';
 import type { Files } from '../../system/files.ts';
 
@@ -93,9 +94,4 @@ function setupScript(folders: readonly string[], links: readonly Link[]): string
     ]),
     '',
   ].join('\n');
-}
-
-/** As one word of sh. */
-export function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -5,7 +5,8 @@ import type { Labels } from '../../cluster/cluster.ts';
 import type { AttemptStart } from '../executor.ts';
 import { shimScript } from '../attempt/shim.ts';
 import { maxObjectBytes } from '../../packaging/codeTravel.ts';
-import { type CodeObjects, quoted } from './codeObjects.ts';
+import { quoted } from '../../packaging/shellWord.ts';
+import type { CodeObjects } from './codeObjects.ts';
 import { inputs } from './places.ts';
 import { podProgram } from './podProgram.ts';
 

@@ -2,16 +2,25 @@ import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { Cluster, Workload } from '../../cluster/cluster.ts';
+import { isFinished } from '../../cluster/jobStatus.ts';
 import type { SnapshotStore } from '../../packaging/snapshot.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { AttemptKey, ClusterSettings, WaitReason } from '../../protocol/study.ts';
 import { sleep } from '../../system/clock.ts';
 import type { System } from '../../system/system.ts';
-import { type AttemptRecord, lostEnding, readAttemptRecord, recordEnd } from '../attempt/attemptRecord.ts';
+import { type AttemptRecord, readAttemptRecord, recordEnd } from '../attempt/attemptRecord.ts';
 import { endOf, LiveAttempts } from '../attempt/liveAttempts.ts';
 import { outputFileNames } from '../attempt/outputFile.ts';
 import { isStudyId, keyText, StudyFolders } from '../attempt/studyFolders.ts';
-import type { AttemptListing, AttemptStart, Capacity, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
+import {
+  type AttemptListing,
+  type AttemptStart,
+  type Capacity,
+  type Executor,
+  type ExecutorListener,
+  type PreparedStudy,
+  lostEnding,
+} from '../executor.ts';
 import { type AttemptFile, readAttemptFile, writeAttemptFile } from './attemptFile.ts';
 import { AwayStudies } from './awayStudies.ts';
 import { objectStore } from './checkpointStore.ts';
@@ -22,7 +31,7 @@ import { type InputObjects, splicedInputs } from './inputObjects.ts';
 import { containerName, jobManifest } from './jobManifest.ts';
 import { LogMirror, mirroredStreams } from './logMirror.ts';
 import { attemptLabels, filesName, jobName, ownerLabels, studyAnnotation, studyLabels, studyName } from './names.ts';
-import { hasBegun, isFinished, isTerminal, type PodEnd, podEnd } from './podEnd.ts';
+import { hasBegun, isTerminal, type PodEnd, podEnd } from './podEnd.ts';
 import { isOver, PodAttempt, podOf } from './podAttempt.ts';
 import { type ClusterStudy, readClusterStudy, writeClusterStudy } from './studyFile.ts';
 import { storeSeconds } from './storeProgram.ts';
@@ -705,7 +714,8 @@ export class KubernetesExecutor implements Executor {
       const key = keyOf(id);
       if (!(await this.#isOurs(key.studyId, view.home))) continue;
       const { state } = await this.#recordOf(key);
-      if (this.#reported.has(id) || state === 'ended' || (await this.#isCleaned(key.studyId))) this.#remove(key);
+      if (this.#reported.has(id) || state === 'ended' || (await this.files.isCleaned(this.#system.files, key.studyId)))
+        this.#remove(key);
       else if (state !== 'started' || isOver(seen)) {
         const since = this.#unowned.get(id) ?? clock.monotonic();
         this.#unowned.set(id, since);
@@ -743,7 +753,7 @@ export class KubernetesExecutor implements Executor {
       if (name === '' || !isStudyId(studyId) || !(await this.#isOurs(studyId, view.home))) continue;
       const isUsed = this.#prepared.has(studyId) || this.#live.of(studyId).length > 0 || hasAny(view, studyId);
       const isGone = (await disk.stat(this.files.clusterFile(studyId))) === null;
-      if (isUsed && !isGone && !(await this.#isCleaned(studyId))) continue;
+      if (isUsed && !isGone && !(await this.files.isCleaned(this.#system.files, studyId))) continue;
       found.add(name);
       const since = this.#unowned.get(name) ?? clock.monotonic();
       this.#unowned.set(name, since);
@@ -898,10 +908,6 @@ export class KubernetesExecutor implements Executor {
     if (await this.#away.has(studyId)) return false;
     if (mark === (this.#options.homeMark ?? this.files.homeMark)) return true;
     return (await this.#system.files.stat(this.files.clusterFile(studyId))) !== null;
-  }
-
-  async #isCleaned(studyId: string): Promise<boolean> {
-    return (await this.#system.files.stat(this.files.cleanedFile(studyId))) !== null;
   }
 
   #studyFolders(): Promise<string[]> {

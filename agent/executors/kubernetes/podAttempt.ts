@@ -1,4 +1,5 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { isFinished } from '../../cluster/jobStatus.ts';
 import type { AttemptKey, WaitReason } from '../../protocol/study.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { LiveAttempt } from '../attempt/liveAttempts.ts';
@@ -6,7 +7,7 @@ import type { AttemptStart } from '../executor.ts';
 import type { AttemptFile } from './attemptFile.ts';
 import type { ClusterView, Seen } from './clusterView.ts';
 import type { LogMirror } from './logMirror.ts';
-import { isFinished, isTerminal } from './podEnd.ts';
+import { isTerminal } from './podEnd.ts';
 import type { ClusterStudy } from './studyFile.ts';
 
 /** What is remembered of an attempt that is asked for or runs; all of it can be read again from its folder and from the cluster. */

@@ -1,4 +1,5 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { isFinished } from '../../cluster/jobStatus.ts';
 import { type PodEndRecord, parseEnd } from './podLog.ts';
 import { containerName } from './jobManifest.ts';
 
@@ -111,12 +112,6 @@ export function hasBegun(pod: V1Pod): boolean {
 /** Nothing of it runs any more, and never will. */
 export function isTerminal({ status }: V1Pod): boolean {
   return status?.phase === 'Succeeded' || status?.phase === 'Failed';
-}
-
-export function isFinished(job: V1Job): boolean {
-  return (
-    job.status?.conditions?.some(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True') ?? false
-  );
 }
 
 function messageOf(text: string): PodEnd['message'] {

@@ -5,9 +5,18 @@ import type { AttemptKey } from '../../protocol/study.ts';
 import { sleep } from '../../system/clock.ts';
 import type { Child } from '../../system/processes.ts';
 import type { System } from '../../system/system.ts';
-import type { AttemptListing, AttemptStart, Capacity, Ending, Executor, ExecutorListener, PreparedStudy } from '../executor.ts';
+import {
+  type AttemptListing,
+  type AttemptStart,
+  type Capacity,
+  type Ending,
+  type Executor,
+  type ExecutorListener,
+  type PreparedStudy,
+  lostEnding,
+} from '../executor.ts';
 import { keyText, StudyFolders } from '../attempt/studyFolders.ts';
-import { type AttemptRecord, lostEnding, readAttemptRecord, recordLoss } from '../attempt/attemptRecord.ts';
+import { type AttemptRecord, readAttemptRecord, recordLoss } from '../attempt/attemptRecord.ts';
 import { infrastructure, launch } from './launch.ts';
 import { endOf, type LiveAttempt, liveAttempt, LiveAttempts } from '../attempt/liveAttempts.ts';
 import { outputFileNames } from '../attempt/outputFile.ts';

@@ -119,8 +119,3 @@ export class DockerfileBuilder {
     return [dockerfile, ...[...this.#files.values()].sort((a, b) => (a.path < b.path ? -1 : 1))];
   }
 }
-
-/** For the shell of a step; plain paths stay readable. */
-export function quoted(word: string): string {
-  return /^[\w./@+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-}

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { DetectedEnvironment } from '../detect/detected.ts';
-import { DockerfileBuilder, madeByHpo, projectMount, quoted } from './dockerfile.ts';
+import { DockerfileBuilder, madeByHpo, projectMount } from './dockerfile.ts';
+import { quoted } from '../shellWord.ts';
 import { baseOf } from './plain.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 

@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import { HpoError } from '../../protocol/errors.ts';
 import type { DetectedEnvironment } from '../detect/detected.ts';
-import { DockerfileBuilder, madeByHpo, quoted, type Step } from './dockerfile.ts';
+import { DockerfileBuilder, madeByHpo, type Step } from './dockerfile.ts';
+import { quoted } from '../shellWord.ts';
 import { environmentFolder, type Plan, planOf, type PythonBuild, uv } from './pythonPlans.ts';
 import type { Generated, RecipeOptions } from './recipeOf.ts';
 

@@ -3,7 +3,8 @@ import { parse as parseToml } from 'smol-toml';
 import { unreachable } from '../../protocol/view.ts';
 import type { DetectedEnvironment, ManifestFile } from '../detect/detected.ts';
 import { record, recordAt, records, strings, text } from '../unknown.ts';
-import { type DockerfileBuilder, projectMount, quoted } from './dockerfile.ts';
+import { type DockerfileBuilder, projectMount } from './dockerfile.ts';
+import { quoted } from '../shellWord.ts';
 import { configFolder } from './settingsScript.ts';
 
 /** Where the packages are, in every image of Python. */
