@@ -13,6 +13,12 @@ const violations = [
   },
   { file: 'agent/core/study/planted.ts', text: "import 'node:fs';\n", project: 'agent/core/study', expected: 'TS2' },
   { file: 'agent/driver/planted.ts', text: "import '../store/index.ts';\n", project: 'agent/driver', expected: 'TS6307' },
+  {
+    file: 'agent/preflight/cluster/planted.ts',
+    text: "import '../../store/index.ts';\n",
+    project: 'agent/preflight',
+    expected: 'TS6307',
+  },
   { file: 'webview/planted.ts', text: "import '../extension/main.ts';\n", project: 'webview', expected: 'TS' },
 ];
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readProject } from '../readProject.ts';
+import { readProject } from '../preflight/readProject.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { printable } from '../protocol/printable.ts';
 import type { CommandLine } from './commandLine.ts';

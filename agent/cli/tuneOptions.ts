@@ -5,7 +5,7 @@ import { decodeName } from '../protocol/decoders.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { ClusterWish, TuneRequest } from '../protocol/requests.ts';
 import { retryNames } from '../protocol/study.ts';
-import { durationMs } from '../studySpec.ts';
+import { durationMs } from '../preflight/studySpec.ts';
 import { pointOf } from './points.ts';
 
 /** As commander hands them over. */

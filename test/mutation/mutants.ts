@@ -297,7 +297,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'takes the kubeconfig of a project',
-    file: 'agent/clusterTools.ts',
+    file: 'agent/preflight/cluster/clusterTools.ts',
     find: 'if (profile.kubeconfig !== null) readKubeconfig(profile.kubeconfig, root);',
     replace: '',
     caughtBy: [

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readProject } from '../../../agent/readProject.ts';
+import { readProject } from '../../../agent/preflight/readProject.ts';
 import { type AgentClient, connectAgent } from '../../../agent/client/index.ts';
 import { Hpo } from '../../support/hpo.ts';
 

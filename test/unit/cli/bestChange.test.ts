@@ -16,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { applyChange, bestChange } from '../../../agent/cli/bestChange.ts';
 import { parseScript } from '../../../agent/core/annotations/index.ts';
 import type { Params } from '../../../agent/protocol/space.ts';
-import { buildStudySpec } from '../../../agent/studySpec.ts';
+import { buildStudySpec } from '../../../agent/preflight/studySpec.ts';
 
 const source = `# @hpo.objective loss min
 lr = 0.5  # @hpo float(0, 1)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { clusterOnDemand } from '../../../agent/cluster/index.ts';
-import { clusterTools } from '../../../agent/clusterTools.ts';
+import { clusterTools } from '../../../agent/preflight/cluster/clusterTools.ts';
 
 it('a study uses no kubeconfig of its project, also not one that was connected by its path', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'hpo-project-'));

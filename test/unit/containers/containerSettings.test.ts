@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { containerSettings } from '../../../agent/containerSettings.ts';
+import { containerSettings } from '../../../agent/preflight/container/containerSettings.ts';
 import { parseScript } from '../../../agent/core/annotations/index.ts';
 import type { ContainerSettings } from '../../../agent/protocol/study.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { dataNotes } from '../../../agent/dataNotes.ts';
+import { dataNotes } from '../../../agent/preflight/dataNotes.ts';
 import { hideSecrets, type KnownHidden } from '../../../agent/executors/docker/hiddenMounts.ts';
 import { hiddenPlaces } from '../../../agent/packaging/hiddenPlaces.ts';
 import { nodeFiles as disk } from '../../../agent/system/nodeFiles.ts';

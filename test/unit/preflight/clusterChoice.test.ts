@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import type { ClusterProfile } from '../../../agent/cluster/profile.ts';
-import { chooseCluster, type KnownClusters } from '../../../agent/clusterChoice.ts';
+import { chooseCluster, type KnownClusters } from '../../../agent/preflight/cluster/clusterChoice.ts';
 import type { ClusterWish } from '../../../agent/protocol/requests.ts';
 
 const profile = (name: string, context: string): ClusterProfile => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import type { ClusterProfile } from '../../../agent/cluster/profile.ts';
-import { clusterSettings, type ClusterInputs, storeText } from '../../../agent/clusterSettings.ts';
+import { clusterSettings, type ClusterInputs, storeText } from '../../../agent/preflight/cluster/clusterSettings.ts';
 import { parseProject } from '../../../agent/core/annotations/index.ts';
 import type { ClusterSettings } from '../../../agent/protocol/study.ts';
 

@@ -3,7 +3,7 @@ import { parseScript } from '../../../agent/core/annotations/index.ts';
 import { planStudy } from '../../../agent/core/study/index.ts';
 import type { TuneRequest } from '../../../agent/protocol/requests.ts';
 import type { StudySpec } from '../../../agent/protocol/study.ts';
-import { buildStudySpec, durationMs } from '../../../agent/studySpec.ts';
+import { buildStudySpec, durationMs } from '../../../agent/preflight/studySpec.ts';
 
 /** The spec of a script with these directives, on a machine with 4 processors. */
 function specOf(directives: readonly string[], request: Partial<TuneRequest> = {}): StudySpec {

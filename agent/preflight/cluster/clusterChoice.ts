@@ -1,7 +1,7 @@
-import type { KubeContext } from './cluster/index.ts';
-import type { ClusterProfile } from './cluster/profile.ts';
-import { HpoError } from './protocol/errors.ts';
-import type { ClusterChoice, ClusterWish } from './protocol/requests.ts';
+import type { KubeContext } from '../../cluster/index.ts';
+import type { ClusterProfile } from '../../cluster/profile.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { ClusterChoice, ClusterWish } from '../../protocol/requests.ts';
 
 /** What there is to choose from. */
 export interface KnownClusters {

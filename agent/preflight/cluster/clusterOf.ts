@@ -1,6 +1,6 @@
-import type { Cluster } from './cluster/cluster.ts';
-import { type ClusterAddress, type Clusters, inCluster, readProfiles, usualKubeconfig } from './cluster/index.ts';
-import type { ClusterSettings } from './protocol/study.ts';
+import type { Cluster } from '../../cluster/cluster.ts';
+import { type ClusterAddress, type Clusters, inCluster, readProfiles, usualKubeconfig } from '../../cluster/index.ts';
+import type { ClusterSettings } from '../../protocol/study.ts';
 
 interface Options {
   /** Folder of the agent's state. */

@@ -1,19 +1,19 @@
 import type { ClusterImages, WantedImage } from './clusterPreflight.ts';
 import { buildInCluster, usualBuildkitImage } from './clusterBuild.ts';
-import type { RegistryPlace } from './cluster/profile.ts';
-import type { Engine, EngineProgress } from './engine/engine.ts';
-import { registryCredentials } from './engine/registryCredentials.ts';
-import { splitImageName } from './engine/registryHost.ts';
-import { codeLayer } from './packaging/codeLayer.ts';
-import { howCodeTravels } from './packaging/codeTravel.ts';
-import type { ImageRecipe } from './packaging/image/recipe.ts';
-import type { MountPlan } from './packaging/mountPlan.ts';
-import { HpoError } from './protocol/errors.ts';
-import type { ImageReference } from './protocol/study.ts';
-import { imageText, parseImageName } from './registry/imageName.ts';
-import { OciRegistry } from './registry/ociRegistry.ts';
-import type { ImageName, Platform, Registry } from './registry/registry.ts';
-import type { Clock } from './system/clock.ts';
+import type { RegistryPlace } from '../../cluster/profile.ts';
+import type { Engine, EngineProgress } from '../../engine/engine.ts';
+import { registryCredentials } from '../../engine/registryCredentials.ts';
+import { splitImageName } from '../../engine/registryHost.ts';
+import { codeLayer } from '../../packaging/codeLayer.ts';
+import { howCodeTravels } from '../../packaging/codeTravel.ts';
+import type { ImageRecipe } from '../../packaging/image/recipe.ts';
+import type { MountPlan } from '../../packaging/mountPlan.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { ImageReference } from '../../protocol/study.ts';
+import { imageText, parseImageName } from '../../registry/imageName.ts';
+import { OciRegistry } from '../../registry/ociRegistry.ts';
+import type { ImageName, Platform, Registry } from '../../registry/registry.ts';
+import type { Clock } from '../../system/clock.ts';
 
 export interface ClusterImagePorts {
   /** Registries, one of them by http where a profile says so; null: as usual. */

@@ -1,16 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerPorts } from './containerPreflight.ts';
-import type { BuildFile, Engine } from './engine/engine.ts';
-import { type DetectOptions, detectEnvironment } from './packaging/detect/index.ts';
-import type { DetectedEnvironment } from './packaging/detect/detected.ts';
-import { chooseEnvironment } from './packaging/environment/index.ts';
-import { forEachLimited } from './packaging/forEachLimited.ts';
-import { type ImageRecipe, type ImageStore, recipeOf } from './packaging/image/index.ts';
-import { selectFiles } from './packaging/selectFiles.ts';
-import { HpoError } from './protocol/errors.ts';
-import type { TuneRequest } from './protocol/requests.ts';
-import type { ProjectReading } from './readProject.ts';
+import type { BuildFile, Engine } from '../../engine/engine.ts';
+import { type DetectOptions, detectEnvironment } from '../../packaging/detect/index.ts';
+import type { DetectedEnvironment } from '../../packaging/detect/detected.ts';
+import { chooseEnvironment } from '../../packaging/environment/index.ts';
+import { forEachLimited } from '../../packaging/forEachLimited.ts';
+import { type ImageRecipe, type ImageStore, recipeOf } from '../../packaging/image/index.ts';
+import { selectFiles } from '../../packaging/selectFiles.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { TuneRequest } from '../../protocol/requests.ts';
+import type { ProjectReading } from '../readProject.ts';
 
 /** What starts in containers are made of: detection, recipes and images, on this machine. */
 export function containerTools({

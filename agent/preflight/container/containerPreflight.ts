@@ -1,13 +1,13 @@
-import type { Engine, EngineProgress } from './engine/engine.ts';
+import type { Engine, EngineProgress } from '../../engine/engine.ts';
 import { containerSettings } from './containerSettings.ts';
-import type { DetectedEnvironment } from './packaging/detect/detected.ts';
-import type { ImageRecipe } from './packaging/image/recipe.ts';
-import { junkReason } from './packaging/denyList.ts';
-import type { Excluded } from './packaging/selectFiles.ts';
-import { HpoError } from './protocol/errors.ts';
-import type { ContainerPreflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
-import type { ContainerSettings, EnvironmentChoice, ImageReference } from './protocol/study.ts';
-import type { ProjectReading } from './readProject.ts';
+import type { DetectedEnvironment } from '../../packaging/detect/detected.ts';
+import type { ImageRecipe } from '../../packaging/image/recipe.ts';
+import { junkReason } from '../../packaging/denyList.ts';
+import type { Excluded } from '../../packaging/selectFiles.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { ContainerPreflight, PreflightQuestion, TuneRequest } from '../../protocol/requests.ts';
+import type { ContainerSettings, EnvironmentChoice, ImageReference } from '../../protocol/study.ts';
+import type { ProjectReading } from '../readProject.ts';
 
 /** What a start in containers needs of the agent. */
 export interface ContainerPorts {

@@ -1,8 +1,8 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { hiddenPlaces } from './packaging/hiddenPlaces.ts';
-import type { SnapshotEntry } from './packaging/selectFiles.ts';
-import type { ContainerSettings } from './protocol/study.ts';
+import { hiddenPlaces } from '../packaging/hiddenPlaces.ts';
+import type { SnapshotEntry } from '../packaging/selectFiles.ts';
+import type { ContainerSettings } from '../protocol/study.ts';
 
 const maxNamed = 5;
 

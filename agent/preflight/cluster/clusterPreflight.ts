@@ -1,5 +1,5 @@
-import type { Cluster } from './cluster/cluster.ts';
-import type { ClusterProfile } from './cluster/profile.ts';
+import type { Cluster } from '../../cluster/cluster.ts';
+import type { ClusterProfile } from '../../cluster/profile.ts';
 import { chooseCluster, type KnownClusters } from './clusterChoice.ts';
 import { type ClusterPlan, clusterSettings, storeText } from './clusterSettings.ts';
 import {
@@ -9,15 +9,15 @@ import {
   lookAtImage,
   refuseMissingSecrets,
   refuseQuestion,
-} from './containerPreflight.ts';
-import { containerSettings } from './containerSettings.ts';
-import type { ImageRecipe } from './packaging/image/recipe.ts';
-import type { SnapshotEntry } from './packaging/selectFiles.ts';
-import type { SnapshotInfo } from './packaging/snapshot.ts';
-import { HpoError } from './protocol/errors.ts';
-import type { ClusterChoice, ClusterPreflight, PreflightQuestion, TuneRequest } from './protocol/requests.ts';
-import type { ClusterSettings, ContainerSettings, EnvironmentChoice, ImageReference } from './protocol/study.ts';
-import type { ProjectReading } from './readProject.ts';
+} from '../container/containerPreflight.ts';
+import { containerSettings } from '../container/containerSettings.ts';
+import type { ImageRecipe } from '../../packaging/image/recipe.ts';
+import type { SnapshotEntry } from '../../packaging/selectFiles.ts';
+import type { SnapshotInfo } from '../../packaging/snapshot.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { ClusterChoice, ClusterPreflight, PreflightQuestion, TuneRequest } from '../../protocol/requests.ts';
+import type { ClusterSettings, ContainerSettings, EnvironmentChoice, ImageReference } from '../../protocol/study.ts';
+import type { ProjectReading } from '../readProject.ts';
 
 /** What a start on a cluster needs of the agent, besides what a start in containers does. */
 export interface ClusterPorts extends ContainerPorts {

@@ -1,10 +1,10 @@
 import { basename, extname } from 'node:path';
-import { usualLiar } from './core/samplers/index.ts';
-import { compileSpace } from './core/space/index.ts';
-import { userPoint, usualRetries } from './core/study/index.ts';
-import { HpoError } from './protocol/errors.ts';
-import type { TuneRequest } from './protocol/requests.ts';
-import type { Objective, Params, ScriptSpec } from './protocol/space.ts';
+import { usualLiar } from '../core/samplers/index.ts';
+import { compileSpace } from '../core/space/index.ts';
+import { userPoint, usualRetries } from '../core/study/index.ts';
+import { HpoError } from '../protocol/errors.ts';
+import type { TuneRequest } from '../protocol/requests.ts';
+import type { Objective, Params, ScriptSpec } from '../protocol/space.ts';
 import {
   type Budget,
   type ClusterSettings,
@@ -20,8 +20,8 @@ import {
   type TrialLimits,
   usualMetricNames,
   usualMetricRecords,
-} from './protocol/study.ts';
-import { decodeName } from './protocol/decoders.ts';
+} from '../protocol/study.ts';
+import { decodeName } from '../protocol/decoders.ts';
 
 /** Number of trials where neither the user nor the script says one, nor a time. */
 const defaultTrials = 20;

@@ -1,13 +1,13 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, posix, relative, resolve, sep } from 'node:path';
-import { mountRefusal } from './executors/docker/mountGuard.ts';
-import { places } from './executors/docker/places.ts';
-import { expandHome } from './packaging/dataPaths.ts';
-import { secretReason } from './packaging/denyList.ts';
-import { HpoError } from './protocol/errors.ts';
-import type { ScriptSpec } from './protocol/space.ts';
-import type { ContainerSettings, ImageReference } from './protocol/study.ts';
-import { countOf, sizeBytes, wholeOf } from './studySpec.ts';
+import { mountRefusal } from '../../executors/docker/mountGuard.ts';
+import { places } from '../../executors/docker/places.ts';
+import { expandHome } from '../../packaging/dataPaths.ts';
+import { secretReason } from '../../packaging/denyList.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { ScriptSpec } from '../../protocol/space.ts';
+import type { ContainerSettings, ImageReference } from '../../protocol/study.ts';
+import { countOf, sizeBytes, wholeOf } from '../studySpec.ts';
 
 /** Of a container where nothing is said. Memory that is not used costs nothing. */
 const usualShmBytes = 1024 ** 3;

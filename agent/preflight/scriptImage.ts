@@ -1,12 +1,12 @@
-import { type ClusterLook, lookAtCluster, settledOf } from './clusterPreflight.ts';
-import { lookAtContainer, refuseDetected, refuseUnsettled } from './containerPreflight.ts';
-import { containerSettings } from './containerSettings.ts';
+import { type ClusterLook, lookAtCluster, settledOf } from './cluster/clusterPreflight.ts';
+import { lookAtContainer, refuseDetected, refuseUnsettled } from './container/containerPreflight.ts';
+import { containerSettings } from './container/containerSettings.ts';
 import { dataNotes } from './dataNotes.ts';
-import type { EngineProgress } from './engine/engine.ts';
-import { secretDiagnostics } from './packaging/secrets/index.ts';
-import { selectFiles } from './packaging/selectFiles.ts';
+import type { EngineProgress } from '../engine/engine.ts';
+import { secretDiagnostics } from '../packaging/secrets/index.ts';
+import { selectFiles } from '../packaging/selectFiles.ts';
 import { containerDiagnostics, forExecutor, type PreflightPorts, selectionOf } from './preflight.ts';
-import type { ImageDescription, Requests, TuneRequest } from './protocol/requests.ts';
+import type { ImageDescription, Requests, TuneRequest } from '../protocol/requests.ts';
 import { readProject } from './readProject.ts';
 
 /** The environment image of a script and what goes into its containers, without making anything. */

@@ -1,6 +1,6 @@
 import { LineCounter, parseDocument } from 'yaml';
-import { readTemplate } from './executors/kubernetes/podTemplate.ts';
-import { HpoError } from './protocol/errors.ts';
+import { readTemplate } from '../../executors/kubernetes/podTemplate.ts';
+import { HpoError } from '../../protocol/errors.ts';
 
 /** A user's pod template as it goes into the study, and what of it has no effect. */
 export interface PodTemplate {

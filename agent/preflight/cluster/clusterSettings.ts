@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
-import type { ClusterProfile } from './cluster/profile.ts';
-import { targetOf, targetRefusal } from './containerSettings.ts';
+import type { ClusterProfile } from '../../cluster/profile.ts';
+import { targetOf, targetRefusal } from '../container/containerSettings.ts';
 import { readPodTemplate } from './podTemplate.ts';
-import { gpuResourceOf, isVolume, parseStore, parseVolume } from './protocol/clusterWords.ts';
-import { HpoError } from './protocol/errors.ts';
-import type { ClusterWish } from './protocol/requests.ts';
-import type { PoolWords, ScriptSpec } from './protocol/space.ts';
-import type { CheckpointStore, ClusterSettings, ClusterVolume, Pool, Toleration } from './protocol/study.ts';
-import { wholeOf } from './studySpec.ts';
+import { gpuResourceOf, isVolume, parseStore, parseVolume } from '../../protocol/clusterWords.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import type { ClusterWish } from '../../protocol/requests.ts';
+import type { PoolWords, ScriptSpec } from '../../protocol/space.ts';
+import type { CheckpointStore, ClusterSettings, ClusterVolume, Pool, Toleration } from '../../protocol/study.ts';
+import { wholeOf } from '../studySpec.ts';
 
 export interface ClusterInputs {
   readonly script: ScriptSpec;

@@ -1,15 +1,15 @@
 import type { V1ConfigMap, V1Job, V1OwnerReference, V1PodSpec, V1VolumeProjection } from '@kubernetes/client-node';
 import { posix } from 'node:path';
-import type { Cluster, Labels } from './cluster/cluster.ts';
-import { isFinished } from './cluster/jobStatus.ts';
-import type { RegistryPlace } from './cluster/profile.ts';
-import { whyWaits } from './cluster/whyWaits.ts';
-import { redactor } from './engine/redact.ts';
-import type { RegistryCredentials } from './engine/registryCredentials.ts';
-import type { ImageRecipe } from './packaging/image/recipe.ts';
-import { maxObjectBytes } from './packaging/codeTravel.ts';
-import { HpoError } from './protocol/errors.ts';
-import { type Clock, sleep } from './system/clock.ts';
+import type { Cluster, Labels } from '../../cluster/cluster.ts';
+import { isFinished } from '../../cluster/jobStatus.ts';
+import type { RegistryPlace } from '../../cluster/profile.ts';
+import { whyWaits } from '../../cluster/whyWaits.ts';
+import { redactor } from '../../engine/redact.ts';
+import type { RegistryCredentials } from '../../engine/registryCredentials.ts';
+import type { ImageRecipe } from '../../packaging/image/recipe.ts';
+import { maxObjectBytes } from '../../packaging/codeTravel.ts';
+import { HpoError } from '../../protocol/errors.ts';
+import { type Clock, sleep } from '../../system/clock.ts';
 
 /** BuildKit without root; another image of it, such as a mirror's, is named by HPO_BUILDKIT_IMAGE. */
 export const usualBuildkitImage = 'docker.io/moby/buildkit:v0.25.2-rootless';

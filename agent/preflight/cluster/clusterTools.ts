@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Clusters, type KubeContext, readKubeconfig, readProfiles, usualKubeconfig } from './cluster/index.ts';
+import { type Clusters, type KubeContext, readKubeconfig, readProfiles, usualKubeconfig } from '../../cluster/index.ts';
 import type { ClusterImages, ClusterPorts } from './clusterPreflight.ts';
-import { HpoError } from './protocol/errors.ts';
+import { HpoError } from '../../protocol/errors.ts';
 
 /** What starts on a cluster are made of, on this machine. */
 export function clusterTools({

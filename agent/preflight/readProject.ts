@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join, posix, relative, sep } from 'node:path';
-import { type Include, isHpoYml, localImports, parseHpoYml, parseProject } from './core/annotations/index.ts';
-import { findProjectRoot } from './packaging/projectRoot.ts';
-import { decodeSource } from './packaging/source.ts';
-import { HpoError } from './protocol/errors.ts';
-import type { Diagnostic, Fidelity, Parameter, ScriptSpec } from './protocol/space.ts';
+import { type Include, isHpoYml, localImports, parseHpoYml, parseProject } from '../core/annotations/index.ts';
+import { findProjectRoot } from '../packaging/projectRoot.ts';
+import { decodeSource } from '../packaging/source.ts';
+import { HpoError } from '../protocol/errors.ts';
+import type { Diagnostic, Fidelity, Parameter, ScriptSpec } from '../protocol/space.ts';
 
 /** Files that are read to learn the space: a project's own modules, not its dependencies. */
 const maxProjectFiles = 500;
