@@ -21,6 +21,8 @@ export interface Files {
   writeAt(path: string, offset: number, bytes: Uint8Array): Promise<void>;
   /** Replaces what is at `to`. Atomic. */
   rename(from: string, to: string): Promise<void>;
+  /** Resolves when a file with what is in it, or a folder with the names in it, survives a power cut. */
+  flush(path: string): Promise<void>;
   /** With all folders above it. */
   makeFolder(path: string): Promise<void>;
   /** Copies a folder with all files, folders and links in it, links as they are and times kept, also while a program changes it; rejects with `ENOENT` when a part of it vanishes meanwhile. */

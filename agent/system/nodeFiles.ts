@@ -41,6 +41,12 @@ export const nodeFiles: Files = {
     for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at, offset + at)).bytesWritten;
   },
   rename: (from, to) => rename(from, to),
+  flush: async (path) => {
+    // Windows flushes no folders.
+    if (process.platform === 'win32') return;
+    await using file = await open(path, 'r');
+    await file.sync();
+  },
   makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
   copyFolder: (from, to) => copyTree(from, to),
   link: (folder, path) =>

@@ -44,6 +44,7 @@ export function systemSuite(machineName: string, open: () => Promise<SystemWorld
       await expect(files.readText(missing)).rejects.toMatchObject({ code: 'ENOENT' });
       await expect(files.realPath(missing)).rejects.toMatchObject({ code: 'ENOENT' });
       await expect(files.rename(missing, `${world.folder}/to`)).rejects.toMatchObject({ code: 'ENOENT' });
+      await expect(files.flush(missing)).rejects.toMatchObject({ code: 'ENOENT' });
       await expect(files.writeText(`${missing}/in`, '')).rejects.toMatchObject({ code: 'ENOENT' });
       await expect(files.readFrom(world.folder, 0, 10)).rejects.toMatchObject({ code: 'EISDIR' });
     });
@@ -57,6 +58,8 @@ export function systemSuite(machineName: string, open: () => Promise<SystemWorld
       await files.writeText(`${folder}/a/b/one`, 'first, and long');
       await files.writeText(`${folder}/a/b/one`, 'ü');
       await files.writeText(`${folder}/a/two`, 'two');
+      await files.flush(`${folder}/a/two`);
+      await files.flush(`${folder}/a`);
       await files.rename(`${folder}/a/two`, `${folder}/a/b/one`);
       expect(await files.readText(`${folder}/a/b/one`)).toBe('two');
       expect(await files.stat(`${folder}/a/b/one`)).toMatchObject({ size: 3, isFolder: false });
