@@ -220,14 +220,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'tells the end of an attempt while another pod of its Job runs',
-    file: 'agent/executors/kubernetes/kubernetesExecutor.ts',
+    file: 'agent/executors/kubernetes/attemptEnds.ts',
     find: '    if (now !== null && !(await this.#endOthers(live, now))) return false;\n',
     replace: '',
     caughtBy: [kubernetesSeeds],
   },
   {
     name: 'lets a Job that a cluster makes late begin its program',
-    file: 'agent/executors/kubernetes/kubernetesExecutor.ts',
+    file: 'agent/executors/kubernetes/clusterHome.ts',
     find: "        await cluster.remove('ConfigMap', filesName(home, key));\n",
     replace: '',
     caughtBy: [kubernetesSeeds],

@@ -47,3 +47,9 @@ export function endRecord({ end, fault, seen, isStopped, hasBegun, output }: Kno
     seen.exitCode === null ? '' : `its container ended with exit code ${seen.exitCode}, and without a record of the end`;
   return { ...lost, detail: how };
 }
+
+/** Of one that never began, for this reason. */
+export function startFault(reason: string): EndRecord {
+  const seen = { exitCode: null, isOutOfMemory: false, isTimeout: false, disruption: null, fault: reason };
+  return endRecord({ end: null, fault: null, seen, isStopped: false, hasBegun: false, output: 0 });
+}

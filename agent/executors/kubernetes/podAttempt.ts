@@ -10,6 +10,13 @@ import type { LogMirror } from './logMirror.ts';
 import { isTerminal } from './podEnd.ts';
 import type { ClusterStudy } from './studyFile.ts';
 
+/** As the shim names it: its program began. */
+export const startFile = 'start.json';
+/** The file that a stop leaves, so that the next agent, too, knows that the end was asked for. */
+export const stopFile = 'stop';
+/** Between looks at one attempt where nothing is heard of it. */
+export const firstPauseMs = 200;
+
 /** What is remembered of an attempt that is asked for or runs; all of it can be read again from its folder and from the cluster. */
 export class PodAttempt implements LiveAttempt {
   readonly key: AttemptKey;
@@ -124,4 +131,10 @@ export function podOf({ file }: Pick<PodAttempt, 'file'>, { pods }: Seen): V1Pod
 export function isOver({ job, pods }: Seen): boolean {
   if (pods.length > 0) return pods.every(isTerminal);
   return job !== null && isFinished(job);
+}
+
+/** Of a text that `keyText` made. */
+export function keyOf(id: string): AttemptKey {
+  const [studyId = '', trial, attempt] = id.split('/');
+  return { studyId, trial: Number(trial), attempt: Number(attempt) };
 }
