@@ -8,6 +8,8 @@ export const maxObjectBytes = 900_000;
 export const maxObjectsBytes = 8_000_000;
 /** Each is named in every pod. */
 export const maxObjectFiles = 1_000;
+/** Of their paths, which are in every Job and its pod: of one of those the API server takes 1.5 MB. */
+const maxPathBytes = 250_000;
 
 /**
  * How stored code gets into pods: in objects of the cluster where it is small, else as the last layer of the image, for which a
@@ -41,6 +43,12 @@ function tooLarge(entries: readonly SnapshotEntry[]): string | null {
     return `it has ${megabytes(total)}, and ${megabytes(maxObjectsBytes)} can travel in objects of the cluster`;
   if (files.length > maxObjectFiles)
     return `it has ${files.length} files, and ${maxObjectFiles} can travel in objects of the cluster`;
+  const nPlaces = entries.filter(({ type }) => type === 'folder' || type === 'symlink').length;
+  if (nPlaces > maxObjectFiles)
+    return `it has ${nPlaces} empty folders and links, and ${maxObjectFiles} can travel in objects of the cluster`;
+  const pathBytes = files.reduce((sum, { path }) => sum + Buffer.byteLength(path), 0);
+  if (pathBytes > maxPathBytes)
+    return `the paths of its files have ${megabytes(pathBytes)}, and ${megabytes(maxPathBytes)} can be named in a pod`;
   return null;
 }
 

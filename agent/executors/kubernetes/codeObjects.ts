@@ -1,9 +1,9 @@
-import { isUtf8 } from 'node:buffer';
 import { join, posix } from 'node:path';
 import { maxObjectBytes, maxObjectFiles, maxObjectsBytes, tooLargeForObjects } from '../../packaging/codeTravel.ts';
 import { quoted } from '../../packaging/shellWord.ts';
 import type { MountPlan } from '../../packaging/mountPlan.ts';
 import type { Files } from '../../system/files.ts';
+import { type ObjectEntry, objectEntry } from './objectEntry.ts';
 
 /** Stored code as it travels in ConfigMaps. */
 export interface CodeObjects {
@@ -14,10 +14,7 @@ export interface CodeObjects {
 
 /** What one ConfigMap has. */
 export interface CodePart {
-  /** By key, as it is. */
-  readonly text: Readonly<Record<string, string>>;
-  /** By key, in base64: what is no text. */
-  readonly binary: Readonly<Record<string, string>>;
+  readonly entries: Readonly<Record<string, ObjectEntry>>;
   readonly items: readonly { readonly key: string; readonly path: string; readonly isExecutable: boolean }[];
 }
 
@@ -32,7 +29,7 @@ export async function codeObjects(disk: Files, plan: MountPlan): Promise<CodeObj
   const { files, links } = await contentOf(disk, plan);
   if (files.length > maxObjectFiles) throw tooLargeForObjects(`it has ${files.length} files`);
   const executables = new Set(plan.executables);
-  const parts: { text: Record<string, string>; binary: Record<string, string>; items: CodePart['items'][number][] }[] = [];
+  const parts: { entries: Record<string, ObjectEntry>; items: CodePart['items'][number][] }[] = [];
   let [size, total] = [0, 0];
   for (const path of files) {
     const bytes = await disk.readFrom(join(plan.filesDir, path), 0, maxObjectBytes + 1);
@@ -42,16 +39,16 @@ export async function codeObjects(disk: Files, plan: MountPlan): Promise<CodeObj
     let part = parts.at(-1);
     size += bytes.length + keyBytes;
     if (part === undefined || size > maxObjectBytes + keyBytes) {
-      parts.push((part = { text: {}, binary: {}, items: [] }));
+      parts.push((part = { entries: {}, items: [] }));
       size = bytes.length + keyBytes;
     }
     const key = `f${part.items.length}`;
-    const content = Buffer.from(bytes);
-    if (isUtf8(content)) part.text[key] = content.toString();
-    else part.binary[key] = content.toString('base64');
+    part.entries[key] = objectEntry(bytes);
     part.items.push({ key, path, isExecutable: executables.has(path) });
   }
-  return { parts, setup: setupScript(plan.folders, links) };
+  const setup = setupScript(plan.folders, links);
+  if (Buffer.byteLength(setup) > maxObjectBytes) throw tooLargeForObjects('it has too many folders and links');
+  return { parts, setup };
 }
 
 interface Link {

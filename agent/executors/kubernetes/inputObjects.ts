@@ -7,6 +7,7 @@ import { shimScript } from '../attempt/shim.ts';
 import { maxObjectBytes } from '../../packaging/codeTravel.ts';
 import { quoted } from '../../packaging/shellWord.ts';
 import type { CodeObjects } from './codeObjects.ts';
+import { entryData, objectEntry } from './objectEntry.ts';
 import { inputs } from './places.ts';
 import { podProgram } from './podProgram.ts';
 
@@ -32,8 +33,8 @@ export function studyInputs(place: ObjectPlace, code: CodeObjects | null): Input
   const scripts = { [inputs.program]: podProgram, [inputs.shim]: shimScript, [inputs.setup]: code?.setup ?? '' };
   const configMaps = [configMap(place, { data: scripts })];
   const sources: V1VolumeProjection[] = [{ configMap: { name: nameOf(configMaps[0]), items: itemsOf(scripts) } }];
-  for (const { text, binary, items } of code?.parts ?? []) {
-    const made = configMap(place, { data: text, binaryData: binary });
+  for (const { entries, items } of code?.parts ?? []) {
+    const made = configMap(place, entryData(entries));
     configMaps.push(made);
     sources.push({
       configMap: {
@@ -81,7 +82,7 @@ export function splicedInputs(place: ObjectPlace, name: string, files: AttemptSt
     configMaps: made.map((one) => ({
       metadata: metadataOf(place, one.name),
       immutable: true,
-      data: Object.fromEntries(one.bin.map(({ text }, i) => [`file-${i}`, text])),
+      ...entryData(Object.fromEntries(one.bin.map(({ text }, i) => [`file-${i}`, objectEntry(Buffer.from(text))]))),
     })),
     sources: made.map((one) => ({
       configMap: { name: one.name, items: one.bin.map(({ path }, i) => ({ key: `file-${i}`, path })) },

@@ -87,18 +87,17 @@ describe('code on its way to a cluster', () => {
     const { parts, setup } = await codeObjects(files, plan);
     const [input, work] = [join(project.base, 'in'), join(project.base, 'work')];
     mkdirSync(work);
-    for (const { text, binary, items } of parts) {
-      expect(Object.keys(text).length).toBeGreaterThan(Object.keys(binary).length);
+    for (const { entries, items } of parts) {
       for (const { key, path, isExecutable } of items) {
         const place = join(input, path);
         mkdirSync(dirname(place), { recursive: true });
-        const content = text[key] ?? Buffer.from(binary[key] ?? '', 'base64');
+        const entry = entries[key] ?? expect.fail(`${path} has no content`);
+        const content = 'text' in entry ? entry.text : Buffer.from(entry.base64, 'base64');
         writeFileSync(place, content, { mode: isExecutable ? 0o555 : 0o444 });
       }
     }
-    expect(parts.flatMap(({ binary }) => Object.values(binary))).toEqual([
-      Buffer.of(0x7f, 0x45, 0xff, 0x00, 0xfe).toString('base64'),
-    ]);
+    const binary = parts.flatMap(({ entries }) => Object.values(entries).filter((entry) => 'base64' in entry));
+    expect(binary).toEqual([{ base64: Buffer.of(0x7f, 0x45, 0xff, 0x00, 0xfe).toString('base64') }]);
     execFileSync('cp', ['-RL', `${input}/.`, work]);
     execFileSync('sh', ['-c', setup], { cwd: work });
     expect(shape(work)).toEqual(expected);
@@ -133,7 +132,9 @@ describe('code on its way to a cluster', () => {
     const { hash } = await store.take({ root: project.root, mustHave: ['train.py'], allowLarge: true });
     const { parts } = await codeObjects(files, await store.mountPlan(hash));
     expect(parts.flatMap(({ items }) => items)).toHaveLength(31);
-    const sizes = parts.map(({ text }) => Object.values(text).reduce((sum, { length }) => sum + length, 0));
+    const sizes = parts.map(({ entries }) =>
+      Object.values(entries).reduce((sum, entry) => sum + ('text' in entry ? entry.text : entry.base64).length, 0),
+    );
     expect(Math.max(...sizes)).toBeLessThanOrEqual(900_000);
     expect(parts).toHaveLength(4);
   });
@@ -146,6 +147,12 @@ describe('code on its way to a cluster', () => {
     ['one file that just fits', [file(900_000)], 'objects'],
     ['one that does not', [file(1_900_000)], /model\.bin has 1\.9 MB.*holds 0\.9 MB/],
     ['much', Array.from({ length: 12 }, () => file(800_000)), /9\.6 MB, and 8\.0 MB/],
+    [
+      'many links',
+      Array.from({ length: 1_001 }, () => ({ type: 'symlink', path: 'a', target: 'b' }) as const),
+      /1001 empty folders and links, and 1000/,
+    ],
+    ['long names', Array.from({ length: 900 }, () => ({ ...file(1), path: 'p'.repeat(300) })), /paths .* 0\.3 MB/],
     ['many', Array.from({ length: 1_001 }, () => file(1)), /1001 files, and 1000/],
   ];
   it.each(cases)('%s', (_, entries, way) => {
