@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { codeObjects } from '../../agent/executors/kubernetes/codeObjects.ts';
 import { type ObjectPlace, splicedInputs, studyInputs } from '../../agent/executors/kubernetes/inputObjects.ts';
