@@ -2,7 +2,8 @@ import { createStudy, decide, fold, nextWakeup, type Proposed, type StudyState }
 import type { SamplerContext } from '../core/samplers/index.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
-import { executorNames, type ExecutorName } from '../protocol/study.ts';
+import type { ExecutorName } from '../protocol/study.ts';
+import { Places } from './places.ts';
 import type { DriverPorts } from './ports.ts';
 import type { Study } from './study.ts';
 
@@ -87,11 +88,17 @@ export class Turns {
   #wakeTimer: Disposable | null = null;
   /** The time by which each study was last decided: a back-off that ended since must still wake it, whatever else was decided. */
   readonly #decidedAt = new WeakMap<Study, number>();
+  readonly #places: Places;
   #isClosed = false;
 
   constructor(ports: TurnPorts, hooks: TurnHooks) {
     this.#ports = ports;
     this.#hooks = hooks;
+    this.#places = new Places({
+      clock: ports.clock,
+      capacity: (executor) => hooks.capacity(executor),
+      onRelease: () => this.wakeAll(),
+    });
   }
 
   /** Folds the journal. */
@@ -161,7 +168,7 @@ export class Turns {
   close(): void {
     this.#isClosed = true;
     this.#run();
-    for (const timer of [this.#retryTimer, this.#wakeTimer]) timer?.[Symbol.dispose]();
+    for (const timer of [this.#retryTimer, this.#wakeTimer, this.#places]) timer?.[Symbol.dispose]();
   }
 
   /** What the journal holds of a study; null where that is nothing. */
@@ -206,6 +213,8 @@ export class Turns {
       const taken = inputs.filter((input) => this.#take(input));
       // What one study gives back, another may be waiting for.
       if (this.#nRunning() < nRunningBefore) this.#makeAllDirty();
+      this.#places.forget(this.studies);
+      for (const study of this.#places.held) this.#dirty.add(study);
       this.#decideAll();
       turn = this.#commit(taken);
     } catch (error) {
@@ -291,7 +300,7 @@ export class Turns {
       for (const study of studies) {
         const events = decide(study.state, {
           now,
-          hasCapacity: this.#hasCapacity(study),
+          hasCapacity: this.#places.mayAsk(study, this.studies.values()),
           propose: (context) => this.#hooks.propose(study, context),
         });
         if (events.length === 0) continue;
@@ -310,22 +319,6 @@ export class Turns {
     let n = 0;
     for (const { state } of this.studies.values()) if (state.view.movedTo === null) n += state.nRunning;
     return n;
-  }
-
-  /** All studies of one place together use what it has, or more where the user asked for more in one of them. */
-  #hasCapacity({ state }: Study): boolean {
-    const place = placeOf(state.view.spec.executor);
-    let limit = 1;
-    let nRunning = 0;
-    for (const { state: other } of this.studies.values()) {
-      const { view } = other;
-      if (view.movedTo !== null || placeOf(view.spec.executor) !== place) continue;
-      nRunning += other.nRunning;
-      if (view.state === 'running') limit = Math.max(limit, view.parallel);
-    }
-    for (const executor of executorNames)
-      if (placeOf(executor) === place) limit = Math.max(limit, this.#hooks.capacity(executor));
-    return nRunning < limit;
   }
 
   /** Throws where the journal cannot be written; nothing of the turn counts then. */
@@ -443,9 +436,4 @@ export class Turns {
       this.#run();
     });
   }
-}
-
-/** Processes and containers share this machine; a cluster has room of its own. */
-function placeOf(executor: ExecutorName): 'machine' | 'cluster' {
-  return executor === 'kubernetes' ? 'cluster' : 'machine';
 }

@@ -4,6 +4,7 @@ import type { Executor } from '../../../agent/executors/executor.ts';
 import { usualRetries } from '../../../agent/core/study/index.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
 import { countTrials } from '../../../agent/protocol/view.ts';
+import { cluster } from '../core/study/clusterSpec.ts';
 import { ended, study, training, until, World } from './world.ts';
 
 const checkpoint = { dir: 'ckpt' };
@@ -372,6 +373,30 @@ describe('studies of several places', () => {
     await life.driver.command('a', { type: 'scale', parallel: 3 });
     await until(() => running('a') + running('b') === 3);
     expect(running('cluster')).toBe(5);
+  });
+
+  test('on clusters each has its own number, whatever happens to others', async () => {
+    using world = new World({
+      program: steady,
+      executor: (executor) =>
+        withStart(executor, (attempt) => (attempt.key.studyId === 'stuck' ? Promise.resolve() : executor.start(attempt))),
+    });
+    await using life = await world.open();
+    const begun = (studyId: string): number =>
+      life.driver.view(studyId).trials.filter(({ startedAt }) => startedAt !== null).length;
+    const asked = (studyId: string): number => life.driver.view(studyId).trials.filter(({ state }) => state === 'running').length;
+    const on = (context: string) =>
+      study({ executor: 'kubernetes', cluster: cluster({ context }), search: { parallel: 4 }, budget: { trials: 20 } });
+    await life.driver.createStudy('stuck', on('away'));
+    await until(() => asked('stuck') === 4);
+    await life.driver.createStudy('a', on('roomy'));
+    await life.driver.createStudy('b', on('roomy'));
+    await until(
+      () => begun('a') === 4 && begun('b') === 4,
+      () => [begun('a'), begun('b')],
+      3_000,
+    );
+    expect(begun('stuck')).toBe(0);
   });
 });
 

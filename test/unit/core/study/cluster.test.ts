@@ -1,34 +1,8 @@
 import { describe, expect, it, test } from 'vitest';
 import { DecisionCheck, followRoom, Pools } from '../../../../agent/core/study/index.ts';
-import type { ClusterSettings, Pool, StudySpec } from '../../../../agent/protocol/study.ts';
+import type { ClusterSettings, StudySpec } from '../../../../agent/protocol/study.ts';
+import { cluster, pool } from './clusterSpec.ts';
 import { ended, Harness, parameter, spec } from './harness.ts';
-
-const pool = (name: string, changes: Partial<Pool> = {}): Pool => ({
-  name,
-  when: null,
-  slots: null,
-  gpus: 0,
-  gpuResource: 'nvidia.com/gpu',
-  nodeSelector: {},
-  tolerations: [],
-  ...changes,
-});
-
-const cluster = (changes: Partial<ClusterSettings> = {}): ClusterSettings => ({
-  context: 'prod',
-  namespace: 'ml',
-  home: 'abc123',
-  codeIn: 'objects',
-  pullSecrets: [],
-  queue: null,
-  priorityClass: null,
-  volumes: [],
-  checkpoints: null,
-  pools: [pool('default')],
-  podTemplate: null,
-  followsCapacity: false,
-  ...changes,
-});
 
 const layers = parameter('layers', { type: 'int', low: 1, high: 8, log: false, revlog: false, step: 1 }, 1);
 const onCluster = (settings: Partial<ClusterSettings>, changes: Parameters<typeof spec>[0] = {}): StudySpec =>
