@@ -17,6 +17,7 @@ import type { Log } from './driver/ports.ts';
 import { engineOnDemand } from './engine/index.ts';
 import type { Executor } from './executors/executor.ts';
 import { StudyFolders } from './executors/attempt/studyFolders.ts';
+import { movedAway } from './executors/kubernetes/awayStudies.ts';
 import { DockerExecutor } from './executors/docker/dockerExecutor.ts';
 import { KubernetesExecutor } from './executors/kubernetes/kubernetesExecutor.ts';
 import { LocalExecutor } from './executors/local/localExecutor.ts';
@@ -140,7 +141,16 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
       executors.set('local', new LocalExecutor(options));
       executors.set('docker', new DockerExecutor({ ...options, images, engine }));
       const cluster = clusterOf({ home, clusters, environment: process.env });
-      executors.set('kubernetes', new KubernetesExecutor({ ...options, cluster, homeMark: agentId, epoch: journal.epoch }));
+      executors.set(
+        'kubernetes',
+        new KubernetesExecutor({
+          ...options,
+          cluster,
+          homeMark: agentId,
+          epoch: journal.epoch,
+          movedAway: () => movedAway(journal.read(null, 0)),
+        }),
+      );
       return executors;
     },
   });

@@ -11,6 +11,10 @@ const imageReasons = new Set([
   'ImageInspectError',
   'RegistryUnavailable',
 ]);
+/** Events of a pod that say no more than its state does. */
+const toldElsewhere = new Set(['FailedScheduling', 'BackOff', 'Failed', 'Preempted', 'Evicted', 'TaintManagerEviction']);
+/** What a node says of a pod for which it cannot make a place; it tries again, and may have what it lacks by then. */
+const nodeReasons = new Set(['FailedCreatePodSandBox', 'FailedCreatePodContainer', 'NetworkNotReady']);
 /** What every container goes through. */
 const ordinary = new Set(['ContainerCreating', 'PodInitializing', '']);
 
@@ -22,8 +26,9 @@ export interface Waiting {
 }
 
 /**
- * Why a Job's program does not run yet, from what the cluster says of its Job, its pod, its place in a queue, and the events of the Job:
- * a quota that is full is told in those alone. Null where nothing is in its way.
+ * Why a Job's program does not run yet, from what the cluster says of its Job, its pod, its place in a queue, and the warnings among the
+ * events of Job and pod, which may be mixed with those of others: a quota that is full, and a volume that cannot be mounted, are told in
+ * those alone. Null where nothing is in its way.
  */
 export function whyWaits(
   job: V1Job | null,
@@ -38,8 +43,10 @@ export function whyWaits(
     const place = queue === undefined ? 'its Job is suspended' : `it waits in the queue ${queue}`;
     return waiting('queued', said === undefined || said === '' ? place : `${place}: ${said}`);
   }
-  if (pod !== null) return whyPodWaits(pod);
-  const refusal = told.events?.filter(({ reason }) => reason === 'FailedCreate').at(-1);
+  if (pod !== null) return whyPodWaits(pod, told.events);
+  const refusal = lastOf(
+    told.events?.filter(({ reason, involvedObject }) => reason === 'FailedCreate' && isOf(involvedObject, job?.metadata)),
+  );
   if (refusal === undefined) return null;
   const message = refusal.message ?? 'its pod cannot be made';
   const isQuota = /exceeded quota|forbidden.*quota/i.test(message);
@@ -47,11 +54,11 @@ export function whyWaits(
 }
 
 /** Of a pod that is there. Null where it is about to get a node, or runs. */
-export function whyPodWaits({ spec, status }: V1Pod): Waiting | null {
+export function whyPodWaits({ metadata, spec, status }: V1Pod, events: readonly CoreV1Event[] = []): Waiting | null {
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (scheduled?.status === 'False') {
-    const kind = scheduled.reason === 'SchedulingGated' ? 'queued' : 'unschedulable';
-    return waiting(kind, scheduled.message ?? 'no node has room for it');
+    if (scheduled.reason === 'SchedulingGated') return waiting('queued', scheduled.message ?? 'it is held back');
+    return notScheduled(withoutAside(scheduled.message ?? 'no node has room for it'));
   }
   const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   for (const { state, image } of all) {
@@ -61,9 +68,51 @@ export function whyPodWaits({ spec, status }: V1Pod): Waiting | null {
       ? { reason: { kind: 'image', message: `the image ${image} cannot be pulled: ${message}` }, isFault: true }
       : { reason: { kind: 'starting', message: message === reason ? reason : `${reason}: ${message}` }, isFault: true };
   }
-  return scheduled?.status === 'True' && status?.phase === 'Pending'
-    ? waiting('starting', `the node ${spec?.nodeName ?? ''} prepares it`)
-    : null;
+  if (scheduled?.status !== 'True' || status?.phase !== 'Pending') return null;
+  const node = `the node ${spec?.nodeName ?? ''}`;
+  const own = events.filter(
+    ({ type, reason, involvedObject }) =>
+      type === 'Warning' && !toldElsewhere.has(reason ?? '') && isOf(involvedObject, metadata),
+  );
+  // Beside what it lacks a node says every now and then that it waits for it.
+  const trouble = lastOf(own.filter(isFaultOfNode)) ?? lastOf(own);
+  if (trouble === undefined) return waiting('starting', `${node} prepares it`);
+  const { reason = '', message = reason } = trouble;
+  return {
+    reason: { kind: 'starting', message: `${node} cannot prepare it (${reason}): ${message}` },
+    isFault: isFaultOfNode(trouble),
+  };
+}
+
+/** A large volume may take its time; what is not there at all somebody has to make. */
+function isFaultOfNode({ reason = '', message = '' }: CoreV1Event): boolean {
+  return nodeReasons.has(reason) || /not found|not registered|does ?n[o']t exist|no such file/i.test(message);
+}
+
+/** A volume that is missing is nothing that more room would mend. */
+function notScheduled(message: string): Waiting {
+  const [, claim] = /persistentvolumeclaim "([^"]+)" not found/.exec(message) ?? [];
+  if (claim !== undefined)
+    return { reason: { kind: 'starting', message: `its namespace has no volume claim ${claim} (${message})` }, isFault: true };
+  return /PersistentVolumeClaim|volume/i.test(message) && !/Insufficient/.test(message)
+    ? waiting('starting', `its volume cannot be had yet: ${message}`)
+    : waiting('unschedulable', message);
+}
+
+/** What the scheduler adds of its own attempts to make room. */
+function withoutAside(message: string): string {
+  return message.replace(/\.? (?:no new claims to deallocate, )?preemption: .*$/s, '.');
+}
+
+function isOf(involved: CoreV1Event['involvedObject'], object: { readonly uid?: string } | undefined): boolean {
+  return object?.uid === undefined || involved.uid === undefined || involved.uid === object.uid;
+}
+
+/** The latest; those without a time in the order in which they came. */
+function lastOf(events: readonly CoreV1Event[] = []): CoreV1Event | undefined {
+  const time = ({ lastTimestamp, eventTime, series }: CoreV1Event): number =>
+    Number(new Date(lastTimestamp ?? series?.lastObservedTime ?? eventTime ?? 0));
+  return events.toSorted((a, b) => time(a) - time(b)).at(-1);
 }
 
 function waiting(kind: WaitReason['kind'], message: string): Waiting {

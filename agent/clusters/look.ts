@@ -1,4 +1,4 @@
-import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import type { Cluster, ClusterPlace, Workload } from '../cluster/cluster.ts';
 import { isFinished } from '../cluster/jobStatus.ts';
 import { amountOf } from '../cluster/quantity.ts';
@@ -16,7 +16,8 @@ export interface ClusterLook {
   /** Whether `used` of the nodes counts the pods of all namespaces, which not every user may see. */
   readonly countsAll: boolean;
   readonly quotas: readonly { readonly name: string; readonly resource: string; readonly most: number; readonly used: number }[];
-  readonly queues: readonly { readonly name: string; readonly clusterQueue: string; readonly waiting: number }[];
+  /** Null where the user may not see them. */
+  readonly queues: readonly { readonly name: string; readonly clusterQueue: string; readonly waiting: number }[] | null;
   readonly studies: readonly StudyShare[];
   readonly waiting: readonly { readonly studyId: string; readonly trial: number; readonly pod: string; readonly why: string }[];
 }
@@ -35,7 +36,7 @@ export interface StudyShare {
 
 /** Looks at a cluster once; changes nothing. What the user may not see is null or empty. */
 export async function lookAt(cluster: Cluster, homeMark: string): Promise<ClusterLook> {
-  const [version, nodes, everyPod, jobs, pods, quotas, queues, workloads] = await Promise.all([
+  const [version, nodes, everyPod, jobs, pods, quotas, queues, workloads, events] = await Promise.all([
     cluster.version(),
     allowed(cluster.list('Node')),
     allowed(cluster.list('Pod', { namespace: null })),
@@ -44,6 +45,7 @@ export async function lookAt(cluster: Cluster, homeMark: string): Promise<Cluste
     allowed(cluster.list('ResourceQuota')),
     allowed(cluster.list('LocalQueue')),
     allowed(cluster.list('Workload')),
+    allowed(cluster.list('Event', { fields: 'type=Warning' })),
   ]);
   const countsAll = everyPod !== null;
   return {
@@ -59,12 +61,13 @@ export async function lookAt(cluster: Cluster, homeMark: string): Promise<Cluste
         used: amountOf(status?.used?.[resource]),
       })),
     ),
-    queues: (queues ?? []).map(({ metadata, spec }) => ({
-      name: metadata?.name ?? '',
-      clusterQueue: spec?.clusterQueue ?? '',
-      waiting: jobs.filter((job) => job.spec?.suspend === true && queueOf(job) === metadata?.name).length,
-    })),
-    ...sharesOf(jobs, pods, workloads ?? [], homeMark),
+    queues:
+      queues?.map(({ metadata, spec }) => ({
+        name: metadata?.name ?? '',
+        clusterQueue: spec?.clusterQueue ?? '',
+        waiting: jobs.filter((job) => job.spec?.suspend === true && queueOf(job) === metadata?.name).length,
+      })) ?? null,
+    ...sharesOf({ jobs, pods, workloads: workloads ?? [], events: events ?? [] }, homeMark),
   };
 }
 
@@ -75,11 +78,17 @@ async function allowed<T>(asked: Promise<T>): Promise<T | null> {
   });
 }
 
+/** What is in a namespace; of its events the warnings. */
+export interface NamespaceContent {
+  readonly jobs: readonly V1Job[];
+  readonly pods: readonly V1Pod[];
+  readonly workloads: readonly Workload[];
+  readonly events: readonly CoreV1Event[];
+}
+
 /** Studies of the namespace, those with most at the top, and what of them waits for what. */
 export function sharesOf(
-  jobs: readonly V1Job[],
-  pods: readonly V1Pod[],
-  workloads: readonly Workload[],
+  { jobs, pods, workloads, events }: NamespaceContent,
   homeMark: string,
 ): Pick<ClusterLook, 'studies' | 'waiting'> {
   const podOf = new Map(pods.map((pod) => [pod.metadata?.labels?.['batch.kubernetes.io/job-name'] ?? '', pod]));
@@ -100,7 +109,9 @@ export function sharesOf(
             studyId: study,
             trial: Number(job.metadata?.labels?.['hpo.trial'] ?? -1),
             pod: pod?.metadata?.name ?? name,
-            why: whyWaits(job, pod, { workload: workloadOf.get(name) ?? null })?.reason.message ?? 'its pod is about to begin',
+            why:
+              whyWaits(job, pod, { workload: workloadOf.get(name) ?? null, events })?.reason.message ??
+              'its pod is about to begin',
           },
         ],
   );

@@ -246,7 +246,7 @@ async function runningPod({ cluster, delay, onProgress }: TestOptions, name: str
     if (pod?.status?.phase === 'Running') return pod.metadata?.name ?? '';
     const job = await cluster.get('Job', name);
     const isOver = pod?.status?.phase === 'Failed' || job === null;
-    const events = pod === undefined ? await cluster.list('Event', { fields: `involvedObject.name=${name}` }) : [];
+    const events = await cluster.list('Event', { fields: `involvedObject.name=${pod?.metadata?.name ?? name}` });
     const why =
       job === null
         ? 'its Job was removed'

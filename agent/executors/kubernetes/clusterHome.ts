@@ -30,7 +30,7 @@ export interface KubernetesExecutorOptions {
   readonly homeMark?: string;
   /** Of the agent's life, by which people tell whose Job it is. */
   readonly epoch?: number;
-  /** Studies that another agent acts on by now, as the journal knows them; for where the file that says so is damaged. */
+  /** Studies that another agent acts on by now, as the journal knows them; for where the file that says so is damaged. Absent: nothing goes on then. */
   readonly movedAway?: () => ReadonlySet<string>;
 }
 
@@ -63,7 +63,7 @@ export class ClusterHome {
     this.system = options.system;
     this.files = new StudyFolders(options.homeDir);
     this.used = new UsedClusters(options.system.files, join(options.homeDir, 'run', 'clusters.json'));
-    this.away = new AwayStudies(options.system.files, options.homeDir, options.movedAway ?? (() => new Set()));
+    this.away = new AwayStudies(options.system.files, options.homeDir, options.movedAway);
   }
 
   async study(studyId: string): Promise<ClusterStudy> {
@@ -82,7 +82,7 @@ export class ClusterHome {
           cluster,
           home: settings.home,
           clock: this.system.clock,
-          onChange: (id, { job }) => this.live.get(id)?.heard(job),
+          onChange: (id) => this.live.get(id)?.wake(),
           onLook: (view) => this.background(this.onLook(view)),
           isLively: () => [...this.live.values()].some((live) => !live.hasBegun),
           isNeeded: () => [...this.live.values()].some(({ view }) => view !== null && view.cluster === cluster),

@@ -17,7 +17,7 @@ const lookMs = 30_000;
 const livelyLookMs = 5_000;
 /** One on which nothing was for so long is not listened to any more, and is looked at this often. */
 const idleMs = 10 * 60_000;
-/** What is told of Jobs without pods is asked for at most so often. */
+/** What is told of Jobs and pods besides their states is asked for at most so often. */
 const rememberMs = 10_000;
 const nothing: Seen = { job: null, pods: [] };
 
@@ -29,11 +29,11 @@ export class ClusterView implements Disposable {
   readonly cluster: Cluster;
   readonly home: string;
   readonly #clock: Clock;
-  readonly #onChange: (id: string, seen: Seen) => void;
+  readonly #onChange: (id: string) => void;
   readonly #onLook: (view: ClusterView) => void;
   readonly #isLively: () => boolean;
   readonly #isNeeded: () => boolean;
-  readonly #failedCreates: Remembered<readonly CoreV1Event[]>;
+  readonly #warnings: Remembered<readonly CoreV1Event[]>;
   readonly #workloads: Remembered<readonly Workload[]>;
   #seen = new Map<string, Seen>();
   #watches: readonly Disposable[] = [];
@@ -51,7 +51,7 @@ export class ClusterView implements Disposable {
     readonly home: string;
     readonly clock: Clock;
     /** Something of an attempt may have changed; by `keyText`. */
-    readonly onChange: (id: string, seen: Seen) => void;
+    readonly onChange: (id: string) => void;
     /** All that there is has just been listed. */
     readonly onLook: (view: ClusterView) => void;
     /** Whether attempts are about to begin. */
@@ -67,7 +67,7 @@ export class ClusterView implements Disposable {
     this.#isLively = options.isLively;
     this.#isNeeded = options.isNeeded;
     const { cluster, clock } = options;
-    this.#failedCreates = new Remembered(clock, () => cluster.list('Event', { fields: 'reason=FailedCreate' }));
+    this.#warnings = new Remembered(clock, () => cluster.list('Event', { fields: 'type=Warning' }));
     this.#workloads = new Remembered(clock, () => cluster.list('Workload'));
   }
 
@@ -137,9 +137,9 @@ export class ClusterView implements Disposable {
     }
   }
 
-  /** Why pods of Jobs could not be made: asked for all of them together. */
-  failedCreates(): Promise<readonly CoreV1Event[]> {
-    return this.#failedCreates.get();
+  /** Why pods of Jobs could not be made, and nodes cannot prepare pods: asked for all of them together. */
+  warnings(): Promise<readonly CoreV1Event[]> {
+    return this.#warnings.get();
   }
 
   /** What Kueue says of all Jobs, together. */
@@ -161,7 +161,7 @@ export class ClusterView implements Disposable {
   #hear(key: AttemptKey, change: (seen: Seen) => Seen): void {
     if (this.#isDisposed) return;
     this.#set(keyText(key), change(this.of(key)));
-    this.#onChange(keyText(key), this.of(key));
+    this.#onChange(keyText(key));
   }
 
   #set(id: string, seen: Seen): void {

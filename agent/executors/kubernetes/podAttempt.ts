@@ -1,4 +1,4 @@
-import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { V1Pod } from '@kubernetes/client-node';
 import { isFinished } from '../../cluster/jobStatus.ts';
 import type { AttemptKey, WaitReason } from '../../protocol/study.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -36,8 +36,6 @@ export class PodAttempt implements LiveAttempt {
   study: ClusterStudy | null = null;
   view: ClusterView | null = null;
   file: AttemptFile | null = null;
-  /** As a watch told of it first: it was made, whatever became of it. */
-  job: V1Job | null = null;
   mirror: LogMirror | null = null;
   following: Promise<void> = Promise.resolve();
   /** Its program runs, or has run. */
@@ -48,6 +46,8 @@ export class PodAttempt implements LiveAttempt {
   waitKind: WaitReason['kind'] | null = null;
   /** By the monotonic clock. */
   waitsSince = 0;
+  /** And since when it waits for what only somebody can mend. */
+  faultSince = 0;
   /** Until when its log was read, by the monotonic clock; null while it was not read by this agent. */
   readAt: number | null = null;
   /** When anything new was read, by the monotonic clock: what was read twice says nothing of what is missing. */
@@ -76,12 +76,6 @@ export class PodAttempt implements LiveAttempt {
   wake(): void {
     this.#hasNews = true;
     this.#wake?.();
-  }
-
-  /** A watch tells of it, and of its Job where that is there. */
-  heard(job: V1Job | null): void {
-    this.job ??= job;
-    this.wake();
   }
 
   /** A list of all that there is says this of it. */

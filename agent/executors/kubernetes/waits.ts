@@ -7,6 +7,8 @@ import type { WaitReason } from '../../protocol/study.ts';
 export interface Waiting {
   readonly reason: WaitReason;
   readonly patienceMs: number;
+  /** Room will not mend it: from when on it is so, the patience counts. */
+  readonly isFault: boolean;
 }
 
 const minute = 60_000;
@@ -25,6 +27,6 @@ export function whyItWaits(
   if (waiting === null) return null;
   const { reason, isFault } = waiting;
   // Whoever holds a Job back lets it go on some day.
-  if (job?.spec?.suspend === true) return { reason, patienceMs: Infinity };
-  return { reason, patienceMs: isFault ? faultPatienceMs : roomPatienceMs };
+  if (job?.spec?.suspend === true) return { reason, patienceMs: Infinity, isFault };
+  return { reason, patienceMs: isFault ? faultPatienceMs : roomPatienceMs, isFault };
 }

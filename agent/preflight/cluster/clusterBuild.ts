@@ -209,7 +209,10 @@ async function follow(build: ClusterBuild, jobName: string, labels: Labels): Pro
     const job = await cluster.get('Job', jobName);
     if (job === null) throw failed(build, 'its Job was removed', lines);
     const [pod = null] = await cluster.list('Pod', { labels });
-    const events = pod === null ? await cluster.list('Event', { fields: `involvedObject.name=${jobName}` }) : [];
+    const isPending = pod === null || pod.status?.phase === 'Pending';
+    const events = isPending
+      ? await cluster.list('Event', { fields: `involvedObject.name=${pod?.metadata?.name ?? jobName}` })
+      : [];
     const waits = whyWaits(job, pod, { events });
     const waitedMs = clock.monotonic() - begun;
     if (waits !== null && waits.reason.message !== told) build.onProgress((told = waits.reason.message));

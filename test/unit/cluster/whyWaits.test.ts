@@ -23,6 +23,26 @@ const event = (message: string): CoreV1Event => ({
   reason: 'FailedCreate',
   message,
 });
+/** Of the pod, by its node; a larger `at` is later. */
+const warning = (reason: string, message: string, at = 0, uid = 'p'): CoreV1Event => ({
+  metadata: {},
+  involvedObject: { kind: 'Pod', uid },
+  type: 'Warning',
+  reason,
+  message,
+  lastTimestamp: new Date(at),
+});
+const unscheduled = (message: string): V1Pod =>
+  pod({}, { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }] });
+const prepared: V1Pod = {
+  metadata: { uid: 'p' },
+  spec: { containers: [], nodeName: 'n' },
+  status: {
+    phase: 'Pending',
+    conditions: [{ type: 'PodScheduled', status: 'True' }],
+    containerStatuses: [container({ reason: 'ContainerCreating' })],
+  },
+};
 const workload: Workload = {
   status: { conditions: [{ type: 'QuotaReserved', status: 'False', reason: 'Pending', message: 'insufficient quota for cpu' }] },
 };
@@ -116,6 +136,78 @@ it.each<
     { kind: 'starting', message: 'the node n prepares it', isFault: false },
   ],
   ['about to get a node', job(), pod({}, { phase: 'Pending' }), null, [], null],
+  [
+    'a full node, without what the scheduler tried',
+    job(),
+    unscheduled(
+      '0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
+    ),
+    null,
+    [],
+    { kind: 'unschedulable', message: '0/1 nodes are available: 1 Insufficient cpu.', isFault: false },
+  ],
+  [
+    'a volume claim that is not there',
+    job(),
+    unscheduled(
+      '0/1 nodes are available: persistentvolumeclaim "data" not found. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.',
+    ),
+    null,
+    [],
+    {
+      kind: 'starting',
+      message: 'its namespace has no volume claim data (0/1 nodes are available: persistentvolumeclaim "data" not found.)',
+      isFault: true,
+    },
+  ],
+  [
+    'a volume claim that is not bound',
+    job(),
+    unscheduled('0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.'),
+    null,
+    [],
+    {
+      kind: 'starting',
+      message: 'its volume cannot be had yet: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.',
+      isFault: false,
+    },
+  ],
+  [
+    'a secret that cannot be mounted, told before and after what others say',
+    job(),
+    prepared,
+    null,
+    [
+      warning('FailedMount', 'MountVolume.SetUp failed for volume "k" : secret "k" not found', 2),
+      warning('FailedCreatePodSandBox', 'an earlier one', 1),
+      warning('FailedMount', 'Unable to attach or mount volumes: timed out waiting for the condition', 3),
+      warning('FailedMount', 'of another pod', 3, 'q'),
+      warning('BackOff', 'Back-off pulling image', 4),
+    ],
+    {
+      kind: 'starting',
+      message: 'the node n cannot prepare it (FailedMount): MountVolume.SetUp failed for volume "k" : secret "k" not found',
+      isFault: true,
+    },
+  ],
+  ...(
+    [
+      ['FailedMount', 'Unable to attach or mount volumes: timed out waiting for the condition', false],
+      ['FailedAttachVolume', 'Multi-Attach error for volume "pvc-1": it is used by pods on another node', false],
+      ['FailedCreatePodSandBox', 'Failed to create pod sandbox: plugin type="bridge" failed (add)', true],
+      ['NetworkNotReady', 'network is not ready: cni plugin not initialized', true],
+    ] as const
+  ).map(
+    ([reason, message, isFault]) =>
+      [
+        reason,
+        job(),
+        prepared,
+        null,
+        [warning(reason, message)],
+        { kind: 'starting', message: `the node n cannot prepare it (${reason}): ${message}`, isFault },
+      ] as [string, V1Job, V1Pod, null, readonly CoreV1Event[], WaitReason & { readonly isFault: boolean }],
+  ),
 ])('%s', (_what, asked, itsPod, place, events, expected) => {
   const waiting = whyWaits(asked, itsPod, { workload: place, events });
   expect(waiting === null ? null : { ...waiting.reason, isFault: waiting.isFault }).toEqual(expected);

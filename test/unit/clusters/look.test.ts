@@ -1,0 +1,56 @@
+import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
+import { expect, it } from 'vitest';
+import { sharesOf } from '../../../agent/clusters/look.ts';
+
+const home = 'mine';
+
+function job(trial: number, { study = 's', owner = home } = {}): V1Job {
+  return {
+    metadata: {
+      name: `job-${trial}`,
+      uid: `job-${trial}`,
+      labels: { 'hpo.home': owner, 'hpo.study': study, 'hpo.trial': String(trial), 'hpo.attempt': '1' },
+    },
+    spec: { template: {} },
+  };
+}
+
+function pod(trial: number, phase: string, cpu: string): V1Pod {
+  return {
+    metadata: { name: `pod-${trial}`, uid: `pod-${trial}`, labels: { 'batch.kubernetes.io/job-name': `job-${trial}` } },
+    spec: { nodeName: 'n', containers: [{ name: 'trial', resources: { requests: { cpu } } }] },
+    status: { phase, conditions: [{ type: 'PodScheduled', status: 'True' }] },
+  };
+}
+
+const warning = (uid: string, reason: string, message: string): CoreV1Event => ({
+  metadata: {},
+  involvedObject: { uid },
+  type: 'Warning',
+  reason,
+  message,
+});
+
+it('each waiting trial says what it waits for, by what the events of its own Job and pod say', () => {
+  const { waiting, studies } = sharesOf(
+    {
+      jobs: [job(0), job(1), job(2), job(3, { study: 't', owner: 'theirs' })],
+      pods: [pod(0, 'Running', '3'), pod(1, 'Pending', '1'), pod(3, 'Running', '1')],
+      workloads: [],
+      events: [
+        warning('pod-1', 'FailedMount', 'secret "k" not found'),
+        warning('job-2', 'FailedCreate', 'exceeded quota: hpo'),
+        warning('pod-9', 'FailedMount', 'of nobody here'),
+      ],
+    },
+    home,
+  );
+  expect(waiting.map(({ studyId, trial, why }) => [studyId, trial, why])).toEqual([
+    ['s', 1, 'the node n cannot prepare it (FailedMount): secret "k" not found'],
+    ['s', 2, 'exceeded quota: hpo'],
+  ]);
+  expect(studies).toEqual([
+    { studyId: 's', isOurs: true, running: 1, waiting: 2, uses: { cpu: 3 }, share: 0.75 },
+    { studyId: 't', isOurs: false, running: 1, waiting: 0, uses: { cpu: 1 }, share: 0.25 },
+  ]);
+});
