@@ -49,9 +49,10 @@ export function lookText(name: string, look: ClusterLook, bold: (text: string) =
         `${amountText(resource, used)} of ${amountText(resource, most)}`,
       ]),
     ),
+    ...(queues === null ? ['queues of Kueue are not shown: you may not list localqueues here'] : []),
     ...part(
       'queue',
-      queues.map((queue) => [queue.name, `on ${queue.clusterQueue}`, `${plural(queue.waiting, 'Job')} waiting`]),
+      (queues ?? []).map((queue) => [queue.name, `on ${queue.clusterQueue}`, `${plural(queue.waiting, 'Job')} waiting`]),
     ),
     ...part(
       'studies',

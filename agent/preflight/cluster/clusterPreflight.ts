@@ -1,7 +1,7 @@
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { ClusterProfile } from '../../cluster/profile.ts';
 import { chooseCluster, type KnownClusters } from './clusterChoice.ts';
-import { type ClusterPlan, clusterSettings, storeText } from './clusterSettings.ts';
+import { type ClusterInputs, type ClusterPlan, clusterSettings, storeText } from './clusterSettings.ts';
 import {
   type ContainerLook,
   type ContainerPorts,
@@ -77,7 +77,7 @@ interface Found {
   readonly cluster: Cluster;
   readonly architecture: string;
   readonly version: string;
-  readonly queues: readonly string[];
+  readonly queues: ClusterInputs['queues'];
 }
 
 export async function lookAtCluster(
@@ -208,10 +208,10 @@ function forbidden({ place }: Cluster): HpoError {
   );
 }
 
-/** Empty without Kueue, and for who may not look. */
-async function queuesOf(cluster: Cluster): Promise<readonly string[]> {
+/** Empty without Kueue; null for who may not look. */
+async function queuesOf(cluster: Cluster): Promise<readonly string[] | null> {
   const queues = await orForbidden(cluster.list('LocalQueue'));
-  return (queues ?? []).flatMap(({ metadata }) => metadata?.name ?? []).sort();
+  return queues?.flatMap(({ metadata }) => metadata?.name ?? []).sort() ?? null;
 }
 
 /** Of most nodes that take pods; whoever may not look at them gets what most clusters have. */

@@ -16,8 +16,8 @@ export interface ClusterInputs {
   readonly profile: ClusterProfile;
   /** Mark of the agent's home. */
   readonly home: string;
-  /** LocalQueues of the namespace; empty without Kueue. */
-  readonly queues: readonly string[];
+  /** LocalQueues of the namespace; empty without Kueue, null where the user may not list them. */
+  readonly queues: readonly string[] | null;
   readonly codeIn: ClusterSettings['codeIn'];
   /** Text of a pod template: a path of the project relative to its root, or an absolute one of the user's. */
   readonly readTemplate: (path: string) => Promise<string>;
@@ -55,13 +55,34 @@ export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPla
     podTemplate: template?.json ?? null,
     followsCapacity,
   };
-  return { settings, notes: [...(template?.notes ?? []), ...checkpointNotes(script, checkpoints)] };
+  return {
+    settings,
+    notes: [...(template?.notes ?? []), ...queueNotes(inputs, settings.queue), ...checkpointNotes(script, checkpoints)],
+  };
+}
+
+function saidQueue({ script, wish, profile }: ClusterInputs): string | null {
+  return wish.queue ?? script.resources['queue'] ?? script.kubernetes?.queue ?? profile.queue;
+}
+
+/** Of who may not look nobody can say whether there is a queue. */
+function queueNotes(inputs: ClusterInputs, queue: string | null): readonly string[] {
+  const { profile, queues } = inputs;
+  if (queues !== null || saidQueue(inputs) === 'none') return [];
+  const right = `you may not list the queues of the namespace ${profile.namespace} (list localqueues of kueue.x-k8s.io)`;
+  return [
+    queue === null
+      ? `${right}: trials wait in none; if there is one that they need: --queue NAME; --queue none says that it is meant so`
+      : `${right}: whether ${queue} is one of them is seen when trials wait in it`,
+  ];
 }
 
 /** LocalQueue in which Jobs wait. One that is there alone is used; of several somebody has to choose. */
-function queueOf({ script, wish, profile, queues }: ClusterInputs): string | null {
-  const said = wish.queue ?? script.resources['queue'] ?? script.kubernetes?.queue ?? profile.queue;
+function queueOf(inputs: ClusterInputs): string | null {
+  const { profile, queues } = inputs;
+  const said = saidQueue(inputs);
   if (said === 'none') return null;
+  if (queues === null) return said;
   if (said !== null) {
     if (queues.includes(said)) return said;
     const there = queues.length === 0 ? 'the namespace has no LocalQueue (of Kueue)' : `there are ${queues.join(', ')}`;

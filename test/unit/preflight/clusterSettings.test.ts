@@ -251,6 +251,19 @@ spec:
   });
 });
 
+describe('queues that the user may not list', () => {
+  test.each<readonly [string, Case, string | null, RegExp | null]>([
+    ['are used where they are named', { inputs: { queues: null, wish: { queue: 'x' } } }, 'x', /may not list .* whether x is/],
+    ['are said to be unknown', { inputs: { queues: null } }, null, /may not list .* trials wait in none.*--queue NAME/],
+    ['do not matter where none is wanted', { inputs: { queues: null, wish: { queue: 'none' } } }, null, null],
+    ['are no matter without Kueue', { inputs: { queues: [] } }, null, null],
+  ])('%s', async (_what, given, queue, note) => {
+    const { settings, notes } = await planOf(given);
+    expect(settings.queue).toBe(queue);
+    expect(notes).toEqual(note === null ? [] : [expect.stringMatching(note)]);
+  });
+});
+
 describe('what no cluster can give', () => {
   test.each<readonly [string, Case, string, RegExp]>([
     [
