@@ -47,6 +47,8 @@ export interface Cluster extends AsyncDisposable {
     kind: K,
     object: Objects[K],
   ): Promise<{ readonly result: 'created' | 'exists'; readonly object: Objects[K] }>;
+  /** Whether the cluster would take it: as `create`, with all of its admission, and nothing is made. Rejects as that does. */
+  check<K extends Kind>(kind: K, object: Objects[K]): Promise<void>;
   /** JSON merge patch. Null when it is not there. With `resourceVersion` in the patch, HPO-2467 when somebody else changed it meanwhile. */
   patch<K extends Kind>(kind: K, name: string, patch: object): Promise<Objects[K] | null>;
   /** What it owns goes with it, in the background. False when it is not there. */

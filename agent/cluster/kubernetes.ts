@@ -5,7 +5,7 @@ import { type Asked, refused } from './clusterError.ts';
 import { apiVersionOf, kinds, pathOf } from './kinds.ts';
 import { execInPod } from './podExec.ts';
 import { readLog } from './readLog.ts';
-import type { Transport } from './transport.ts';
+import type { Request, Transport } from './transport.ts';
 import { watchObjects } from './watchObjects.ts';
 
 type Client = typeof ClientModule;
@@ -48,12 +48,9 @@ export class KubernetesCluster implements Cluster {
     object: Objects[K],
   ): Promise<{ readonly result: 'created' | 'exists'; readonly object: Objects[K] }> {
     const name = object.metadata?.name ?? '';
-    const asked = this.#asked('create', kind, name);
-    const version = await this.#versionOf(kind);
-    if (version === null) throw refused(this.place, asked, { status: 404, reason: '', words: `it has no ${kind}`, retryMs: 0 });
-    const request = { ...asked, method: 'POST', path: pathOf(kinds[kind], version, this.place.namespace) } as const;
+    const request = await this.#creation(kind, object);
     for (;;) {
-      const { refusal, body } = await this.#transport.send({ ...request, body: this.#written(kind, version, object) }, [409]);
+      const { refusal, body } = await this.#transport.send(request, [409]);
       if (refusal === null) return { result: 'created', object: this.#read(kind, body) };
       if (refusal.reason !== 'AlreadyExists') throw refused(this.place, request, refusal);
       const there = await this.get(kind, name).catch((error: unknown) => {
@@ -64,6 +61,12 @@ export class KubernetesCluster implements Cluster {
       // One that has gone in between is made anew.
       if (there !== null) return { result: 'exists', object: there };
     }
+  }
+
+  async check<K extends Kind>(kind: K, object: Objects[K]): Promise<void> {
+    const request = { ...(await this.#creation(kind, object)), query: { dryRun: 'All' } };
+    const { refusal } = await this.#transport.send(request, [409]);
+    if (refusal !== null && refusal.reason !== 'AlreadyExists') throw refused(this.place, request, refusal);
   }
 
   async patch<K extends Kind>(kind: K, name: string, patch: object): Promise<Objects[K] | null> {
@@ -186,6 +189,14 @@ export class KubernetesCluster implements Cluster {
       next = metadata.continue ?? '';
       if (next === '') return { objects, version: metadata.resourceVersion ?? '' };
     }
+  }
+
+  async #creation<K extends Kind>(kind: K, object: Objects[K]): Promise<Request> {
+    const asked = this.#asked('create', kind, object.metadata?.name ?? '');
+    const version = await this.#versionOf(kind);
+    if (version === null) throw refused(this.place, asked, { status: 404, reason: '', words: `it has no ${kind}`, retryMs: 0 });
+    const path = pathOf(kinds[kind], version, this.place.namespace);
+    return { ...asked, method: 'POST', path, body: this.#written(kind, version, object) };
   }
 
   #asked(verb: string, kind: Kind, name?: string): Asked {

@@ -115,6 +115,39 @@ export function clusterSuite(clusterName: string, open: () => Promise<ClusterWor
       });
     });
 
+    it('says what it would refuse, and makes nothing of what is only asked about', async () => {
+      await using world = await open();
+      await using cluster = await world.connect();
+      await using stranger = await world.connectStranger();
+      const spec = world.podSpec([print('one')]);
+      const withMount: V1Pod['spec'] = {
+        ...spec,
+        containers: spec.containers.map((container) => ({
+          ...container,
+          volumeMounts: [{ name: 'dropped', mountPath: '/data' }],
+        })),
+      };
+      const wrong = podOf(world, 'wrong', []);
+      await cluster.check('Pod', podOf(world, 'one', [print('one')]));
+      await cluster.check('Job', jobOf(world, 'one', [print('one')]));
+      expect(await cluster.list('Pod', { labels: world.labels })).toEqual([]);
+      expect(await cluster.list('Job', { labels: world.labels })).toEqual([]);
+      const why = { code: 'HPO-2466', message: expect.stringMatching(/volumeMounts.*"dropped"/) };
+      const job = jobOf(world, 'two', []);
+      await expect(cluster.check('Pod', { ...wrong, spec: withMount })).rejects.toMatchObject(why);
+      await expect(
+        cluster.check('Job', { ...job, spec: { ...job.spec, template: { ...job.spec?.template, spec: withMount } } }),
+      ).rejects.toMatchObject(why);
+      await expect(
+        cluster.check('ConfigMap', configMap(world, 'one', { labels: { wrong: 'not a label' } })),
+      ).rejects.toMatchObject({ code: 'HPO-2466' });
+      await expect(stranger.check('Pod', podOf(world, 'one', []))).rejects.toMatchObject({ code: 'HPO-2464' });
+      // What is there already would be adopted.
+      await cluster.create('ConfigMap', configMap(world, 'one'));
+      await cluster.check('ConfigMap', configMap(world, 'one'));
+      expect(await cluster.list('ConfigMap', { labels: world.labels })).toHaveLength(1);
+    });
+
     it('says so where nothing is there', async () => {
       await using world = await open();
       await using cluster = await world.connect();

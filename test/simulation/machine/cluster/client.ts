@@ -91,6 +91,16 @@ export class SimulatedCluster implements Cluster {
     });
   }
 
+  check<K extends Kind>(kind: K, object: Objects[K]): Promise<void> {
+    const { store } = this.#kube;
+    return this.#ask(asking('create', kinds[kind].resource, 'check'), function* serve(): Service<undefined> {
+      yield 3;
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same as a plain object
+      store.check(kind, object as KubeObjects[K]);
+      return undefined;
+    });
+  }
+
   patch<K extends Kind>(kind: K, name: string, patch: object): Promise<Objects[K] | null> {
     const { store } = this.#kube;
     return this.#ask(asking('patch', kinds[kind].resource, 'patch'), function* serve(): Service<Objects[K] | null> {

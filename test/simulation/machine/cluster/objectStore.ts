@@ -24,6 +24,9 @@ export interface Change {
 /** What an object's data may come to, as etcd takes it. In bytes. */
 const maxObjectBytes = 2 ** 20;
 
+/** By which a Job's controller knows its pods. */
+const jobLabel = 'batch.kubernetes.io/job-name';
+
 /** Kinds of which there is one set for the whole cluster. */
 const clusterKinds: ReadonlySet<Kind> = new Set<Kind>(['Namespace', 'Node', 'PriorityClass']);
 
@@ -41,6 +44,10 @@ export class ObjectStore {
   readonly namespace: string;
   readonly #wallTime: () => number;
   readonly #objects = new Map<string, { readonly kind: Kind; object: KubeObject }>();
+  /** The same by kind and name; and the names of the pods of each Job, as its controller looks for them all the time. */
+  readonly #byKind = new Map<Kind, Map<string, KubeObject>>();
+  readonly #podsOfJob = new Map<string, Set<string>>();
+  readonly #uids = new Set<string>();
   readonly #listeners = new Set<(change: Change) => void>();
   #revision = 1;
   #nUids = 0;
@@ -66,10 +73,12 @@ export class ObjectStore {
 
   list<K extends Kind>(kind: K, labels: Labels = {}): KubeObjects[K][] {
     const found: KubeObjects[K][] = [];
-    for (const { kind: other, object } of this.#objects.values()) {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- stored under its kind
-      if (other === kind && hasLabels(object.metadata?.labels, labels)) found.push(object as KubeObjects[K]);
-    }
+    const all = this.#byKind.get(kind);
+    const job = kind === 'Pod' ? (labels[jobLabel] ?? labels['job-name']) : undefined;
+    const candidates = job === undefined ? all?.values() : [...(this.#podsOfJob.get(job) ?? [])].map((name) => all?.get(name));
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- stored under its kind
+    for (const object of candidates ?? [])
+      if (object !== undefined && hasLabels(object.metadata?.labels, labels)) found.push(object as KubeObjects[K]);
     return found;
   }
 
@@ -77,16 +86,8 @@ export class ObjectStore {
   create<K extends Kind>(kind: K, object: KubeObjects[K]): KubeObjects[K] | null {
     const { metadata = {} } = object;
     const name = metadata.name ?? `${metadata.generateName}${this.#suffix()}`;
+    if (!this.#admit(kind, name, object)) return null;
     const isNamespaced = !clusterKinds.has(kind);
-    checkNames(kind, name, metadata.labels ?? {});
-    if (this.missing.has(kind)) throw refused('the server could not find the requested resource');
-    if (isNamespaced && (metadata.namespace ?? this.namespace) !== this.namespace)
-      throw refused(`namespaces "${metadata.namespace}" not found`);
-    if (this.#objects.has(`${kind}/${name}`)) return null;
-    if (JSON.stringify(object).length > maxObjectBytes)
-      throw refused(`${kind} "${name}" is invalid: []: Too long: may not be more than ${maxObjectBytes} bytes`);
-    if (this.quota !== null && this.quota.kind === kind && this.list(kind).length >= this.quota.most)
-      throw refused(`${kind} "${name}" is forbidden: exceeded quota: most, limited: ${this.quota.most}`);
     const made = {
       ...object,
       metadata: {
@@ -102,6 +103,28 @@ export class ObjectStore {
     return this.#put(kind, name, made, 'ADDED');
   }
 
+  /** Throws what the server refuses; nothing is made. */
+  check<K extends Kind>(kind: K, object: KubeObjects[K]): void {
+    this.#admit(kind, object.metadata?.name ?? 'generated', object);
+  }
+
+  /** False where one of that name is there. */
+  #admit<K extends Kind>(kind: K, name: string, object: KubeObjects[K]): boolean {
+    const { metadata = {} } = object;
+    const isNamespaced = !clusterKinds.has(kind);
+    checkNames(kind, name, metadata.labels ?? {});
+    checkMounts(kind, name, object);
+    if (this.missing.has(kind)) throw refused('the server could not find the requested resource');
+    if (isNamespaced && (metadata.namespace ?? this.namespace) !== this.namespace)
+      throw refused(`namespaces "${metadata.namespace}" not found`);
+    if (this.#objects.has(`${kind}/${name}`)) return false;
+    if (JSON.stringify(object).length > maxObjectBytes)
+      throw refused(`${kind} "${name}" is invalid: []: Too long: may not be more than ${maxObjectBytes} bytes`);
+    if (this.quota !== null && this.quota.kind === kind && this.list(kind).length >= this.quota.most)
+      throw refused(`${kind} "${name}" is forbidden: exceeded quota: most, limited: ${this.quota.most}`);
+    return true;
+  }
+
   /** Replaces it by what `change` makes of it; null when it is not there. One that waited for its last finalizer goes. */
   update<K extends Kind>(kind: K, name: string, change: (object: KubeObjects[K]) => KubeObjects[K]): KubeObjects[K] | null {
     const known = this.get(kind, name);
@@ -110,7 +133,7 @@ export class ObjectStore {
     if (changed === known) return known;
     const { metadata } = changed;
     if (metadata?.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0 && isAtOnce(metadata)) {
-      this.#objects.delete(`${kind}/${name}`);
+      this.#forget(kind, name, changed);
       this.#tell({ kind, type: 'DELETED', object: this.#versioned(changed) });
       return changed;
     }
@@ -140,8 +163,7 @@ export class ObjectStore {
   }
 
   hasUid(uid: string): boolean {
-    for (const { object } of this.#objects.values()) if (object.metadata?.uid === uid) return true;
-    return false;
+    return this.#uids.has(uid);
   }
 
   /** As objects have it: whole seconds. */
@@ -152,8 +174,21 @@ export class ObjectStore {
   #put<K extends Kind>(kind: K, name: string, object: KubeObjects[K], type: Change['type']): KubeObjects[K] {
     const stored = this.#versioned(object);
     this.#objects.set(`${kind}/${name}`, { kind, object: stored });
+    const all = this.#byKind.get(kind) ?? new Map<string, KubeObject>();
+    this.#byKind.set(kind, all.set(name, stored));
+    this.#uids.add(stored.metadata?.uid ?? '');
+    const job = stored.metadata?.labels?.[jobLabel];
+    if (kind === 'Pod' && job !== undefined) this.#podsOfJob.set(job, (this.#podsOfJob.get(job) ?? new Set()).add(name));
     this.#tell({ kind, type, object: stored });
     return stored;
+  }
+
+  #forget(kind: Kind, name: string, { metadata }: KubeObject): void {
+    this.#objects.delete(`${kind}/${name}`);
+    this.#byKind.get(kind)?.delete(name);
+    this.#uids.delete(metadata?.uid ?? '');
+    const job = metadata?.labels?.[jobLabel];
+    if (kind === 'Pod' && job !== undefined) this.#podsOfJob.get(job)?.delete(name);
   }
 
   #versioned<K extends Kind>(object: KubeObjects[K]): KubeObjects[K] {
@@ -198,4 +233,16 @@ function checkNames(kind: Kind, name: string, labels: Labels): void {
     if (!/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/.test(value) || value.length > 63)
       throw refused(`${kind} "${name}" is invalid: metadata.labels: Invalid value: "${value}"`);
   }
+}
+
+/** What a container mounts has to be a volume of its pod. */
+function checkMounts(kind: Kind, name: string, object: KubeObject): void {
+  const template = 'spec' in object && object.spec !== undefined && 'template' in object.spec ? object.spec.template : object;
+  if ((kind !== 'Job' && kind !== 'Pod') || template === undefined || !('spec' in template)) return;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of these two kinds
+  const { containers = [], volumes = [] } = (template.spec ?? {}) as Partial<NonNullable<KubeObjects['Pod']['spec']>>;
+  for (const { volumeMounts = [] } of containers)
+    for (const mount of volumeMounts)
+      if (!volumes.some((volume) => volume.name === mount.name))
+        throw refused(`${kind} "${name}" is invalid: volumeMounts.name: Not found: "${mount.name}"`);
 }
