@@ -1,6 +1,6 @@
 import { formatMetric, plural } from '../agent/protocol/format.ts';
 import type { MetricValue, StudySpec } from '../agent/protocol/study.ts';
-import { bestTrial, countTrials, type StudyView, type TrialView } from '../agent/protocol/view.ts';
+import { bestTrial, countTrials, stateHere, type StudyView, type TrialView } from '../agent/protocol/view.ts';
 
 export function endedTrials(view: StudyView): number {
   const counts = countTrials(view);
@@ -26,6 +26,12 @@ export function progressText(view: StudyView): string {
   const ended = endedTrials(view);
   const best = bestValue(view);
   return `${total === null ? ended : `${ended}/${total}`}${best === null ? '' : ` · best ${best}`}`;
+}
+
+/** `2 waiting` of a study that goes on here; why stands with its trials. Empty where none waits. */
+export function waitingText(view: StudyView): string {
+  const { waiting } = countTrials(view);
+  return waiting === 0 || ['ended', 'moved'].includes(stateHere(view)) ? '' : `${waiting} waiting`;
 }
 
 /** The value of the first objective in the best trial; null while there is none. */

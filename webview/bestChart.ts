@@ -6,6 +6,7 @@ import { doesLogHelp, isLogByDefault, paddedRange, valueRange } from './chartRan
 import { checkbox } from './controls.ts';
 import { formatNumber, plural } from '../agent/protocol/format.ts';
 import { baselineValue } from '../agent/protocol/gain.ts';
+import { shownState } from '../agent/protocol/waits.ts';
 import { bestSoFar, emptyChartReason, mainObjective, trialValue } from './insight.ts';
 import { drawMarker, marker } from './marker.ts';
 import { trialStates } from './trialRows.ts';
@@ -145,7 +146,7 @@ export class BestChart extends ChartElement {
 function pointsOf(view: StudyView, metric: string): Point[] {
   return view.trials.flatMap((trial): Point[] => {
     const value = trialValue(trial, metric)?.value ?? Number.NaN;
-    if (!Number.isNaN(value)) return [{ trial: trial.number, state: trial.state, value }];
+    if (!Number.isNaN(value)) return [{ trial: trial.number, state: shownState(trial), value }];
     return trial.state === 'failed' || trial.state === 'infeasible'
       ? [{ trial: trial.number, state: trial.state, value: Number.NaN }]
       : [];

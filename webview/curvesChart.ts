@@ -6,6 +6,7 @@ import { ChartElement, type Hit, type Pen, type Plot } from './chart.ts';
 import { doesLogHelp, isLogByDefault, paddedRange, valueRange } from './chartRange.ts';
 import { checkbox, choice } from './controls.ts';
 import { formatNumber, plural } from '../agent/protocol/format.ts';
+import { shownState } from '../agent/protocol/waits.ts';
 import { emptyChartReason, mainObjective, metricNames, rungsOf } from './insight.ts';
 import { marker } from './marker.ts';
 import { trialStates } from './trialRows.ts';
@@ -169,7 +170,7 @@ function makeCurve(trial: TrialView, metric: string): Curve | null {
   const values = Float64Array.from(points, (point) => metricNumber(point.values[metric]));
   const last = values.findLast((value) => Number.isFinite(value));
   if (last === undefined) return null;
-  return { trial: trial.number, state: trial.state, steps: Float64Array.from(points, (point) => point.step), values, last };
+  return { trial: trial.number, state: shownState(trial), steps: Float64Array.from(points, (point) => point.step), values, last };
 }
 
 function extremes(curve: Curve): number[] {

@@ -1,6 +1,7 @@
 import type { Objective } from '../agent/protocol/space.ts';
 import { metricNumber, stateHere, type StudyView, type TrialView } from '../agent/protocol/view.ts';
 import { formatDuration, formatNumber } from '../agent/protocol/format.ts';
+import { shownState, waitsOf } from '../agent/protocol/waits.ts';
 
 /** What the numbers of a study mean. Everything here is a pure function of the view and, where it says so, of the time. */
 
@@ -127,11 +128,13 @@ export function emptyChartReason(view: StudyView, metric: string): string {
       ? 'The study is paused before its first trial. Resume it to begin.'
       : 'Waiting for the first trial: the code is being prepared.';
   }
-  const running = view.trials.find((trial) => trial.state === 'running');
+  const running = view.trials.find((trial) => shownState(trial) === 'running');
   if (running !== undefined)
     return `Waiting for the first ${metric} of trial ${running.number}. It draws as soon as the script prints it.`;
   if (view.trials.every((trial) => trial.state === 'failed'))
     return `${view.trials.length === 1 ? 'The only trial' : `All ${view.trials.length} trials`} failed before ${metric} was reported. The trial in detail below says why.`;
   if (view.state === 'ended') return `No trial reported ${metric}. Open the log of a trial to see what it printed.`;
+  if (waitsOf(view).length > 0 && view.movedTo === null)
+    return `Waiting for the first ${metric}: no trial has begun yet. Why stands above.`;
   return `Waiting for the first ${metric}: no trial runs at the moment.`;
 }

@@ -4,7 +4,7 @@ import { formatDuration, formatNumber, formatValue, noValue as dash } from '../a
 import { gainFigure, gainOf, gainSentence, noGainReason } from '../agent/protocol/gain.ts';
 import type { Failure } from '../agent/protocol/study.ts';
 import { countTrials, stateHere, type StudyView } from '../agent/protocol/view.ts';
-import { waitsOf, waitText } from '../agent/protocol/waits.ts';
+import { shownState, waitLine, waitsOf } from '../agent/protocol/waits.ts';
 import { button } from './controls.ts';
 import type { Notice, ToHost } from './contract.ts';
 import { budgetUse, elapsedMs, etaMs, mainObjective, trialValue } from './insight.ts';
@@ -55,9 +55,7 @@ function moved(place: string): TemplateResult {
 function waiting(view: StudyView): TemplateResult | typeof nothing {
   const waits = view.state === 'ended' ? [] : waitsOf(view);
   if (waits.length === 0) return nothing;
-  return html`<div class="banner info" role="status">${waits.map(
-    ({ reason, attempts }) => html`<p>${attempts === 1 ? 'A trial' : `${attempts} trials`}: ${waitText(reason)}</p>`,
-  )}</div>`;
+  return html`<div class="banner info" role="status">${waits.map((wait) => html`<p>${waitLine(wait)}</p>`)}</div>`;
 }
 
 function message(view: StudyView): TemplateResult | typeof nothing {
@@ -80,9 +78,9 @@ function toolbar(options: Parameters<typeof studyHeader>[0]): TemplateResult {
   const state = stateHere(view);
   const isLive = (state === 'running' || state === 'paused') && !view.deleted;
   if (isStopAsked && isLive) {
-    const nRunning = view.trials.filter((trial) => trial.state === 'running').length;
+    const live = liveText(view);
     return html`<div class="toolbar confirm" role="group" aria-label="Stop the study?" @keydown=${(event: KeyboardEvent) => event.key === 'Escape' && onStop(false)}>
-      <span>Stop for good?${nRunning === 0 ? '' : ` ${nRunning} running ${nRunning === 1 ? 'trial ends' : 'trials end'} now.`}</span>
+      <span>Stop for good?${live === '' ? '' : ` ${live} now.`}</span>
       ${button({ id: 'confirmStop', label: 'Stop study', isPrimary: true, onClick: () => onHost({ type: 'command', command: { type: 'stop' } }) })}
       ${button({ id: 'keepGoing', label: 'Keep going', onClick: () => onStop(false) })}
     </div>`;
@@ -95,6 +93,16 @@ function toolbar(options: Parameters<typeof studyHeader>[0]): TemplateResult {
     ${isLive ? button({ id: 'stop', label: 'Stop…', title: 'End the study; results stay', onClick: () => onStop(true) }) : nothing}
     ${button({ id: 'openSource', label: 'Open source', onClick: () => onHost({ type: 'openSource' }) })}
   </div>`;
+}
+
+/** `2 running and 1 waiting trials end`; empty where none was started. */
+function liveText(view: StudyView): string {
+  const states = view.trials.filter((trial) => trial.state === 'running').map(shownState);
+  const parts = (['running', 'waiting'] as const)
+    .map((state) => [states.filter((one) => one === state).length, state] as const)
+    .filter(([count]) => count > 0);
+  if (parts.length === 0) return '';
+  return `${parts.map(([count, state]) => `${count} ${state}`).join(' and ')} ${states.length === 1 ? 'trial ends' : 'trials end'}`;
 }
 
 /** The figures that matter: best, gain, progress, time. */
@@ -116,7 +124,7 @@ export function studyTiles(view: StudyView, now: number): TemplateResult {
       <h2>Time</h2>
       <p class="figure">${formatDuration(elapsedMs(view, now))}</p>
       <p class="small">${view.state === 'ended' ? 'in all' : eta === null ? (stateHere(view) === 'running' ? 'the first finished trial gives an estimate' : stateHere(view)) : `about ${formatDuration(eta)} to go`}</p>
-      ${view.state === 'ended' ? nothing : limits.map((use) => html`<p class="small">${use.left} of the ${use.label} budget left</p>`)}
+      ${view.state === 'ended' || view.movedTo !== null ? nothing : limits.map((use) => html`<p class="small">${use.left} of the ${use.label} budget left</p>`)}
     </div>
   </section>`;
 }

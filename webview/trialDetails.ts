@@ -2,13 +2,14 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { droppedText } from '../agent/protocol/dropped.ts';
 import { formatDuration, formatMetric, formatNumber, formatValue, noValue as dash, plural } from '../agent/protocol/format.ts';
 import { gainFigure, gainOf, gainSentence } from '../agent/protocol/gain.ts';
+import type { StudySpec } from '../agent/protocol/study.ts';
 import type { AttemptView, StudyView, TrialView } from '../agent/protocol/view.ts';
-import { waitText } from '../agent/protocol/waits.ts';
+import { shownState, waitText } from '../agent/protocol/waits.ts';
 import { button } from './controls.ts';
 import type { ToPage } from './contract.ts';
 import { trialValue } from './insight.ts';
 import { marker } from './marker.ts';
-import { durationMs, isSame, shownState } from './trialRows.ts';
+import { durationMs, isSame } from './trialRows.ts';
 
 /** Everything about one trial: why it was proposed, with what it ran, what came out and what to do next. */
 export function trialDetails(options: {
@@ -57,23 +58,30 @@ export function trialDetails(options: {
       trial.attempts.length === 0
         ? nothing
         : html`<h3>${plural(trial.attempts.length, 'attempt')}</h3>
-      <ol class="attempts">${trial.attempts.map((attempt) => html`<li value=${attempt.attempt}>${attemptText(attempt, view.spec.fidelity?.name ?? null, now)}</li>`)}</ol>`
+      <ol class="attempts">${trial.attempts.map((attempt) => html`<li value=${attempt.attempt}>${attemptText(attempt, view.spec, now)}</li>`)}</ol>`
     }
     ${log === null || log.trial !== trial.number ? nothing : html`<h3>Log${log.isEnded ? '' : ' so far'}</h3><pre tabindex="0" aria-label="End of the log of trial ${trial.number}">${log.text.slice(-20_000)}</pre>`}
   `;
 }
 
-function attemptText(attempt: AttemptView, resource: string | null, now: number): string {
+function attemptText(attempt: AttemptView, { fidelity, cluster }: StudySpec, now: number): string {
   const parts: string[] = [];
-  if (attempt.target !== null && resource !== null) parts.push(`to ${resource} ${formatNumber(attempt.target)}`);
+  if (attempt.target !== null && fidelity !== null) parts.push(`to ${fidelity.name} ${formatNumber(attempt.target)}`);
   if (attempt.state === 'requested') parts.push(attempt.waits === null ? 'starting' : waitText(attempt.waits));
   if (attempt.state === 'started') parts.push('running');
   if (attempt.state === 'stopping') parts.push('being ended');
   if (attempt.stopReason !== null) parts.push(stopWords[attempt.stopReason] ?? attempt.stopReason);
   else if (attempt.state === 'ended')
-    parts.push(attempt.exitCode === null ? 'ended without an exit code' : `exit code ${attempt.exitCode}`);
+    parts.push(
+      attempt.exitCode !== null
+        ? `exit code ${attempt.exitCode}`
+        : attempt.failure?.kind === 'preempted'
+          ? 'preempted'
+          : 'ended without an exit code',
+    );
   if (attempt.startedAt !== null) parts.push(formatDuration((attempt.endedAt ?? now) - attempt.startedAt));
-  parts.push(`slot ${attempt.slot}`);
+  // On a cluster it is no place: nodes are.
+  if (cluster === undefined) parts.push(`slot ${attempt.slot}`);
   if (attempt.failure !== null) parts.push(attempt.failure.message);
   return parts.join(' · ');
 }

@@ -1,7 +1,7 @@
 import type { ParamValue } from '../agent/protocol/space.ts';
 import type { TrialState } from '../agent/protocol/study.ts';
 import type { StudyView, TrialView } from '../agent/protocol/view.ts';
-import { waitOf } from '../agent/protocol/waits.ts';
+import { shownState, waitingFor, waitOf, waitsOf } from '../agent/protocol/waits.ts';
 import { formatDuration, formatNumber, formatValue, noValue } from '../agent/protocol/format.ts';
 import { trialValue } from './insight.ts';
 
@@ -33,11 +33,6 @@ export const trialStates = [
   'cancelled',
 ] as const satisfies readonly TrialState[];
 
-/** A trial whose attempt has not begun waits, whatever was decided. */
-export function shownState(trial: TrialView): TrialState {
-  return waitOf(trial) === null ? trial.state : 'waiting';
-}
-
 /** Columns of a study's table: number, state, objectives, resource, the params that vary, duration. */
 export function columnsOf(view: StudyView): Column[] {
   const columns: Column[] = [
@@ -46,9 +41,13 @@ export function columnsOf(view: StudyView): Column[] {
       key: 'state',
       title: 'State',
       isNumeric: false,
-      width: 104,
-      order: (t) => trialStates.indexOf(t.state),
-      text: shownState,
+      // What trials wait for is longer than any state.
+      width: waitsOf(view).length === 0 ? 104 : 172,
+      order: (t) => trialStates.indexOf(shownState(t)),
+      text: (t) => {
+        const wait = waitOf(t);
+        return wait === null ? t.state : waitingFor(wait);
+      },
     },
   ];
   for (const { metric } of view.spec.objectives) {
@@ -80,7 +79,7 @@ export function columnsOf(view: StudyView): Column[] {
       key: `param:${name}`,
       title: name,
       isNumeric: isNumericParam(view, name),
-      width: widthOf(name, 88),
+      width: widthOf(name, 80),
       order: (t) => orderOfParam(t.params[name]),
       text: (t) => formatValue(t.params[name]),
     });
@@ -89,7 +88,7 @@ export function columnsOf(view: StudyView): Column[] {
     key: 'duration',
     title: 'Duration',
     isNumeric: true,
-    width: 96,
+    width: 88,
     order: (t) => durationMs(t, Number.MAX_SAFE_INTEGER),
     text: (t, now) => {
       const ms = durationMs(t, now);
@@ -131,7 +130,7 @@ export function visibleTrials(
   columns: readonly Column[],
 ): TrialView[] {
   const column = columns.find((c) => c.key === sort.key) ?? columns[0];
-  const trials = states.length === 0 ? view.trials.slice() : view.trials.filter((trial) => states.includes(trial.state));
+  const trials = states.length === 0 ? view.trials.slice() : view.trials.filter((trial) => states.includes(shownState(trial)));
   if (column === undefined) return trials;
   const sign = sort.isDescending ? -1 : 1;
   const keyed = trials.map((trial) => ({ trial, key: column.order(trial) }));

@@ -1,11 +1,12 @@
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
-import { html, type PropertyValues, type TemplateResult } from 'lit';
+import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import type { TrialState } from '../agent/protocol/study.ts';
 import type { StudyView, TrialView } from '../agent/protocol/view.ts';
 import { formatNumber } from '../agent/protocol/format.ts';
 import { LightElement } from './lightElement.ts';
 import { marker } from './marker.ts';
-import { type Column, columnsOf, type Sort, shownState, visibleTrials } from './trialRows.ts';
+import { shownState, waitOf, waitText } from '../agent/protocol/waits.ts';
+import { type Column, columnsOf, type Sort, visibleTrials } from './trialRows.ts';
 
 const rowHeight = 26;
 
@@ -109,7 +110,7 @@ export class TrialTable extends LightElement {
       const text = column.text(trial, this.now);
       return html`<div
         class="cell ${column.isNumeric ? 'numeric' : ''}" role="gridcell" aria-colindex=${c + 1} data-row=${row} data-column=${c}
-        tabindex=${isActiveRow && this.#active.column === c ? 0 : -1}
+        tabindex=${isActiveRow && this.#active.column === c ? 0 : -1} title=${column.key === 'state' ? whyWaits(trial) : nothing}
       >${column.key === 'state' ? marker(shownState(trial)) : ''}<span class="cut">${text}</span>${column.key === 'number' && isBest ? html`<span class="star" title="Best trial">★</span>` : ''}</div>`;
     })}</div>`;
   }
@@ -205,3 +206,9 @@ export class TrialTable extends LightElement {
 
 /** Rows on paper. */
 const nPrinted = 100;
+
+/** In the words of the scheduler or the queue. */
+function whyWaits(trial: TrialView): string | typeof nothing {
+  const wait = waitOf(trial);
+  return wait === null ? nothing : waitText(wait);
+}

@@ -117,7 +117,7 @@ export class Progress implements Disposable {
       `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`,
       `${nEnded}/${total ?? '∞'}`,
       `${counts.running} running`,
-      waitingText(view),
+      waitingText(view, counts.waiting),
       best === null || objective === undefined || Number.isNaN(metricNumber(best.values[objective.metric]))
         ? ''
         : `best ${formatMetric(best.values[objective.metric])}`,
@@ -129,8 +129,9 @@ export class Progress implements Disposable {
   }
 }
 
-/** `(2: waits for a place: 0/3 nodes are available)`: of the running ones, why most have not begun. */
-function waitingText(view: StudyView): string {
+/** `2 waiting (waits for a place: 0/3 nodes are available)`: with why most of them have not begun. */
+function waitingText(view: StudyView, count: number): string {
+  if (count === 0) return '';
   const [most] = waitsOf(view);
-  return most === undefined ? '' : printable(`(${most.attempts}: ${waitText(most.reason).slice(0, 60)})`);
+  return most === undefined ? `${count} waiting` : `${count} waiting (${printable(waitText(most.reason).slice(0, 60))})`;
 }

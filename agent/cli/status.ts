@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { formatMetric, formatParams } from '../protocol/format.ts';
 import { printable } from '../protocol/printable.ts';
-import { waitText } from '../protocol/waits.ts';
+import { waitLine } from '../protocol/waits.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy } from './findStudy.ts';
 import { howToGoOn } from './pausedText.ts';
@@ -39,8 +39,7 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
       line.print(`  as it was when it moved to ${printable(summary.movedTo)}: the agent there acts on it`);
     if (summary.cluster !== null) line.print(`  on Kubernetes: ${printable(summary.cluster)}`);
     if (summary.image !== null) line.print(`  ${summary.cluster === null ? 'in Docker' : 'in'}: ${printable(summary.image)}`);
-    for (const { reason, attempts } of summary.movedTo === null ? summary.waits : [])
-      line.print(`  ${attempts === 1 ? 'a trial' : `${attempts} trials`}: ${printable(waitText(reason))}`);
+    for (const wait of summary.movedTo === null ? summary.waits : []) line.print(`  ${printable(waitLine(wait))}`);
     if (summary.leftOut !== null) line.print(`  ${printable(summary.leftOut)}`);
     if (summary.message !== '') line.print(`  ${printable(summary.message)}`);
     if (summary.failure !== null) {

@@ -4,7 +4,7 @@ import { formatDuration, formatMetric, formatParams, plural } from '../protocol/
 import { printable } from '../protocol/printable.ts';
 import type { Failure } from '../protocol/study.ts';
 import type { TrialView } from '../protocol/view.ts';
-import { waitOf, waitText } from '../protocol/waits.ts';
+import { shownState, waitOf, waitText } from '../protocol/waits.ts';
 import { trialLine } from '../store/index.ts';
 import type { CommandLine } from './commandLine.ts';
 import { viewOf } from './findStudy.ts';
@@ -33,7 +33,7 @@ async function trials(line: CommandLine, study: string, isJson: boolean): Promis
     const wait = waitOf(trial);
     return [
       String(trial.number),
-      trial.state,
+      shownState(trial),
       ...metrics.map((metric) => formatMetric(trial.values[metric])),
       String(trial.resource),
       trial.startedAt === null || trial.endedAt === null ? '' : formatDuration(trial.endedAt - trial.startedAt),

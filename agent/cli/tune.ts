@@ -163,7 +163,8 @@ async function followToEnd(line: CommandLine, studyId: string, isJson: boolean):
 
 /** Said when a study pauses itself while some of its trials run; empty where none does. */
 function runningNote(view: StudyView): string {
-  const { running } = countTrials(view);
+  // Those that wait for a place are among them: they begin as soon as they have it.
+  const running = view.trials.filter(({ state }) => state === 'running').length;
   if (running === 0) return '';
   const what = running === 1 ? 'the running trial goes on to its end' : `the ${running} running trials go on to their end`;
   const hope =

@@ -1,6 +1,7 @@
 import { formatNumber, formatSigned } from './format.ts';
 import type { TrialState } from './study.ts';
 import { metricNumber, type StudyView, type TrialView } from './view.ts';
+import { shownState } from './waits.ts';
 
 /** What a trial gained over the values that the script had before. */
 export interface Gain {
@@ -103,8 +104,8 @@ export function noGainReason(view: StudyView): string {
     return view.trials.length === 0
       ? "Comes with the first trial, which runs the script's own values."
       : "No trial runs the script's own values.";
-  if (baseline.state !== 'complete')
-    return `Trial ${baseline.number} with the script's own values ${stateWords[baseline.state]}.`;
+  const state = shownState(baseline);
+  if (state !== 'complete') return `Trial ${baseline.number} with the script's own values ${stateWords[state]}.`;
   return baselineValue(view, view.spec.objectives[0]?.metric ?? '') === null
     ? `Trial ${baseline.number} with the script's own values gave no finite value.`
     : 'The best trial has no finite value.';

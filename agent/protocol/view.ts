@@ -4,6 +4,7 @@ import { metricNumber } from './metricValue.ts';
 import type { Params } from './space.ts';
 import type { BestTrial, Failure, MetricValues, StudyEndReason, StudySpec, StudyState, TrialState, WaitReason } from './study.ts';
 import type { TrialOrigin } from './events.ts';
+import { shownState } from './waits.ts';
 
 export type { CurvePoint } from './curve.ts';
 export { metricNumber, metricValue } from './metricValue.ts';
@@ -352,6 +353,7 @@ export function bestTrial(view: StudyView): BestTrial | null {
 
 export type TrialCounts = Record<TrialState, number>;
 
+/** As people see them: an attempt that was asked for and has not begun is waiting. */
 export function countTrials(view: StudyView): TrialCounts {
   const counts: TrialCounts = {
     waiting: 0,
@@ -363,7 +365,7 @@ export function countTrials(view: StudyView): TrialCounts {
     infeasible: 0,
     cancelled: 0,
   };
-  for (const trial of view.trials) counts[trial.state]++;
+  for (const trial of view.trials) counts[shownState(trial)]++;
   return counts;
 }
 

@@ -1,10 +1,16 @@
-import type { WaitReason } from './study.ts';
+import { plural } from './format.ts';
+import type { TrialState, WaitReason } from './study.ts';
 import type { StudyView, TrialView } from './view.ts';
 
 /** Why the current attempt of a trial has not begun, as far as that is known; null for one that has, or was not asked for. */
 export function waitOf({ state, attempts }: Pick<TrialView, 'state' | 'attempts'>): WaitReason | null {
   const last = attempts.at(-1);
   return state === 'running' && last !== undefined && last.state === 'requested' ? last.waits : null;
+}
+
+/** A trial whose attempt has not begun waits, whatever was decided: what people read, and what is counted for them. */
+export function shownState(trial: Pick<TrialView, 'state' | 'attempts'>): TrialState {
+  return waitOf(trial) === null ? trial.state : 'waiting';
 }
 
 /** Why attempts of a study have not begun, the reason of most first. */
@@ -23,15 +29,29 @@ export function waitsOf({
   return [...counts.values()].sort((a, b) => b.attempts - a.attempts);
 }
 
-const kinds: Readonly<Record<WaitReason['kind'], string>> = {
-  queued: 'waits in a queue',
-  unschedulable: 'waits for a place',
-  image: 'waits for its image',
-  starting: 'is being started',
-  unreachable: 'waits for the cluster',
+const kinds: Readonly<Record<WaitReason['kind'], readonly [ofOne: string, ofMany: string]>> = {
+  queued: ['waits in a queue', 'wait in a queue'],
+  unschedulable: ['waits for a place', 'wait for a place'],
+  image: ['waits for its image', 'wait for their image'],
+  starting: ['is being started', 'are being started'],
+  unreachable: ['waits for the cluster', 'wait for the cluster'],
 };
+
+/** `waiting for a place`: as short as a cell of a table. */
+export function waitingFor({ kind }: WaitReason): string {
+  return kind === 'starting' ? 'waiting to start' : kinds[kind][0].replace('waits', 'waiting');
+}
 
 /** `waits for a place: 0/3 nodes are available: 3 Insufficient cpu.` */
 export function waitText({ kind, message }: WaitReason): string {
-  return message === '' ? kinds[kind] : `${kinds[kind]}: ${message}`;
+  return said(kinds[kind][0], message);
+}
+
+/** `2 trials wait for a place: 0/3 nodes are available: 3 Insufficient cpu.` */
+export function waitLine({ reason: { kind, message }, attempts }: ReturnType<typeof waitsOf>[number]): string {
+  return `${plural(attempts, 'trial')} ${said(kinds[kind][attempts === 1 ? 0 : 1], message)}`;
+}
+
+function said(what: string, message: string): string {
+  return message === '' ? what : `${what}: ${message}`;
 }

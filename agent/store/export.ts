@@ -1,6 +1,7 @@
 import type { Params } from '../protocol/space.ts';
 import type { MetricValues, TrialState } from '../protocol/study.ts';
 import { type StudyView, type TrialView, bestTrial, countTrials, trialId } from '../protocol/view.ts';
+import { shownState } from '../protocol/waits.ts';
 
 /** A trial as the command line prints it, one a line: scripts rely on these names. Times are milliseconds since the epoch. */
 export interface TrialLine {
@@ -23,7 +24,7 @@ export function trialLine(view: StudyView, trial: TrialView): TrialLine {
   return {
     trialId: trialId(view.studyId, trial.number),
     number: trial.number,
-    state: trial.state,
+    state: shownState(trial),
     params: trial.params,
     values: trial.values,
     resource: trial.resource,

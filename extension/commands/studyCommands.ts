@@ -2,6 +2,7 @@ import { commands, type Disposable, window, workspace } from 'vscode';
 import { formatParams } from '../../agent/protocol/format.ts';
 import type { StudyCommand } from '../../agent/protocol/requests.ts';
 import { stateHere, type StudyView, type TrialView } from '../../agent/protocol/view.ts';
+import { shownState } from '../../agent/protocol/waits.ts';
 import type { Services } from '../services.ts';
 import { guarded } from '../showError.ts';
 import type { StudyNode } from '../views/studyTree.ts';
@@ -122,7 +123,7 @@ export async function chooseTrial(
   if (number !== undefined || trials.length === 1) return only === undefined ? undefined : { view, trial: only };
   const items = trials.toReversed().map((trial) => ({
     label: `#${trial.number}`,
-    description: labelText(`${trial.state} · ${formatParams(trial.params, 80)}`),
+    description: labelText(`${shownState(trial)} · ${formatParams(trial.params, 80)}`),
     trial,
   }));
   const picked = await window.showQuickPick(items, { title, placeHolder: 'Which trial?' });

@@ -1,8 +1,9 @@
 import { Disposable, StatusBarAlignment, type StatusBarItem, ThemeColor, window } from 'vscode';
 import { adviceOf } from '../../agent/protocol/failureAdvice.ts';
 import { stateHere, type StudyView } from '../../agent/protocol/view.ts';
+import { waitLine, waitsOf } from '../../agent/protocol/waits.ts';
 import { throttle } from '../client/throttle.ts';
-import { environmentText, progressText, stateText } from '../format.ts';
+import { environmentText, progressText, stateText, waitingText } from '../format.ts';
 import type { Services } from '../services.ts';
 import { printable } from '../../agent/protocol/printable.ts';
 
@@ -34,15 +35,17 @@ export class StudyStatus extends Disposable {
   #draw(): void {
     const view = this.#shown();
     if (view === undefined) return this.#item.hide();
-    this.#item.text = `$(beaker) ${progressText(view)}${pauseIcon(view)}`;
+    const waiting = waitingText(view);
+    this.#item.text = `$(beaker) ${progressText(view)}${waiting === '' ? '' : ` · ${waiting}`}${pauseIcon(view)}`;
     this.#item.backgroundColor =
       view.failure === null || view.movedTo !== null ? undefined : new ThemeColor('statusBarItem.warningBackground');
     const advice = view.failure === null || view.movedTo !== null ? '' : `\n${adviceOf(view.failure)}`;
+    const waits = waiting === '' ? [] : waitsOf(view).map((wait) => `\n${waitLine(wait)}`);
     this.#item.tooltip = printable(
-      `${view.spec.name}: ${view.message === '' || view.movedTo !== null ? stateText(view) : view.message}${advice}\n${environmentText(view.spec)}`,
+      `${view.spec.name}: ${view.message === '' || view.movedTo !== null ? stateText(view) : view.message}${advice}${waits.join('')}\n${environmentText(view.spec)}`,
     );
     this.#item.accessibilityInformation = {
-      label: `HPO study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')} trials`,
+      label: `HPO study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')} trials${waiting === '' ? '' : `, ${waiting}`}`,
     };
     this.#item.command = { command: 'hpo.showPanel', title: 'Show Study Panel', arguments: [view.studyId] };
     return this.#item.show();

@@ -1,4 +1,5 @@
 import { metricNumber, type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
+import { shownState } from '../../agent/protocol/waits.ts';
 
 /** What the trial explorer shows, by identity: the view is looked up when a node is drawn, so nodes never grow old. */
 export type StudyNode =
@@ -6,9 +7,9 @@ export type StudyNode =
   | { readonly kind: 'group'; readonly studyId: string; readonly group: TrialGroup }
   | { readonly kind: 'trial'; readonly studyId: string; readonly group: TrialGroup; readonly number: number };
 
-export type TrialGroup = 'running' | 'best' | 'all';
+export type TrialGroup = 'running' | 'waiting' | 'best' | 'all';
 
-export const trialGroups: readonly TrialGroup[] = ['running', 'best', 'all'];
+export const trialGroups: readonly TrialGroup[] = ['running', 'waiting', 'best', 'all'];
 
 const bestShown = 10;
 
@@ -26,11 +27,12 @@ export function nodeId(node: StudyNode): string {
   }
 }
 
-/** Trials of a group in the order shown: running by number, best first, all with the newest first. */
+/** Trials of a group in the order shown: running and waiting by number, best first, all with the newest first. */
 export function trialsOf(view: StudyView, group: TrialGroup): readonly TrialView[] {
   switch (group) {
     case 'running':
-      return view.trials.filter((trial) => trial.state === 'running');
+    case 'waiting':
+      return view.trials.filter((trial) => shownState(trial) === group);
     case 'best':
       return bestTrials(view).slice(0, bestShown);
     case 'all':

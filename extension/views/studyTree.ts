@@ -13,10 +13,10 @@ import {
 import { formatDuration, formatMetric, formatParams, formatValue, plural } from '../../agent/protocol/format.ts';
 import { adviceOf } from '../../agent/protocol/failureAdvice.ts';
 import type { TrialState } from '../../agent/protocol/study.ts';
-import { waitOf, waitsOf, waitText } from '../../agent/protocol/waits.ts';
+import { shownState, waitLine, waitOf, waitsOf, waitText } from '../../agent/protocol/waits.ts';
 import { countTrials, stateHere, type StudyView, type TrialView, unreachable } from '../../agent/protocol/view.ts';
 import { throttle } from '../client/throttle.ts';
-import { currentValue, environmentText, progressText, stateText } from '../format.ts';
+import { currentValue, environmentText, progressText, stateText, waitingText } from '../format.ts';
 import type { Services } from '../services.ts';
 import { nodeId, type StudyNode, type TrialGroup, trialGroups, trialsOf } from './studyNodes.ts';
 import { printable, printableLine } from '../../agent/protocol/printable.ts';
@@ -122,8 +122,7 @@ export class StudyTree extends Disposable implements TreeDataProvider<StudyNode>
 /** Changes whenever a row comes, goes, moves, or when the row of a study or group reads differently. */
 function shapeOf(view: StudyView): string {
   const counts = Object.values(countTrials(view)).join(' ');
-  const waits = waitsOf(view).map(({ reason, attempts }) => `${attempts} ${waitText(reason)}`);
-  return `${view.studyId} ${view.state} ${view.movedTo} ${view.trials.length} ${counts} ${view.incumbent} ${view.message} ${waits.join(' ')}`;
+  return `${view.studyId} ${view.state} ${view.movedTo} ${view.trials.length} ${counts} ${view.incumbent} ${view.message} ${waitsOf(view).map(waitLine).join(' ')}`;
 }
 
 function drawNode(view: StudyView, node: StudyNode): TreeItem {
@@ -138,7 +137,10 @@ function drawStudy(view: StudyView): TreeItem {
   const place = { local: '', docker: 'Docker', kubernetes: 'Kubernetes' }[view.spec.executor];
   const here = stateHere(view);
   const waits = isOver(view) ? [] : waitsOf(view);
-  item.description = `${progressText(view)}${view.state === 'ended' ? '' : ` · ${stateText(view)}`}${place === '' ? '' : ` · ${place}`}${waits.length === 0 ? '' : ` · ${waitingCount(waits)}`}`;
+  const waiting = waitingText(view);
+  item.description = [progressText(view), view.state === 'ended' ? '' : stateText(view), waiting, place]
+    .filter((part) => part !== '')
+    .join(' · ');
   item.iconPath = studyIcon(view);
   const hasFailed = view.trials.some(({ state }) => state === 'failed');
   item.contextValue = `study.${here}${hasFailed ? '.failed' : ''}${view.incumbent === null ? '' : '.best'}`;
@@ -149,18 +151,12 @@ function drawStudy(view: StudyView): TreeItem {
       printable(`${view.spec.script ?? view.spec.name}: ${stateText(view)}${view.message === '' ? '' : ` (${view.message})`}`),
     )
     .appendText(view.failure === null ? '' : printable(`\n${adviceOf(view.failure)}`))
-    .appendText(printable(waits.map(({ reason, attempts }) => `\n${plural(attempts, 'trial')}: ${waitText(reason)}`).join('')))
+    .appendText(printable(waits.map((wait) => `\n${waitLine(wait)}`).join('')))
     .appendText(printable(`\nStarted ${started}\nObjective: ${objectives}\n${environmentText(view.spec)}`));
   item.accessibilityInformation = {
-    label: `Study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')}${place === '' ? '' : view.spec.executor === 'docker' ? ', in Docker' : ', on Kubernetes'}`,
+    label: `Study ${view.spec.name}, ${stateText(view)}, ${progressText(view).replace('/', ' of ')}${waiting === '' ? '' : `, ${waiting}`}${place === '' ? '' : view.spec.executor === 'docker' ? ', in Docker' : ', on Kubernetes'}`,
   };
   return item;
-}
-
-/** `2 wait`: why stands in the tooltip, and at the trials. */
-function waitingCount(waits: ReturnType<typeof waitsOf>): string {
-  const count = waits.reduce((sum, { attempts }) => sum + attempts, 0);
-  return `${count} ${count === 1 ? 'waits' : 'wait'}`;
 }
 
 function studyIcon(view: StudyView): ThemeIcon {
@@ -189,7 +185,12 @@ function isOver(view: StudyView | undefined): boolean {
   return view === undefined || ['ended', 'moved'].includes(stateHere(view));
 }
 
-const groupLabels: Readonly<Record<TrialGroup, string>> = { running: 'Running', best: 'Best', all: 'All trials' };
+const groupLabels: Readonly<Record<TrialGroup, string>> = {
+  running: 'Running',
+  waiting: 'Waiting',
+  best: 'Best',
+  all: 'All trials',
+};
 
 function drawGroup(view: StudyView, group: TrialGroup): TreeItem {
   const count = trialsOf(view, group).length;
@@ -209,8 +210,9 @@ function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem
   const item = new TreeItem(`#${trial.number}`, TreeItemCollapsibleState.None);
   const hasMoved = view.movedTo !== null;
   const wait = hasMoved ? null : waitOf(trial);
+  const state = wait === null ? shownState(trial) : waitText(wait);
   item.description = [
-    value === null ? (wait === null ? trial.state : printableLine(waitText(wait))) : formatMetric(value),
+    value === null || wait !== null ? printableLine(state) : formatMetric(value),
     time,
     printableLine(formatParams(trial.params, 60)),
   ]
@@ -219,13 +221,13 @@ function drawTrial(view: StudyView, trial: TrialView, node: StudyNode): TreeItem
   item.iconPath =
     view.incumbent === trial.number
       ? new ThemeIcon('star-full', new ThemeColor('charts.yellow'))
-      : trialIcon(trial.state, hasMoved);
+      : trialIcon(shownState(trial), hasMoved);
   item.contextValue = hasMoved ? 'trial.moved' : `trial.${trial.state}`;
   item.tooltip = trialTooltip(view, trial, time);
   item.command = { command: 'hpo.showTrialLog', title: 'Show Trial Log', arguments: [node] };
   const metric = view.spec.objectives[0]?.metric ?? 'value';
   item.accessibilityInformation = {
-    label: `Trial ${trial.number}${view.incumbent === trial.number ? ', the best' : ''}, ${wait === null ? trial.state : waitText(wait)}${value === null ? '' : `, ${metric} ${formatMetric(value)}`}${time === '' ? '' : `, ${time}`}`,
+    label: `Trial ${trial.number}${view.incumbent === trial.number ? ', the best' : ''}, ${state}${value === null ? '' : `, ${metric} ${formatMetric(value)}`}${time === '' ? '' : `, ${time}`}`,
   };
   return item;
 }
@@ -236,7 +238,7 @@ function trialTime(trial: TrialView): string {
 
 function trialTooltip(view: StudyView, trial: TrialView, time: string): MarkdownString {
   const tooltip = new MarkdownString(
-    `**Trial ${trial.number}** · ${trial.state}${time === '' ? '' : ` · ${time}`}\n\n| parameter | value |\n|---|---|\n`,
+    `**Trial ${trial.number}** · ${shownState(trial)}${time === '' ? '' : ` · ${time}`}\n\n| parameter | value |\n|---|---|\n`,
   );
   const row = (name: string, value: string): void =>
     void tooltip.appendMarkdown('| ').appendText(cell(name)).appendMarkdown(' | ').appendText(cell(value)).appendMarkdown(' |\n');

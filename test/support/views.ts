@@ -1,6 +1,6 @@
 import type { JournalEntry, StudyEvent } from '../../agent/protocol/events.ts';
 import type { Parameter, Params } from '../../agent/protocol/space.ts';
-import type { Failure, MetricValue, StudySpec } from '../../agent/protocol/study.ts';
+import type { Failure, MetricValue, StudySpec, WaitReason } from '../../agent/protocol/study.ts';
 import { createView, foldView, type StudyView, type TrialView } from '../../agent/protocol/view.ts';
 
 /** The studies that unit tests, browser tests and screenshots share. */
@@ -12,6 +12,9 @@ export type SceneName =
   | 'minimise'
   | 'failed'
   | 'pausedItself'
+  | 'clusterWaits'
+  | 'preempted'
+  | 'moved'
   | 'hostile'
   | 'thousand'
   | 'fiveThousand';
@@ -33,6 +36,12 @@ export function sceneEntries(name: SceneName): JournalEntry[] {
       return failedStudy();
     case 'pausedItself':
       return pausedStudy();
+    case 'clusterWaits':
+      return clusterStudy();
+    case 'preempted':
+      return preemptedStudy();
+    case 'moved':
+      return movedStudy();
     case 'hostile':
       return simulate({ nTrials: 12, seed: 5, spec: hostileSpec(), hostile: true });
     case 'thousand':
@@ -418,6 +427,148 @@ function pausedStudy(): JournalEntry[] {
     ...events.slice(0, -1),
     { type: 'studyPaused', at: startMs + 6_000, reason: `All 4 trials failed with the same error: ${failure.message}`, failure },
   ]);
+}
+
+function clusterSpec(): StudySpec {
+  const spec = digitsSpec();
+  const image = {
+    name: 'registry.example.com/team/hpo/env@sha256:4f1c0a7be2d9',
+    id: 'sha256:4f1c0a7be2d9',
+    recipe: '4f1c0a7b',
+  };
+  const pool = { when: null, slots: null, gpuResource: 'nvidia.com/gpu', nodeSelector: {}, tolerations: [] };
+  return {
+    ...spec,
+    executor: 'kubernetes',
+    environment: { interpreter: 'python', version: '3.13', reason: 'uv.lock beside train.py' },
+    container: {
+      image,
+      mounts: [],
+      network: false,
+      memoryBytes: 16e9,
+      shmBytes: 1e9,
+      pids: 512,
+      gpus: 1,
+      secrets: [],
+    },
+    cluster: {
+      context: 'lab',
+      namespace: 'team-vision',
+      home: 'a1b2c3',
+      codeIn: 'objects',
+      pullSecrets: ['registry'],
+      queue: null,
+      priorityClass: null,
+      volumes: [],
+      checkpoints: { type: 'volume', claim: 'checkpoints', path: 'mine' },
+      pools: [{ ...pool, name: 'default', gpus: 1 }],
+      podTemplate: null,
+      followsCapacity: false,
+    },
+  };
+}
+
+/** Of six that were asked for one runs; the others wait, each for what clusters let trials wait for, and two for the same. */
+function clusterStudy(): JournalEntry[] {
+  const past = cut(simulate({ nTrials: 40, seed: 7, spec: clusterSpec() }), startMs + 30_000).map(({ event }) => event);
+  const [first] = viewOf(numbered(past)).trials;
+  if (first === undefined) throw new RangeError('the study has a trial');
+  const number = viewOf(numbered(past)).trials.length;
+  const noPlace: WaitReason = {
+    kind: 'unschedulable',
+    message: '0/12 nodes are available: 4 Insufficient nvidia.com/gpu, 8 node(s) had untolerated taint(s).',
+  };
+  const reasons: readonly WaitReason[] = [
+    noPlace,
+    noPlace,
+    {
+      kind: 'image',
+      message:
+        'the image registry.example.com/team/hpo/env@sha256:4f1c0a7be2d9 cannot be pulled: Back-off pulling image "registry.example.com/team/hpo/env@sha256:4f1c0a7be2d9"',
+    },
+    {
+      kind: 'queued',
+      message:
+        'Error creating: pods "hpo-a1b2c3-k3f9a1c2-t15-a1-x7k2p" is forbidden: exceeded quota: hpo, requested: requests.cpu=4, used: requests.cpu=62, limited: requests.cpu=64',
+    },
+  ];
+  return numbered([
+    ...past,
+    ...reasons.flatMap((reason, index): StudyEvent[] => {
+      const at = startMs + 31_000 + index;
+      const params = { ...first.params, learning_rate: 0.001 * (index + 2) };
+      const trial = number + index;
+      return [
+        { type: 'trialCreated', at, number: trial, params, origin: 'sampler', reason: 'tpe: random start', target: 1 },
+        { type: 'attemptRequested', at, number: trial, attempt: 1, slot: index, target: 1 },
+        { type: 'attemptWaits', at, number: trial, attempt: 1, reason },
+      ];
+    }),
+  ]);
+}
+
+/** Trial 0 lost its machine twice, went on from its checkpoint and is complete; trial 1 has just lost its own, and waits for another. */
+function preemptedStudy(): JournalEntry[] {
+  const spec: StudySpec = { ...clusterSpec(), search: { ...clusterSpec().search, scheduler: 'none' } };
+  const events: StudyEvent[] = [created(spec)];
+  const random = mulberry32(3);
+  const [objective] = spec.objectives;
+  if (objective === undefined) throw new RangeError('scenes have an objective');
+  const preempted = (detail: string): Failure => ({
+    kind: 'preempted',
+    code: 'HPO-3009',
+    message: `The machine was taken away: ${detail}. It is tried again at once (1).`,
+  });
+  const steps = [
+    {
+      number: 0,
+      attempts: [9, 18, 27],
+      details: ['its node was tainted: it is lost, or taken away', 'it was evicted, as when its node is drained'],
+    },
+    { number: 1, attempts: [14, null], details: ['another pod with a higher priority took its place'] },
+  ] as const;
+  for (const { number, attempts, details } of steps) {
+    let at = startMs + 1_000;
+    let step = 0;
+    const params = number === 0 ? defaultsOf(spec) : drawParams(spec, random, false);
+    const origin = number === 0 ? 'default' : 'sampler';
+    const why = number === 0 ? "the script's own values" : 'tpe: random start 1 of 10';
+    events.push({ type: 'trialCreated', at, number, params, origin, reason: why, target: 27 });
+    for (const [index, until] of attempts.entries()) {
+      const attempt = index + 1;
+      events.push({ type: 'attemptRequested', at: at + 1, number, attempt, slot: number, target: 27 });
+      if (until === null) {
+        const message = '0/12 nodes are available: 12 Insufficient nvidia.com/gpu.';
+        events.push({ type: 'attemptWaits', at: at + 2_000, number, attempt, reason: { kind: 'unschedulable', message } });
+        break;
+      }
+      at += 20_000;
+      events.push({ type: 'attemptStarted', at, number, attempt, pid: null });
+      while (step < until) {
+        step++;
+        at += 2_000;
+        const values = metricsAt(objective, 0.8, 0.2, step, false, random);
+        events.push({ type: 'metricReported', at, number, attempt, step, values, cursor: { out: step * 60, metrics: 0 } });
+        if (step === 27) {
+          events.push(
+            { type: 'attemptEnded', at, number, attempt, exitCode: 0, signal: null, failure: null },
+            { type: 'trialEnded', at, number, state: 'complete', values, failure: null },
+          );
+        }
+      }
+      const detail = details[index];
+      if (detail !== undefined)
+        events.push({ type: 'attemptEnded', at, number, attempt, exitCode: null, signal: null, failure: preempted(detail) });
+    }
+  }
+  return numbered(events.toSorted((a, b) => a.at - b.at));
+}
+
+/** It went to the cluster's agent while some of its trials waited. */
+function movedStudy(): JournalEntry[] {
+  const events = clusterStudy().map(({ event }) => event);
+  const to = 'the cluster lab, namespace team-vision';
+  return numbered([...events, { type: 'studyMovedAway', at: startMs + 60_000, to, agent: 'f00d', epoch: 1 }]);
 }
 
 function cut(entries: readonly JournalEntry[], untilMs: number): JournalEntry[] {

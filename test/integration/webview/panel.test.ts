@@ -4,11 +4,13 @@ import type axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StudyEvent } from '../../../agent/protocol/events.ts';
+import { waitOf } from '../../../agent/protocol/waits.ts';
 import type { ToPage } from '../../../webview/contract.ts';
 import { findChromium, launch, openPanel, pageSources, type PageSources, paintedShare } from '../../support/panelPage.ts';
 import { hostileTexts, scene, sceneEntries, type SceneName, startMs, viewOf } from '../../support/views.ts';
 
 const chromium = findChromium();
+const themes = ['dark', 'light', 'highContrast'] as const;
 
 describe.skipIf(chromium === null)('the panel in Chromium', () => {
   let browser: Browser;
@@ -31,33 +33,59 @@ describe.skipIf(chromium === null)('the panel in Chromium', () => {
 
   it('is at most 300 kB', () => expect(Buffer.byteLength(sources.script)).toBeLessThanOrEqual(300_000));
 
-  it.each(['dark', 'light', 'highContrast'] as const)(
-    'draws both charts, the table and the details in %s, with nothing refused',
-    async (theme) => {
-      await using panel = await open('ended', { theme });
-      const { page } = panel;
-      await page.waitForSelector('hpo-curves-chart canvas');
-      for (const chart of ['hpo-best-chart', 'hpo-curves-chart'])
-        expect(await paintedShare(page, `${chart} canvas`)).toBeGreaterThan(0.01);
-      expect(await page.locator('[data-figure=best]').textContent()).toContain('0.9721');
-      expect(await page.locator('[data-figure=gain]').textContent()).toBe('+67.2 %');
-      expect(await page.locator('hpo-curves-chart .chart').getAttribute('aria-label')).toMatch(
-        /^Learning curves\. val_accuracy of 40 trials up to epochs 27\. The best curve now is that of trial \d+ at 0\.\d+\./,
-      );
-      expect(await page.locator('.details').textContent()).toContain("better than 0.5813 with the script's own values");
-      expect(panel.problems).toEqual([]);
-    },
-  );
+  it.each(themes)('draws both charts, the table and the details in %s, with nothing refused', async (theme) => {
+    await using panel = await open('ended', { theme });
+    const { page } = panel;
+    await page.waitForSelector('hpo-curves-chart canvas');
+    for (const chart of ['hpo-best-chart', 'hpo-curves-chart'])
+      expect(await paintedShare(page, `${chart} canvas`)).toBeGreaterThan(0.01);
+    expect(await page.locator('[data-figure=best]').textContent()).toContain('0.9721');
+    expect(await page.locator('[data-figure=gain]').textContent()).toBe('+67.2 %');
+    expect(await page.locator('hpo-curves-chart .chart').getAttribute('aria-label')).toMatch(
+      /^Learning curves\. val_accuracy of 40 trials up to epochs 27\. The best curve now is that of trial \d+ at 0\.\d+\./,
+    );
+    expect(await page.locator('.details').textContent()).toContain("better than 0.5813 with the script's own values");
+    expect(panel.problems).toEqual([]);
+  });
 
-  it.each(['dark', 'light', 'highContrast'] as const)('has no fault of accessibility that axe finds in %s', async (theme) => {
-    const axeScript = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+  it.each(themes)('has no fault of accessibility that axe finds in %s', async (theme) => {
     await using panel = await open('running', { theme });
     const { page } = panel;
     await page.locator('[data-trial="3"]').click();
     await page.locator('summary').click();
-    await page.evaluate(axeScript);
-    const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`)).toEqual([]);
+    expect(await faultsOf(page)).toEqual([]);
+  });
+
+  it.each((['clusterWaits', 'preempted', 'moved'] as const).flatMap((name) => themes.map((theme) => ({ name, theme }))))(
+    'shows the study $name in $theme, also at 400 px, with nothing cut off and no fault of accessibility',
+    async ({ name, theme }) => {
+      await using panel = await open(name, { theme, height: 1_200 });
+      const { page } = panel;
+      await page.clock.setFixedTime(startMs + 90_000);
+      const wait = scene(name).trials.findLast((trial) => waitOf(trial) !== null);
+      await page.locator(`[data-trial="${wait?.number}"]`).click();
+      await page.locator('.details', { hasText: 'waiting' }).waitFor();
+      for (const width of [1_400, 400]) {
+        await page.setViewportSize({ width, height: 1_200 });
+        await screenshotIfAsked(page, `${name}-${theme}-${width}`);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      }
+      expect(await faultsOf(page)).toEqual([]);
+      expect(panel.problems).toEqual([]);
+    },
+  );
+
+  it('counts a trial that waits for a place as waiting in the tile, the filters and the table', async () => {
+    await using panel = await open('clusterWaits');
+    const { page } = panel;
+    await page.locator('.tile .state', { hasText: '4 waiting' }).waitFor();
+    const filter = page.locator('[data-state=waiting]');
+    expect(await filter.textContent()).toMatch(/waiting\s*4/);
+    await filter.click();
+    await expect.poll(() => page.locator('.rows .row').count()).toBe(4);
+    expect(await page.locator('.rows .row .cell[title]').first().getAttribute('title')).toContain('0/12 nodes are available');
+    await page.locator('[data-action=stop]').click();
+    await page.getByText(/Stop for good\? \d+ running and 4 waiting trials end now\./).waitFor();
   });
 
   it('follows the events without being reloaded, and asks again when some are missing', async () => {
@@ -151,7 +179,7 @@ describe.skipIf(chromium === null)('the panel in Chromium', () => {
       entries: waiting.map((event, index) => ({ seq: seq + 1 + index, studyId, event })),
       after: seq,
     });
-    const text = 'A trial: waits for a place: 0/3 nodes are available: 3 Insufficient cpu.';
+    const text = '1 trial waits for a place: 0/3 nodes are available: 3 Insufficient cpu.';
     await page.locator('.study-head ~ .banner', { hasText: text }).waitFor();
     await page.locator(`[data-trial="${number}"]`, { hasText: 'waiting' }).waitFor();
 
@@ -332,6 +360,22 @@ describe.skipIf(chromium === null)('the panel in Chromium', () => {
     expect(appendMs).toBeLessThan(3_000);
   });
 });
+
+/** Only where HPO_SCREENSHOTS=1 asks for pictures to look at. */
+async function screenshotIfAsked(page: Page, name: string): Promise<void> {
+  if (process.env['HPO_SCREENSHOTS'] !== '1') return;
+  // The clock of the page moves once a second.
+  await page.waitForTimeout(1_200);
+  const path = fileURLToPath(new URL(`../../extension/screenshots/${name}.actual.png`, import.meta.url));
+  await page.screenshot({ path, fullPage: true });
+}
+
+/** What axe finds on the page: the rule, and where. */
+async function faultsOf(page: Page): Promise<readonly string[]> {
+  await page.evaluate(await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8'));
+  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
+}
 
 /** Counts how often the first chart clears its canvas, which is once a drawing. */
 function countDraws(page: Page): Promise<void> {

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { countedFailures, currentValue, environmentText, progressText, stateText } from '../../../extension/format.ts';
+import {
+  countedFailures,
+  currentValue,
+  environmentText,
+  progressText,
+  stateText,
+  waitingText,
+} from '../../../extension/format.ts';
 import { scene, type SceneName } from '../../support/views.ts';
 
 test.each<[SceneName, string]>([
@@ -17,6 +24,14 @@ test('a study that paused itself reads otherwise than one that was paused', () =
 test('a study that has moved says where it is', () => {
   expect(stateText({ ...scene('running'), movedTo: 'the cluster' })).toBe('moved to the cluster');
 });
+
+test.each<[SceneName, string]>([
+  ['clusterWaits', '4 waiting'],
+  ['preempted', '1 waiting'],
+  ['moved', ''],
+  ['ended', ''],
+  ['running', ''],
+])('of the study %s "%s" is said', (name, text) => expect(waitingText(scene(name))).toBe(text));
 
 test('failures with one cause are counted once', () => {
   expect(countedFailures(scene('failed'))).toMatch(/^4 of 4 trials failed: train.py ended with exit code 1/);

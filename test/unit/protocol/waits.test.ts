@@ -2,7 +2,8 @@ import { expect, it, test } from 'vitest';
 import { createStudy, fold } from '../../../agent/core/study/index.ts';
 import type { StudyEvent } from '../../../agent/protocol/events.ts';
 import type { WaitReason } from '../../../agent/protocol/study.ts';
-import { waitOf, waitsOf, waitText } from '../../../agent/protocol/waits.ts';
+import { countTrials } from '../../../agent/protocol/view.ts';
+import { shownState, waitLine, waitOf, waitsOf, waitText } from '../../../agent/protocol/waits.ts';
 import { spec } from '../core/study/harness.ts';
 
 const full: WaitReason = { kind: 'unschedulable', message: '0/3 nodes are available: 3 Insufficient cpu.' };
@@ -26,6 +27,13 @@ it('counts alike reasons, the one of most trials first, and nothing that has beg
     { reason: queued, attempts: 1 },
   ]);
   expect(state.view.trials.map(waitOf)).toEqual([queued, full, full, null, null]);
+  // What has not begun is waiting in every count, and one of which nothing is known yet is not.
+  expect(state.view.trials.map(shownState)).toEqual(['waiting', 'waiting', 'waiting', 'running', 'running']);
+  expect(countTrials(state.view)).toMatchObject({ waiting: 3, running: 2 });
+  expect(waitsOf(state.view).map(waitLine)).toEqual([
+    '2 trials wait for a place: 0/3 nodes are available: 3 Insufficient cpu.',
+    '1 trial waits in a queue: insufficient quota for nvidia.com/gpu',
+  ]);
 });
 
 test.each<readonly [WaitReason, string]>([

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { doesLogHelp, paddedRange, valueRange } from '../../../webview/chartRange.ts';
 import { columnsOf, durationMs, nextSort, varyingParams, visibleTrials } from '../../../webview/trialRows.ts';
+import { shownState, waitOf } from '../../../agent/protocol/waits.ts';
 import { scene } from '../../support/views.ts';
 
 const view = scene('ended');
@@ -64,6 +65,26 @@ describe('rows', () => {
     );
     expect(all.length).toBe(40);
     expect(numbers('a column that is gone', false)).toEqual(all);
+  });
+
+  it('that wait for a place are waiting, also for the filter and the order', () => {
+    const waiting = scene('clusterWaits');
+    const of = (states: Parameters<typeof visibleTrials>[1]) =>
+      visibleTrials(waiting, states, { key: 'number', isDescending: false }, columnsOf(waiting));
+    const wait = waiting.trials.filter((trial) => waitOf(trial) !== null);
+    expect(wait.length).toBe(4);
+    expect(of(['waiting'])).toEqual(wait);
+    expect(of(['running']).length).toBeGreaterThan(0);
+    expect(of(['running']).filter((trial) => wait.includes(trial))).toEqual([]);
+    const state = columnsOf(waiting).find(({ key }) => key === 'state');
+    expect(wait.map((trial) => state?.text(trial, 0))).toEqual([
+      'waiting for a place',
+      'waiting for a place',
+      'waiting for its image',
+      'waiting in a queue',
+    ]);
+    const byState = visibleTrials(waiting, [], { key: 'state', isDescending: false }, columnsOf(waiting)).map(shownState);
+    expect(byState.lastIndexOf('running')).toBeLessThan(byState.indexOf('waiting'));
   });
 
   it('begin with the better values when an objective is clicked', () => {

@@ -26,6 +26,18 @@ test('groups hold what their names say', () => {
   expect(trialsOf(scene('failed'), 'best')).toEqual([]);
 });
 
+test('trials that wait for a place have a group of their own', () => {
+  const view = scene('clusterWaits');
+  expect(trialsOf(view, 'waiting').map(({ attempts }) => attempts.at(-1)?.waits?.kind)).toEqual([
+    'unschedulable',
+    'unschedulable',
+    'image',
+    'queued',
+  ]);
+  expect(trialsOf(view, 'running').map(({ attempts }) => attempts.at(-1)?.state)).not.toContain('requested');
+  expect(trialsOf(scene('ended'), 'waiting')).toEqual([]);
+});
+
 test('ids are unique over the tree', () => {
   const view = scene('running');
   const { studyId } = view;
