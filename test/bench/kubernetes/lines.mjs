@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connectCluster } from '../../../agent/cluster/index.ts';
 import { KubernetesExecutor } from '../../../agent/executors/kubernetes/kubernetesExecutor.ts';
 import { AttemptOutputFiles } from '../../../agent/executors/attempt/outputFile.ts';
@@ -13,26 +14,46 @@ import { sharedCluster, TestNamespace } from '../../support/cluster.ts';
 
 const studyId = 'bench-lines';
 const program = ['python3', '-c', 'print("first", flush=True)'];
-const resources = { cpus: 0.1, memoryBytes: 128 * 1024 ** 2 };
+const resources = { cpus: 0.5, memoryBytes: 128 * 1024 ** 2 };
 
 /**
- * Milliseconds until the first line of a program is here: by the executor of clusters, from `start` to the bytes in the attempt's log,
- * and by kubectl, which makes a Job of the same image and follows its log, asked anew at once as long as there is none. Pairs take
- * turns in who is first.
+ * Milliseconds until the first line of a program is here: `ours` by the executor of clusters, from `start` to the bytes in the attempt's
+ * log; `kubectl` by `kubectl create job`, and `bare` by `kubectl create` of a Job whose pod has no volume at all, not even that of the
+ * service account, both followed by `kubectl logs --follow`, asked anew at once as long as there is none. They take turns in who is
+ * first; each begins when the pod before it is gone.
  */
-export async function measureLines({ base, image, pairs }) {
-  await using namespace = await TestNamespace.create();
+export async function measureLines({ base, image, rounds }) {
+  // Where nothing is demanded of pods, as `kubectl create job` demands nothing for its own.
+  await using namespace = await TestNamespace.create(sharedCluster(), []);
   await using ours = await Ours.open(base, image, namespace.name);
-  const contenders = { ours: () => ours.firstLine(), kubectl: () => byKubectl(namespace, image, base) };
+  const contenders = {
+    ours: () => ours.firstLine(),
+    kubectl: () => byKubectl(namespace, (name) => ['job', name, '--image', image, '--', ...program]),
+    bare: () => byKubectl(namespace, (name) => ['--filename', bareJob(name, image, base)]),
+  };
   // Once each before: the node pulls the image, programs are read from the disk.
   for (const measure of Object.values(contenders)) await measure();
   const results = [];
-  for (let n = 0; n < pairs; n++) {
-    const pair = {};
-    for (const name of n % 2 === 0 ? ['ours', 'kubectl'] : ['kubectl', 'ours']) pair[name] = await contenders[name]();
-    results.push(pair);
+  const names = Object.keys(contenders);
+  for (let n = 0; n < rounds; n++) {
+    const round = {};
+    for (let k = 0; k < names.length; k++) {
+      const name = names[(n + k) % names.length];
+      await noPods(namespace);
+      // A node looks at its containers once a second, and the pod before ended with such a look: all phases of that come in turn.
+      await delay(((n * goldenRatio) % 1) * 1_000);
+      round[name] = await contenders[name]();
+    }
+    results.push(round);
   }
   return results;
+}
+
+const goldenRatio = (Math.sqrt(5) - 1) / 2;
+
+async function noPods(namespace) {
+  for (const deadline = performance.now() + 60_000; (await namespace.names('pods')).length > 0; await delay(200))
+    if (performance.now() > deadline) throw new Error('the pod before is not gone within a minute');
 }
 
 /** The executor, used as the driver uses it. */
@@ -149,8 +170,23 @@ class Ours {
 
 let nJobs = 0;
 
-async function byKubectl(namespace, image, base) {
+async function byKubectl(namespace, what) {
   const name = `bench-${nJobs++}`;
+  const args = what(name);
+  const startedAt = performance.now();
+  await namespace.kubectl('create', ...args);
+  for (const deadline = startedAt + 60_000; performance.now() < deadline; ) {
+    if (await followsFirstLine(namespace, name)) {
+      const ms = performance.now() - startedAt;
+      await namespace.kubectl('delete', 'job', name, '--wait=true', '--cascade=foreground');
+      return ms;
+    }
+  }
+  throw new Error(`${name} has no log`);
+}
+
+/** Path of a manifest: a pod with the bounds that ours has, and no volume. */
+function bareJob(name, image, base) {
   const security = {
     allowPrivilegeEscalation: false,
     capabilities: { drop: ['ALL'] },
@@ -172,16 +208,7 @@ async function byKubectl(namespace, image, base) {
     manifest,
     JSON.stringify({ apiVersion: 'batch/v1', kind: 'Job', metadata: { name }, spec: { backoffLimit: 0, template: { spec } } }),
   );
-  const startedAt = performance.now();
-  await namespace.kubectl('create', '--filename', manifest);
-  for (const deadline = startedAt + 60_000; performance.now() < deadline; ) {
-    if (await followsFirstLine(namespace, name)) {
-      const ms = performance.now() - startedAt;
-      await namespace.kubectl('delete', 'job', name, '--wait=true', '--cascade=foreground');
-      return ms;
-    }
-  }
-  throw new Error(`${name} has no log`);
+  return manifest;
 }
 
 async function followsFirstLine({ cluster: { kubectl, kubeconfig }, name: namespace }, job) {

@@ -19,7 +19,7 @@ export function writeReport(part, rows, about) {
     '# Studies on a cluster',
     '',
     'Made by `npm run bench -- kubernetes` on a real cluster of one node on this machine: the last run of each part, with the load that',
-    'the machine had from other work. The ratio is of means over pairs that took turns; its interval is a bootstrap over the pairs.',
+    'the machine had from other work. Ratios are of means over rounds in which all took turns; their intervals are bootstraps over the rounds.',
   ];
   writeFileSync(results, `${[...intro, '', ...text].join('\n').trim()}\n`);
 }
