@@ -1,8 +1,10 @@
 import type { Change, KubeObjects } from './objectStore.ts';
-import type { ControllerHost } from './jobController.ts';
+import { type ControllerHost, isTerminal } from './jobController.ts';
 
 type Pod = KubeObjects['Pod'];
 type Node = KubeObjects['Node'];
+/** By resource. */
+type Amounts = Readonly<Record<string, number>>;
 
 const retryMs = 1_000;
 /** A pod that found no place is tried again at least so often. */
@@ -13,15 +15,21 @@ export class Scheduler {
   readonly #host: ControllerHost;
   readonly #isOn: (nodeName: string) => boolean;
   readonly #planned = new Set<string>();
+  /** Requests of the pods on each node, by the pods' names: looking through all pods for each of them would take the square of their number. */
+  readonly #placed = new Map<string, Map<string, Amounts>>();
+  /** Sums of those; absent where they changed. */
+  readonly #used = new Map<string, Amounts>();
 
   constructor(host: ControllerHost, isOn: (nodeName: string) => boolean) {
     this.#host = host;
     this.#isOn = isOn;
   }
 
-  see({ kind, object, type }: Change): void {
+  see(change: Change): void {
+    const { kind, object, type } = change;
     const { rng, store } = this.#host;
     const name = object.metadata?.name ?? '';
+    if (kind === 'Pod') this.#count(change);
     if (kind === 'Pod' && type === 'ADDED') this.#plan(name, 2 + 30 * rng.next());
     // Somebody made room.
     else if (kind === 'Node' || (kind === 'Pod' && type === 'DELETED'))
@@ -44,10 +52,8 @@ export class Scheduler {
     const pod = store.get('Pod', name);
     if (pod === null || pod.spec?.nodeName !== undefined || pod.metadata?.deletionTimestamp !== undefined) return true;
     const nodes = store.list('Node');
-    const isThere = ({ spec, status }: Pod): boolean =>
-      spec?.nodeName !== undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
-    const placed = Map.groupBy(store.list('Pod').filter(isThere), ({ spec }) => spec?.nodeName ?? '');
-    const reasons = nodes.map((node) => this.#obstacle(node, pod, placed.get(node.metadata?.name ?? '') ?? []));
+    const wanted = requestsOf(pod);
+    const reasons = nodes.map((node) => this.#obstacle(node, pod, wanted));
     const fit = nodes.filter((_node, i) => reasons[i] === null);
     const node = fit[rng.int(Math.max(1, fit.length))];
     if (node !== undefined) {
@@ -69,7 +75,7 @@ export class Scheduler {
     return false;
   }
 
-  #obstacle(node: Node, pod: Pod, there: readonly Pod[]): string | null {
+  #obstacle(node: Node, pod: Pod, requests: Amounts): string | null {
     const name = node.metadata?.name ?? '';
     if (node.spec?.unschedulable === true) return 'node(s) were unschedulable';
     if (!this.#isOn(name)) return 'node(s) had untolerated taint {node.kubernetes.io/unreachable: }';
@@ -77,15 +83,39 @@ export class Scheduler {
     if (Object.entries(pod.spec?.nodeSelector ?? {}).some(([key, value]) => labels[key] !== value))
       return `node(s) didn't match Pod's node affinity/selector`;
     const room = node.status?.allocatable ?? {};
-    for (const [resource, wanted] of Object.entries(requestsOf(pod))) {
-      const used = there.reduce((sum, other) => sum + (requestsOf(other)[resource] ?? 0), 0);
-      if (used + wanted > quantity(room[resource] ?? '0')) return `Insufficient ${resource}`;
-    }
-    return there.length >= quantity(room['pods'] ?? '110') ? 'Too many pods' : null;
+    const used = this.#usedOn(name);
+    for (const [resource, wanted] of Object.entries(requests))
+      if ((used[resource] ?? 0) + wanted > quantity(room[resource] ?? '0')) return `Insufficient ${resource}`;
+    return (this.#placed.get(name)?.size ?? 0) >= quantity(room['pods'] ?? '110') ? 'Too many pods' : null;
+  }
+
+  #count({ object, type }: Change): void {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of its kind
+    const pod = object as Pod;
+    const { nodeName } = pod.spec ?? {};
+    if (nodeName === undefined) return;
+    const name = pod.metadata?.name ?? '';
+    const there = this.#placed.get(nodeName) ?? new Map<string, Amounts>();
+    this.#placed.set(nodeName, there);
+    const isThere = type !== 'DELETED' && !isTerminal(pod);
+    if (isThere === there.has(name)) return;
+    if (isThere) there.set(name, requestsOf(pod));
+    else there.delete(name);
+    this.#used.delete(nodeName);
+  }
+
+  #usedOn(nodeName: string): Amounts {
+    const known = this.#used.get(nodeName);
+    if (known !== undefined) return known;
+    const sum: Record<string, number> = {};
+    for (const amounts of this.#placed.get(nodeName)?.values() ?? [])
+      for (const [resource, amount] of Object.entries(amounts)) sum[resource] = (sum[resource] ?? 0) + amount;
+    this.#used.set(nodeName, sum);
+    return sum;
   }
 }
 
-function requestsOf(pod: Pod): Readonly<Record<string, number>> {
+function requestsOf(pod: Pod): Amounts {
   const { limits = {}, requests = {} } = pod.spec?.containers[0]?.resources ?? {};
   return Object.fromEntries(Object.entries({ ...limits, ...requests }).map(([name, text]) => [name, quantity(text)]));
 }
