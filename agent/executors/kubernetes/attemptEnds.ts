@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import type { V1Pod } from '@kubernetes/client-node';
 import { outputFileNames } from '../attempt/outputFile.ts';
-import type { AttemptMaking } from './attemptMaking.ts';
+import { type AttemptMaking, unknownJob } from './attemptMaking.ts';
 import type { AttemptReports } from './attemptReports.ts';
 import { isAway } from './clusterAnswers.ts';
 import type { ClusterHome } from './clusterHome.ts';
 import type { Seen } from './clusterView.ts';
 import { endRecord } from './endRecord.ts';
 import type { LogMirror } from './logMirror.ts';
+import { filesName } from './names.ts';
 import { podOf, type PodAttempt } from './podAttempt.ts';
 import { hasBegun, isTerminal, type PodEnd, podEnd } from './podEnd.ts';
 import type { PodReading } from './podReading.ts';
@@ -51,11 +52,17 @@ export class AttemptEnds {
   }
 
   /** By what the cluster says, where the log does not tell the end. */
-  async settleByCluster(live: PodAttempt, seen: Seen, isNew: boolean): Promise<boolean> {
+  async settleByCluster(live: PodAttempt, found: Seen, isNew: boolean): Promise<boolean> {
     const { clock } = this.#home.system;
+    let seen = found;
     if (isNew && seen.job !== null) {
       await this.#making.claimJob(live, seen.job);
       return true;
+    }
+    if (seen.job === null && live.file?.job === unknownJob && live.view !== null) {
+      // It may come late: without its files it begins nothing. Or it was there, and has run, and is gone.
+      await live.view.cluster.remove('ConfigMap', filesName(live.view.home, live.key));
+      seen = await live.view.lookAt(live.key);
     }
     const pod = podOf(live, seen);
     const state = podEnd(seen.job, pod, live.isStopped);

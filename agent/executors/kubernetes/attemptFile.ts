@@ -3,7 +3,7 @@ import type { Files } from '../../system/files.ts';
 
 /** In an attempt's folder: what of the cluster is its own. */
 export interface AttemptFile {
-  /** Uid of its Job; null until that was seen. */
+  /** Uid of its Job; empty from when it is asked for until it is seen; null before that, and after a refusal. */
   readonly job: string | null;
   /** Uid of the pod whose output is in the folder; another one of the same Job is not its own. */
   readonly pod: string | null;

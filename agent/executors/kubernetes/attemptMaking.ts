@@ -2,6 +2,7 @@ import type { V1Job } from '@kubernetes/client-node';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { AttemptStart } from '../executor.ts';
 import { type AttemptFile, writeAttemptFile } from './attemptFile.ts';
+import { isRefusal } from './clusterAnswers.ts';
 import type { ClusterHome } from './clusterHome.ts';
 import { type InputObjects, splicedInputs } from './inputObjects.ts';
 import { jobManifest } from './jobManifest.ts';
@@ -23,11 +24,6 @@ export class AttemptMaking {
     const { failpoints, files: disk } = this.#home.system;
     const { view, study } = live;
     if (view === null || study === null) return;
-    if (live.file !== null) {
-      // It was asked for before, and may be there: then nothing else is needed.
-      const job = live.job ?? view.of(live.key).job ?? (await view.lookAt(live.key)).job;
-      if (job !== null) return await this.claimJob(live, job);
-    }
     const file = fileOf(attempt, null);
     await failpoints.step('attempt.folder', async () => {
       await disk.makeFolder(live.dir);
@@ -52,16 +48,27 @@ export class AttemptMaking {
       mark: this.#home.files.mark(live.key),
       secrets,
     });
-    const { object } = await failpoints.step('attempt.spawn', () => view.cluster.create('Job', job));
+    // From now on it may be there, whatever becomes of the answer and of this agent: somebody may remove it before it is seen.
+    await this.#record(live, unknownJob);
+    const { object } = await failpoints
+      .step('attempt.spawn', () => view.cluster.create('Job', job))
+      .catch(async (error: unknown) => {
+        if (isRefusal(error)) await this.#record(live, null);
+        throw error;
+      });
     view.note(live.key, object);
     await this.claimJob(live, object);
   }
 
   /** From now on its Job is known to have been made: without it the attempt is over. */
   async claimJob(live: PodAttempt, { metadata }: V1Job): Promise<void> {
+    await this.#record(live, metadata?.uid ?? unknownJob);
+  }
+
+  async #record(live: PodAttempt, job: string | null): Promise<void> {
     if (live.file === null) return;
-    live.file = { ...live.file, job: metadata?.uid ?? unknownJob };
-    await writeAttemptFile(this.#home.system.files, live.dir, live.file);
+    await writeAttemptFile(this.#home.system.files, live.dir, { ...live.file, job });
+    live.file = { ...live.file, job };
   }
 }
 

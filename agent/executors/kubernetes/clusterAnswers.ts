@@ -1,9 +1,16 @@
 import { HpoError } from '../../protocol/errors.ts';
 import type { WaitReason } from '../../protocol/study.ts';
 
-/** The cluster does not answer, or cannot at present; all else is an answer. */
+/** The cluster does not answer, cannot at present, or another one answers in its place; all else is an answer. */
 export function isAway(error: unknown): boolean {
-  return error instanceof HpoError && (error.code === 'HPO-2462' || error.code === 'HPO-2465');
+  return error instanceof HpoError && awayCodes.has(error.code);
+}
+
+const awayCodes = new Set(['HPO-2462', 'HPO-2465', 'HPO-2515']);
+
+/** The cluster has answered, and made nothing; where it does not answer, or breaks down over it, it may have. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof HpoError && !isAway(error);
 }
 
 export function awayReason(error: unknown): WaitReason {

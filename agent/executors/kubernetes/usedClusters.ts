@@ -1,10 +1,15 @@
-import { dirname } from 'node:path';
 import type { ClusterSettings } from '../../protocol/study.ts';
 import type { Files } from '../../system/files.ts';
+import { writeDurably } from '../../system/writeDurably.ts';
 
-/** Tells one place of one home from others. */
-export function placeKey({ context, namespace, home }: Pick<ClusterSettings, 'context' | 'namespace' | 'home'>): string {
-  return JSON.stringify([context, namespace, home]);
+/** Tells one place of one home from others, also where a context has come to mean another cluster. */
+export function placeKey({
+  context,
+  namespace,
+  identity,
+  home,
+}: Pick<ClusterSettings, 'context' | 'namespace' | 'identity' | 'home'>): string {
+  return JSON.stringify([context, namespace, home, identity?.namespace ?? identity?.cluster ?? null]);
 }
 
 /** The clusters on which this home may have anything, also of studies whose folders are gone. */
@@ -26,7 +31,7 @@ export class UsedClusters {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written below
       return JSON.parse(text) as ClusterSettings[];
     } catch (error) {
-      // A power cut damaged it; studies that go on add theirs again.
+      // Damaged from outside; studies that go on add theirs again.
       if (error instanceof SyntaxError) return [];
       throw error;
     }
@@ -41,8 +46,6 @@ export class UsedClusters {
   async #add(settings: ClusterSettings): Promise<void> {
     const known = await this.all();
     if (known.some((one) => placeKey(one) === placeKey(settings))) return;
-    await this.#disk.makeFolder(dirname(this.#path));
-    await this.#disk.writeText(`${this.#path}.new`, JSON.stringify([...known, settings]));
-    await this.#disk.rename(`${this.#path}.new`, this.#path);
+    await writeDurably(this.#disk, this.#path, JSON.stringify([...known, settings]));
   }
 }
