@@ -53,6 +53,7 @@ const causes = {
   'HPO-3021': 'A folder of a container that is in memory (`/tmp`, HOME, `/dev/shm`) is full.',
   'HPO-3020': 'The container engine cannot be used: the study waits for it, and goes on by itself.',
   'HPO-3022': 'The cluster cannot be used: the study waits for it, and goes on by itself.',
+  'HPO-3023': "A trial took more of its node's disk than it may.",
   'HPO-4303': 'A study cannot run so many trials at once.',
   'HPO-5010': 'A request of a client is not understood: a field is missing, unknown or of another kind.',
   'HPO-9000': 'The command line met a fault of its own; please report it.',
@@ -67,6 +68,7 @@ const containerCures = {
   'HPO-3018': 'Add it to what the image is made from (`hpo image SCRIPT` says what that is), and tune again.',
   'HPO-3019': 'Raise `# @hpo.resources memory=`, or narrow the parameters, and tune again.',
   'HPO-3021': 'Write what is large elsewhere, or say `# @hpo.resources tmp=4GB` or `shm=4GB`, and tune again.',
+  'HPO-3023': 'Only on a cluster; it says which limit, and what raises it. Tune again with that.',
   'HPO-3020': 'Start the engine again; no attempt that could not be started counts meanwhile.',
 };
 
@@ -192,7 +194,7 @@ waits, for as long as its time limit allows, or ten minutes where it has none; t
 waits too, and goes on by itself with what its containers did meanwhile. An image that is gone is made again from its recipe, or pulled if it is your own; where it cannot be had, the study pauses
 and names it.
 
-${['HPO-3016', 'HPO-3017', 'HPO-3018', 'HPO-3019', 'HPO-3020', 'HPO-3021'].map((code) => `- \`${code}\` ${causes[code]} ${containerCures[code]}`).join('\n')}
+${['HPO-3016', 'HPO-3017', 'HPO-3018', 'HPO-3019', 'HPO-3020', 'HPO-3021', 'HPO-3023'].map((code) => `- \`${code}\` ${causes[code]} ${containerCures[code]}`).join('\n')}
 
 An attempt that ran out of its container's memory is not tried again alone: each has the same limit, however many run.
 
@@ -206,10 +208,17 @@ ended: it goes on for them, within its budget, and ends as it had. A study that 
 function settings() {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const rows = Object.entries(manifest.contributes.configuration.properties).map(
-    ([name, { default: value, description, markdownDescription }]) =>
-      `| \`${name}\` | \`${JSON.stringify(value ?? '')}\` | ${markdownDescription ?? description} |`,
+    ([name, { default: value, description, markdownDescription, enum: values = [], enumDescriptions = [] }]) => {
+      const choices = values.map((one, index) => `\`${one}\`: ${uncapitalised(enumDescriptions[index])}`).join('; ');
+      const meaning = `${markdownDescription ?? description}${choices === '' ? '' : ` ${choices}.`}`;
+      return `| \`${name}\` | \`${JSON.stringify(value ?? '')}\` | ${meaning} |`;
+    },
   );
   return `| Setting | Default | Meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
+}
+
+function uncapitalised(text) {
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 function sources(folder) {

@@ -110,7 +110,7 @@ export interface Ending {
   readonly isLost: boolean;
   /** The machine was taken away, or somebody else ended it there: no fault of the program's. */
   readonly isPreempted: boolean;
-  /** What else is known of a loss, a preemption or a start that failed, for people; empty for nothing. */
+  /** What else is known of a loss, a preemption, a start that failed, or a limit for which it was killed, for people; empty for nothing. */
   readonly detail: string;
 }
 

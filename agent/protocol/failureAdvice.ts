@@ -19,6 +19,7 @@ const remedies: Readonly<Record<string, Remedy>> = {
   'HPO-3018': 'again',
   'HPO-3019': 'again',
   'HPO-3021': 'again',
+  'HPO-3023': 'again',
   // The machine, its disk, and packages that are installed into the same interpreter.
   'HPO-3007': 'resume',
   'HPO-3009': 'resume',

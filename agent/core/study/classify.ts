@@ -22,7 +22,7 @@ export interface AttemptEnding {
   readonly away?: 'engine' | 'cluster';
   /** The machine was taken away; only on executors that share machines. */
   readonly isPreempted?: boolean;
-  /** What else the executor knows of a loss, a preemption or a start that failed. */
+  /** What else the executor knows of a loss, a preemption, a start that failed, or a limit for which it was killed. */
   readonly detail?: string;
   /** The end of its output, a few kB. */
   readonly outputTail: string;
@@ -45,6 +45,7 @@ export function classify(state: StudyState, live: LiveAttempt, ending: AttemptEn
   if (ending.isLost) return lost(attempt?.startedAt !== null, ending);
   if (ending.isTimeout) return timeout(spec);
   if (ending.isOutOfMemory) return killedForMemory(spec, lastLine(ending.outputTail), live);
+  if (ending.signal !== null && (ending.detail ?? '') !== '') return diskLimit(ending);
   if (ending.exitCode !== 0 || ending.signal !== null) return programFailure(state, live, ending);
   return badMetric(state, live, ending.outputTail, at - (attempt?.startedAt ?? at));
 }
@@ -109,6 +110,15 @@ function diskFull(seen: string, isContained: boolean): Failure {
     kind: 'infrastructure',
     code: failureCodes.diskFull,
     message: `The disk is full (${seen.slice(0, maxReasonLength)}). ${next}.`,
+  };
+}
+
+/** What runs it elsewhere says which limit, and how to raise it. */
+function diskLimit({ detail }: AttemptEnding): Failure {
+  return {
+    kind: 'userError',
+    code: failureCodes.diskLimit,
+    message: `The trial was ended for a limit of its own${because(detail)}.`,
   };
 }
 

@@ -126,6 +126,7 @@ export const failureCodes = {
   engineAway: 'HPO-3020',
   memoryFolder: 'HPO-3021',
   clusterAway: 'HPO-3022',
+  diskLimit: 'HPO-3023',
 } as const;
 
 /** Whether every trial that is started at present would fail alike. */

@@ -17,6 +17,8 @@ const second = 1_000;
 const minute = 60 * second;
 /** A pod that should be gone so long ago, on a node that does not answer, is given up. */
 const goneMs = minute;
+/** In which a node says why it ended a pod, after its program was told to end. */
+const reasonMs = 10 * second;
 /** Reads of a whole log after its pod has ended, before what it lacks is taken for lost. */
 const maxFinalReads = 6;
 /** And the same where neither server nor node answers. */
@@ -38,6 +40,7 @@ export class AttemptEnds {
 
   /** By a log that tells the end. False while anything of it runs all the same. */
   async settleByLog(live: PodAttempt, pod: V1Pod): Promise<boolean> {
+    const { clock } = this.#home.system;
     const { mirror, view } = live;
     if (mirror === null || view === null) return false;
     const { end, fault } = mirror;
@@ -45,7 +48,13 @@ export class AttemptEnds {
     const now = await view.lookAt(live.key).catch(() => null);
     // Why others ended it stands in its pod, or not any more.
     const wasTold = end?.exit?.['told'] === true && !live.isStopped;
-    const known = now === null || !wasTold ? seen : podEnd(now.job, podOf(live, now), live.isStopped);
+    const current = now === null ? null : podOf(live, now);
+    const known = now === null || !wasTold ? seen : podEnd(now.job, current, live.isStopped);
+    if (wasTold && current !== null && known.disruption === null && known.brokenLimit === null) {
+      // Its node tells the cluster why a moment later.
+      live.toldSince ??= clock.monotonic();
+      if (clock.monotonic() - live.toldSince < reasonMs) return false;
+    }
     if (now !== null && !(await this.#endOthers(live, now))) return false;
     await this.#reports.finish(live, await this.#endOf(live, end, fault, known));
     return true;

@@ -57,6 +57,8 @@ export class PodAttempt implements LiveAttempt {
   finalSince: number | null = null;
   /** When it was seen first that its pod is being deleted, by the monotonic clock. */
   goingSince: number | null = null;
+  /** Since when it is known that somebody ended it, and not why, by the monotonic clock. */
+  toldSince: number | null = null;
   /** Since when other pods of its Job are waited for, by the monotonic clock. */
   othersSince: number | null = null;
   /** What of its stop the cluster has heard. */

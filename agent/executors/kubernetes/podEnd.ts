@@ -1,5 +1,6 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { isFinished } from '../../cluster/jobStatus.ts';
+import { brokenLimit } from './diskLimit.ts';
 import { type PodEndRecord, parseEnd } from './podLog.ts';
 import { containerName } from './jobManifest.ts';
 
@@ -15,6 +16,8 @@ export interface PodEnd {
   readonly disruption: string | null;
   /** Why it came to nothing for a reason of its own or of its image; null for none. */
   readonly fault: string | null;
+  /** The limit of its own for which it was ended, and how to raise it; null for none. */
+  readonly brokenLimit: string | null;
   /** From the termination message; null where it has none. */
   readonly message: { readonly end: PodEndRecord | null; readonly fault: string | null; readonly tail: string };
 }
@@ -23,6 +26,7 @@ const noMessage = { end: null, fault: null, tail: '' };
 
 /** Pods that the cluster ends for its own reasons, by what is in `status.reason`. */
 const disruptions: ReadonlyMap<string, string> = new Map([
+  ['Evicted', 'its node ran short of something'],
   ['NodeLost', 'its node is lost'],
   ['NodeShutdown', 'its node was shut down'],
   ['Shutdown', 'its node was shut down'],
@@ -58,6 +62,7 @@ export function podEnd(job: V1Job | null, pod: V1Pod | null, isOurs: boolean): P
       isTimeout,
       disruption: isOurs || isTimeout ? null : (byPolicy ?? whoRemovedIt(job)),
       fault: null,
+      brokenLimit: null,
       message: noMessage,
     };
   }
@@ -67,6 +72,7 @@ export function podEnd(job: V1Job | null, pod: V1Pod | null, isOurs: boolean): P
   const hasEnded = isTerminal(pod);
   const target = status?.conditions?.find(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True');
   const message = messageOf(terminated?.message ?? '');
+  const limit = status?.reason === 'Evicted' ? brokenLimit(status.message ?? '') : null;
   const { reason = '' } = terminated ?? {};
   const cannotRun = reason === 'StartError' || reason === 'ContainerCannotRun';
   return {
@@ -75,8 +81,9 @@ export function podEnd(job: V1Job | null, pod: V1Pod | null, isOurs: boolean): P
     exitCode: terminated === undefined || reason === 'ContainerStatusUnknown' ? null : terminated.exitCode,
     isOutOfMemory: reason === 'OOMKilled',
     isTimeout,
-    disruption: isOurs || isTimeout ? null : whoEndedIt(),
-    fault: cannotRun ? (terminated?.message ?? reason) : limitFault(),
+    disruption: isOurs || isTimeout || limit !== null ? null : whoEndedIt(),
+    fault: cannotRun ? (terminated?.message ?? reason) : null,
+    brokenLimit: limit,
     message,
   };
 
@@ -88,11 +95,6 @@ export function podEnd(job: V1Job | null, pod: V1Pod | null, isOurs: boolean): P
     if (reason === 'ContainerStatusUnknown') return `its node lost it${on}`;
     if (metadata?.deletionTimestamp !== undefined) return 'its pod was deleted';
     return job === null ? 'its Job was removed' : null;
-  }
-
-  /** One that takes more of its node's disk than it may is evicted for that alone. */
-  function limitFault(): string | null {
-    return status?.reason === 'Evicted' && target === undefined ? (status.message ?? 'it was evicted') : null;
   }
 }
 

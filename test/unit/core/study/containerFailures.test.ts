@@ -23,6 +23,15 @@ function failureOf(ending: Parameters<typeof ended>[2], changes: Partial<Contain
   return h.state.view.trials[0]?.attempts[0]?.failure;
 }
 
+test('a limit of disk on a cluster is a failure of the trial, and says what raises it', () => {
+  const detail = 'it wrote more than 1Gi into /tmp. Say # @hpo.resources tmp=4GB';
+  expect(failureOf({ exitCode: null, signal: 'SIGKILL', detail })).toEqual({
+    kind: 'userError',
+    code: 'HPO-3023',
+    message: `The trial was ended for a limit of its own: ${detail}.`,
+  });
+});
+
 describe('what fails for being in a container says what mends it there', () => {
   test.each<[string, string, Partial<ContainerSettings>, string, RegExp]>([
     [

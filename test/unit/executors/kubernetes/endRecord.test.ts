@@ -3,7 +3,7 @@ import { endRecord } from '../../../../agent/executors/kubernetes/endRecord.ts';
 
 type Known = Parameters<typeof endRecord>[0];
 
-const seen = { exitCode: null, isOutOfMemory: false, isTimeout: false, disruption: null, fault: null };
+const seen = { exitCode: null, isOutOfMemory: false, isTimeout: false, disruption: null, fault: null, brokenLimit: null };
 const exit = (code: number, more: object = {}): Known['end'] => ({
   out: 5,
   metrics: 0,
@@ -69,6 +69,16 @@ const cases: { name: string; known: Partial<Known>; record: object }[] = [
     name: 'a lost node',
     known: { seen: { ...seen, disruption: 'its node is lost' } },
     record: { ...lost, preempted: true, detail: 'its node is lost' },
+  },
+  {
+    name: 'its node, as it broke a limit of its own, which is no preemption',
+    known: { end: exit(143, { told: true }), seen: { ...seen, brokenLimit: 'it wrote more than 1Gi into /tmp' } },
+    record: { code: 137, timeout: false, output: 5, detail: 'it wrote more than 1Gi into /tmp' },
+  },
+  {
+    name: 'its node, as it broke a limit of its own, before anything was recorded',
+    known: { seen: { ...seen, exitCode: 137, brokenLimit: 'it wrote more than 1Gi into /tmp' } },
+    record: { code: 137, timeout: false, output: 5, detail: 'it wrote more than 1Gi into /tmp' },
   },
   { name: 'a fault before its program', known: { fault: 'no room', hasBegun: false }, record: { ...lost, detail: 'no room' } },
   {

@@ -57,8 +57,60 @@ const cases: { name: string; job: V1Job | null; pod: V1Pod | null; end: Partial<
   {
     name: 'took more of the disk than it may',
     job: running,
-    pod: pod({ reason: 'Evicted', message: 'Pod ephemeral local storage usage exceeds the total limit' }),
-    end: { disruption: null, fault: 'Pod ephemeral local storage usage exceeds the total limit' },
+    pod: pod({ reason: 'Evicted', message: 'Pod ephemeral local storage usage exceeds the total limit of containers 21Gi. ' }),
+    end: {
+      disruption: null,
+      fault: null,
+      brokenLimit: expect.stringMatching(/^it needed more than 21Gi of its node's disk\. .*ephemeral-storage/) as string,
+    },
+  },
+  {
+    name: 'filled a folder of its own',
+    job: running,
+    pod: pod({ reason: 'Evicted', message: 'Usage of EmptyDir volume "hpo-tmp" exceeds the limit "1Gi". ' }),
+    end: { disruption: null, brokenLimit: expect.stringMatching(/^it wrote more than 1Gi into \/tmp\. .*tmp=4GB/) as string },
+  },
+  {
+    name: 'filled a volume of the user’s template',
+    job: running,
+    pod: pod({ reason: 'Evicted', message: 'Usage of EmptyDir volume "cache" exceeds the limit "64Mi". ' }),
+    end: {
+      disruption: null,
+      brokenLimit: 'it wrote more than 64Mi into the volume cache of the pod template. Raise its sizeLimit there',
+    },
+  },
+  {
+    name: 'took more of the disk than its container may',
+    job: running,
+    pod: pod({ reason: 'Evicted', message: 'Container trial exceeded its local ephemeral storage limit "100Mi". ' }),
+    end: { disruption: null, brokenLimit: expect.stringContaining('more than 100Mi') as string },
+  },
+  {
+    name: 'was on a node without room',
+    job: running,
+    pod: pod({
+      reason: 'Evicted',
+      message:
+        'The node was low on resource: ephemeral-storage. Threshold quantity: 10Gi, available: 9Gi. Container trial was using 5Gi, request is 64Mi, has larger consumption of ephemeral-storage. ',
+    }),
+    end: { disruption: 'its node ran short of something (node n1)', brokenLimit: null },
+  },
+  {
+    name: 'was on a node without memory, which says so in the pod, too',
+    job: running,
+    pod: pod({
+      reason: 'Evicted',
+      message:
+        'The node was low on resource: memory. Container trial was using 2Gi, request is 1Gi, has larger consumption of memory. ',
+      conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' }],
+    }),
+    end: { disruption: expect.stringContaining('ran short') as string, brokenLimit: null },
+  },
+  {
+    name: 'made place for another',
+    job: running,
+    pod: disrupted('PreemptionByScheduler'),
+    end: { disruption: expect.stringContaining('higher priority') as string, brokenLimit: null },
   },
   {
     name: 'ran out of memory',
