@@ -9,6 +9,7 @@ import type {
   RetrySettings,
   StudySpec,
   CheckpointStore,
+  ClusterIdentity,
   ClusterSettings,
   ContainerSettings,
   Pool,
@@ -219,6 +220,7 @@ const studySpec = object<StudySpec>({
     object<ClusterSettings>({
       context: text,
       namespace: text,
+      identity: optional(object<ClusterIdentity>({ cluster: nullable(text), namespace: nullable(text) })),
       home: text,
       codeIn: oneOf('objects', 'image'),
       pullSecrets: list(text),

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import {
+  areDifferent,
   chosenProfile,
+  identify,
   type Kubeconfig,
   type KubeContext,
   readKubeconfig,
@@ -95,9 +97,11 @@ async function connect(line: CommandLine, options: ConnectOptions): Promise<void
     made: known !== undefined && known.context === context.name ? known.made : null,
   };
   refuseForgetting(known, wanted);
-  const { cluster: opened, profile } = await openCluster(line, wanted, options.yes === true);
+  const { cluster: opened, profile: agreed } = await openCluster(line, wanted, options.yes === true);
   await using cluster = opened;
   const version = await requireVersion(cluster);
+  const profile = { ...agreed, identity: await identify(cluster) };
+  refuseAnother(known, profile);
   saveProfile(line, profile, true);
   if (options.json === true) {
     line.printJson({ ...shown(profile, true), server: cluster.place.server, version });
@@ -116,6 +120,18 @@ function refuseForgetting(known: ClusterProfile | undefined, wanted: ClusterProf
     'HPO-2496',
     `${wanted.name} is the namespace ${known?.namespace ?? ''} of ${known?.context ?? ''}, which hpo cluster create has made`,
     'take another name: --name NAME',
+    { exitCode: 2 },
+  );
+}
+
+/** What was made in one cluster is never taken for what is in another. */
+function refuseAnother(known: ClusterProfile | undefined, { name, context, identity }: ClusterProfile): void {
+  if (known?.made == null || known.identity === undefined || identity === undefined) return;
+  if (known.context !== context || !areDifferent(known.identity, identity)) return;
+  throw new HpoError(
+    'HPO-2496',
+    `${name} is what hpo cluster create has made in another cluster than the one that answers for the context ${context} now`,
+    `take another name: --name NAME; or, if that one is gone, forget it first: hpo cluster disconnect ${name}`,
     { exitCode: 2 },
   );
 }

@@ -3,6 +3,7 @@ import {
   chosenProfile,
   connectCluster,
   describeCommand,
+  identify,
   readKubeconfig,
   readProfiles,
   withProfile,
@@ -26,7 +27,11 @@ export async function openChosen(
   const chosen = chosenProfile(readProfiles(line.home), name ?? null);
   const opened = await openCluster(line, chosen, isAgreed);
   if (opened.profile.confirmedCommands.length > chosen.confirmedCommands.length) saveProfile(line, opened.profile, false);
-  return opened;
+  if (chosen.identity !== undefined) return opened;
+  // Connected by an earlier version: from now on it is known again.
+  const profile = { ...opened.profile, identity: await identify(opened.cluster) };
+  saveProfile(line, profile, false);
+  return { ...opened, profile };
 }
 
 /**

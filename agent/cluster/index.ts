@@ -1,5 +1,6 @@
 export { type ClusterAddress, clusterOnDemand, type Clusters } from './clusterOnDemand.ts';
 export { connectCluster, type ConnectOptions } from './connectCluster.ts';
+export { areDifferent, identify } from './identity.ts';
 export { inCluster } from './serviceAccount.ts';
 export { describeCommand } from './kubeCommand.ts';
 export { type Access, type Kubeconfig, type KubeContext, readKubeconfig, usualKubeconfig } from './kubeconfig.ts';

@@ -1,3 +1,5 @@
+import type { ClusterIdentity } from '../protocol/study.ts';
+
 /**
  * A cluster that the user has connected or created: which context of which kubeconfig, and what of it studies use. Kept in
  * `HPO_HOME/clusters.json`; never read from a project.
@@ -9,6 +11,8 @@ export interface ClusterProfile {
   readonly kubeconfig: readonly string[] | null;
   readonly context: string;
   readonly namespace: string;
+  /** Absent in profiles of earlier versions, until they are used. */
+  readonly identity?: ClusterIdentity | undefined;
   /** Where images are pushed to and pulled from, `HOST[:PORT]/PREFIX`; null: only code that travels without one, in images that nodes can pull. */
   readonly registry: RegistryPlace | null;
   /** Kueue's LocalQueue; null: one that is there is used. */

@@ -30,6 +30,7 @@ const profile = z.object({
   kubeconfig: z.nullable(z.array(z.string())),
   context: z.string(),
   namespace: z.string(),
+  identity: z.optional(z.object({ cluster: z.nullable(z.string()), namespace: z.nullable(z.string()) })),
   registry: z.nullable(z.object({ push: z.string(), pull: z.string(), isPlain: z.boolean() })),
   queue: z.nullable(z.string()),
   pullSecrets: z.array(z.string()),

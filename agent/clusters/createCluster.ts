@@ -1,4 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts';
+import { identify } from '../cluster/identity.ts';
 import type { ClusterProfile } from '../cluster/profile.ts';
 import type { RegistryCredentials } from '../engine/registryCredentials.ts';
 import { type Applied, apply } from './apply.ts';
@@ -37,7 +38,7 @@ export function registryHost({ registry }: ClusterFile): string | null {
 export function profileOf(
   file: ClusterFile,
   { manifests }: PlannedCluster,
-  place: Pick<ClusterProfile, 'kubeconfig' | 'context' | 'confirmedCommands' | 'made'>,
+  place: Pick<ClusterProfile, 'kubeconfig' | 'context' | 'identity' | 'confirmedCommands' | 'made'>,
 ): ClusterProfile {
   const { name, namespace, registry, queue, checkpoints } = file;
   return {
@@ -66,7 +67,8 @@ export async function createCluster(
   save: (profile: ClusterProfile) => void,
 ): Promise<{ readonly profile: ClusterProfile; readonly applied: readonly Applied[] }> {
   await requireVersion(cluster);
-  let profile = first;
+  // Before the first object that only this cluster has.
+  let profile: ClusterProfile = { ...first, identity: await identify(cluster) };
   const applied = await apply(manifests, {
     cluster,
     owner: { name: first.name, mark },
@@ -77,5 +79,6 @@ export async function createCluster(
       save(profile);
     },
   });
+  profile = { ...profile, identity: await identify(cluster) };
   return { profile, applied };
 }

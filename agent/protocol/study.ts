@@ -150,11 +150,21 @@ export interface ContainerSettings {
   readonly leftOut?: readonly { readonly path: string; readonly reason: string }[];
 }
 
+/** By what a cluster is known again, whatever kubeconfigs call it. */
+export interface ClusterIdentity {
+  /** Uid of its namespace kube-system; null where the user may not see that. */
+  readonly cluster: string | null;
+  /** Uid of what the cluster itself has put into the namespace of the studies; null where the user may not see that. */
+  readonly namespace: string | null;
+}
+
 /** What the pods of a study get besides `ContainerSettings`, fixed when the study starts. */
 export interface ClusterSettings {
   /** Name of the kubeconfig's context, and the namespace in which everything of the study is. */
   readonly context: string;
   readonly namespace: string;
+  /** Of that cluster and that namespace; studies of earlier versions have none. */
+  readonly identity?: ClusterIdentity | undefined;
   /** Mark of the home in which the study began: in the names and labels of all that it has on the cluster, also after it moved to another home. */
   readonly home: string;
   /** `objects`: the code travels in ConfigMaps; `image`: it is the last layer of the image. */

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, it } from 'vitest';
 import { ensureNodeImage, sharedCluster } from '../support/cluster.ts';
@@ -136,6 +138,35 @@ it('what is not ours is neither changed nor removed', async () => {
   expect(gone.code).toBe(0);
   expect(gone.stderr).toMatch(/stays +Role +hpo: it was made anew by somebody else/);
   expect(await hpo.kubectl('get', 'role', 'hpo', '--ignore-not-found', '--output=name')).toContain('role');
+});
+
+it('nothing is done in a cluster that has come to another one’s place', async () => {
+  await using hpo = new Commands();
+  expect((await hpo.run('cluster', 'create', '-f', 'cluster.yml', '--yes')).code).toBe(0);
+  const path = join(hpo.home, 'clusters.json');
+  const file = JSON.parse(readFileSync(path, 'utf8')) as { profiles: { identity: object }[] };
+  const uid = (await hpo.kubectl('get', 'namespace', 'kube-system', '--output=jsonpath={.metadata.uid}')).trim();
+  expect(file.profiles.map(({ identity }) => identity)).toMatchObject([{ cluster: uid }]);
+  const as = (identity: object): void =>
+    writeFileSync(path, JSON.stringify({ ...file, profiles: file.profiles.map((profile) => ({ ...profile, identity })) }));
+  as({ cluster: 'another', namespace: null });
+  for (const words of [
+    ['destroy', '--yes'],
+    ['clean'],
+    ['status'],
+    ['create', '-f', 'cluster.yml', '--yes'],
+    ['connect', '--name', 'lab', '--namespace', hpo.namespace],
+  ]) {
+    const { code, stderr } = await hpo.run('cluster', ...words);
+    expect([words[0], code === 0, /HPO-2515: another cluster|HPO-2496: lab is what .* in another cluster/.test(stderr)]).toEqual([
+      words[0],
+      false,
+      true,
+    ]);
+  }
+  expect(await hpo.kubectl('get', 'role', 'hpo', '--output=name')).toContain('role');
+  as({ cluster: uid, namespace: null });
+  expect((await hpo.run('cluster', 'destroy', '--yes')).code).toBe(0);
 });
 
 it('connect, list, use and disconnect change nothing in a cluster', async () => {

@@ -20,7 +20,10 @@ export interface KnownClusters {
  */
 export function chooseCluster(wish: ClusterWish, known: KnownClusters): ClusterProfile | readonly ClusterChoice[] {
   const found = profileOf(wish, known);
-  if (found !== null) return wish.namespace === undefined ? found : { ...found, namespace: wish.namespace };
+  if (found !== null) {
+    const { namespace } = wish;
+    return namespace === undefined ? found : { ...found, namespace, identity: identityIn(found, namespace) };
+  }
   const { profiles, contexts } = known;
   if (profiles.length + contexts.length === 0) {
     throw new HpoError(
@@ -50,6 +53,14 @@ export function chooseCluster(wish: ClusterWish, known: KnownClusters): ClusterP
         }),
       ),
   ];
+}
+
+/** What is known of the profile's cluster where it is used with that namespace. */
+export function identityIn(
+  { identity, namespace }: Pick<ClusterProfile, 'identity' | 'namespace'>,
+  used: string,
+): ClusterProfile['identity'] {
+  return identity === undefined || used === namespace ? identity : { ...identity, namespace: null };
 }
 
 /** Null where several could be meant, or none is there. */

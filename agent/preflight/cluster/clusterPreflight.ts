@@ -1,4 +1,5 @@
 import type { Cluster } from '../../cluster/cluster.ts';
+import { identify } from '../../cluster/index.ts';
 import type { ClusterProfile } from '../../cluster/profile.ts';
 import { chooseCluster, type KnownClusters } from './clusterChoice.ts';
 import { type ClusterInputs, type ClusterPlan, clusterSettings, storeText } from './clusterSettings.ts';
@@ -183,9 +184,9 @@ async function connect(
   try {
     const cluster = await clusters.connect(profile, root);
     const version = await cluster.version();
-    const [queues, architecture] = await Promise.all([queuesOf(cluster), architectureOf(cluster)]);
+    const [queues, architecture, identity] = await Promise.all([queuesOf(cluster), architectureOf(cluster), identify(cluster)]);
     if (!(await cluster.may('create', { group: 'batch', resource: 'jobs' }))) throw forbidden(cluster);
-    return { found: { profile, cluster, version, queues, architecture }, refusal: null };
+    return { found: { profile: { ...profile, identity }, cluster, version, queues, architecture }, refusal: null };
   } catch (error) {
     if (!(error instanceof HpoError)) throw error;
     return { found: null, refusal: withWayAround(error) };

@@ -44,6 +44,7 @@ export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPla
   const settings: ClusterSettings = {
     context: profile.context,
     namespace: profile.namespace,
+    ...(profile.identity === undefined ? {} : { identity: profile.identity }),
     home,
     codeIn,
     pullSecrets: [...new Set([...profile.pullSecrets, ...(words?.pullSecrets ?? [])])],
