@@ -1,10 +1,27 @@
+import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Where files run side by side, those that take longest begin first, so that none of them is waited for alone at the end. */
+const longest = ['faults', 'digits', 'same', 'agent', 'queue'].map((name) => `${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ project, moduleId }: TestSpecification): number => {
+      const index = project.name === 'kubernetes' ? longest.indexOf(basename(moduleId)) : -1;
+      return index === -1 ? longest.length : index;
+    };
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
 
 /** One project a kind of test; `vitest --project unit` runs one of them. */
-const project = (name: string, timeoutMs: number, globalSetup: string[] = [], maxConcurrency = 5) => ({
+const project = (name: string, timeoutMs: number, globalSetup: string[] = [], maxConcurrency = 5, alone = {}) => ({
   test: {
     name,
     maxConcurrency,
+    ...alone,
     globalSetup,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
@@ -15,6 +32,7 @@ const project = (name: string, timeoutMs: number, globalSetup: string[] = [], ma
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       project('unit', 20_000),
       project('contract', 60_000),
@@ -22,8 +40,11 @@ export default defineConfig({
       project('integration', 180_000, ['test/support/built.ts']),
       // Builds and trials of all its tests share one engine.
       project('docker', 300_000, ['test/support/dockerSetup.ts'], 2),
-      // So do its pods, which mostly wait.
-      project('kubernetes', 300_000, ['test/support/clusterSetup.ts'], 6),
+      // So do its pods, which mostly wait, and with them its files. Who has workers of its own needs an order of its own.
+      project('kubernetes', 300_000, ['test/support/clusterSetup.ts'], 6, {
+        maxWorkers: Math.max(3, availableParallelism() - 1),
+        sequence: { groupOrder: 1 },
+      }),
       // Each of its tests runs others.
       project('mutation', 600_000, [], 2),
     ],

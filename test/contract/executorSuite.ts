@@ -140,9 +140,9 @@ const ordinary = {
   detail: '',
 };
 /** Longer than a busy machine takes to begin what a test waits for, and shorter than what is left behind lives, in ms. */
-const patienceMs = 25_000;
+const patienceMs = 55_000;
 
-const forever: Step = { do: 'sleep', ms: 30_000 };
+const forever: Step = { do: 'sleep', ms: 60_000 };
 
 /** What every executor must do. `open` makes a machine with nothing on it. */
 export function executorSuite(executorName: string, open: () => Promise<ExecutorWorld>): void {

@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startCluster } from '../../.ci/cluster.mjs';
 import { ensureBaseImage } from './baseImages.ts';
+import { cacheDir } from './cache.ts';
 import { type Base, bases, engineClient } from './docker.ts';
+import { exclusive } from './exclusive.ts';
 
 const run = promisify(execFile);
 
@@ -93,6 +96,8 @@ export async function ensureNodeImage(base: Base, cluster: SharedCluster = share
   const docker = engineClient();
   const name = bases[base];
   await ensureBaseImage(docker, name);
+  // The name for the registry is there for the time of a push, and others push the same one.
+  await using _lock = await exclusive(join(cacheDir(), 'push.lock'));
   const repo = `${cluster.registry}/hpo-test/${name.split(':')[0]}`;
   const tag = name.split(':')[1] ?? 'latest';
   const image = docker.getImage(name);
