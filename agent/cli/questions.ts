@@ -38,6 +38,8 @@ async function askOne(
       return await askCluster(question, ask);
     case 'devcontainer':
       return (await isYes(ask, question.message, false)) ? { image: 'devcontainer' } : { image: 'auto' };
+    case 'credentials':
+      return (await isYes(ask, `${question.message}. Allow it?`, false)) ? { allow: question.words } : {};
     case 'size':
       return (await isYes(ask, question.message, false)) ? { allowLarge: true } : {};
     case 'objective': {

@@ -23,6 +23,7 @@ export interface TuneOptions {
   readonly env?: 'auto' | 'current';
   readonly image?: string;
   readonly allowLarge?: boolean;
+  readonly allow?: readonly string[];
   readonly cluster?: string;
   readonly context?: string;
   readonly namespace?: string;
@@ -62,6 +63,7 @@ export function addTuneOptions(command: Command): Command {
     .option('--namespace <name>', 'for kubernetes: the namespace')
     .option('--queue <name>', 'for kubernetes: the LocalQueue of Kueue in which trials wait; none: in no queue')
     .option('--pod-template <file>', 'for kubernetes: a YAML file with what else pods have')
+    .option('--allow <word>', 'a Secret or an object store that the project may use on a cluster; may be given again', listed)
     .option('--allow-large', 'store the code for the trials although it is large')
     .option('--timeout <time>', 'ends a trial after 90s, 10m, 2h')
     .option('--retry <word...>', 'how often a trial is tried again: error=1, memory=0, timeout=2, lost=5, preempted=100')
@@ -109,6 +111,7 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.image === undefined ? {} : { image: imageOf(options.image) }),
     ...(options.allowLarge === undefined ? {} : { allowLarge: options.allowLarge }),
+    ...(options.allow === undefined ? {} : { allow: options.allow }),
     ...(Object.keys(wish).length === 0 ? {} : { cluster: wish }),
     ...(options.from === undefined ? {} : { from: options.from }),
     ...(options.point === undefined ? {} : { points: options.point.map(pointOf) }),

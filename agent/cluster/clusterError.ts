@@ -90,7 +90,7 @@ function deniedOf(words: string): Asked | null {
 
 /** The server's words for what roles do not allow; quotas and admission refuse with the same status. */
 function isByRights(words: string): boolean {
-  return !/ is forbidden: (?!User )\S/.test(words);
+  return !/ is forbidden: (?!User )\S|^admission webhook /.test(words);
 }
 
 /** What a call without an answer means. */

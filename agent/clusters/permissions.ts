@@ -37,6 +37,7 @@ export const permissions: readonly Permission[] = [
     delete: 'remove attempts that are over',
   }),
   ...of('', 'pods', null, {
+    create: 'ask before a start whether the cluster takes the pods of a study (a dry run: none is made)',
     list: 'find the pods of attempts, and why they wait',
     watch: 'hear at once that a pod begins or ends',
     delete: 'stop an attempt, with the time that its program has to save its work',

@@ -74,7 +74,11 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
       ...pointsOf(request, script),
     },
     budget: buildBudget(request, script),
-    limits: buildLimits(request, script, request.executor === 'kubernetes' ? 1 : Math.max(1, Math.floor(inputs.cpus / parallel))),
+    limits: buildLimits(
+      request,
+      script,
+      request.executor === 'kubernetes' ? podCpus : Math.max(1, Math.floor(inputs.cpus / parallel)),
+    ),
     ...retryOf(request, script),
     checkpoint: checkpointOf(inputs),
     executor: request.executor ?? 'local',
@@ -137,6 +141,14 @@ function buildBudget(request: TuneRequest, script: ScriptSpec): Budget {
     request.trials ?? countOf(request.budget?.['trials']) ?? countOf(script.search['trials']) ?? countOf(words['trials']);
   const isUnlimited = trials === null && wallTimeMs === null && resource === null;
   return { trials: isUnlimited ? defaultTrials : trials, wallTimeMs, resource };
+}
+
+/** Of a pod where nobody says how many. */
+const podCpus = 1;
+
+/** What limits a trial in a pod. */
+export function podLimits(request: TuneRequest, script: ScriptSpec): TrialLimits {
+  return buildLimits(request, script, podCpus);
 }
 
 function buildLimits(request: TuneRequest, script: ScriptSpec, cpus: number): TrialLimits {

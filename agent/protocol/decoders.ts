@@ -67,6 +67,7 @@ const tune = z.strictObject({
   from: z.optional(z.array(studyId).check(z.maxLength(100))),
   image: z.optional(z.string().check(z.minLength(1))),
   allowLarge: z.optional(z.boolean()),
+  allow: z.optional(z.array(word).check(z.maxLength(100))),
   isPaused: z.optional(z.boolean()),
   cluster: z.optional(
     z.strictObject({

@@ -52,6 +52,8 @@ export interface TuneRequest {
   readonly image?: string;
   /** The user agreed to a snapshot above `askedSnapshotBytes`. */
   readonly allowLarge?: boolean;
+  /** What the user agreed to of the credentials that the project asks for, as the question `credentials` has them. */
+  readonly allow?: readonly string[];
   /** The study begins paused: it is resumed where it is to run. */
   readonly isPaused?: boolean;
   /** Which cluster, and what of it; for `kubernetes` only. Never from a project. */
@@ -105,6 +107,8 @@ export type PreflightQuestion =
   | { readonly type: 'cluster'; readonly code: string; readonly message: string; readonly next: string }
   /** Several clusters could be meant: which one? */
   | { readonly type: 'context'; readonly message: string; readonly choices: readonly ClusterChoice[] }
+  /** The project asks for credentials of the cluster, and may be somebody else's: may it have them? `words` are the answer. */
+  | { readonly type: 'credentials'; readonly message: string; readonly words: readonly string[] }
   /** A devcontainer describes the environment, and may do anything: use it? */
   | { readonly type: 'devcontainer'; readonly message: string }
   /** The snapshot is large: store it all the same? */

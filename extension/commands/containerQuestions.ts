@@ -38,6 +38,13 @@ async function askImage(options: PickOptions): Promise<Partial<TuneRequest> | un
   return image === undefined || image.trim() === '' ? undefined : { image: image.trim() };
 }
 
+/** What the project wants is more than fits a list's line, and nothing to agree to in passing. */
+export async function askCredentials({ message, words }: Question<'credentials'>): Promise<Partial<TuneRequest> | undefined> {
+  const allow = 'Allow';
+  const chosen = await window.showWarningMessage(messageText(`${sentence(message)} Allow it?`), { modal: true }, allow);
+  return chosen === allow ? { allow: words } : undefined;
+}
+
 /** What is large, and how it is left out, is more than fits a list's line. */
 export async function askSize({ bytes, message }: Question<'size'>): Promise<Partial<TuneRequest> | undefined> {
   const store = `Store ${formatBytes(bytes)}`;

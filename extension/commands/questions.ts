@@ -3,7 +3,7 @@ import { joinWithin } from '../../agent/protocol/format.ts';
 import type { ClusterChoice, Preflight, PreflightQuestion, TuneRequest } from '../../agent/protocol/requests.ts';
 import { unreachable } from '../../agent/protocol/view.ts';
 import { labelText } from '../plainText.ts';
-import { askDevcontainer, askEngine, askSize } from './containerQuestions.ts';
+import { askCredentials, askDevcontainer, askEngine, askSize } from './containerQuestions.ts';
 import { pickPython } from './choosePython.ts';
 
 export interface PickOptions {
@@ -30,6 +30,8 @@ export async function ask(
       return await askCluster(question.choices, options);
     case 'devcontainer':
       return await askDevcontainer(options);
+    case 'credentials':
+      return await askCredentials(question);
     case 'size':
       return await askSize(question);
     default:

@@ -120,24 +120,20 @@ export function clusterSuite(clusterName: string, open: () => Promise<ClusterWor
       await using cluster = await world.connect();
       await using stranger = await world.connectStranger();
       const spec = world.podSpec([print('one')]);
-      const withMount: V1Pod['spec'] = {
-        ...spec,
-        containers: spec.containers.map((container) => ({
-          ...container,
-          volumeMounts: [{ name: 'dropped', mountPath: '/data' }],
-        })),
-      };
-      const wrong = podOf(world, 'wrong', []);
+      const containers = spec.containers.map((container) =>
+        Object.assign({}, container, { volumeMounts: [{ name: 'dropped', mountPath: '/data' }] }),
+      );
+      const withMount: NonNullable<V1Pod['spec']> = Object.assign({}, spec, { containers });
       await cluster.check('Pod', podOf(world, 'one', [print('one')]));
       await cluster.check('Job', jobOf(world, 'one', [print('one')]));
       expect(await cluster.list('Pod', { labels: world.labels })).toEqual([]);
       expect(await cluster.list('Job', { labels: world.labels })).toEqual([]);
       const why = { code: 'HPO-2466', message: expect.stringMatching(/volumeMounts.*"dropped"/) };
-      const job = jobOf(world, 'two', []);
-      await expect(cluster.check('Pod', { ...wrong, spec: withMount })).rejects.toMatchObject(why);
-      await expect(
-        cluster.check('Job', { ...job, spec: { ...job.spec, template: { ...job.spec?.template, spec: withMount } } }),
-      ).rejects.toMatchObject(why);
+      const job: V1Job = { metadata: { name: `${world.prefix}two` }, spec: { template: { spec: withMount } } };
+      await expect(cluster.check('Pod', Object.assign({}, podOf(world, 'two', []), { spec: withMount }))).rejects.toMatchObject(
+        why,
+      );
+      await expect(cluster.check('Job', job)).rejects.toMatchObject(why);
       await expect(
         cluster.check('ConfigMap', configMap(world, 'one', { labels: { wrong: 'not a label' } })),
       ).rejects.toMatchObject({ code: 'HPO-2466' });

@@ -8,6 +8,7 @@ import type { Cluster } from '../../agent/cluster/cluster.ts';
 import { connectCluster, readKubeconfig } from '../../agent/cluster/index.ts';
 import { manifestsOf, roleName, wireOf, yamlOf } from '../../agent/clusters/manifests.ts';
 import { type Permission, permissions, resourceName, rulesOf } from '../../agent/clusters/permissions.ts';
+import { rehearse } from '../../agent/preflight/cluster/clusterRehearsal.ts';
 import { attemptOf, eventually, key, Observer } from '../contract/executorSuite.ts';
 import { ApiProxy } from '../support/apiProxy.ts';
 import { ensureNodeImage, sharedCluster, type TestNamespace } from '../support/cluster.ts';
@@ -31,12 +32,13 @@ it('an executor with the Role and nothing else does all that it does, and uses e
   const long = { ...attemptOf(pods, []), key: key(0, 1, studyId), command: ['/bin/sh', '-c', script] };
   const other = { ...attemptOf(pods, []), key: key(1, 1, studyId) };
   const told = new Observer();
+  const { container, cluster, api } = pods;
+  expect(await rehearse(api, attemptOf(pods, []), { container, cluster }, true)).toEqual({ refusal: null, isWhole: true });
   // Its log is not read for now, so that the node rotates away what nobody has seen.
   const silent = proxy.silence(/\/log\?/);
   {
     const first = pods.connect(told, { environment: { HPO_TOKEN: 'a secret' } });
     await using executor = first;
-    const { container, cluster } = pods;
     await executor.prepare({
       studyId,
       root: pods.root,

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startCluster } from '../../.ci/cluster.mjs';
@@ -78,6 +80,18 @@ export class TestNamespace implements AsyncDisposable {
     const { kubeconfig, kubectl } = this.cluster;
     const options = { maxBuffer: 64 << 20 };
     return (await run(kubectl, ['--kubeconfig', kubeconfig, '--namespace', this.name, ...args], options)).stdout;
+  }
+
+  /** Makes or changes an object. */
+  async apply(object: object): Promise<void> {
+    const dir = mkdtempSync(join(tmpdir(), 'hpo-apply-'));
+    try {
+      const file = join(dir, 'object.json');
+      writeFileSync(file, JSON.stringify(object));
+      await this.kubectl('apply', '--filename', file);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   }
 
   /** `kind/name` of all that is there of these kinds, with the labels. */

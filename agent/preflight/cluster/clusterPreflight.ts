@@ -2,6 +2,8 @@ import type { Cluster } from '../../cluster/cluster.ts';
 import { identify } from '../../cluster/index.ts';
 import type { ClusterProfile } from '../../cluster/profile.ts';
 import { chooseCluster, type KnownClusters } from './clusterChoice.ts';
+import type { AskedCredential } from './clusterCredentials.ts';
+import { rehearse, type Rehearsed } from './clusterRehearsal.ts';
 import { type ClusterInputs, type ClusterPlan, clusterSettings, storeText } from './clusterSettings.ts';
 import {
   type ContainerLook,
@@ -19,6 +21,7 @@ import { HpoError } from '../../protocol/errors.ts';
 import type { ClusterChoice, ClusterPreflight, PreflightQuestion, TuneRequest } from '../../protocol/requests.ts';
 import type { ClusterSettings, ContainerSettings, EnvironmentChoice, ImageReference } from '../../protocol/study.ts';
 import type { ProjectReading } from '../readProject.ts';
+import { podLimits } from '../studySpec.ts';
 
 /** What a start on a cluster needs of the agent, besides what a start in containers does. */
 export interface ClusterPorts extends ContainerPorts {
@@ -93,21 +96,31 @@ export async function lookAtCluster(
   const image = await lookAtImage(request, project, ports, found?.architecture ?? null);
   const container = { ...image.container, notes: [...image.container.notes, ...leftHere(project, entries)] };
   const questions: readonly PreflightQuestion[] = [
-    ...(refusal === null ? [] : [{ type: 'cluster', code: refusal.code, message: refusal.message, next: refusal.next } as const]),
+    ...refusalQuestion(refusal),
     ...('choices' in chosen ? [contextQuestion(chosen.choices)] : []),
     ...image.questions,
   ];
   if (found === null) return { image, container, cluster: null, found, refusal, questions };
   const wanted = { recipe: image.recipe, ...found, entries };
   const made = await ports.clusters.images.look(wanted);
-  const { settings, notes } = await planFor(request, project, found, made.codeIn, ports);
+  const { settings, notes, asked } = await planFor(request, project, found, made.codeIn, ports);
+  const named = { name: imageBefore(wanted), id: '', recipe: null };
+  const parts = { container: { ...(await containerOf(project, ports.home)), image: named }, cluster: settings };
+  const rehearsal = await rehearse(found.cluster, rehearsedOf(request, project, settings), parts, false).catch(
+    (error: unknown) => {
+      if (error instanceof HpoError) return { refusal: error, isWhole: true };
+      throw error;
+    },
+  );
+  const refused = rehearsal.refusal === null ? null : withWayAround(rehearsal.refusal);
+  const partly = rehearsal.isWhole ? [] : [notRehearsed(found.cluster)];
   return {
     image,
-    container: { ...container, isReady: made.isReady, notes: [...container.notes, ...notes] },
+    container: { ...container, isReady: made.isReady, notes: [...container.notes, ...notes, ...partly] },
     cluster: preflightOf(found, settings, made),
-    found,
-    refusal: null,
-    questions,
+    found: refused === null ? found : null,
+    refusal: refused,
+    questions: [...refusalQuestion(refused), ...credentialsQuestion(asked), ...questions],
   };
 }
 
@@ -130,6 +143,7 @@ export async function settleCluster(
   const { project, entries, snapshot } = code;
   const found = settledOf(look);
   refuseQuestion(look.image);
+  refuseCredentials(look);
   refuseMissingSecrets(project, ports);
   const { recipe, environment } = look.image;
   // Before the image, which takes longer than to say that something else is wrong.
@@ -138,7 +152,60 @@ export async function settleCluster(
   const container = await containerOf(project, ports.home);
   const { image, codeIn } = await ports.clusters.images.make({ recipe, ...found, entries, snapshot: snapshot.hash }, progress);
   const { settings } = await planFor(request, project, found, codeIn, ports);
-  return { environment, container: { ...container, image, leftOut: importable(snapshot.excluded) }, cluster: settings };
+  const settled = { container: { ...container, image, leftOut: importable(snapshot.excluded) }, cluster: settings };
+  const { refusal } = await rehearse(found.cluster, rehearsedOf(request, project, settings), settled, true);
+  if (refusal !== null) throw refusal;
+  return { environment, ...settled };
+}
+
+/** As it will be called, but for its digest. */
+function imageBefore({ recipe, profile }: WantedImage): string {
+  return recipe.build === null ? recipe.name : `${profile.registry?.pull ?? recipe.name}/env:${recipe.key}`;
+}
+
+function rehearsedOf(
+  request: TuneRequest,
+  { spec, command, scriptPath }: ProjectReading,
+  { checkpoints }: ClusterSettings,
+): Rehearsed {
+  return {
+    ...podLimits(request, spec),
+    command: command ?? ['python3', '-u', scriptPath],
+    checkpointDir: checkpoints === null ? null : (spec.checkpoint?.['dir'] ?? null),
+  };
+}
+
+function refusalQuestion(refusal: HpoError | null): readonly PreflightQuestion[] {
+  if (refusal === null) return [];
+  const { code, message, next } = refusal;
+  return [{ type: 'cluster', code, message, next }];
+}
+
+function credentialsQuestion(asked: readonly AskedCredential[]): readonly PreflightQuestion[] {
+  if (asked.length === 0) return [];
+  return [
+    {
+      type: 'credentials',
+      message: `this project asks for credentials of the cluster: ${asked.map(({ what }) => what).join('; ')}`,
+      words: asked.map(({ word }) => word),
+    },
+  ];
+}
+
+/** Throws HPO-2521 where the user has not agreed to what the project asks for. */
+function refuseCredentials({ questions }: ClusterLook): void {
+  const question = questions.find(({ type }) => type === 'credentials');
+  if (question?.type !== 'credentials') return;
+  throw new HpoError(
+    'HPO-2521',
+    `nobody has agreed to it: ${question.message}`,
+    `if you trust the project with it: ${question.words.map((word) => `--allow '${word}'`).join(' ')}; else take it out`,
+    { exitCode: 4 },
+  );
+}
+
+function notRehearsed({ place }: Cluster): string {
+  return `whether the namespace ${place.namespace} takes the pods is seen when they begin: you may not ask for it beforehand (verb create on pods)`;
 }
 
 /** Pods get volumes in the place of mounts. */
@@ -240,7 +307,7 @@ async function planFor(
   codeIn: ClusterSettings['codeIn'],
   { clusters }: ClusterPorts,
 ): Promise<ClusterPlan> {
-  return await clusterSettings({
+  const plan = await clusterSettings({
     script: spec,
     wish: request.cluster ?? {},
     profile,
@@ -250,6 +317,7 @@ async function planFor(
     readTemplate: (path) => clusters.readText(root, path),
     followsCapacity: (request.parallel ?? spec.search['parallel']) === 'auto',
   });
+  return { ...plan, asked: plan.asked.filter(({ word }) => request.allow?.includes(word) !== true) };
 }
 
 function preflightOf(

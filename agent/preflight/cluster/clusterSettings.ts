@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { ClusterProfile } from '../../cluster/profile.ts';
 import { targetOf, targetRefusal } from '../container/containerSettings.ts';
+import { type AskedCredential, storeCredentials, templateCredentials } from './clusterCredentials.ts';
 import { readPodTemplate } from './podTemplate.ts';
 import { gpuResourceOf, isVolume, parseStore, parseVolume } from '../../protocol/clusterWords.ts';
 import { HpoError } from '../../protocol/errors.ts';
@@ -28,6 +29,8 @@ export interface ClusterInputs {
 export interface ClusterPlan {
   readonly settings: ClusterSettings;
   readonly notes: readonly string[];
+  /** What the project asks for, and the user has to agree to. */
+  readonly asked: readonly AskedCredential[];
 }
 
 /**
@@ -56,8 +59,11 @@ export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPla
     podTemplate: template?.json ?? null,
     followsCapacity,
   };
+  const given = template === null || path === null ? [] : templateCredentials(template.json, path);
   return {
     settings,
+    // What the user names is the user's own wish.
+    asked: [...(wish.podTemplate === undefined ? given : []), ...askedStore(script, profile, checkpoints)],
     notes: [...(template?.notes ?? []), ...queueNotes(inputs, settings.queue), ...checkpointNotes(script, checkpoints)],
   };
 }
@@ -241,6 +247,16 @@ function checkpointsOf({ checkpoint }: ScriptSpec, profile: ClusterProfile): Che
       exitCode: 4,
     },
   );
+}
+
+/** One that the project names and the profile does not. */
+function askedStore(
+  { checkpoint }: ScriptSpec,
+  profile: ClusterProfile,
+  store: CheckpointStore | null,
+): readonly AskedCredential[] {
+  const said = checkpoint?.['store'];
+  return said === undefined || said === profile.checkpoints ? [] : storeCredentials(store, said);
 }
 
 function checkpointNotes({ checkpoint, resources }: ScriptSpec, store: CheckpointStore | null): readonly string[] {

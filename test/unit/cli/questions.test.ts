@@ -4,6 +4,7 @@ import type { Preflight, PreflightQuestion, TuneRequest } from '../../../agent/p
 
 const engine = { type: 'engine', code: 'HPO-2402', message: 'Docker does not run', next: 'start it' } as const;
 const devcontainer = { type: 'devcontainer', message: 'Use .devcontainer/devcontainer.json?' } as const;
+const credentials = { type: 'credentials', message: 'It asks for the Secret a', words: ['a', 's3://b'] } as const;
 const size = { type: 'size', bytes: 2e8, message: 'The code is 200 MB. Store it?' } as const;
 const objective = { type: 'objective', candidates: [{ metric: 'loss', direction: 'min' }] } as const;
 
@@ -19,6 +20,8 @@ it.each<[readonly PreflightQuestion[], string, Partial<TuneRequest>, RegExp | nu
   [[engine, objective], 'n', {}, /Docker/],
   [[devcontainer, size], 'yes', { image: 'devcontainer' }, /^Use \.devcontainer/],
   [[devcontainer, size], 'no', { image: 'auto' }, /devcontainer/],
+  [[credentials, size], 'y', { allow: ['a', 's3://b'] }, /^It asks for the Secret a\. Allow it\? \[y\/N\] $/],
+  [[credentials, size], '', {}, /Secret/],
   [[size], 'Y', { allowLarge: true }, /200 MB/],
   [
     [objective],

@@ -68,6 +68,7 @@ it('says nothing that nobody said', async () => {
       followsCapacity: false,
     },
     notes: [],
+    asked: [],
   });
 });
 
@@ -292,5 +293,53 @@ describe('what no cluster can give', () => {
     ],
   ])('%s', async (_what, given, code, message) => {
     await expect(planOf(given)).rejects.toMatchObject({ code, exitCode: 4, message: expect.stringMatching(message) });
+  });
+});
+
+describe('credentials that a project asks for', () => {
+  const template = (pod: object): Partial<ClusterInputs> => ({
+    readTemplate: () => Promise.resolve(JSON.stringify({ spec: pod })),
+  });
+  const secretVolume = { volumes: [{ name: 'a', secret: { secretName: 'team' } }] };
+  const env = (name: string) => ({
+    containers: [{ name: 'trial', env: [{ name: 'K', valueFrom: { secretKeyRef: { name, key: 'k' } } }] }],
+  });
+  const yml = 'kubernetes: {podTemplate: pod.yml}\n';
+  const store = 's3://bucket/p?secret=keys&endpoint=https://s3.example.com&image=python';
+  const stored = { directives: [`checkpoint dir=ckpt store=${store}`] };
+  test.each<readonly [string, Case, readonly string[]]>([
+    ['no template', {}, []],
+    ['one without secrets', { yml, inputs: template({ volumes: [{ name: 'a', emptyDir: {} }] }) }, []],
+    ['a volume', { yml, inputs: template(secretVolume) }, ['team']],
+    ['a variable', { yml, inputs: template(env('team')) }, ['team']],
+    ['one that is named twice', { yml, inputs: template({ ...secretVolume, ...env('team') }) }, ['team']],
+    [
+      'a driver of others',
+      { yml, inputs: template({ volumes: [{ name: 'a', csi: { driver: 'vault', nodePublishSecretRef: { name: 'key' } } }] }) },
+      ['key', 'csi:vault'],
+    ],
+    ["the user's own template", { inputs: { ...template(secretVolume), wish: { podTemplate: '/home/me/pod.yml' } } }, []],
+    ['a store of the script', stored, [store]],
+    [
+      'a store of the profile',
+      { directives: ['checkpoint dir=ckpt'], inputs: { profile: { ...profile, checkpoints: store } } },
+      [],
+    ],
+    ['the same in both', { ...stored, inputs: { profile: { ...profile, checkpoints: store } } }, []],
+    ['a volume claim', { directives: ['checkpoint dir=ckpt store=pvc://claim/p'] }, []],
+  ])('%s', async (_what, given, words) => {
+    const { asked } = await planOf(given);
+    expect(asked.map(({ word }) => word)).toEqual(words);
+    if (words.includes(store)) expect(asked[0]?.what).toMatch(/bucket at https.*Secret keys, in a container of the image python/);
+  });
+
+  test.each<readonly [string, object]>([
+    ['the login of the registry', { volumes: [{ name: 'a', secret: { secretName: 'hpo-registry' } }] }],
+    ['a secret of another study', env('hpo-abc-study-7')],
+    ['the code of another study', { volumes: [{ name: 'a', configMap: { name: 'hpo-abc-study-7-0123' } }] }],
+  ])('%s is given to nobody', async (_what, pod) => {
+    const refusal = { code: 'HPO-2489', message: expect.stringContaining("the agent's own") };
+    await expect(planOf({ yml, inputs: template(pod) })).rejects.toMatchObject(refusal);
+    await expect(planOf({ inputs: { ...template(pod), wish: { podTemplate: '/p.yml' } } })).rejects.toMatchObject(refusal);
   });
 });
