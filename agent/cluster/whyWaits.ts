@@ -49,8 +49,16 @@ export function whyWaits(
   );
   if (refusal === undefined) return null;
   const message = refusal.message ?? 'its pod cannot be made';
-  const isQuota = /exceeded quota|forbidden.*quota/i.test(message);
-  return { reason: { kind: isQuota ? 'queued' : 'starting', message }, isFault: !isQuota };
+  const isQuota = /exceeded quota/i.test(message);
+  return { reason: { kind: isQuota ? 'queued' : 'starting', message: message + whatToSet(message) }, isFault: !isQuota };
+}
+
+/** What a quota wants to be said, or the bounds of a namespace want to be changed; nothing frees that. */
+function whatToSet(message: string): string {
+  const [, unsaid] = /must specify ([\w.,/ -]+)/.exec(message) ?? [];
+  if (unsaid === undefined && !/(?:minimum|maximum) \S+ (?:usage|limit|to request)/.test(message)) return '';
+  const what = unsaid === undefined ? 'as much as it allows' : unsaid.trim().replace(/ for$/, '');
+  return `. Say ${what}: memory by # @hpo.resources memory=, all else by resources of the container in the pod template; or ask who runs the cluster for another LimitRange of the namespace`;
 }
 
 /** Of a pod that is there. Null where it is about to get a node, or runs. */

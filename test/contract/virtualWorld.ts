@@ -33,7 +33,7 @@ export async function openVirtualDockerWorld(): Promise<ExecutorWorld> {
 }
 
 /** The Kubernetes executor on a virtual machine with a cluster beside it; the suite's studies are made ready. */
-export async function openVirtualKubernetesWorld(): Promise<ExecutorWorld> {
+export async function openVirtualKubernetesWorld(): Promise<ExecutorWorld & { readonly kube: Kube }> {
   const world = await openWorld(
     podContainer,
     (options, _engine, cluster) => new KubernetesExecutor({ ...options, cluster }),
@@ -61,7 +61,7 @@ async function openWorld(
   container: ContainerSettings | null,
   make: (options: Options, engine: () => Promise<Engine>, cluster: () => Promise<Cluster>) => Executor,
   cluster: ClusterSettings | null = null,
-): Promise<ExecutorWorld> {
+): Promise<ExecutorWorld & { readonly kube: Kube }> {
   const program: MachineOptions['program'] = ([name]) => (name === 'steps' ? runSteps : null);
   const machine = new Machine({ seed: 1, program });
   // With room for all that the suite runs at once.
@@ -76,6 +76,7 @@ async function openWorld(
     ...kube.runs.map(({ kernel }) => kernel),
   ];
   return Promise.resolve({
+    kube,
     container,
     cluster,
     root: '/project',

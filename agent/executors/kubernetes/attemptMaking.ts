@@ -4,17 +4,22 @@ import type { AttemptStart } from '../executor.ts';
 import { type AttemptFile, writeAttemptFile } from './attemptFile.ts';
 import { isRefusal } from './clusterAnswers.ts';
 import type { ClusterHome } from './clusterHome.ts';
-import { type InputObjects, splicedInputs } from './inputObjects.ts';
+import { type InputObjects, type ObjectPlace, splicedInputs } from './inputObjects.ts';
 import { jobManifest } from './jobManifest.ts';
-import { attemptLabels, filesName, jobName, studyAnnotation } from './names.ts';
+import { attemptLabels, filesName, jobName, studyAnnotation, studyName } from './names.ts';
 import type { PodAttempt } from './podAttempt.ts';
 
 /** Uid of a Job that may have been made. */
 export const unknownJob = '';
 
+/** All objects of a study are made again at most so often. */
+const mendMs = 15_000;
+
 /** Makes Jobs of attempts, or finds those that are there. */
 export class AttemptMaking {
   readonly #home: ClusterHome;
+  /** When the objects of studies were made again, by the monotonic clock. */
+  readonly #mendedAt = new Map<string, number>();
 
   constructor(home: ClusterHome) {
     this.#home = home;
@@ -32,16 +37,15 @@ export class AttemptMaking {
     live.file ??= file;
     const { place, inputs, secrets } = await this.#home.objectsOf(live.key.studyId, study, view.cluster);
     const { home } = study.cluster;
-    const own = { ...place, labels: attemptLabels(home, live.key) };
-    const spliced = splicedInputs(own, filesName(home, live.key), attempt.files);
-    await createTogether(view.cluster, spliced.configMaps);
+    const labels = attemptLabels(home, live.key);
+    const spliced = await makeFiles(view.cluster, { ...place, labels }, filesName(home, live.key), attempt);
     const { epoch } = this.#home.options;
     const job = jobManifest({
       name: jobName(home, live.key),
       attempt,
       container: study.container,
       cluster: study.cluster,
-      labels: { ...own.labels, ...(epoch === undefined ? {} : { 'hpo.epoch': String(epoch) }) },
+      labels: { ...labels, ...(epoch === undefined ? {} : { 'hpo.epoch': String(epoch) }) },
       annotations: { [studyAnnotation]: live.key.studyId },
       owner: place.owner,
       inputs: [inputs, spliced],
@@ -65,11 +69,39 @@ export class AttemptMaking {
     await this.#record(live, metadata?.uid ?? unknownJob);
   }
 
+  /** What was made for one that cannot be started. */
+  async discard({ key, view }: PodAttempt): Promise<void> {
+    if (view !== null) await view.cluster.remove('ConfigMap', filesName(view.home, key));
+  }
+
+  /** Makes what its node says that it lacks, where that is ours and somebody removed it: nodes ask for it again. */
+  async mend(live: PodAttempt, lack: string): Promise<void> {
+    const { key, view, study, attempt } = live;
+    if (view === null || study === null || !/not found|not registered/.test(lack)) return;
+    const files = filesName(view.home, key);
+    if (lack.includes(`"${files}`)) {
+      const { place } = await this.#home.objectsOf(key.studyId, study, view.cluster);
+      if (attempt !== null) await makeFiles(view.cluster, { ...place, labels: attemptLabels(view.home, key) }, files, attempt);
+    } else if (lack.includes(`"${studyName(view.home, key.studyId)}`)) {
+      const { clock } = this.#home.system;
+      if (clock.monotonic() - (this.#mendedAt.get(key.studyId) ?? -Infinity) < mendMs) return;
+      this.#mendedAt.set(key.studyId, clock.monotonic());
+      this.#home.objects.delete(key.studyId);
+      await this.#home.objectsOf(key.studyId, study, view.cluster);
+    }
+  }
+
   async #record(live: PodAttempt, job: string | null): Promise<void> {
     if (live.file === null) return;
     await writeAttemptFile(this.#home.system.files, live.dir, { ...live.file, job });
     live.file = { ...live.file, job };
   }
+}
+
+async function makeFiles(cluster: Cluster, place: ObjectPlace, name: string, { files }: AttemptStart): Promise<InputObjects> {
+  const spliced = splicedInputs(place, name, files);
+  await createTogether(cluster, spliced.configMaps);
+  return spliced;
 }
 
 /** The first one owns the others, which so go with it. */

@@ -1,5 +1,6 @@
 import type { CoreV1Event } from '@kubernetes/client-node';
 import type { Workload } from '../../cluster/cluster.ts';
+import type { AttemptMaking } from './attemptMaking.ts';
 import type { AttemptReports } from './attemptReports.ts';
 import type { ClusterHome } from './clusterHome.ts';
 import type { ClusterView, Seen } from './clusterView.ts';
@@ -14,10 +15,12 @@ const preparingMs = 10_000;
 export class AttemptWaits {
   readonly #home: ClusterHome;
   readonly #reports: AttemptReports;
+  readonly #making: AttemptMaking;
 
-  constructor(home: ClusterHome, reports: AttemptReports) {
+  constructor(home: ClusterHome, reports: AttemptReports, making: AttemptMaking) {
     this.#home = home;
     this.#reports = reports;
+    this.#making = making;
   }
 
   async explainWait(live: PodAttempt, seen: Seen): Promise<void> {
@@ -33,6 +36,7 @@ export class AttemptWaits {
           ? { events: await this.#warningsOf(view, seen) }
           : {};
     const waiting = whyItWaits(seen.job, pod, told);
+    if (waiting?.isFault === true) await this.#making.mend(live, waiting.reason.message);
     this.#reports.tellWait(live, waiting?.reason ?? null);
     const kind = waiting?.reason.kind ?? null;
     if (live.waitKind !== kind) live.waitsSince = clock.monotonic();

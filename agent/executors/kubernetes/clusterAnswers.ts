@@ -13,8 +13,12 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof HpoError && !isAway(error);
 }
 
-export function awayReason(error: unknown): WaitReason {
-  return { kind: 'unreachable', message: messageOf(error) };
+/** What is waited for, and then asked for again; null for a refusal that only a change of something mends. */
+export function waitFor(error: unknown): WaitReason | null {
+  const message = messageOf(error);
+  if (isAway(error)) return { kind: 'unreachable', message };
+  // As many objects of a kind as a namespace may have: others go when what they are for has ended.
+  return isRefusal(error) && /exceeded quota:/.test(message) ? { kind: 'queued', message } : null;
 }
 
 export function messageOf(error: unknown): string {

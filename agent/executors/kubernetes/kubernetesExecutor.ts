@@ -10,7 +10,7 @@ import { AttemptMaking, fileOf, unknownJob } from './attemptMaking.ts';
 import { AttemptReports } from './attemptReports.ts';
 import { AttemptStops } from './attemptStops.ts';
 import { AttemptWaits } from './attemptWaits.ts';
-import { awayReason, isAway, messageOf } from './clusterAnswers.ts';
+import { messageOf, waitFor } from './clusterAnswers.ts';
 import { ClusterHome, type KubernetesExecutorOptions } from './clusterHome.ts';
 import type { ClusterView } from './clusterView.ts';
 import { startFault } from './endRecord.ts';
@@ -55,7 +55,7 @@ export class KubernetesExecutor implements Executor {
     this.#reading = new PodReading(home, this.#reports);
     this.#stops = new AttemptStops(home);
     this.#ends = new AttemptEnds(home, this.#reports, this.#reading, this.#making);
-    this.#waits = new AttemptWaits(home, this.#reports);
+    this.#waits = new AttemptWaits(home, this.#reports, this.#making);
     this.#cleaning = new StudyCleanup(
       home,
       (key, graceMs) => this.stop(key, graceMs),
@@ -129,6 +129,15 @@ export class KubernetesExecutor implements Executor {
   cleanup(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
     const step = removeFiles ? 'study.delete' : 'study.clean';
     return this.#home.system.failpoints.step(step, () => this.#cleaning.cleanUp(studyId, removeFiles));
+  }
+
+  /** On the cluster, and nowhere else. */
+  async handOver({ studyId, snapshot, container, cluster }: PreparedStudy): Promise<void> {
+    if (container === null || cluster === null || container.secrets.length === 0) return;
+    const view = await this.#home.view(cluster);
+    // Also where they are there from an earlier time: what this agent has of them counts.
+    this.#home.objects.delete(studyId);
+    await this.#home.objectsOf(studyId, { snapshot, container, cluster }, view.cluster);
   }
 
   async release(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
@@ -216,10 +225,14 @@ export class KubernetesExecutor implements Executor {
     live.view.follow();
     if (live.file?.job === undefined || live.file.job === null) {
       if (live.attempt === null) throw new HpoError('HPO-2482', 'the attempt has not begun', 'nothing needs to be done');
-      await this.#making.create(live, live.attempt).catch((error: unknown) => {
-        // It is made as soon as the cluster answers.
-        if (!isAway(error)) throw error;
-        this.#reports.tellWait(live, awayReason(error));
+      await this.#making.create(live, live.attempt).catch(async (error: unknown) => {
+        const wait = waitFor(error);
+        if (wait === null) {
+          await this.#making.discard(live).catch(() => {});
+          throw error;
+        }
+        // It is made as soon as the cluster answers, and has room for it.
+        this.#reports.tellWait(live, wait);
       });
     }
     if (live.hasBegun) this.#reports.tellStarted(live);
@@ -231,7 +244,8 @@ export class KubernetesExecutor implements Executor {
     let pauseMs = firstPauseMs;
     while (!live.hasEnded && !this.#home.isDisposed) {
       const isGoing = await this.#step(live).catch((error: unknown) => {
-        if (!live.hasBegun && isAway(error)) this.#reports.tellWait(live, awayReason(error));
+        const wait = live.hasBegun ? null : waitFor(error);
+        if (wait !== null) this.#reports.tellWait(live, wait);
         return false;
       });
       if (live.hasEnded || this.#home.isDisposed) return;
@@ -247,7 +261,7 @@ export class KubernetesExecutor implements Executor {
     if (live.file?.job === null) {
       if (attempt === null || live.isStopped) return await this.#ends.settleByCluster(live, await view.lookAt(live.key), true);
       await this.#making.create(live, attempt).catch(async (error: unknown) => {
-        if (isAway(error)) throw error;
+        if (waitFor(error) !== null) throw error;
         await this.#reports.finish(live, startFault(messageOf(error)));
       });
       return true;

@@ -61,6 +61,26 @@ it.each<
     { kind: 'queued', message: 'pods "x" is forbidden: exceeded quota: hpo, requested: cpu=1', isFault: false },
   ],
   [
+    'a quota of what its pod does not say, which nothing frees',
+    job(),
+    null,
+    null,
+    [event('pods "x" is forbidden: failed quota: hpo: must specify limits.memory for: trial')],
+    {
+      kind: 'starting',
+      message: expect.stringMatching(/for: trial\. Say limits\.memory: .*@hpo\.resources memory=/) as string,
+      isFault: true,
+    },
+  ],
+  [
+    'bounds of its namespace',
+    job(),
+    null,
+    null,
+    [event('pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2')],
+    { kind: 'starting', message: expect.stringContaining('Say as much as it allows') as string, isFault: true },
+  ],
+  [
     'refused',
     job(),
     null,

@@ -1,0 +1,65 @@
+import { expect, it } from 'vitest';
+import { attemptOf, eventually, key, Observer } from './executorSuite.ts';
+import { openVirtualKubernetesWorld } from './virtualWorld.ts';
+
+type World = Awaited<ReturnType<typeof openVirtualKubernetesWorld>>;
+
+/** A cluster, an executor that runs attempts there, and what it tells. */
+async function begin(
+  act: (world: World, observer: Observer, executor: ReturnType<World['connect']>) => Promise<void>,
+): Promise<void> {
+  await using world = await openVirtualKubernetesWorld();
+  const observer = new Observer();
+  await using executor = world.connect(observer);
+  await act(world, observer, executor);
+}
+
+const names = ({ kube }: World, kind: 'ConfigMap' | 'Job' | 'Pod'): string[] =>
+  kube.store.list(kind).map(({ metadata }) => metadata?.name ?? '');
+
+it.concurrent.each(['Job', 'ConfigMap'] as const)(
+  'an attempt waits while there are as many objects as a quota allows: %s',
+  async (kind) => {
+    await begin(async (world, observer, executor) => {
+      world.kube.store.quota = { kind, most: 0 };
+      await executor.start(attemptOf(world, [{ do: 'print', text: 'hello' }]));
+      await eventually(() => observer.told.includes('waits study-1/0/1 queued'), 'the quota is told');
+      world.kube.store.quota = null;
+      expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
+      expect(await world.read(key(0), 'out')).toBe('hello');
+    });
+  },
+);
+
+it.concurrent('nothing is left of an attempt that cannot be started', async () => {
+  await begin(async (world, _, executor) => {
+    const files = [{ path: 'a.txt', content: 'a' }];
+    await expect(executor.start(attemptOf(world, [], { files, pool: 'none' }))).rejects.toThrow('no pool of nodes called none');
+    expect(names(world, 'ConfigMap').filter((name) => name.endsWith('-files'))).toEqual([]);
+    expect(names(world, 'Job')).toEqual([]);
+  });
+});
+
+it.concurrent('what a study has on the cluster is made again where somebody removed it, and pods that wait for it begin', async () => {
+  await begin(async (world, observer, executor) => {
+    await executor.start(attemptOf(world, []));
+    await observer.ending(key(0));
+    const owner = names(world, 'ConfigMap').find((name) => name.endsWith('-study-1'));
+    for (const name of names(world, 'ConfigMap')) if (name !== owner) world.kube.store.remove('ConfigMap', name);
+    await executor.start(attemptOf(world, [{ do: 'print', text: 'hello' }], { key: key(1) }));
+    expect(await observer.ending(key(1))).toMatchObject({ exitCode: 0 });
+    expect(await world.read(key(1), 'out')).toBe('hello');
+  });
+}, 90_000);
+
+it.concurrent('the files of an attempt are made again where somebody removed them before it began', async () => {
+  await begin(async (world, observer, executor) => {
+    world.kube.delayControllers(3_000);
+    await executor.start(
+      attemptOf(world, [{ do: 'printFile', path: 'a.txt' }], { files: [{ path: 'a.txt', content: 'hello' }] }),
+    );
+    for (const name of names(world, 'ConfigMap')) if (name.endsWith('-files')) world.kube.store.remove('ConfigMap', name);
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
+    expect(await world.read(key(0), 'out')).toBe('hello');
+  });
+}, 90_000);
