@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type MoveEnd, moveStudy } from '../client/index.ts';
+import { moveStudy } from '../client/index.ts';
 import { chosenProfile, readProfiles } from '../cluster/index.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { clusterAgent, thisMachine } from './agentChoice.ts';
@@ -25,10 +25,16 @@ async function move(line: CommandLine, study: string, where: string): Promise<vo
   // Back from the one that `--agent` says, else from that of the cluster in use.
   await using there = clusterAgent(chosenProfile(readProfiles(line.home), name ?? line.remoteAgent?.cluster ?? null));
   await using client = await there.connect();
-  const local: MoveEnd = { client: await line.localAgent(), place: thisMachine() };
-  const remote: MoveEnd = { client, place: there.place };
+  const local = { client: await line.localAgent(), place: thisMachine() };
+  const remote = { client, place: there.place };
   const [from, to] = kind === 'cluster' ? [local, remote] : [remote, local];
   const studyId = await findStudyId(from.client, study);
   const isMoved = await moveStudy(studyId, from, to, (text) => line.note(line.style('dim', `· ${text}`, line.stderr)));
+  const { spec } = await to.client.view(studyId, { withoutCurves: true });
+  const secrets = spec.container?.secrets ?? [];
+  if (isMoved && secrets.length > 0)
+    line.note(
+      `its secrets (${secrets.join(', ')}) are where they were, in the study's Secret on the cluster; its trials do not run without`,
+    );
   line.print(`${studyId} ${isMoved ? 'moved to' : 'is already in'} ${to.place}`);
 }

@@ -8,7 +8,7 @@ import { AttemptIntake, type IntakeRecord } from './attemptIntake.ts';
 import { buildAttempt, tunedFiles } from './buildAttempt.ts';
 import type { DriverPorts } from './ports.ts';
 import { ReadingOrder } from './readingOrder.ts';
-import { messageOf, type Study } from './study.ts';
+import { messageOf, preparedOf, type Study } from './study.ts';
 import { Waits } from './waits.ts';
 
 const noCursor: OutputCursor = {};
@@ -192,13 +192,7 @@ export class Attempts {
   async #prepare(study: Study): Promise<ReadonlyMap<string, string>> {
     const { spec } = study.state.view;
     await study.cleanup;
-    await study.executor.prepare({
-      studyId: study.studyId,
-      root: spec.root,
-      snapshot: spec.snapshot,
-      container: spec.container ?? null,
-      cluster: spec.cluster ?? null,
-    });
+    await study.executor.prepare(preparedOf(study));
     const files = tunedFiles(spec);
     const texts = await Promise.all(files.map((file) => this.#ports.snapshots.readText(spec.snapshot, file)));
     return new Map(files.map((file, i) => [file, texts[i] ?? '']));

@@ -9,7 +9,7 @@ import { Attempts } from './attempts.ts';
 import { Comebacks, isWaiting } from './comebacks.ts';
 import type { DriverPorts } from './ports.ts';
 import { Proposals } from './proposals.ts';
-import { messageOf, noSuchStudy, type Study } from './study.ts';
+import { messageOf, noSuchStudy, preparedOf, type Study } from './study.ts';
 import { StudySaver } from './studySaver.ts';
 import { type EntrySink, Subscriptions } from './subscriptions.ts';
 import { type TakeEvents, Turns } from './turns.ts';
@@ -87,6 +87,8 @@ export class Driver implements AsyncDisposable {
     const study = this.#turns.studies.get(studyId);
     if (study === undefined) throw noSuchStudy(studyId);
     if (study.executor.release === undefined) throw cannotMove(study);
+    const { view } = study.state;
+    if (view.movedTo === null && view.state !== 'ended') await study.executor.handOver?.(preparedOf(study));
     await this.#turns.ask(studyId, (state) => {
       const result = moveAway(state, move, this.#ports.clock.now());
       if ('code' in result) throw new HpoError(result.code, result.message, result.next);

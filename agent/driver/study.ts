@@ -1,5 +1,5 @@
 import type { StudyState } from '../core/study/index.ts';
-import type { Executor } from '../executors/executor.ts';
+import type { Executor, PreparedStudy } from '../executors/executor.ts';
 import { HpoError } from '../protocol/errors.ts';
 
 /** A study as the driver has it. */
@@ -24,4 +24,10 @@ export function messageOf(error: unknown): string {
 
 export function noSuchStudy(studyId: string): HpoError {
   return new HpoError('HPO-4004', `there is no study "${studyId}"`, 'list them with: hpo status', { exitCode: 3 });
+}
+
+/** What its executor is told of it. */
+export function preparedOf({ studyId, state }: Study): PreparedStudy {
+  const { root, snapshot, container = null, cluster = null } = state.view.spec;
+  return { studyId, root, snapshot, container, cluster };
 }

@@ -33,6 +33,11 @@ export interface Executor extends AsyncDisposable {
    * are this machine's, so that no other agent can adopt them.
    */
   release?(studyId: string, options: { readonly removeFiles: boolean }): Promise<void>;
+  /**
+   * Before a study that goes on moves away: what the other agent could have from nowhere else, as secrets of this one's environment, is
+   * left where its attempts find it. Rejects where that cannot be; the study stays then.
+   */
+  handOver?(study: PreparedStudy): Promise<void>;
   capacity(): Promise<Capacity>;
   /** Whether attempts of the study can be started here at present, as far as that can be seen without starting one. Never rejects. */
   isReady(studyId: string): Promise<boolean>;

@@ -38,18 +38,42 @@ export async function makeStudyObjects(options: MakeOptions): Promise<StudyObjec
   });
   const owner = ownerOf(name, made.object.metadata?.uid);
   const place = { studyName: name, labels, owner };
-  const values = secretsOf(study.container, options.environment);
-  const names = Object.keys(values);
-  if (names.length > 0) {
-    const data = Object.fromEntries(names.map((key) => [key, Buffer.from(values[key] ?? '').toString('base64')]));
-    const secret = { metadata: { name, labels: { ...labels }, ownerReferences: [owner] }, type: 'Opaque', data };
-    // They may be others by now. Nothing is read for it, which would take the right to read all secrets of the namespace.
-    if ((await cluster.patch('Secret', name, { data })) === null) await cluster.create('Secret', secret);
-  }
+  const names = await makeSecret(options, place);
   const code = codeIn === 'objects' ? await codeObjects(disk, await snapshots.mountPlan(study.snapshot)) : null;
   const inputs = studyInputs(place, code);
   for (const configMap of inputs.configMaps) await cluster.create('ConfigMap', configMap);
   return { place, inputs, secrets: { names, secret: name } };
+}
+
+/**
+ * The names of the study's secrets, all of which are in its Secret then: those of this agent's environment as they are now, and the others
+ * as an agent has brought them there from which the study has moved. Rejects with HPO-2516 where one is in neither: a program that
+ * needs it never runs without. Nothing is read for it, which would take the right to read all secrets of the namespace: who changes an
+ * object is told what it is.
+ */
+async function makeSecret(
+  { cluster, studyId, study, environment }: MakeOptions,
+  { studyName: name, labels, owner }: ObjectPlace,
+): Promise<readonly string[]> {
+  const { secrets: names } = study.container;
+  if (names.length === 0) return [];
+  const values = Object.entries(secretsOf(study.container, environment));
+  const data = Object.fromEntries(values.map(([key, value]) => [key, Buffer.from(value).toString('base64')]));
+  const there = await cluster.patch('Secret', name, { data });
+  const known = there?.data ?? data;
+  const missing = names.filter((key) => known[key] === undefined);
+  if (missing.length > 0) throw withoutSecrets(studyId, missing);
+  const secret = { metadata: { name, labels: { ...labels }, ownerReferences: [owner] }, type: 'Opaque', data };
+  if (there === null) await cluster.create('Secret', secret);
+  return names;
+}
+
+function withoutSecrets(studyId: string, names: readonly string[]): HpoError {
+  return new HpoError(
+    'HPO-2516',
+    `the study ${studyId} needs the secrets ${names.join(', ')} (@hpo.secret), which neither this agent's environment nor the cluster has: its trials do not run without`,
+    `set them where the agent is started (export NAME=…, then hpo agent stop), or move the study to an agent that has them: hpo move ${studyId} --to local`,
+  );
 }
 
 function ownerOf(name: string, uid: string | undefined): V1OwnerReference {

@@ -73,13 +73,20 @@ export class UnwantedObjects {
       if (name === '' || !isStudyId(studyId) || !(await this.#home.isOurs(studyId, view.home))) continue;
       const isUsed = this.#home.prepared.has(studyId) || this.#home.live.of(studyId).length > 0 || hasAny(view, studyId);
       const isGone = (await disk.stat(this.#home.files.clusterFile(studyId))) === null;
-      if (isUsed && !isGone && !(await this.#home.files.isCleaned(this.#home.system.files, studyId))) continue;
+      const isDone = isGone || (await this.#home.files.isCleaned(this.#home.system.files, studyId));
+      if (!isDone && (isUsed || (await this.#hasSecrets(studyId)))) continue;
       found.add(name);
       const since = this.#home.unowned.get(name) ?? clock.monotonic();
       this.#home.unowned.set(name, since);
       if (clock.monotonic() - since > adoptionMs) await view.cluster.remove('ConfigMap', name);
     }
     for (const name of this.#home.unowned.keys()) if (!name.includes('/') && !found.has(name)) this.#home.unowned.delete(name);
+  }
+
+  /** All else can be made again, but not what another agent has left there. */
+  async #hasSecrets(studyId: string): Promise<boolean> {
+    const study = await this.#home.study(studyId).catch(() => null);
+    return study !== null && study.container.secrets.length > 0;
   }
 }
 
