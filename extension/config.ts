@@ -50,10 +50,12 @@ export function settings(scope?: ConfigurationScope): Settings {
 
 /** What is empty is decided elsewhere. */
 function clusterWish(text: (name: string) => string | null): ClusterWish {
-  const [context, namespace, queue, podTemplate] = ['context', 'namespace', 'queue', 'jobTemplate'].map((name) =>
-    text(`kubernetes.${name}`),
+  const [name, context, namespace, queue, podTemplate] = ['cluster', 'context', 'namespace', 'queue', 'jobTemplate'].map(
+    (setting) => text(`kubernetes.${setting}`),
   );
   return Object.fromEntries(
-    Object.entries({ context, namespace, queue, podTemplate }).flatMap(([key, value]) => (value == null ? [] : [[key, value]])),
+    Object.entries({ name, context, namespace, queue, podTemplate }).flatMap(([key, value]) =>
+      value == null ? [] : [[key, value]],
+    ),
   );
 }
