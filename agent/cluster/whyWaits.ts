@@ -48,7 +48,8 @@ export function whyWaits(
     told.events?.filter(({ reason, involvedObject }) => reason === 'FailedCreate' && isOf(involvedObject, job?.metadata)),
   );
   if (refusal === undefined) return null;
-  const message = refusal.message ?? 'its pod cannot be made';
+  // Each pod that is tried has another name: without it the words stay the same, and are those of others that wait for the same.
+  const message = (refusal.message ?? 'its pod cannot be made').replace(/^Error creating: pods "[^"]*" is forbidden: /, '');
   const isQuota = /exceeded quota/i.test(message);
   return { reason: { kind: isQuota ? 'queued' : 'starting', message: message + whatToSet(message) }, isFault: !isQuota };
 }

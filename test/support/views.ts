@@ -488,8 +488,7 @@ function clusterStudy(): JournalEntry[] {
     },
     {
       kind: 'queued',
-      message:
-        'Error creating: pods "hpo-a1b2c3-k3f9a1c2-t15-a1-x7k2p" is forbidden: exceeded quota: hpo, requested: requests.cpu=4, used: requests.cpu=62, limited: requests.cpu=64',
+      message: 'exceeded quota: hpo, requested: requests.cpu=4, used: requests.cpu=62, limited: requests.cpu=64',
     },
   ];
   return numbered([

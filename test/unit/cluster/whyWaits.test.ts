@@ -57,8 +57,8 @@ it.each<
     job(),
     null,
     null,
-    [event('an earlier one'), event('pods "x" is forbidden: exceeded quota: hpo, requested: cpu=1')],
-    { kind: 'queued', message: 'pods "x" is forbidden: exceeded quota: hpo, requested: cpu=1', isFault: false },
+    [event('an earlier one'), event('Error creating: pods "x-7k2" is forbidden: exceeded quota: hpo, requested: cpu=1')],
+    { kind: 'queued', message: 'exceeded quota: hpo, requested: cpu=1', isFault: false },
   ],
   [
     'a quota of what its pod does not say, which nothing frees',
