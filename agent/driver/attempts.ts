@@ -208,7 +208,16 @@ export class Attempts {
     stopped.catch((error: unknown) => this.#ports.log.error('could not stop an attempt', { error: messageOf(error) }));
   }
 
+  #begun(live: LiveAttempt, pid: number | null): void {
+    live.hasStarted = true;
+    live.waits[Symbol.dispose]();
+    this.#host.observe(live.key, { type: 'started', number: live.key.trial, attempt: live.key.attempt, pid }, false);
+  }
+
   #report(key: AttemptKey, records: readonly IntakeRecord[]): void {
+    const live = this.#attempts.get(keyText(key));
+    // What reports has begun: whoever saw that may have died before it was told.
+    if (records.length > 0 && live?.hasStarted === false) this.#begun(live, null);
     for (const { step, values, cursor } of records) {
       this.#host.observe(key, { type: 'metric', number: key.trial, attempt: key.attempt, step, values, cursor }, false);
     }
@@ -239,11 +248,8 @@ export class Attempts {
       room: (studyId, attempts) => this.#host.room(studyId, attempts),
       started: (key, { pid }) => {
         const live = this.#liveAttempt(key);
-        if (live !== null) {
-          live.hasStarted = true;
-          live.waits[Symbol.dispose]();
-        }
-        this.#host.observe(key, { type: 'started', number: key.trial, attempt: key.attempt, pid }, false);
+        if (live === null) this.#host.observe(key, { type: 'started', number: key.trial, attempt: key.attempt, pid }, false);
+        else this.#begun(live, pid);
       },
       // While the journal takes nothing, output stays in its file instead of in memory.
       output: (key) => void (!this.#host.isStuck() && this.#liveAttempt(key)?.intake.poke()),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { failureText, runSeeds } from './agent/runSeeds.ts';
-import { clusterCalamities, engineCalamities } from './agent/scenario.ts';
+import { clusterCalamities, engineCalamities, laterCalamities } from './agent/scenario.ts';
 
 /** Seeds that once failed, and the fault that they found. */
 const kept: readonly { readonly seed: number; readonly found: string }[] = [
@@ -125,6 +125,7 @@ describe('the whole agent on a virtual machine', () => {
     expect(summary.checks.size).toBeGreaterThanOrEqual(10);
     const faults = [
       ...clusterCalamities,
+      ...laterCalamities,
       'kill agent',
       'power cut',
       'log rotated',

@@ -7,6 +7,7 @@ import type { StudyCommand } from '../../../agent/protocol/requests.ts';
 import type { Params } from '../../../agent/protocol/space.ts';
 import type { AttemptKey, StudySpec } from '../../../agent/protocol/study.ts';
 import { createView, foldView, metricNumber, type StudyView, unreachable } from '../../../agent/protocol/view.ts';
+import { patienceMs } from '../../../agent/driver/places.ts';
 import type { JournalDisk } from './journalDisk.ts';
 import type { Run } from './training.ts';
 
@@ -49,14 +50,19 @@ export class Checker {
   readonly #carefree = new Set<string>();
   readonly #hashes: string[] = [];
   readonly #disk: JournalDisk;
+  readonly #now: () => number;
   readonly #audit = createJournalAudit();
   readonly #live = new Set<string>();
+  /** Attempts that wait for room, since when on the world's own time. */
+  readonly #waitsForRoom = new Map<string, number>();
   readonly #told = new Map<string, Told>();
   readonly #views = new Map<string, StudyView>();
   readonly #expected = new Map<string, readonly (Params | null)[]>();
 
-  constructor(disk: JournalDisk) {
+  /** `now`: the world's own time, in ms. */
+  constructor(disk: JournalDisk, now: () => number) {
     this.#disk = disk;
+    this.#now = now;
   }
 
   check(invariant: InvariantName, isSo: boolean, studyId: string | null, what: () => string): boolean {
@@ -211,10 +217,21 @@ export class Checker {
     switch (event.type) {
       case 'attemptRequested':
         this.#live.add(keyOf({ studyId, trial: event.number, attempt: event.attempt }));
+        this.#checkTurn(studyId, event.number);
         if (this.isEngineWell) this.#carefree.add(keyOf({ studyId, trial: event.number, attempt: event.attempt }));
         return;
       case 'attemptStopRequested':
         this.#toldOf(studyId, event).isStopAsked = true;
+        return;
+      case 'attemptWaits': {
+        const kind = event.reason?.kind;
+        const id = keyOf({ studyId, trial: event.number, attempt: event.attempt });
+        if (kind !== 'unschedulable' && kind !== 'queued') this.#waitsForRoom.delete(id);
+        else if (!this.#waitsForRoom.has(id)) this.#waitsForRoom.set(id, this.#now());
+        return;
+      }
+      case 'attemptStarted':
+        this.#waitsForRoom.delete(keyOf({ studyId, trial: event.number, attempt: event.attempt }));
         return;
       case 'metricReported': {
         const loss = event.values['loss'];
@@ -259,6 +276,7 @@ export class Checker {
   #ended(key: AttemptKey, event: AttemptEnded): void {
     const id = keyOf(key);
     this.#live.delete(id);
+    this.#waitsForRoom.delete(id);
     const runs = this.runs.get(id) ?? [];
     const { losses, isStopAsked } = this.#toldOf(key.studyId, event);
     this.check(
@@ -275,9 +293,12 @@ export class Checker {
       kind === 'preempted' ||
       kind === 'cancelled' ||
       event.failure?.code === 'HPO-3008';
+    // What was struck may go on for long, until controllers that are late do it: then its own time limit ends it.
+    const { timeoutMs } = this.view(key.studyId)?.spec.limits ?? { timeoutMs: null };
+    const isOverdue = kind === 'timeout' && runs.some(({ beganAt }) => this.#now() - beganAt >= (timeoutMs ?? Infinity));
     this.check(
       'order',
-      !this.struck.has(id) || isBlameless || runs.some(({ hasEndedItself }) => hasEndedItself),
+      !this.struck.has(id) || isBlameless || isOverdue || runs.some(({ hasEndedItself }) => hasEndedItself),
       key.studyId,
       () => `${id} was ended from outside, and is blamed: ${event.failure?.message}`,
     );
@@ -308,6 +329,27 @@ export class Checker {
       key.studyId,
       () => `${id} printed ${printed.map(({ loss }) => loss).join(' ')}, told are only ${losses.join(' ')}`,
     );
+  }
+
+  /** One that follows the room of its cluster asks for more only when no other one with fewer attempts waits for room since short. */
+  #checkTurn(studyId: string, number: number): void {
+    const follows = this.view(studyId)?.followsRoom === true;
+    if (!follows) return;
+    const withRoom = (of: string): number =>
+      [...this.#live].filter((id) => id.startsWith(`${of}/`) && !this.#waitsForRoom.has(id)).length;
+    // But for the one that is asked for.
+    const nOwn = withRoom(studyId) - 1;
+    for (const [id, since] of this.#waitsForRoom) {
+      const other = id.slice(0, id.indexOf('/'));
+      if (other === studyId || this.view(other)?.deleted === true) continue;
+      this.check(
+        'slots',
+        withRoom(other) >= nOwn || this.#now() - since >= patienceMs,
+        studyId,
+        () =>
+          `it asks for trial ${number} with ${nOwn} attempts, while ${id} waits for room and its study has ${withRoom(other)}`,
+      );
+    }
   }
 
   /** A crash between asking for a point and starting its trial changes nothing: random points follow from seed and number. */
@@ -426,8 +468,10 @@ function isSoAlready(command: StudyCommand, before: Pick<StudyView, 'state' | 'p
 /** Params of the trials, by number, of a study to which nothing happens; null for one that no sampler proposed. */
 function undisturbed(spec: StudySpec): readonly (Params | null)[] {
   const { batch: _, ...search } = spec.search;
+  const { cluster: __, ...anywhere } = spec;
   const calm: StudySpec = {
-    ...spec,
+    ...anywhere,
+    executor: 'local',
     fidelity: null,
     checkpoint: null,
     search: { ...search, scheduler: 'none', parallel: 12 },

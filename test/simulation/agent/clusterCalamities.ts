@@ -16,6 +16,8 @@ export interface ClusterStrike {
 
 /** A node that is not heard of for so long is emptied, in ms: 40 s until that is seen, and 5 minutes of tolerance. */
 const untilTaintMs = 340_000;
+/** Autoscaling adds no more. */
+const maxNodes = 5;
 
 /** Strikes the cluster behind the back of all agents. False where there is nothing to strike. */
 export function strikeCluster(calamity: ClusterCalamity, { kube, rng, onStruck, onDoubled }: ClusterStrike): boolean {
@@ -149,6 +151,73 @@ export function strikeCluster(calamity: ClusterCalamity, { kube, rng, onStruck, 
         store.quota = null;
       });
       return true;
+    case 'kubelet away for long':
+    case 'kubelet dead, node deleted': {
+      if (node === undefined || !node.restartKubelet(untilTaintMs + wait(60_000))) return false;
+      kube.setReady(node, 'Unknown');
+      node.onKubeletUp = () => kube.setReady(node, 'True');
+      timeline.after(untilTaintMs, () => {
+        if (node.isKubeletUp || node.isGone) return;
+        strikeNode(node.name);
+        for (const pod of kube.podsOn(node.name))
+          kube.evict(pod.metadata?.name ?? '', 'DeletionByTaintManager', 'Taint manager: deleting due to NoExecute taint');
+        if (calamity === 'kubelet away for long') return;
+        // Somebody gives it up, and takes its machine away; another one joins.
+        kube.loseNode(node);
+        timeline.after(wait(30_000), () => kube.addNode());
+      });
+      return true;
+    }
+    case 'spot node taken': {
+      if (node === undefined || !node.isReachable || server.isDown) return false;
+      strikeNode(node.name);
+      // A notice of a moment, in which the kubelet ends what it can; then the machine and its object are gone.
+      const message = 'Pod was terminated in response to imminent node shutdown.';
+      for (const { name } of node.runs) node.evict(name, { reason: 'Terminated', message });
+      timeline.after(200 + wait(2_000), () => {
+        strikeNode(node.name);
+        kube.loseNode(node);
+      });
+      timeline.after(wait(30_000), () => kube.addNode());
+      return true;
+    }
+    case 'node added':
+      if (kube.nodes.filter(({ isGone }) => !isGone).length >= maxNodes) return false;
+      kube.addNode();
+      return true;
+    case 'node scaled down': {
+      if (node === undefined || server.isDown || kube.nodes.filter(({ isGone }) => !isGone).length < 2) return false;
+      strikeNode(node.name);
+      if (!kube.drain(node)) return false;
+      timeline.after(5_000 + wait(20_000), () => {
+        if (node.isGone) return;
+        strikeNode(node.name);
+        kube.loseNode(node);
+      });
+      return true;
+    }
+    case 'quota for objects':
+      store.quota = { kind: (['Job', 'ConfigMap'] as const)[rng.int(2)] ?? 'Job', most: rng.int(4) };
+      timeline.after(5_000 + wait(40_000), () => {
+        store.quota = null;
+      });
+      return true;
+    case 'delete object of a study': {
+      const owned = (['ConfigMap', 'Secret'] as const)
+        .flatMap((kind) => store.list(kind).map(({ metadata }) => ({ kind, metadata })))
+        .filter(({ metadata }) => (metadata?.ownerReferences ?? []).length > 0);
+      const object = oneOf(owned);
+      if (object === undefined || server.isDown) return false;
+      // Pods that have begun have their copies; others never begin.
+      for (const { metadata } of pods) strike(metadata?.name ?? '');
+      return store.remove(object.kind, object.metadata?.name ?? '');
+    }
+    case 'delete owner of a study': {
+      const owner = oneOf(store.list('ConfigMap').filter(({ metadata }) => (metadata?.ownerReferences ?? []).length === 0));
+      if (owner === undefined || server.isDown) return false;
+      for (const { metadata } of pods) strike(metadata?.name ?? '');
+      return store.remove('ConfigMap', owner.metadata?.name ?? '');
+    }
     default:
       return unreachable(calamity);
   }

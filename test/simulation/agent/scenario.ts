@@ -64,7 +64,23 @@ export const clusterCalamities = [
   'fill nodes',
   'quota',
 ] as const;
-export type ClusterCalamity = (typeof clusterCalamities)[number];
+/** The same, of lives on larger clusters that change by themselves. */
+export const laterCalamities = [
+  'kubelet away for long',
+  'kubelet dead, node deleted',
+  'spot node taken',
+  'node added',
+  'node scaled down',
+  'quota for objects',
+  'delete object of a study',
+  'delete owner of a study',
+] as const;
+export type ClusterCalamity = (typeof clusterCalamities)[number] | (typeof laterCalamities)[number];
+
+/** Share of lives in pods in which those come, and studies that follow the room of their cluster. */
+const laterShare = 0.35;
+/** One by which the seeds that were kept before draw none of it: they go on living as they did. */
+const laterSalt = 0x15d76;
 
 /** What a user does besides starting studies. */
 export const deeds = ['pause', 'resume', 'scale', 'stopTrial', 'enqueue', 'retry', 'stop', 'delete'] as const;
@@ -122,7 +138,42 @@ export function drawScenario(seed: number, executor: SimulatedExecutor): Scenari
   const more = createRng(seed, 0x5cf);
   // The same life, in containers: what befalls those is drawn apart.
   const contained = createRng(seed, 0x5d0);
+  const later = createRng(seed, laterSalt);
+  const isLater = executor === 'kubernetes' && later.next() < laterShare;
   const nStudies = rng.next() < 0.2 ? 2 : 1;
+  const drawn = drawLife({ rng, more, contained, seed, executor, nStudies });
+  if (!isLater) return drawn;
+  return {
+    ...drawn,
+    calamities: [...drawn.calamities, ...some(later, laterCalamities, 0.5)],
+    studies: followingStudies(drawn.studies, later),
+  };
+}
+
+/** Most of them follow the room of the cluster, with more trials than it has room for; where there was one there may be another. */
+function followingStudies(studies: Scenario['studies'], rng: Rng): Scenario['studies'] {
+  const [only, ...others] = studies;
+  if (only === undefined) return [];
+  const twin = { ...only, studyId: `s${studies.length}`, at: only.at + rng.int(3_000) };
+  const all = others.length === 0 && rng.next() < 0.6 ? [only, twin] : studies;
+  return all.map((study) => {
+    const { cluster, search } = study.spec;
+    if (cluster === undefined || rng.next() < 0.3) return study;
+    const following = { search: { ...search, parallel: 2 + rng.int(3) }, cluster: { ...cluster, followsCapacity: true } };
+    return { ...study, spec: { ...study.spec, ...following } };
+  });
+}
+
+interface Draws {
+  readonly rng: Rng;
+  readonly more: Rng;
+  readonly contained: Rng;
+  readonly seed: number;
+  readonly executor: SimulatedExecutor;
+  readonly nStudies: number;
+}
+
+function drawLife({ rng, more, contained, seed, executor, nStudies }: Draws): Scenario {
   return {
     seed,
     executor,

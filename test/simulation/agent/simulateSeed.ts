@@ -101,9 +101,10 @@ class World implements Disposable {
     this.#rng = createRng(scenario.seed, 0x77);
     this.#faultRng = createRng(scenario.seed, 0xfa);
     this.#disk = new JournalDisk(`seed-${scenario.seed}`);
-    this.#checker = new Checker(this.#disk);
+    this.#checker = new Checker(this.#disk, () => this.#machine.timeline.now);
     if (isTraced) this.#checker.onEntry = ({ studyId, event }) => this.#log(`recorded: ${studyId} ${JSON.stringify(event)}`);
-    const train = training(scenario, (run) => {
+    const now = (): number => this.#machine.timeline.now;
+    const train = training(scenario, now, (run) => {
       this.#log(`program ${run.key.studyId}/${run.key.trial}/${run.key.attempt} begins as ${run.process.pid}`);
       this.#checker.began(run);
     });
@@ -122,7 +123,8 @@ class World implements Disposable {
     });
     this.#checker.isOutOfReach = ({ process }) => {
       const run = this.#kube?.runs.find(({ kernel }) => kernel.processes.includes(process));
-      return run !== undefined && this.#kube?.nodeOf(run)?.isCutOff === true;
+      const node = run === undefined ? null : this.#kube?.nodeOf(run);
+      return node?.isCutOff === true || node?.isUnknown === true;
     };
     if (scenario.executor === 'docker') this.#machine.engine.addImage(simulatedImage);
   }

@@ -8,6 +8,8 @@ import type { Manner, Scenario } from './scenario.ts';
 export interface Run {
   readonly key: AttemptKey;
   readonly process: Process;
+  /** On the world's own time, in ms. */
+  readonly beganAt: number;
   /** Losses of the reports that were written whole, in order, each unique in the world, with where their lines end. */
   readonly printed: { readonly loss: number; readonly end: number }[];
   /** Whether it reports in the metrics file instead of its output. */
@@ -17,7 +19,7 @@ export interface Run {
 }
 
 /** The programs of a scenario's trials; `began` hears of each one before it does anything. */
-export function training(scenario: Scenario, began: (run: Run) => void): Program {
+export function training(scenario: Scenario, now: () => number, began: (run: Run) => void): Program {
   return function* train(self) {
     const { environment } = self;
     const key = {
@@ -30,7 +32,14 @@ export function training(scenario: Scenario, began: (run: Run) => void): Program
     const rng = createRng(scenario.seed, 0x70, Number(key.studyId.slice(1)), key.trial, key.attempt);
     const manner: Manner | undefined =
       rng.next() < scenario.ill ? scenario.manners[rng.int(Math.max(1, scenario.manners.length))] : undefined;
-    const run: Run = { key, process: self.process, printed: [], usesFile: rng.next() < 0.25, hasEndedItself: false };
+    const run: Run = {
+      key,
+      process: self.process,
+      printed: [],
+      beganAt: now(),
+      usesFile: rng.next() < 0.25,
+      hasEndedItself: false,
+    };
     began(run);
     const last = Number(environment['HPO_RESOURCE'] ?? 1 + rng.int(4));
     const checkpoint = spec.checkpoint === null ? null : `${environment['HPO_CHECKPOINT_DIR']}/step`;

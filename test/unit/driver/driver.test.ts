@@ -435,6 +435,24 @@ describe('an agent that begins', () => {
     expect(world.starts.get('s/0/1')).toBe(1);
   });
 
+  test('takes for begun what reports, where nobody told that it has', async () => {
+    using world = new World({
+      listener: (listener) => ({
+        waits: (key, reason) => listener.waits(key, reason),
+        room: (studyId, attempts) => listener.room(studyId, attempts),
+        started: () => {},
+        output: (key) => listener.output(key),
+        ended: (key, ending) => listener.ended(key, ending),
+      }),
+    });
+    await using life = await world.open();
+    await life.driver.createStudy('s', study({ budget: { trials: 1 } }));
+    await ended(life.driver, 's');
+    const told = world.entries('s').map(({ event }) => event.type);
+    expect(told.filter((type) => type === 'attemptStarted')).toHaveLength(1);
+    expect(told.indexOf('attemptStarted')).toBeLessThan(told.indexOf('metricReported'));
+  });
+
   test('stops what runs with its mark and belongs to no study', async () => {
     using world = new World({ program: steady });
     const stranger = world.machine.connect({

@@ -20,6 +20,8 @@ export interface WorldOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Stands between a driver and the machine. */
   readonly executor?: (executor: Executor) => Executor;
+  /** Stands between the machine and a driver. */
+  readonly listener?: (listener: ExecutorListener) => ExecutorListener;
   /** The machine of another world, so that two agents have their hands on it. */
   readonly machine?: FakeMachine;
   /** As for `FakeMachine.connect`. */
@@ -58,8 +60,13 @@ export class World implements Disposable {
 
   /** A driver that has read the journal. `append` stands between it and the journal. */
   async open(append: (append: Append) => Append = (plain) => plain): Promise<Life> {
-    const { executor = (plain: Executor) => plain, proposer = null, home } = this.#options;
-    const life = new Life(this, append, executor, proposer, home);
+    const {
+      executor = (plain: Executor) => plain,
+      listener = (plain: ExecutorListener) => plain,
+      proposer = null,
+      home,
+    } = this.#options;
+    const life = new Life(this, append, executor, listener, proposer, home);
     await life.driver.open();
     return life;
   }
@@ -91,6 +98,7 @@ export class Life implements AsyncDisposable {
     world: World,
     wrap: (append: Append) => Append,
     wrapExecutor: (executor: Executor) => Executor,
+    wrapListener: (listener: ExecutorListener) => ExecutorListener,
     proposer: StartProposer | null,
     home: string | undefined,
   ) {
@@ -122,7 +130,7 @@ export class Life implements AsyncDisposable {
         error: (message, data) => void world.logged.push(`${message} ${JSON.stringify(data)}`),
       },
       executors: (listener) => {
-        const local = this.#mortal(wrapExecutor(machine.connect(this.#mortalListener(listener), home)));
+        const local = this.#mortal(wrapExecutor(machine.connect(wrapListener(this.#mortalListener(listener)), home)));
         // A cluster has room of its own, which nobody here counts.
         const cluster: Executor = { ...local, capacity: () => Promise.resolve({ cpus: Infinity }) };
         return new Map([

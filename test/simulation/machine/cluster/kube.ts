@@ -109,6 +109,7 @@ export class Kube {
 
   /** The node is gone for good: its object too, a moment later, and with it what was on it. */
   loseNode(node: KubeNode): void {
+    if (node.isGone) return;
     node.cutPower(null);
     this.#disrupt(node.name, 'DeletionByPodGC', 'PodGC: node no longer exists');
   }
@@ -137,6 +138,16 @@ export class Kube {
     this.store.update('Node', node.name, (object) => ({ ...object, spec: { ...object.spec, unschedulable: true } }));
     for (const pod of this.podsOn(node.name)) this.evict(pod.metadata?.name ?? '');
     return true;
+  }
+
+  /** As the node controller tells it, or the kubelet itself. */
+  setReady(node: KubeNode, status: 'True' | 'Unknown'): void {
+    if (this.server.isDown) return void this.timeline.after(1_000, () => this.setReady(node, status));
+    const reason = status === 'True' ? 'KubeletReady' : 'NodeStatusUnknown';
+    this.store.update('Node', node.name, (object) => ({
+      ...object,
+      status: { ...object.status, conditions: [{ type: 'Ready', status, reason }] },
+    }));
   }
 
   uncordon(node: KubeNode): void {

@@ -27,6 +27,8 @@ export interface NodeHost {
 const retryMs = 1_000;
 const backOffMs = 10_000;
 const mountRetryMs = 2_000;
+/** A node that does not answer for so long counts as one that nothing is known of. */
+const untilUnknownMs = 40_000;
 
 /** What a kubelet knows of a pod. */
 interface Tracked {
@@ -48,6 +50,10 @@ export class KubeNode {
   readonly pods = new Map<string, Tracked>();
   /** The kubelet runs. */
   isKubeletUp = true;
+  /** Its kubelet is away for so long that nobody can know what runs on it, and controllers stop waiting for its word. */
+  isUnknown = false;
+  /** Hears that its kubelet is there again. */
+  onKubeletUp: (() => void) | null = null;
   /** Nobody reaches it, and it reaches nobody. */
   isCutOff = false;
   isOn = true;
@@ -88,9 +94,14 @@ export class KubeNode {
   restartKubelet(downMs: number): boolean {
     if (!this.isKubeletUp || !this.isOn) return false;
     this.isKubeletUp = false;
+    this.isUnknown = downMs >= untilUnknownMs;
     for (const { run } of this.pods.values()) run.log.breakOff();
     this.#host.timeline.after(downMs, () => {
+      if (this.isGone) return;
       this.isKubeletUp = true;
+      this.isUnknown = false;
+      this.onKubeletUp?.();
+      this.onKubeletUp = null;
       this.#syncAll();
     });
     return true;
@@ -109,15 +120,14 @@ export class KubeNode {
 
   /** Everything on it ends without a word; it is there again after a while, or never. */
   cutPower(downMs: number | null): boolean {
+    this.isGone ||= downMs === null;
     if (!this.isOn) return false;
     this.isOn = false;
     for (const { run } of this.pods.values()) run.cutPower();
     this.#kernel = new Kernel(this.#host.timeline);
-    if (downMs === null) {
-      this.isGone = true;
-      return true;
-    }
+    if (downMs === null) return true;
     this.#host.timeline.after(downMs, () => {
+      if (this.isGone) return;
       this.isOn = true;
       this.#syncAll();
     });

@@ -78,7 +78,8 @@ export class Scheduler {
   #obstacle(node: Node, pod: Pod, requests: Amounts): string | null {
     const name = node.metadata?.name ?? '';
     if (node.spec?.unschedulable === true) return 'node(s) were unschedulable';
-    if (!this.#isOn(name)) return 'node(s) had untolerated taint {node.kubernetes.io/unreachable: }';
+    const isReady = node.status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
+    if (!this.#isOn(name) || !isReady) return 'node(s) had untolerated taint {node.kubernetes.io/unreachable: }';
     const labels = node.metadata?.labels ?? {};
     if (Object.entries(pod.spec?.nodeSelector ?? {}).some(([key, value]) => labels[key] !== value))
       return `node(s) didn't match Pod's node affinity/selector`;
