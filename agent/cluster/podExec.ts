@@ -14,6 +14,8 @@ const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, close: 255 } as con
 
 /** Something comes back for each; what stays silent for longer than two is gone. */
 const pingMs = 20_000;
+/** A server that keeps the connection after the status and says nothing for so long has said all. */
+const closingMs = 5_000;
 
 const statusSchema = z.object({
   status: z.string(),
@@ -82,6 +84,7 @@ class Exec {
   readonly #signal: AbortSignal;
   readonly #ended = Promise.withResolvers<number | Refusal>();
   #status: number | null = null;
+  #afterStatus: NodeJS.Timeout | null = null;
   #nWaiting = 0;
   #nUnwritten = 0;
   #hasClosed = false;
@@ -104,7 +107,9 @@ class Exec {
     socket.on('unexpected-response', (_request, message: IncomingMessage) => {
       refusalOf(message).then(this.#ended.resolve, this.#ended.reject);
     });
-    socket.on('error', (error) => this.#fail(error));
+    socket.on('error', (error) => {
+      if (this.#status === null) this.#fail(error);
+    });
     socket.on('close', () => {
       this.#hasClosed = true;
       this.#settle();
@@ -118,6 +123,7 @@ class Exec {
       return await this.#ended.promise;
     } finally {
       clearInterval(timer);
+      clearTimeout(this.#afterStatus ?? undefined);
       this.#signal.removeEventListener('abort', onAbort);
       for (const writable of writables) writable.off('error', onError);
       socket.terminate();
@@ -158,16 +164,28 @@ class Exec {
   #end(text: string): void {
     try {
       const outcome = outcomeOf(statusSchema.parse(JSON.parse(text)));
-      if (typeof outcome === 'number') this.#status = outcome;
-      else this.#ended.resolve(outcome);
+      if (typeof outcome === 'number') {
+        this.#status = outcome;
+        this.#waitForClose();
+      } else this.#ended.resolve(outcome);
     } catch (error) {
       this.#fail(error);
     }
     this.#settle();
   }
 
+  /** The status may be here before the last output, which comes over a stream of its own: then the server closes the connection. */
+  #waitForClose(): void {
+    const heardAt = this.#heardAt;
+    this.#afterStatus = setTimeout(() => {
+      if (this.#heardAt === heardAt && this.#nUnwritten === 0) this.#hasClosed = true;
+      this.#settle();
+      this.#waitForClose();
+    }, closingMs);
+  }
+
   #settle(): void {
-    if (this.#status !== null && this.#nUnwritten === 0) this.#ended.resolve(this.#status);
+    if (this.#status !== null && this.#hasClosed && this.#nUnwritten === 0) this.#ended.resolve(this.#status);
     else if (this.#status === null && this.#hasClosed) this.#fail(new Error('the connection ended before the command'));
   }
 

@@ -226,15 +226,15 @@ describe.concurrent('calls', () => {
 
   it('end where nothing is answered, and others are not held up by them', async () => {
     await using world = await open();
-    await using cluster = await world.connect({ answerMs: 700 });
+    await using cluster = await world.connect({ answerMs: 5_000 });
     using _silent = world.proxy.silence(/secrets/);
-    const begunAt = performance.now();
-    const [silent, other] = await Promise.allSettled([cluster.get('Secret', 'any'), cluster.get('ConfigMap', 'any')]);
-    expect(silent).toMatchObject({
-      reason: { code: 'HPO-2462', message: expect.stringMatching(/no answer in 0.7 s/) },
-    });
-    expect(other).toMatchObject({ status: 'fulfilled', value: null });
-    expect(performance.now() - begunAt).toBeLessThan(3_000);
+    const ended: string[] = [];
+    const silent = cluster.get('Secret', 'any').finally(() => ended.push('silent'));
+    const other = cluster.get('ConfigMap', 'any').finally(() => ended.push('other'));
+    const [first, second] = await Promise.allSettled([silent, other]);
+    expect(first).toMatchObject({ reason: { code: 'HPO-2462', message: expect.stringMatching(/no answer in 5 s/) } });
+    expect(second).toMatchObject({ status: 'fulfilled', value: null });
+    expect(ended).toEqual(['other', 'silent']);
   });
 
   it('keep to one rate, all together, whatever they are', async () => {
@@ -244,15 +244,16 @@ describe.concurrent('calls', () => {
     const ask = async (): Promise<void> => {
       while (!controller.signal.aborted) await cluster.get('ConfigMap', 'any').catch(() => undefined);
     };
+    const begunAt = performance.now();
     const asking = Array.from({ length: 30 }, ask);
-    await sleep(3_000);
+    await eventually(() => world.proxy.requests.length >= 60, 'there are many');
     const nRequests = world.proxy.requests.length;
+    const tookMs = performance.now() - begunAt;
     controller.abort();
     await cluster[Symbol.asyncDispose]();
     await Promise.all(asking);
-    // 10 at once, and 20 a second.
-    expect(nRequests).toBeGreaterThanOrEqual(60);
-    expect(nRequests).toBeLessThanOrEqual(75);
+    // 10 at once, and 20 a second: however slow the machine is, it is never faster than that.
+    expect(nRequests).toBeLessThanOrEqual(10 + Math.ceil((20 * tookMs) / 1_000));
   });
 
   it('use their connections again', async () => {
