@@ -101,6 +101,10 @@ it.concurrent('goes on where a pod was that is gone, begins forks with the check
     `${prefix}/1/000004-00000000.tar.gz`,
     `${prefix}/1/000005-00000000.tar.gz`,
   ]);
+  // A study that has ended keeps what it saved until it is deleted.
+  const kept = (await store.names()).filter((name) => name.startsWith(prefix));
+  await executor.cleanup(id, { removeFiles: false });
+  expect((await store.names()).filter((name) => name.startsWith(prefix))).toEqual(kept);
   await executor.cleanup(id, { removeFiles: true });
   expect((await store.names()).filter((name) => name.startsWith(prefix))).toEqual([]);
   expect(await world.left()).toEqual(expect.not.arrayContaining([expect.stringContaining(id)]));

@@ -39,7 +39,8 @@ export class StudyCleanup {
       ({ cluster }) => [cluster],
       () => this.#home.used.all(),
     );
-    const hasRun = (await this.#home.files.attempts(disk, studyId)).length > 0;
+    // Also where it has ended, and of its attempts nothing is listed any more: what they kept is there.
+    const hasRun = (await disk.names(this.#home.files.trialsDir(studyId))).some((name) => /^\d+$/.test(name));
     for (const place of settings) await this.#removeObjects(place, studyId);
     if (removeFiles && hasRun) await this.#sweep(studyId);
     for (const live of lives) await this.#step(live).catch(() => false);
