@@ -3,6 +3,7 @@ import type { StudyCommand } from '../../protocol/requests.ts';
 import type { Params } from '../../protocol/space.ts';
 import { endedTrialStates, type TrialState } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
+import { shownState } from '../../protocol/waits.ts';
 import { isAffordable, startCost } from './budget.ts';
 import type { StudyState } from './state.ts';
 import { userPoint } from './userPoint.ts';
@@ -96,7 +97,9 @@ function stopped(at: number): StudyEvent {
 function pauseMessage(state: StudyState): string {
   const n = state.live.size;
   if (n === 0) return 'Paused.';
-  const running = n === 1 ? 'The running trial' : `The ${n} running trials`;
+  const waiting = [...state.live.keys()].filter((number) => shownState(state.trial(number)) === 'waiting').length;
+  const what = waiting === 0 ? 'running' : waiting === n ? 'waiting' : 'running and waiting';
+  const running = n === 1 ? `The ${what} trial` : `The ${n} ${what} trials`;
   if (state.view.spec.checkpoint !== null)
     return `Paused. ${running} ${n === 1 ? 'stops' : 'stop'} and will go on from the checkpoint.`;
   return `Paused. ${running} ${n === 1 ? 'goes' : 'go'} on to the end, as the script keeps no checkpoint; no new trial starts.`;

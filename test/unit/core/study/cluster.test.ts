@@ -137,6 +137,17 @@ describe('why an attempt waits', () => {
   });
 });
 
+test.each([
+  [[0, 1], 'The 2 waiting trials go on'],
+  [[1], 'The 2 running and waiting trials go on'],
+  [[], 'The 2 running trials go on'],
+])('of %j, which wait, a pause says: %s', (waiting, text) => {
+  const h = new Harness(onCluster({}, { search: { parallel: 2 } }));
+  for (const number of waiting) h.see({ type: 'waits', number, attempt: 1, reason: { kind: 'queued', message: '' } });
+  h.command({ type: 'pause' });
+  expect(h.state.view.message).toBe(`Paused. ${text} to the end, as the script keeps no checkpoint; no new trial starts.`);
+});
+
 describe('what the cluster does is no fault of the trial', () => {
   it.each([
     ['the node gpu-7 was drained', 'The machine was taken away: the node gpu-7 was drained. It is tried again at once (1).'],
