@@ -237,7 +237,7 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/driver/places.ts',
     find: 'isTurn ||= now - since < patienceMs;',
     replace: '',
-    caughtBy: [unit('driver/places', 'another with fewer waits: false')],
+    caughtBy: [unit('driver/places', 'another with fewer waits: false'), kubernetesSeeds],
   },
   {
     name: 'lets what can never begin hold others off for ever',
@@ -259,6 +259,13 @@ export const mutants: readonly Mutant[] = [
     find: '    if (records.length > 0 && live?.hasStarted === false) this.#begun(live, null);\n',
     replace: '',
     caughtBy: [unit('driver/driver', 'takes for begun what reports, where nobody told that it has')],
+  },
+  {
+    name: 'leaves the folder of a study behind that could not be told how it runs',
+    file: 'agent/executors/kubernetes/studyCleanup.ts',
+    find: ' || (await disk.names(folder)).length === 0;',
+    replace: ';',
+    caughtBy: [kubernetesSeeds],
   },
   {
     name: 'leaves a container behind that the engine makes when nobody waits for it any more',

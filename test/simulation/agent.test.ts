@@ -54,6 +54,7 @@ const keptKubernetes: readonly { readonly seed: number; readonly found: string }
   { seed: 4_001_395, found: 'a Job that a server made late began a program after its attempt had ended' },
   { seed: 4_000_644, found: 'a program ran twice, as its Job was removed before the agent had recorded that it was made' },
   { seed: 4_000_137, found: 'what a study had stayed, as the list of clusters was lost in a power cut' },
+  { seed: 4_000_264, found: 'the folder of a deleted study stayed, as the disk was full when it was to be told how it runs' },
   { seed: 4_000_016, found: 'an attempt that had run ran again, as nobody could adopt it for a minute and its Job was removed' },
   { seed: 4_000_635, found: 'a second pod of a Job went on after the end of its attempt was told' },
   { seed: 4_000_930, found: 'a program that had come to its time limit counted as ended by what befell its pod later' },

@@ -47,9 +47,11 @@ export class StudyCleanup {
     for (const id of this.#home.reported) if (id.startsWith(`${studyId}/`)) this.#home.reported.delete(id);
     this.#home.studies.delete(studyId);
     this.#home.objects.delete(studyId);
-    const isOurs = (await disk.stat(this.#home.files.clusterFile(studyId))) !== null;
+    const folder = this.#home.files.studyDir(studyId);
+    // Where the disk did not take what tells whose it is, there is nothing in it.
+    const isOurs = (await disk.stat(this.#home.files.clusterFile(studyId))) !== null || (await disk.names(folder)).length === 0;
     for (const key of await this.#home.files.attempts(disk, studyId)) await this.#tidy(key);
-    if (isOurs && removeFiles) await disk.remove(this.#home.files.studyDir(studyId));
+    if (isOurs && removeFiles) await disk.remove(folder);
     else if (isOurs && (await disk.stat(this.#home.files.trialsDir(studyId))) !== null) {
       await disk.writeText(this.#home.files.cleanedFile(studyId), '');
     }
