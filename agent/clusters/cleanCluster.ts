@@ -1,6 +1,6 @@
 import type { V1Job } from '@kubernetes/client-node';
 import type { Cluster } from '../cluster/cluster.ts';
-import { isFinished } from '../cluster/jobStatus.ts';
+import { isFailed, isFinished } from '../cluster/jobStatus.ts';
 import { studyOf } from './look.ts';
 import type { Found } from './apply.ts';
 
@@ -22,6 +22,8 @@ export interface KnownStudies {
 
 /** Older ones are of a test that was broken off; a Job of one has gone by itself then. */
 const testMs = 15 * 60_000;
+/** A build of an image in the cluster takes no longer, with its wait for a node. */
+const buildMs = 3 * 3_600_000;
 
 /**
  * What studies of this home left in a cluster, and tests that were broken off: Jobs that are over and recorded, and all of studies that
@@ -39,14 +41,18 @@ export async function leftoversOf(
   const tests = await cluster.list('ConfigMap', { labels: { 'app.kubernetes.io/managed-by': 'hpo' } });
   const { all, live, away } = await known();
   const isHere = (object: Found): boolean => !away.has(studyOf(object) ?? '');
-  const jobs = allJobs.filter(isHere);
-  const configMaps = allConfigMaps.filter(isHere);
+  const isBuilding = ({ metadata }: Found): boolean =>
+    metadata?.labels?.['hpo.build'] !== undefined && ageOf(metadata.creationTimestamp, now) < buildMs;
+  const sweeps = allJobs.filter(({ metadata }) => metadata?.labels?.['hpo.sweep'] !== undefined);
+  const jobs = allJobs.filter((job) => isHere(job) && !isBuilding(job) && !sweeps.includes(job));
+  const configMaps = allConfigMaps.filter((map) => isHere(map) && !isBuilding(map));
   const isGone = (object: Found): boolean => !all.has(studyOf(object) ?? '');
   const goneStudies = new Set([...jobs, ...configMaps].filter(isGone).map((object) => studyOf(object) ?? ''));
   return [
+    ...sweeps.flatMap((job) => sweepLeftover(job) ?? []),
     ...jobs.flatMap((job): Leftover[] => {
       const name = job.metadata?.name ?? '';
-      if (isGone(job)) return [{ kind: 'Job', name, reason: `the study ${studyOf(job) ?? ''} is gone` }];
+      if (isGone(job)) return [{ kind: 'Job', name, reason: goneReason(job) }];
       return isFinished(job) && !live.has(attemptOf(job))
         ? [{ kind: 'Job', name, reason: 'it is over, and how it ended is recorded' }]
         : [];
@@ -55,7 +61,7 @@ export async function leftoversOf(
       ({ metadata, ...rest }): Leftover => ({
         kind: 'ConfigMap',
         name: metadata?.name ?? '',
-        reason: `the study ${studyOf({ metadata, ...rest }) ?? ''} is gone`,
+        reason: goneReason({ metadata, ...rest }),
       }),
     ),
     // The Secret of a study has the name of its ConfigMap; secrets are never listed, as nobody needs to read them for it.
@@ -66,6 +72,20 @@ export async function leftoversOf(
       .filter(({ metadata }) => metadata?.labels?.['hpo.test'] !== undefined && ageOf(metadata.creationTimestamp, now) > testMs)
       .map(({ metadata }): Leftover => ({ kind: 'ConfigMap', name: metadata?.name ?? '', reason: 'a test that was broken off' })),
   ];
+}
+
+function goneReason(object: Found): string {
+  const study = studyOf(object);
+  return study === undefined ? 'a build that was broken off' : `the study ${study} is gone`;
+}
+
+/** Begun by itself, and not a study's: it removes what a deleted one kept. Null while it does. */
+function sweepLeftover(job: V1Job): Leftover | null {
+  const { name = '', annotations = {} } = job.metadata ?? {};
+  const kept = annotations['hpo/kept'] ?? 'what a study kept';
+  if (!isFinished(job)) return null;
+  const reason = isFailed(job) ? `it could not remove ${kept}: remove that yourself` : `it has removed ${kept}`;
+  return { kind: 'Job', name, reason };
 }
 
 /** Resolves with what was there. */

@@ -76,6 +76,14 @@ export function chooseManifest(
   };
 }
 
+/** Architectures of the index's images for Linux; null for what is no index. */
+export function architecturesIn(text: string): readonly string[] | null {
+  const parsed = indexSchema.safeParse(json(text));
+  if (!parsed.success) return null;
+  const found = parsed.data.manifests.flatMap(({ platform }) => (platform?.os === 'linux' ? [platform.architecture] : []));
+  return [...new Set(found)];
+}
+
 export function readConfig(text: string): ImageConfig | null {
   const parsed = configSchema.safeParse(json(text));
   return parsed.success ? parsed.data : null;

@@ -5,6 +5,7 @@ import { Blobs, type BlobSource, pullPush } from './blobs.ts';
 import { imageText, isDigest } from './imageName.ts';
 import {
   acceptedManifests,
+  architecturesIn,
   chooseManifest,
   type ImageConfig,
   imageManifest,
@@ -55,10 +56,7 @@ export class OciRegistry implements Registry {
     progress: RegistryProgress,
   ): Promise<string> {
     const { signal } = progress;
-    const { raw, mediaType } = await this.#resolve(base, platform, signal);
-    const text = (await this.#blobs.read(base, raw.config.digest, maxTextBytes, signal)).toString();
-    const config = readConfig(text);
-    if (config === null) throw refused(base.registry, `reading ${imageText(base)}`, 'its configuration is none of an image');
+    const { raw, mediaType, config } = await this.#readConfig(base, platform, signal);
     const { diffId, blob } = await compressed(layer);
     const changed = Buffer.from(JSON.stringify(withLayer(config, layer, diffId)));
     const newConfig = { ...raw.config, digest: sha256Of(changed), size: changed.length };
@@ -92,6 +90,14 @@ export class OciRegistry implements Registry {
     return await this.#putManifest(to, Buffer.from(JSON.stringify(manifest)), mediaTypes.manifest, signal);
   }
 
+  async architectures(name: ImageName): Promise<readonly string[]> {
+    const { bytes } = await this.#fetchManifest(name, undefined);
+    const listed = readManifest(bytes.toString()) === null ? architecturesIn(bytes.toString()) : null;
+    if (listed !== null) return listed;
+    const { config } = await this.#readConfig(name, undefined, undefined);
+    return config.architecture === undefined ? [] : [config.architecture];
+  }
+
   async digestOf(name: ImageName): Promise<string | null> {
     const answer = await this.#askManifest(name, 'HEAD', undefined);
     await answer.discard();
@@ -102,16 +108,30 @@ export class OciRegistry implements Registry {
     return (await this.#fetchManifest(name, undefined)).digest;
   }
 
+  async #readConfig(
+    name: ImageName,
+    platform: Platform | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly raw: RawManifest; readonly mediaType: string; readonly config: ImageConfig }> {
+    const { raw, mediaType } = await this.#resolve(name, platform, signal);
+    const config = readConfig((await this.#blobs.read(name, raw.config.digest, maxTextBytes, signal)).toString());
+    if (config === null) throw refused(name.registry, `reading ${imageText(name)}`, 'its configuration is none of an image');
+    return { raw, mediaType, config };
+  }
+
   /** The manifest of one image; of an index, the platform's. */
   async #resolve(
     name: ImageName,
-    platform: Platform,
+    platform: Platform | undefined,
     signal: AbortSignal | undefined,
   ): Promise<{ readonly raw: RawManifest; readonly bytes: Buffer; readonly digest: string; readonly mediaType: string }> {
     let found = await this.#fetchManifest(name, signal);
-    const chosen = readManifest(found.bytes.toString()) === null ? chooseManifest(found.bytes.toString(), platform) : null;
+    const chosen =
+      platform !== undefined && readManifest(found.bytes.toString()) === null
+        ? chooseManifest(found.bytes.toString(), platform)
+        : null;
     if (chosen !== null && 'missing' in chosen) {
-      const wanted = `${platform.os}/${platform.architecture}`;
+      const wanted = `${platform?.os ?? ''}/${platform?.architecture ?? ''}`;
       throw noSuchImage(`${imageText(name)} for ${wanted}: it is there for ${chosen.missing.join(', ') || 'nothing'}`);
     }
     if (chosen !== null) found = await this.#fetchManifest({ ...name, reference: chosen.digest }, signal);

@@ -12,6 +12,8 @@ export interface Registry {
   append(base: ImageName, layer: CodeLayer, to: ImageName, platform: Platform, progress: RegistryProgress): Promise<string>;
   /** Pushes an image that an engine saved (`docker save`, both of its layouts). Layers that are there are not sent again. */
   push(saved: AsyncIterable<Uint8Array>, to: ImageName, progress: RegistryProgress): Promise<string>;
+  /** For which architectures of Linux there is an image under that name: those of an index, or the one of an image. */
+  architectures(name: ImageName): Promise<readonly string[]>;
   /** Null where the tag or digest is not there. */
   digestOf(name: ImageName): Promise<string | null>;
 }

@@ -69,6 +69,8 @@ export function registrySuite(kind: string, open: () => Promise<RegistryWorld>):
       expect(manifest.layers).toHaveLength(2);
       expect(manifest.layers[0]?.size).toBeGreaterThan(2_900_000);
       expect(await registry.push(bytesOf(saved), name, quiet)).toBe(digest);
+      expect(await registry.architectures(name)).toEqual([platform.architecture]);
+      await expect(registry.architectures({ ...name, reference: 'none' })).rejects.toMatchObject({ code: 'HPO-2472' });
     });
 
     it('puts a layer on an image, and leaves the image as it is', async () => {

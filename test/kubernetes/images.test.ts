@@ -107,7 +107,15 @@ class ImageWorld implements AsyncDisposable {
   async wanted(recipe: ImageRecipe, registry: RegistryPlace | null): Promise<WantedImage & { readonly snapshot: string }> {
     const { entries } = await selectFiles({ root: this.pods.root, mustHave: [] });
     const profile = { ...emptyProfile, namespace: this.#name, registry };
-    return { recipe, profile, cluster: this.pods.api, architecture: 'amd64', entries, snapshot: this.pods.snapshot };
+    return {
+      recipe,
+      profile,
+      cluster: this.pods.api,
+      architecture: 'amd64',
+      nodes: ['amd64'],
+      entries,
+      snapshot: this.pods.snapshot,
+    };
   }
 
   async make(recipe: ImageRecipe, registry: RegistryPlace | null): ReturnType<ClusterImages['make']> {
@@ -166,7 +174,12 @@ it('small code travels in objects of the cluster, in an image that nodes can pul
     id: expect.stringMatching(/^sha256:/),
     recipe: null,
   });
-  expect(look).toEqual({ isReady: true, from: `pulled by the nodes: ${made.image.name}`, codeIn: 'objects' });
+  expect(look).toEqual({
+    isReady: true,
+    from: `pulled by the nodes: ${made.image.name}`,
+    codeIn: 'objects',
+    runsOn: { architectures: ['amd64'], chosen: 'amd64' },
+  });
   const run = await world.run('small', made, 'python3 train.py; cat lib/part.txt; ls /hpo/code 2>&1 || true');
   expect(run.out).toMatch(/^trained\nä part\n.*cannot access/);
   expect(run.image).toBe(made.image.name);

@@ -33,7 +33,8 @@ export function removesCheckpoints(store: ObjectStore, home: string, studyId: st
   return storeContainer(store, image, ['remove', studyPrefix(store, home, studyId)]);
 }
 
-function studyPrefix({ prefix }: ObjectStore, home: string, studyId: string): string {
+/** Begins the names of all objects of a study. */
+export function studyPrefix({ prefix }: ObjectStore, home: string, studyId: string): string {
   return `${posix.join(prefix, `hpo-${home}`, studyId)}/`;
 }
 

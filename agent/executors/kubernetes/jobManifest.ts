@@ -1,6 +1,7 @@
 import type {
   V1EnvVar,
   V1Job,
+  V1JobSpec,
   V1OwnerReference,
   V1PodSpec,
   V1Toleration,
@@ -60,6 +61,7 @@ const workBytes = 20 * gib;
 export function jobManifest(parts: JobParts): V1Job {
   const { attempt, cluster, labels } = parts;
   const template = readTemplate(cluster.podTemplate);
+  const queued = queueing(cluster);
   const store = objectStore(cluster);
   const grace = Math.ceil(attempt.graceMs / second) + recordSeconds + (store === null ? 0 : storeSeconds);
   const deadline = attempt.timeoutMs === null ? longestSeconds : Math.ceil(attempt.timeoutMs / second) + grace;
@@ -68,7 +70,7 @@ export function jobManifest(parts: JobParts): V1Job {
     kind: 'Job',
     metadata: {
       name: parts.name,
-      labels: { ...labels, ...(cluster.queue === null ? {} : { 'kueue.x-k8s.io/queue-name': cluster.queue }) },
+      labels: { ...labels, ...queued.labels },
       annotations: { ...parts.annotations },
       ownerReferences: [parts.owner],
     },
@@ -82,8 +84,7 @@ export function jobManifest(parts: JobParts): V1Job {
       },
       activeDeadlineSeconds: Math.min(longestSeconds, deadline + jobSlackSeconds),
       ttlSecondsAfterFinished: keptSeconds,
-      // The queue unsuspends it.
-      ...(cluster.queue === null ? {} : { suspend: true }),
+      ...queued.spec,
       template: {
         metadata: {
           labels: { ...template.labels, ...labels, 'hpo.network': parts.container.network || store !== null ? 'yes' : 'no' },
@@ -99,14 +100,8 @@ function podSpec(parts: JobParts, template: ReturnType<typeof readTemplate>, gra
   const { attempt, container, cluster } = parts;
   const pool = poolOf(cluster, attempt.pool);
   const { volumes, mounts } = volumesOf(parts);
-  const pullSecrets = cluster.pullSecrets.map((name) => ({ name }));
   return {
-    ...template.spec,
-    nodeSelector: { ...template.spec.nodeSelector, ...pool.nodeSelector },
-    tolerations: [...(template.spec.tolerations ?? []), ...pool.tolerations.map(tolerationOf)],
-    ...(cluster.priorityClass === null ? {} : { priorityClassName: cluster.priorityClass }),
-    ...affinityOf(pool, template.spec.affinity),
-    imagePullSecrets: [...(template.spec.imagePullSecrets ?? []), ...pullSecrets],
+    ...placement(cluster, pool, template),
     restartPolicy: 'Never',
     activeDeadlineSeconds: deadline,
     terminationGracePeriodSeconds: grace,
@@ -136,6 +131,24 @@ function podSpec(parts: JobParts, template: ReturnType<typeof readTemplate>, gra
       },
     ],
   };
+}
+
+/** To which nodes a pod of the study goes, and before which others. */
+export function placement(cluster: ClusterSettings, pool: Pool, template: ReturnType<typeof readTemplate>): Partial<V1PodSpec> {
+  const pullSecrets = cluster.pullSecrets.map((name) => ({ name }));
+  return {
+    ...template.spec,
+    nodeSelector: { ...template.spec.nodeSelector, ...pool.nodeSelector },
+    tolerations: [...(template.spec.tolerations ?? []), ...pool.tolerations.map(tolerationOf)],
+    ...(cluster.priorityClass === null ? {} : { priorityClassName: cluster.priorityClass }),
+    ...affinityOf(pool, template.spec.affinity),
+    imagePullSecrets: [...(template.spec.imagePullSecrets ?? []), ...pullSecrets],
+  };
+}
+
+/** Where the Job waits for its turn. The queue unsuspends it. */
+export function queueing({ queue }: ClusterSettings): { readonly labels: Labels; readonly spec: Pick<V1JobSpec, 'suspend'> } {
+  return queue === null ? { labels: {}, spec: {} } : { labels: { 'kueue.x-k8s.io/queue-name': queue }, spec: { suspend: true } };
 }
 
 /** As Pod Security `restricted` wants it, whatever else is said. */

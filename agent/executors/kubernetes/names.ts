@@ -41,6 +41,11 @@ export function sweepName(homeMark: string, studyId: string): string {
   return objectName(`hpo-${homeMark}-${studyId}-sweep`);
 }
 
+/** Carried by that Job, which belongs to no study that is there. */
+export const sweepLabel = 'hpo.sweep';
+/** What it removes, for people. */
+export const sweptAnnotation = 'hpo/kept';
+
 /** In which the id of the study stands as it is: a label cannot hold every one. */
 export const studyAnnotation = 'hpo/study';
 

@@ -42,7 +42,7 @@ export class StudyCleanup {
     // Also where it has ended, and of its attempts nothing is listed any more: what they kept is there.
     const hasRun = (await disk.names(this.#home.files.trialsDir(studyId))).some((name) => /^\d+$/.test(name));
     for (const place of settings) await this.#removeObjects(place, studyId);
-    if (removeFiles && hasRun) await this.#sweep(studyId);
+    const fault = removeFiles && hasRun ? await this.#sweep(studyId) : null;
     for (const live of lives) await this.#step(live).catch(() => false);
     for (const id of this.#home.reported) if (id.startsWith(`${studyId}/`)) this.#home.reported.delete(id);
     this.#home.studies.delete(studyId);
@@ -55,6 +55,7 @@ export class StudyCleanup {
     else if (isOurs && (await disk.stat(this.#home.files.trialsDir(studyId))) !== null) {
       await disk.writeText(this.#home.files.cleanedFile(studyId), '');
     }
+    if (fault !== null) throw fault;
   }
 
   /** What an agent that was killed, or had no room, left half written of an attempt that is over. */
@@ -63,12 +64,21 @@ export class StudyCleanup {
     for (const name of ['job.json.new', 'exit.json.lost']) await this.#home.system.files.remove(join(dir, name));
   }
 
-  /** Its checkpoints on a volume or in an object store; a cluster that does not let that be removed keeps nobody from deleting a study. */
-  async #sweep(studyId: string): Promise<void> {
+  /**
+   * Its checkpoints on a volume or in an object store. Resolves with what kept them from being removed, which is told when all else has
+   * gone: it keeps nobody from deleting a study.
+   */
+  async #sweep(studyId: string): Promise<HpoError | null> {
     const study = await this.#home.study(studyId).catch(() => null);
-    if (study === null) return;
+    if (study === null) return null;
     const { cluster } = await this.#home.view(study.cluster);
-    await sweepCheckpoints(cluster, this.#home.system.clock, studyId, study).catch(() => {});
+    return await sweepCheckpoints(cluster, this.#home.system.clock, studyId, study).then(
+      () => null,
+      (error: unknown) => {
+        if (error instanceof HpoError) return error;
+        throw error;
+      },
+    );
   }
 
   /** Resolves when nothing of the study is on the cluster any more. */

@@ -1,3 +1,4 @@
+import { chooseArchitecture, type RunsOn } from './clusterArchitecture.ts';
 import type { ClusterImages, WantedImage } from './clusterPreflight.ts';
 import { buildInCluster, usualBuildkitImage } from './clusterBuild.ts';
 import type { RegistryPlace } from '../../cluster/profile.ts';
@@ -52,6 +53,7 @@ interface Placed {
   /** As this machine reaches it, to put code on it; null where it cannot be read from here. */
   readonly base: ImageName | null;
   readonly reference: ImageReference;
+  readonly runsOn: RunsOn;
 }
 
 /** Images as nodes of a cluster pull them: named by their digest, and made, pushed or found only where that is needed. */
@@ -70,13 +72,19 @@ export function clusterImages(ports: ClusterImagePorts): ClusterImages {
           : engine === null
             ? `built in the cluster and pushed to ${place.push}`
             : `pushed to ${place.push} from the engine of this machine`;
-      return { isReady: there !== null && codeIn === 'objects', from, codeIn };
+      return { isReady: there !== null && codeIn === 'objects', from, codeIn, runsOn: madeFor(wanted) };
     },
     make: async (wanted, progress) => {
       const codeIn = howCodeTravels(wanted.entries, wanted.profile.registry !== null);
       const environment = await placeEnvironment(ports, wanted, progress);
-      if (codeIn === 'objects') return { image: environment.reference, codeIn };
-      return { image: await addCode(ports, wanted, environment, progress), codeIn };
+      const { reference } = environment;
+      if (codeIn === 'objects') return { image: reference, codeIn, runsOn: environment.runsOn };
+      const { chosen } = environment.runsOn;
+      return {
+        image: await addCode(ports, wanted, environment, progress),
+        codeIn,
+        runsOn: { architectures: [chosen], chosen },
+      };
     },
   };
 }
@@ -100,7 +108,23 @@ async function placeEnvironment(ports: ClusterImagePorts, wanted: WantedImage, p
       digest = await registry.push(engine.saveImage(id, progress.signal), name, progress);
     }
   }
-  return placed(place, name, digest, recipe.key);
+  return { ...placed(place, name, digest, recipe.key), runsOn: madeFor(wanted) };
+}
+
+/** What is made is for one architecture. */
+function madeFor({ architecture }: Pick<WantedImage, 'architecture'>): RunsOn {
+  return { architectures: [architecture], chosen: architecture };
+}
+
+/** Throws HPO-2522 where no node can run it. */
+async function runsOn(
+  ports: ClusterImagePorts,
+  wanted: WantedImage,
+  place: RegistryPlace | null,
+  name: ImageName,
+): Promise<RunsOn> {
+  const architectures = await ports.registry(place).architectures(name);
+  return { architectures, chosen: chooseArchitecture(wanted, architectures, wanted.recipe.name) };
 }
 
 /** The user's own image: by its digest, where that can be found out from here. */
@@ -109,7 +133,11 @@ async function placeNamed(ports: ClusterImagePorts, wanted: WantedImage, progres
   const found = await resolveNamed(ports, wanted);
   if (found.type === 'registry') {
     const base = { ...found.name, reference: found.digest };
-    return { base, reference: { name: asNodesSee(profile.registry, base), id: found.digest, recipe: null } };
+    return {
+      base,
+      reference: { name: asNodesSee(profile.registry, base), id: found.digest, recipe: null },
+      runsOn: await runsOn(ports, wanted, ofPlace(profile.registry, base), base),
+    };
   }
   if (found.type === 'engine' && profile.registry !== null) {
     const { registry: place } = profile;
@@ -118,11 +146,11 @@ async function placeNamed(ports: ClusterImagePorts, wanted: WantedImage, progres
     const there = await registry.digestOf(name);
     if (there === null) progress.onProgress(`pushing the image ${recipe.name}, which is on this machine only, to ${place.push}`);
     const digest = there ?? (await registry.push(found.engine.saveImage(found.id, progress.signal), name, progress));
-    return placed(place, name, digest, null);
+    return { ...placed(place, name, digest, null), runsOn: await runsOn(ports, wanted, place, { ...name, reference: digest }) };
   }
   if (found.type === 'engine') throw found.fault;
   progress.onProgress(`${recipe.name} is used as it is named: ${found.fault.message}`);
-  return { base: null, reference: { name: recipe.name, id: '', recipe: null } };
+  return { base: null, reference: { name: recipe.name, id: '', recipe: null }, runsOn: notKnown(wanted) };
 }
 
 type Resolved =
@@ -136,9 +164,8 @@ type Resolved =
 async function resolveNamed(ports: ClusterImagePorts, { recipe, profile }: WantedImage): Promise<Resolved> {
   const name = parseImageName(recipe.name);
   const { registry: place } = profile;
-  const isOurs = place !== null && hostOf(place.push) === name.registry;
   const fault = await ports
-    .registry(isOurs ? place : null)
+    .registry(ofPlace(place, name))
     .digestOf(name)
     .then(
       (digest) =>
@@ -152,6 +179,15 @@ async function resolveNamed(ports: ClusterImagePorts, { recipe, profile }: Wante
   if (own !== null) return { type: 'engine', ...own, fault };
   if (fault.code === 'HPO-2470' || fault.code === 'HPO-2471') return { type: 'unknown', fault };
   throw fault;
+}
+
+/** The cluster's registry, if it is that of the image; else it is asked as usual. */
+function ofPlace(place: RegistryPlace | null, { registry }: ImageName): RegistryPlace | null {
+  return place !== null && hostOf(place.push) === registry ? place : null;
+}
+
+function notKnown({ architecture }: WantedImage): RunsOn {
+  return { architectures: null, chosen: architecture };
 }
 
 async function ownImage(
@@ -172,7 +208,7 @@ async function ownImage(
 async function lookAtNamed(
   ports: ClusterImagePorts,
   wanted: WantedImage,
-): Promise<{ readonly isReady: boolean | null; readonly from: string }> {
+): Promise<{ readonly isReady: boolean | null; readonly from: string; readonly runsOn: RunsOn }> {
   const found = await resolveNamed(ports, wanted);
   const { recipe, profile } = wanted;
   const isObjects = howCodeTravels(wanted.entries, profile.registry !== null) === 'objects';
@@ -181,13 +217,22 @@ async function lookAtNamed(
       return {
         isReady: isObjects,
         from: `pulled by the nodes: ${asNodesSee(profile.registry, { ...found.name, reference: found.digest })}`,
+        runsOn: await runsOn(ports, wanted, ofPlace(profile.registry, found.name), { ...found.name, reference: found.digest }),
       };
     case 'engine':
       if (profile.registry === null) throw found.fault;
-      return { isReady: false, from: `pushed to ${profile.registry.push} from the engine of this machine` };
+      return {
+        isReady: false,
+        from: `pushed to ${profile.registry.push} from the engine of this machine`,
+        runsOn: notKnown(wanted),
+      };
     case 'unknown':
       if (!isObjects) throw found.fault;
-      return { isReady: null, from: `pulled by the nodes as it is named (${recipe.name}): ${found.fault.message}` };
+      return {
+        isReady: null,
+        from: `pulled by the nodes as it is named (${recipe.name}): ${found.fault.message}`,
+        runsOn: notKnown(wanted),
+      };
     default:
       return found satisfies never;
   }
@@ -197,10 +242,10 @@ async function lookAtNamed(
 async function addCode(
   ports: ClusterImagePorts,
   wanted: WantedImage & { readonly snapshot: string },
-  { base, reference }: Placed,
+  { base, reference, runsOn: { chosen: architecture } }: Placed,
   progress: Progress,
 ): Promise<ImageReference> {
-  const { snapshot, profile, architecture } = wanted;
+  const { snapshot, profile } = wanted;
   const { registry: place } = profile;
   if (base === null || place === null) {
     throw new HpoError(
@@ -211,7 +256,9 @@ async function addCode(
     );
   }
   const platform: Platform = { os: 'linux', architecture };
-  const name = inRegistry(place, `code-${snapshot.slice(0, 20)}-${base.reference.replace('sha256:', '').slice(0, 12)}`);
+  // Below one index there are images for several architectures.
+  const parts = [snapshot.slice(0, 20), base.reference.replace('sha256:', '').slice(0, 12), architecture];
+  const name = inRegistry(place, `code-${parts.join('-')}`);
   const registry = ports.registry(place);
   const there = await registry.digestOf(name);
   const digest =
@@ -307,7 +354,12 @@ function inRegistry({ push }: RegistryPlace, tag: string): ImageName {
   return parseImageName(`${push}/env:${tag}`);
 }
 
-function placed(place: RegistryPlace, name: ImageName, digest: string, recipe: string | null): Placed {
+function placed(
+  place: RegistryPlace,
+  name: ImageName,
+  digest: string,
+  recipe: string | null,
+): Pick<Placed, 'base' | 'reference'> {
   return { base: { ...name, reference: digest }, reference: { name: `${place.pull}/env@${digest}`, id: digest, recipe } };
 }
 

@@ -1,6 +1,7 @@
 import type { Cluster } from '../../cluster/cluster.ts';
 import { identify } from '../../cluster/index.ts';
 import type { ClusterProfile } from '../../cluster/profile.ts';
+import { nodeArchitectures, poolsFor, type RunsOn, wantedArchitecture } from './clusterArchitecture.ts';
 import { chooseCluster, type KnownClusters } from './clusterChoice.ts';
 import type { AskedCredential } from './clusterCredentials.ts';
 import { rehearse, type Rehearsed } from './clusterRehearsal.ts';
@@ -47,20 +48,23 @@ export interface ClusterImages {
     /** Where it comes from, for people. */
     readonly from: string;
     readonly codeIn: ClusterSettings['codeIn'];
+    readonly runsOn: RunsOn;
   }>;
   /** Builds, pushes or resolves it. */
   make(
     wanted: WantedImage & { readonly snapshot: string },
     progress: { readonly onProgress: (message: string) => void; readonly signal?: AbortSignal },
-  ): Promise<{ readonly image: ImageReference; readonly codeIn: ClusterSettings['codeIn'] }>;
+  ): Promise<{ readonly image: ImageReference; readonly codeIn: ClusterSettings['codeIn']; readonly runsOn: RunsOn }>;
 }
 
 export interface WantedImage {
   readonly recipe: ImageRecipe;
   readonly profile: ClusterProfile;
   readonly cluster: Cluster;
-  /** Of the nodes, as in image manifests. */
+  /** Wanted, as in image manifests: of the nodes that pools ask for, or of most. */
   readonly architecture: string;
+  /** Of nodes, that of most first; empty where nobody may look. */
+  readonly nodes: readonly string[];
   /** The code that the attempts need with it. */
   readonly entries: readonly SnapshotEntry[];
 }
@@ -79,7 +83,10 @@ export interface ClusterLook {
 interface Found {
   readonly profile: ClusterProfile;
   readonly cluster: Cluster;
+  /** For which an image is made. */
   readonly architecture: string;
+  /** Architectures of nodes, that of most first; empty where nobody may look. */
+  readonly nodes: readonly string[];
   readonly version: string;
   readonly queues: ClusterInputs['queues'];
 }
@@ -92,7 +99,7 @@ export async function lookAtCluster(
 ): Promise<ClusterLook> {
   const chosen = choose(request, project.root, ports);
   const { found, refusal } =
-    'profile' in chosen ? await connect(chosen.profile, project.root, ports) : { found: null, refusal: chosen.refusal };
+    'profile' in chosen ? await connect(chosen.profile, project, ports) : { found: null, refusal: chosen.refusal };
   const image = await lookAtImage(request, project, ports, found?.architecture ?? null);
   const container = { ...image.container, notes: [...image.container.notes, ...leftHere(project, entries)] };
   const questions: readonly PreflightQuestion[] = [
@@ -103,7 +110,7 @@ export async function lookAtCluster(
   if (found === null) return { image, container, cluster: null, found, refusal, questions };
   const wanted = { recipe: image.recipe, ...found, entries };
   const made = await ports.clusters.images.look(wanted);
-  const { settings, notes, asked } = await planFor(request, project, found, made.codeIn, ports);
+  const { settings, notes, asked } = await planFor(request, project, { ...found, recipe: image.recipe }, made, ports);
   const named = { name: imageBefore(wanted), id: '', recipe: null };
   const parts = { container: { ...(await containerOf(project, ports.home)), image: named }, cluster: settings };
   const rehearsal = await rehearse(found.cluster, rehearsedOf(request, project, settings), parts, false).catch(
@@ -148,10 +155,11 @@ export async function settleCluster(
   const { recipe, environment } = look.image;
   // Before the image, which takes longer than to say that something else is wrong.
   const ahead = await ports.clusters.images.look({ recipe, ...found, entries });
-  await planFor(request, project, found, ahead.codeIn, ports);
+  await planFor(request, project, { ...found, recipe }, ahead, ports);
   const container = await containerOf(project, ports.home);
-  const { image, codeIn } = await ports.clusters.images.make({ recipe, ...found, entries, snapshot: snapshot.hash }, progress);
-  const { settings } = await planFor(request, project, found, codeIn, ports);
+  const made = await ports.clusters.images.make({ recipe, ...found, entries, snapshot: snapshot.hash }, progress);
+  const { image } = made;
+  const { settings } = await planFor(request, project, { ...found, recipe }, made, ports);
   const settled = { container: { ...container, image, leftOut: importable(snapshot.excluded) }, cluster: settings };
   const { refusal } = await rehearse(found.cluster, rehearsedOf(request, project, settings), settled, true);
   if (refusal !== null) throw refusal;
@@ -245,15 +253,21 @@ function choose({ cluster }: TuneRequest, root: string, { clusters }: ClusterPor
 
 async function connect(
   profile: ClusterProfile,
-  root: string,
+  { root, spec }: ProjectReading,
   { clusters }: ClusterPorts,
 ): Promise<{ readonly found: Found; readonly refusal: null } | { readonly found: null; readonly refusal: HpoError }> {
   try {
     const cluster = await clusters.connect(profile, root);
     const version = await cluster.version();
-    const [queues, architecture, identity] = await Promise.all([queuesOf(cluster), architectureOf(cluster), identify(cluster)]);
+    const [queues, seen, identity] = await Promise.all([
+      queuesOf(cluster),
+      orForbidden(nodeArchitectures(cluster)),
+      identify(cluster),
+    ]);
     if (!(await cluster.may('create', { group: 'batch', resource: 'jobs' }))) throw forbidden(cluster);
-    return { found: { profile: { ...profile, identity }, cluster, version, queues, architecture }, refusal: null };
+    const nodes = seen ?? [];
+    const architecture = wantedArchitecture(nodes, spec.kubernetes?.pools ?? []);
+    return { found: { profile: { ...profile, identity }, cluster, version, queues, nodes, architecture }, refusal: null };
   } catch (error) {
     if (!(error instanceof HpoError)) throw error;
     return { found: null, refusal: withWayAround(error) };
@@ -282,17 +296,6 @@ async function queuesOf(cluster: Cluster): Promise<readonly string[] | null> {
   return queues?.flatMap(({ metadata }) => metadata?.name ?? []).sort() ?? null;
 }
 
-/** Of most nodes that take pods; whoever may not look at them gets what most clusters have. */
-async function architectureOf(cluster: Cluster): Promise<string> {
-  const counts = new Map<string, number>();
-  for (const { spec, status } of (await orForbidden(cluster.list('Node'))) ?? []) {
-    const architecture = status?.nodeInfo?.architecture;
-    if (architecture !== undefined && spec?.unschedulable !== true) counts.set(architecture, (counts.get(architecture) ?? 0) + 1);
-  }
-  const [most] = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
-  return most?.[0] ?? 'amd64';
-}
-
 async function orForbidden<T>(asked: Promise<T>): Promise<T | null> {
   return await asked.catch((error: unknown) => {
     if (error instanceof HpoError && error.code === 'HPO-2464') return null;
@@ -303,8 +306,8 @@ async function orForbidden<T>(asked: Promise<T>): Promise<T | null> {
 async function planFor(
   request: TuneRequest,
   { spec, root }: ProjectReading,
-  { profile, queues }: Found,
-  codeIn: ClusterSettings['codeIn'],
+  { profile, queues, nodes, recipe }: Found & Pick<WantedImage, 'recipe'>,
+  { codeIn, runsOn }: { readonly codeIn: ClusterSettings['codeIn']; readonly runsOn: RunsOn },
   { clusters }: ClusterPorts,
 ): Promise<ClusterPlan> {
   const plan = await clusterSettings({
@@ -317,7 +320,12 @@ async function planFor(
     readTemplate: (path) => clusters.readText(root, path),
     followsCapacity: (request.parallel ?? spec.search['parallel']) === 'auto',
   });
-  return { ...plan, asked: plan.asked.filter(({ word }) => request.allow?.includes(word) !== true) };
+  const { pools, podTemplate } = plan.settings;
+  return {
+    ...plan,
+    settings: { ...plan.settings, pools: poolsFor(pools, podTemplate, nodes, runsOn, recipe.name) },
+    asked: plan.asked.filter(({ word }) => request.allow?.includes(word) !== true),
+  };
 }
 
 function preflightOf(
