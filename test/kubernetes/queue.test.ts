@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { startCluster } from '../../.ci/cluster.mjs';
 import { ensureNodeImage } from '../support/cluster.ts';
-import { steadyScript } from '../support/clusterFaults.ts';
 import { ClusterProject } from '../support/clusterProject.ts';
+import { steadyScript } from '../support/clusterScripts.ts';
 
 interface Status {
   readonly state: string;

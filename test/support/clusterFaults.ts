@@ -1,50 +1,32 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { TestCluster } from '../../.ci/cluster.mjs';
 import { homeId } from '../../agent/client/home.ts';
 import { testVolume } from '../kubernetes/testVolume.ts';
+import { nodeProcesses } from '../../agent/system/nodeProcesses.ts';
 import { ClusterProject } from './clusterProject.ts';
-
-/**
- * A script whose trials take a while and next to no processor, say once who they are, and report each step once. With `heldFrom` the
- * trials from that number on end when `/gate/open` is there, on the volume of the claim `gate`.
- */
-export const steadyScript = (image: string, steps: number, heldFrom = Infinity): string =>
-  [
-    '# @hpo.objective loss min',
-    `# @hpo.image ${image}`,
-    '# @hpo.resources cpus=0.1 memory=100MB',
-    ...(heldFrom === Infinity ? [] : [gateLine]),
-    'import os, time, uuid',
-    'x = 3.0  # @hpo float(0, 10)',
-    'print(f"began {uuid.uuid4()}", flush=True)',
-    `for step in range(1, ${steps} + 1):`,
-    `    ${pauseLine}`,
-    '    print(f"step {step} loss={(x - 4) ** 2 + 1 / step}", flush=True)',
-    ...(heldFrom === Infinity
-      ? []
-      : [`while int(os.environ["HPO_TRIAL"]) >= ${heldFrom} and not os.path.exists("/gate/open"):`, `    ${pauseLine}`]),
-    '',
-  ].join('\n');
-
-const gateLine = '# @hpo.data pvc://gate -> /gate ro';
-const pauseLine = 'time.sleep(0.5)';
-
-/** The same with the same results, at once, and without a volume. */
-export function quickly(script: string): string {
-  return script.replace(`${gateLine}\n`, '').replace('/gate/open', '/').replaceAll(pauseLine, 'pass');
-}
+import { gateClaim, keptFolder } from './clusterScripts.ts';
 
 type Gate = Awaited<ReturnType<typeof testVolume>>;
 
-interface Trial {
+export interface Trial {
   readonly number: number;
   readonly state: string;
   readonly attempts: number;
+  readonly resource: number;
   readonly params: unknown;
   readonly values: unknown;
+}
+
+/** What programs wrote down themselves, on the volume: of one start. */
+interface Start {
+  readonly attempt: number;
+  readonly id: string;
+  /** Step of the checkpoint that was there. */
+  readonly from: number;
+  readonly steps: number[];
 }
 
 /** How long what a fault needs may take to be there: nothing of that is quick on a machine with much to do. */
@@ -55,34 +37,30 @@ export class FaultedStudy implements AsyncDisposable {
   readonly project: ClusterProject;
   readonly studyId: string;
   readonly #cluster: TestCluster;
-  readonly #steps: number;
   readonly #gate: Gate;
-  /** Pods of one trial that were seen to run at the same time. */
-  readonly doubled: string[] = [];
+  /** What was in the namespace before. */
+  readonly #before: readonly string[];
+  /** Programs of one trial that ran at the same time; of an attempt as often as it ran. */
+  readonly #doubled = new Set<string>();
   readonly #ending = new AbortController();
   readonly #watched: Promise<void>;
 
-  private constructor(project: ClusterProject, studyId: string, cluster: TestCluster, steps: number, gate: Gate) {
+  private constructor(project: ClusterProject, studyId: string, cluster: TestCluster, gate: Gate, before: readonly string[]) {
     this.project = project;
     this.studyId = studyId;
     this.#cluster = cluster;
-    this.#steps = steps;
     this.#gate = gate;
+    this.#before = before;
     this.#watched = this.#watch();
   }
 
-  static async begin(
-    cluster: TestCluster,
-    kubeconfig: string,
-    script: string,
-    steps: number,
-    search: readonly string[],
-  ): Promise<FaultedStudy> {
+  static async begin(cluster: TestCluster, kubeconfig: string, script: string, search: readonly string[]): Promise<FaultedStudy> {
     const project = await ClusterProject.create({ cluster, kubeconfig });
-    const gate = await testVolume(project.namespace, 'gate');
+    const gate = await testVolume(project.namespace, gateClaim);
+    const before = await everythingIn(project);
     project.write('train.py', script);
     const [started] = await project.json<{ studyId: string }>('tune', 'train.py', '--on', 'kubernetes', ...search, '--detach');
-    return new FaultedStudy(project, started?.studyId ?? '', cluster, steps, gate);
+    return new FaultedStudy(project, started?.studyId ?? '', cluster, gate, before);
   }
 
   /** Lets the trials end that wait for it. */
@@ -90,18 +68,17 @@ export class FaultedStudy implements AsyncDisposable {
     writeFileSync(join(this.#gate.folder, 'open'), '');
   }
 
-  /** Names of pods that run; rejects while the API server does not say. */
-  async running(): Promise<readonly { readonly name: string; readonly trial: string }[]> {
+  /** Names of pods that run and that nobody has asked to end, to which something can be done; rejects while the API server does not say. */
+  async #targets(): Promise<readonly string[]> {
     const labels = `hpo.home=${homeId(this.project.home)},hpo.trial`;
-    const columns =
-      'NAME:.metadata.name,TRIAL:.metadata.labels.hpo\\.trial,PHASE:.status.phase,GOING:.metadata.deletionTimestamp';
+    const columns = 'NAME:.metadata.name,PHASE:.status.phase,GOING:.metadata.deletionTimestamp';
     const args = ['get', 'pods', '--selector', labels, '--no-headers', '--output', `custom-columns=${columns}`];
     const text = await this.project.namespace.kubectl(...args);
     return text
       .split('\n')
       .map((line) => line.trim().split(/\s+/))
-      .filter(([, , phase, going]) => phase === 'Running' && going === '<none>')
-      .map(([name = '', trial = '']) => ({ name, trial }));
+      .filter(([, phase, going]) => phase === 'Running' && going === '<none>')
+      .map(([name = '']) => name);
   }
 
   /** Does something to a pod that runs, as soon as there is one; one that has ended in the meantime does not count. */
@@ -109,10 +86,10 @@ export class FaultedStudy implements AsyncDisposable {
     let said: unknown = 'none runs';
     for (const deadline = performance.now() + patienceMs; performance.now() < deadline; await delay(100)) {
       try {
-        const pods = await this.running();
+        const pods = await this.#targets();
         const pod = pods[nth % Math.max(1, pods.length)];
         if (pod === undefined) continue;
-        await what(pod.name);
+        await what(pod);
         return;
       } catch (error) {
         // The API server may be about to be there again, and the pod may have ended.
@@ -154,35 +131,94 @@ export class FaultedStudy implements AsyncDisposable {
     return status?.state === 'running' || status?.state === 'paused';
   }
 
-  /** Of the trials, when it has ended: each complete, and each of its attempts with one program whose output is whole and not doubled. */
+  /**
+   * Of the trials, when it has ended: each got to its end, no two programs of one ran at the same time, each attempt began one program,
+   * each program went on from the checkpoint that the one before it left, and what it did is in its output, whole and once.
+   */
   async trialsAtTheEnd(timeoutMs: number): Promise<readonly Trial[]> {
     await this.project.ended(this.studyId, timeoutMs);
     this.#ending.abort();
     await this.#watched;
-    expect(this.doubled).toEqual([]);
+    expect([...this.#doubled]).toEqual([]);
     const trials = await this.project.json<Trial>('trials', this.studyId);
-    for (const { number, state, attempts } of trials) {
-      expect({ number, state }).toEqual({ number, state: 'complete' });
-      for (let attempt = 1; attempt <= attempts; attempt++) this.#checkOutput(number, attempt, attempt === attempts);
+    for (const trial of trials) {
+      expect(['complete', 'pruned'], `trial ${trial.number}`).toContain(trial.state);
+      this.#checkWork(trial);
     }
     return trials;
   }
 
-  #checkOutput(trial: number, attempt: number, isLast: boolean): void {
-    const path = join(this.project.home, 'studies', this.studyId, 'trials', String(trial), `attempt-${attempt}`, 'out.log');
-    const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
-    const where = `trial ${trial}, attempt ${attempt}`;
-    // What was ended before its first line has none.
-    expect(lines.filter((line) => line.startsWith('began')).length, where).toBe(isLast || lines.length > 0 ? 1 : 0);
-    const steps = lines.map((line) => /^step (\d+) /.exec(line)?.[1]).filter((step) => step !== undefined);
-    expect(steps.map(Number), where).toEqual(Array.from({ length: isLast ? this.#steps : steps.length }, (_, n) => n + 1));
+  /** Starts of programs that went on from a checkpoint. */
+  resumed(): number {
+    const trials = readdirSync(this.#keptDir()).map(Number);
+    return trials.flatMap((number) => this.#starts(number)).filter(({ from }) => from > 0).length;
   }
 
+  /** Deletes the study: then all is as before, on the cluster and on the volume. */
+  async free(): Promise<void> {
+    await this.project.free(this.studyId);
+    await expect.poll(() => everythingIn(this.project), { timeout: 90_000, interval: 500 }).toEqual(this.#before);
+    expect(existsSync(this.#keptDir())).toBe(false);
+  }
+
+  #checkWork({ number, attempts, resource }: Trial): void {
+    let saved = { least: 0, most: 0 };
+    let attemptBefore = 0;
+    for (const { attempt, id, from, steps } of this.#starts(number)) {
+      const where = `trial ${number}, attempt ${attempt}`;
+      // Once each, one after the other.
+      expect(attempt, where).toBeGreaterThan(attemptBefore);
+      expect(attempt, where).toBeLessThanOrEqual(attempts);
+      attemptBefore = attempt;
+      // A step is done again only where its program was ended before it had saved it.
+      expect(from, where).toBeGreaterThanOrEqual(saved.least);
+      expect(from, where).toBeLessThanOrEqual(saved.most);
+      const last = from + steps.length;
+      expect(steps, where).toEqual(count(from + 1, last));
+      saved = { least: Math.max(from, last - 1), most: last };
+      this.#checkOutput(where, number, { attempt, id, from, steps }, attempt === attempts);
+    }
+    expect({ number, attempt: attemptBefore, step: saved.most }).toEqual({ number, attempt: attempts, step: resource });
+  }
+
+  /** All that a program did it has printed, but for what it was about to print when it was ended. */
+  #checkOutput(where: string, trial: number, { attempt, id, from, steps }: Start, isLast: boolean): void {
+    const path = join(this.project.home, 'studies', this.studyId, 'trials', String(trial), `attempt-${attempt}`, 'out.log');
+    const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+    const done = [`began ${id} from ${from}`, ...steps.map((step) => `step ${step}`)];
+    const printed = lines.map((line) => line.replace(/ loss=.*/, ''));
+    const missing = done.length - printed.length;
+    expect(printed, where).toEqual(done.slice(0, printed.length));
+    expect(missing, `${where}: lines that are missing`).toBeLessThanOrEqual(isLast ? 0 : 1);
+  }
+
+  /** In the order in which programs wrote it down. */
+  #starts(trial: number): readonly Start[] {
+    const starts: Start[] = [];
+    for (const line of readFileSync(join(this.#keptDir(), String(trial), 'ledger'), 'utf8')
+      .trim()
+      .split('\n')) {
+      const [word, first, id = '', from] = line.split(' ');
+      if (word === 'began') starts.push({ attempt: Number(first), id, from: Number(from), steps: [] });
+      // Of another program than the last one that began it is a step too many, or one in a wrong place.
+      else starts.findLast((start) => start.id === id)?.steps.push(Number(first));
+    }
+    return starts;
+  }
+
+  #keptDir(): string {
+    return join(this.#gate.folder, keptFolder, `hpo-${homeId(this.project.home)}`, this.studyId);
+  }
+
+  /** The nodes are on this machine, and so are all processes of their pods, whatever the API server says of them. */
   async #watch(): Promise<void> {
-    for (; !this.#ending.signal.aborted; await delay(1_000)) {
-      const pods = await this.running().catch(() => []);
-      for (const { name, trial } of pods)
-        for (const other of pods) if (other.trial === trial && other.name < name) this.doubled.push(`${other.name} and ${name}`);
+    for (; !this.#ending.signal.aborted; await delay(250)) {
+      const marks: string[] = [];
+      const ours = `@${homeId(this.project.home)}`;
+      await nodeProcesses.findMarked((mark) => mark.endsWith(ours) && marks.push(mark) > 0);
+      const trials = marks.map((mark) => mark.split('/').slice(0, 2).join('/'));
+      for (const [n, mark] of marks.entries())
+        if (trials.indexOf(trials[n] ?? '') !== n) this.#doubled.add(`${mark} beside ${marks[trials.indexOf(trials[n] ?? '')]}`);
     }
   }
 
@@ -203,6 +239,15 @@ export class FaultedStudy implements AsyncDisposable {
     await this.project[Symbol.asyncDispose]();
     await this.#gate[Symbol.asyncDispose]();
   }
+}
+
+/** `kind/name`, also of what no study has. */
+function everythingIn({ namespace }: ClusterProject): Promise<readonly string[]> {
+  return namespace.names('jobs,pods,configmaps,secrets');
+}
+
+function count(from: number, to: number): readonly number[] {
+  return Array.from({ length: to - from + 1 }, (_, n) => from + n);
 }
 
 function eviction(namespace: string, name: string): string {
