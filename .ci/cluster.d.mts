@@ -28,3 +28,6 @@ export declare function startCluster(options?: {
   readonly log?: (step: string) => void;
   readonly nodes?: number;
 }): Promise<TestCluster>;
+
+/** Builds Kueue into the cache, where it is not there yet (minutes). */
+export declare function installKueue(log?: (step: string) => void): Promise<unknown>;

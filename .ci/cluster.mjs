@@ -18,6 +18,8 @@ import { installKubernetes, installKueue } from './cluster/programs.mjs';
 import { ensureControlGroups } from './dockerEngine.mjs';
 import { installSystemPackages, MissingPrecondition } from './systemPackages.mjs';
 
+export { installKueue };
+
 const packages = [
   'etcd-server',
   'containerd',
