@@ -566,7 +566,7 @@ function preemptedStudy(): JournalEntry[] {
 /** It went to the cluster's agent while some of its trials waited. */
 function movedStudy(): JournalEntry[] {
   const events = clusterStudy().map(({ event }) => event);
-  const to = 'the cluster lab, namespace team-vision';
+  const to = 'the cluster lab (lab/team-vision)';
   return numbered([...events, { type: 'studyMovedAway', at: startMs + 60_000, to, agent: 'f00d', epoch: 1 }]);
 }
 
