@@ -242,6 +242,59 @@ describe.concurrent('an attempt in a pod', () => {
     expect(await world.read(key(0), 'out')).toBe('ran ');
   });
 
+  it('begins with what the one before it kept, which may still run elsewhere and does not harm it', async () => {
+    await using world = await openPodWorld(place);
+    const observer = new Observer();
+    await using executor = world.connect(observer);
+    // As one on a node that is cut off: it goes on and on.
+    const old = 'n=0; while :; do n=$((n + 1)); echo "old $n" >ckpt/new; mv ckpt/new ckpt/last; sleep 0.05; done';
+    const start = (attempt: number, script: string) =>
+      executor.start(attemptOf(world, [], { key: key(0, attempt), command: ['sh', '-c', script], checkpointDir: 'ckpt' }));
+    await start(1, `echo whole >ckpt/sure; echo ready; ${old}`);
+    await eventually(async () => (await world.read(key(0, 1), 'out')) === 'ready\n', 'it has kept something');
+    await start(2, 'cat ckpt/sure; cut -d" " -f1 ckpt/last; echo mine >ckpt/last; sleep 1; cat ckpt/last');
+    expect(await observer.ending(key(0, 2))).toMatchObject({ exitCode: 0 });
+    expect(await world.read(key(0, 2), 'out')).toBe('whole\nold\nmine\n');
+    await start(3, 'cat ckpt/last; ls /hpo/attempts');
+    await observer.ending(key(0, 3));
+    expect(await world.read(key(0, 3), 'out')).toBe('mine\na2\na3\n');
+    await executor.stop(key(0, 1), 0);
+    await observer.ending(key(0, 1));
+  });
+
+  it('has its result from its last words, where its log cannot be had any more', async () => {
+    await using world = await openPodWorld(place);
+    {
+      await using executor = world.connect(new Observer());
+      await executor.start(
+        attemptOf(
+          world,
+          [],
+          python(`import time, os; print("ready", flush=True); time.sleep(5)
+with open(os.environ["HPO_METRICS_FILE"], "a") as file:
+    for step in range(100): print('{"step":%d,"values":{"loss":%f}}' % (step, 1 / (1 + step)), file=file)
+print("done")`),
+        ),
+      );
+      await isReady(world);
+    }
+    await eventually(async () => {
+      const [pod] = await world.api.list('Pod', { labels: { 'hpo.home': world.files.homeMark, 'hpo.trial': '0' } });
+      return pod?.status?.phase === 'Succeeded';
+    }, 'it has ended');
+    const observer = new Observer();
+    const gone: Partial<Cluster> = { log: () => Promise.reject(new HpoError('HPO-2468', 'there is no log', 'wait')) };
+    await using executor = world.connect(observer, { cluster: () => Promise.resolve(replaced(world.api, gone)) });
+    await executor.start(attemptOf(world, []));
+    expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
+    const metrics = await world.read(key(0), 'metrics');
+    expect(metrics.trim().split('\n').at(-1)).toBe('{"step":99,"values":{"loss":0.010000}}');
+    const lines = metrics.split('\n').filter((line) => line !== '');
+    expect(lines.length).toBeGreaterThan(10);
+    for (const line of lines) expect(line).toMatch(/^\{"step":\d+,"values":\{"loss":[\d.]+\}\}$/);
+    expect(await world.read(key(0), 'out')).toMatch(/^ready\ndone\n\n\[hpo: \d+ bytes of what was reported are lost/);
+  }, 120_000);
+
   it('is let go of where its log is about to be read', async () => {
     await using world = await openPodWorld(place);
     const disposal = Promise.withResolvers<void>();

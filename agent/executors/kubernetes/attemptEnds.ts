@@ -101,7 +101,7 @@ export class AttemptEnds {
     // Whoever removed it may have removed all of the study.
     if (seen.job === null) this.#home.objects.delete(live.key.studyId);
     const { message } = state;
-    if (message.end !== null && pod !== null) await (await this.#reading.mirrorOf(live, pod)).complete(message.end, message.tail);
+    if (message.end !== null && pod !== null) await (await this.#reading.mirrorOf(live, pod)).complete(message.end, message);
     await this.#reports.finish(live, await this.#endOf(live, message.end, message.fault, state));
     return true;
   }

@@ -12,7 +12,11 @@ export function checkpointVolume({ home, checkpoints }: Pick<ClusterSettings, 'h
   return { claim: checkpoints.claim, folder: posix.join(checkpoints.path, `hpo-${home}`) };
 }
 
-/** The folder of a trial on a volume, and of the trial that it begins with; null where no volume keeps them. */
+/**
+ * The folder of an attempt on a volume, that of its trial, which has those of all its attempts, and that of the trial that it begins
+ * with; null where no volume keeps them. Each attempt has its own, as a node that is cut off may go on running the one before it: the
+ * program of the pod begins it with a copy of the latest that is whole (`podProgram.ts`).
+ */
 export function checkpointMounts(
   cluster: ClusterSettings,
   { key, checkpointFrom }: Pick<AttemptStart, 'key' | 'checkpointFrom'>,
@@ -22,7 +26,8 @@ export function checkpointMounts(
   const { claim } = volume;
   const folder = posix.join(volume.folder, key.studyId);
   return [
-    { claim, mountPath: podPlaces.checkpoint, subPath: posix.join(folder, String(key.trial)) },
+    { claim, mountPath: podPlaces.checkpoint, subPath: posix.join(folder, String(key.trial), `a${key.attempt}`) },
+    { claim, mountPath: podPlaces.attempts, subPath: posix.join(folder, String(key.trial)) },
     ...(checkpointFrom === null
       ? []
       : [{ claim, mountPath: podPlaces.fork, subPath: posix.join(folder, String(checkpointFrom)), readOnly: true as const }]),

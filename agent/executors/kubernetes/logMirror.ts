@@ -40,14 +40,14 @@ export class LogMirror {
   hasBegun = false;
   /** Bytes that the log lacks and that may be in an earlier part of it: it is to be read from its beginning. */
   lacksEarlier = false;
-  /** Bytes that are lost. */
-  lost = 0;
   readonly #options: MirrorOptions;
   readonly #sizes = new Map<OutputStream, number>();
   #reader: PodLogReader | null = null;
   #isWhole = false;
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** Bytes of files from which metrics are read that cannot be had any more. */
+  #lostReports = 0;
   #failure: unknown;
 
   constructor(options: MirrorOptions) {
@@ -83,22 +83,26 @@ export class LogMirror {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Where there is no log any more: what is missing is lost, but for the end of the output. */
-  async complete({ out, metrics }: PodEndRecord, tail: string): Promise<void> {
+  /** Where there is no log any more: what is missing is lost, but for the ends of output and metrics. */
+  async complete(
+    { out, metrics }: PodEndRecord,
+    { tail, reported }: { readonly tail: string; readonly reported: string },
+  ): Promise<void> {
     await this.settled();
     this.#tellBegin();
     const { maxBytes } = this.#options;
-    for (const [stream, to] of [
-      ['out', out],
-      ['metrics', metrics],
+    for (const [stream, to, last] of [
+      ['out', out, tail],
+      ['metrics', metrics, reported],
     ] as const) {
       const size = await this.#size(stream);
       const end = Math.min(to, maxBytes);
       if (size >= end) continue;
-      const known = stream === 'out' && to === end ? new TextEncoder().encode(tail).slice(-(end - size)) : new Uint8Array();
+      const known = to === end ? new TextEncoder().encode(last).slice(-(end - size)) : new Uint8Array();
       if (end - known.length > size) await this.#fill(stream, size, end - known.length);
       await this.#write(stream, end - known.length, known);
     }
+    await this.#tellLost();
   }
 
   /** Before the first byte of it is there. */
@@ -130,6 +134,7 @@ export class LogMirror {
         await this.#reach(stream, Math.min(frame.end[stream], this.#options.maxBytes));
         if (this.lacksEarlier) return;
       }
+      await this.#tellLost();
       this.end = frame.end;
       this.#options.onEnd();
     }
@@ -165,8 +170,8 @@ export class LogMirror {
   }
 
   async #fill(stream: OutputStream, from: number, to: number): Promise<void> {
-    this.lost += to - from;
     const count = to - from;
+    if (stream !== 'out') this.#lostReports += count;
     const said = stream === 'out' ? `\n[hpo: ${count} bytes of output are lost: the node removed this part of the log]\n` : '';
     const text = new TextEncoder().encode(said.length <= count ? said : '');
     for (let at = from; at < to; at += pieceBytes) {
@@ -174,6 +179,16 @@ export class LogMirror {
       if (at === from) piece.set(text.subarray(0, piece.length));
       await this.#write(stream, at, piece);
     }
+  }
+
+  /** At the end of the output, as nothing but records can stand in their own place. */
+  async #tellLost(): Promise<void> {
+    if (this.#lostReports === 0) return;
+    const said = `\n[hpo: ${this.#lostReports} bytes of what was reported are lost: the node removed this part of the log]\n`;
+    const text = new TextEncoder().encode(said);
+    this.#lostReports = 0;
+    const size = await this.#size('out');
+    if (size + text.length < this.#options.maxBytes) await this.#write('out', size, text);
   }
 
   async #write(stream: OutputStream, at: number, bytes: Uint8Array): Promise<void> {

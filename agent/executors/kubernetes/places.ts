@@ -6,7 +6,9 @@ export const podPlaces = {
   /** What the cluster's objects bring: the scripts, the code, the spliced files. Read-only. */
   input: '/hpo/in',
   sharedMemory: '/dev/shm',
-  /** The checkpoint of another trial, with a copy of which it begins. */
+  /** The checkpoints of the trial's attempts, a folder each. */
+  attempts: '/hpo/attempts',
+  /** Those of another trial, with a copy of the latest of which it begins. */
   fork: '/hpo/fork',
   /** What the program of the pod and the container that asks the object store tell each other. */
   store: '/hpo/store',

@@ -18,11 +18,16 @@ export interface PodEnd {
   readonly fault: string | null;
   /** The limit of its own for which it was ended, and how to raise it; null for none. */
   readonly brokenLimit: string | null;
-  /** From the termination message; null where it has none. */
-  readonly message: { readonly end: PodEndRecord | null; readonly fault: string | null; readonly tail: string };
+  /** From the termination message, with the ends of output and metrics; null where it has none. */
+  readonly message: {
+    readonly end: PodEndRecord | null;
+    readonly fault: string | null;
+    readonly tail: string;
+    readonly reported: string;
+  };
 }
 
-const noMessage = { end: null, fault: null, tail: '' };
+const noMessage = { end: null, fault: null, tail: '', reported: '' };
 
 /** Pods that the cluster ends for its own reasons, by what is in `status.reason`. */
 const disruptions: ReadonlyMap<string, string> = new Map([
@@ -117,7 +122,15 @@ export function isTerminal({ status }: V1Pod): boolean {
 }
 
 function messageOf(text: string): PodEnd['message'] {
-  const [line = '', ...rest] = text.split('\n');
+  const [line = '', count = '', ...rest] = text.split('\n');
   const fault = /^\{"fault":"(.*)"\}$/.exec(line)?.[1] ?? null;
-  return { end: parseEnd(line), fault, tail: rest.join('\n') };
+  const bytes = new TextEncoder().encode(rest.join('\n'));
+  const decoder = new TextDecoder();
+  const size = Number(count);
+  return {
+    end: parseEnd(line),
+    fault,
+    tail: decoder.decode(bytes.subarray(size)),
+    reported: decoder.decode(bytes.subarray(0, size)),
+  };
 }

@@ -14,7 +14,8 @@ import type { OutputStream } from '../../protocol/events.ts';
  * ␞hpo NONCE end {"out":BYTES,"metrics":BYTES,"kills":N,"shim":CODE,"exit":{…}}↵      after all bytes; again and again until it has been read
  * ```
  * NONCE is the uid of the pod, which its program is not told. The first line of the container's termination message is the object of
- * `end` (or `{"fault":TEXT}`), what follows in it the last bytes of the output, one character for each byte.
+ * `end` (or `{"fault":TEXT}`). After that of `end` follow a line with a number, so many bytes of whole lines with which the metrics end, and the
+ * last bytes of the output, one character for each byte.
  */
 export type PodFrame =
   | { readonly type: 'bytes'; readonly stream: OutputStream; readonly offset: number; readonly bytes: Uint8Array }

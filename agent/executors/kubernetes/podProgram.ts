@@ -5,6 +5,9 @@ import { storeSeconds } from './storeProgram.ts';
 /** Bytes of output from which on a pod waits for a reader before it ends: nodes rotate logs away, the usual ones from 10 MB on. */
 export const patientBytes = 4 * 1024 * 1024;
 
+/** Most bytes of what was reported in the termination message: with the end and the last of the output less than what that may have. */
+export const reportedBytes = 1_024;
+
 /** Seconds for which a program that has ended by itself waits for its last checkpoint to be sent. */
 const storePatience = 600;
 
@@ -24,7 +27,7 @@ export const podProgram = `# Arguments: deadline, grace and longest wait for a r
 # these, relative to the work folder; then the program and its arguments. HPO_POD is what tells our lines in the log.
 limit=$1 grace=$2 patience=$3 mark=$4 most=$5 link=$6 fork=$7 files=$8
 shift 8
-dir=${podPlaces.attempt} work=${podPlaces.work} in=${podPlaces.input} kept=${podPlaces.checkpoint} store=${podPlaces.store} nonce=$HPO_POD
+dir=${podPlaces.attempt} work=${podPlaces.work} in=${podPlaces.input} kept=${podPlaces.checkpoint} attempts=${podPlaces.attempts} store=${podPlaces.store} nonce=$HPO_POD
 unset HPO_POD
 rs=$(printf '\\036')
 trap 'exit 143' TERM INT
@@ -68,24 +71,68 @@ if [ -d "$store" ]; then
   until [ -f "$store/begun" ]; do sleep 0.1 2>/dev/null || sleep 1; done
   read -r begun <"$store/begun"
   [ "$begun" = ok ] || fail "$begun"
+  if [ -f "$store/note" ]; then
+    read -r note <"$store/note"
+    printf '%s\\n' "hpo: $note" >>"$dir/${outputFileNames.out}"
+  fi
 fi
 
-# Whole or not at all, and once: what was cut short goes on with the next attempt.
-if [ -n "$fork" ] && [ ! -e "$kept/.hpo-moving" ] && { [ -e "$kept/.hpo-new" ] || [ -z "$(ls -A "$kept")" ]; }; then
-  tries=0
-  until rm -rf "$kept/.hpo-new" && mkdir "$kept/.hpo-new" && cp -RP "$fork/." "$kept/.hpo-new/"; do
-    # The other trial may just have replaced a file.
-    tries=$((tries + 1))
-    [ $tries -lt 10 ] || fail 'the checkpoint could not be copied'
-    sleep 1
+# The latest folder of an attempt in $1 before the attempt $2, of those that are whole and have anything.
+latest() {
+  best=0
+  for one in "$1"/a*; do
+    number=\${one##*/a}
+    case $number in '' | *[!0-9]*) continue ;; esac
+    [ "$number" -gt $best ] && [ "$number" -lt "$2" ] || continue
+    [ ! -e "$one/.hpo-new" ] && [ ! -e "$one/.hpo-moving" ] && [ -n "$(ls -A "$one")" ] || continue
+    best=$number
   done
-  mv "$kept/.hpo-new" "$kept/.hpo-moving" || fail 'the checkpoint could not be copied'
+  [ $best -eq 0 ] || printf '%s' "$1/a$best"
+}
+
+# With what it begins: where its trial had none before, with that of the trial of which it is a fork.
+beginning() {
+  from=$(latest "$attempts" "$HPO_ATTEMPT")
+  [ -n "$from" ] || [ -z "$fork" ] || from=$(latest "$fork" 1000000000)
+}
+
+# Of the names, sizes and numbers of files: one that is replaced or grows meanwhile is another one.
+state_of() { ls -lAniR "$1" 2>/dev/null; }
+
+from=
+# Whole or not at all, and once. The attempt before it may still run, on a node that is cut off: it writes into its own.
+if [ ! -e "$kept/.hpo-moving" ] && { [ -e "$kept/.hpo-new" ] || [ -z "$(ls -A "$kept")" ]; }; then
+  tries=0
+  rm -rf "$kept/.hpo-new"
+  beginning
+  while [ -n "$from" ]; do
+    tries=$((tries + 1))
+    state=$(state_of "$from")
+    if mkdir "$kept/.hpo-new" && cp -RP "$from/." "$kept/.hpo-new/"; then
+      # Whoever writes into it just now is given a while to come to an end of it.
+      [ $tries -lt 10 ] && [ "$state" != "$(state_of "$from")" ] || break
+    else
+      [ $tries -lt 10 ] || fail 'the checkpoint could not be copied'
+    fi
+    sleep 1
+    rm -rf "$kept/.hpo-new"
+    beginning
+  done
+  if [ -n "$from" ]; then
+    mv "$kept/.hpo-new" "$kept/.hpo-moving" || fail 'the checkpoint could not be copied'
+  fi
 fi
 if [ -e "$kept/.hpo-moving" ]; then
   for one in "$kept"/.hpo-moving/* "$kept"/.hpo-moving/.[!.]*; do
     [ ! -e "$one" ] || mv "$one" "$kept/" || fail 'the checkpoint could not be copied'
   done
   rmdir "$kept/.hpo-moving" || fail 'the checkpoint could not be copied'
+  # The one that it was copied from stays, until the next attempt has its own.
+  for one in "$attempts"/a*; do
+    number=\${one##*/a}
+    case $number in '' | *[!0-9]*) continue ;; esac
+    [ "$number" -ge $((HPO_ATTEMPT - 1)) ] || [ "$one" = "$from" ] || rm -rf "$one"
+  done
 fi
 if [ -n "$link" ]; then
   rm -rf "./$link" && mkdir -p "./$link" && rmdir "./$link" && ln -s "$kept" "./$link" || fail 'the checkpoint folder could not be linked'
@@ -194,7 +241,20 @@ mirror() {
   send_all
   now=$(kills)
   end="{\\"out\\":$sent_out,\\"metrics\\":$sent_metrics,\\"kills\\":$((\${now:-0} - \${kills:-0})),\\"shim\\":$code,\\"exit\\":$exit}"
-  printf '%s\\n' "$end" >/dev/termination-log
+  # Of what was reported the last lines, whole, so that a result outlives its node; a message has 4,096 bytes.
+  : >"$dir/.last"
+  if [ $sent_metrics -gt 0 ]; then
+    head -c $sent_metrics "$dir/${outputFileNames.metrics}" | tail -c ${reportedBytes} >"$dir/.last"
+    if [ $sent_metrics -gt ${reportedBytes} ]; then
+      tail -n +2 "$dir/.last" >"$dir/.lines"
+      mv "$dir/.lines" "$dir/.last"
+    fi
+  fi
+  size_of "$dir/.last"
+  {
+    printf '%s\\n' "$end" "$size"
+    cat "$dir/.last"
+  } >/dev/termination-log
   if [ -f "$dir/${outputFileNames.out}" ]; then
     tail -c 2048 "$dir/${outputFileNames.out}" | tr '\\000-\\010\\013-\\037\\177-\\377' '?' >>/dev/termination-log
   fi

@@ -1,3 +1,4 @@
+import { reportedBytes } from '../../../../agent/executors/kubernetes/podProgram.ts';
 import { inputs, podPlaces } from '../../../../agent/executors/kubernetes/places.ts';
 import type { MountedDisk } from '../engine/mountedDisk.ts';
 import type { Kernel, Process } from '../kernel.ts';
@@ -60,13 +61,11 @@ export function runPodProgram(kernel: Kernel, timeline: ProgramTime, disk: Mount
       else if (disk.stat(podPlaces.code) !== null) copy(podPlaces.code, work);
       const spliced = `${input}/${inputs.spliced}`;
       if (disk.stat(spliced) !== null) copy(spliced, work);
-      if (
-        fork !== '' &&
-        disk.stat(`${checkpoint}/.begun`) === null &&
-        disk.names(checkpoint).length === 0 &&
-        disk.stat(fork) !== null
-      )
-        copy(fork, checkpoint);
+      if (disk.names(checkpoint).length === 0) {
+        const own = latest(podPlaces.attempts, Number(environment['HPO_ATTEMPT']));
+        const from = own ?? (fork === '' ? null : latest(fork, Infinity));
+        if (from !== null) copy(from, checkpoint);
+      }
       if (link !== '') {
         const parent = `${work}/${link}`.slice(0, `${work}/${link}`.lastIndexOf('/'));
         disk.makeFolder(parent);
@@ -137,8 +136,11 @@ export function runPodProgram(kernel: Kernel, timeline: ProgramTime, disk: Mount
     const end = `{"out":${sent.get('out') ?? 0},"metrics":${sent.get('metrics') ?? 0},"kills":${kills},"shim":${code},"exit":${exit}}`;
     const size = disk.stat(outPath)?.size ?? 0;
     const tail = Buffer.from(disk.readFrom(outPath, Math.max(0, size - tailBytes), tailBytes)).toString('latin1');
+    const metrics = disk.stat(`${dir}/metrics.jsonl`) === null ? '' : disk.readText(`${dir}/metrics.jsonl`);
+    const last = metrics.length <= reportedBytes ? metrics : metrics.slice(-reportedBytes).replace(/^.*\n/, '');
     // oxlint-disable-next-line no-control-regex -- what is shown of them is a question mark
-    disk.writeText(start.messagePath, `${end}\n${tail.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u00FF]/g, '?')}`);
+    const shown = tail.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u00FF]/g, '?');
+    disk.writeText(start.messagePath, `${end}\n${Buffer.byteLength(last)}\n${last}${shown}`);
     then(start.stepMs(), () => {
       print(`\u001Ehpo ${nonce} end ${end}\n`);
       const ended = /^.*"code":(\d+)/.exec(exit)?.[1] ?? '1';
@@ -166,6 +168,15 @@ export function runPodProgram(kernel: Kernel, timeline: ProgramTime, disk: Mount
       hasMoved = true;
       if (bytes.length < chunkBytes) return;
     }
+  }
+
+  function latest(folder: string, before: number): string | null {
+    if (disk.stat(folder) === null) return null;
+    const numbers = disk.names(folder).flatMap((name) => {
+      const number = Number(/^a(\d+)$/.exec(name)?.[1] ?? NaN);
+      return number < before && disk.names(`${folder}/${name}`).length > 0 ? [number] : [];
+    });
+    return numbers.length === 0 ? null : `${folder}/a${Math.max(...numbers)}`;
   }
 
   function copy(from: string, to: string): void {

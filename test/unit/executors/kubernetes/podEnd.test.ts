@@ -147,11 +147,16 @@ const cases: { name: string; job: V1Job | null; pod: V1Pod | null; end: Partial<
     job: running,
     pod: pod({
       phase: 'Running',
-      ...terminated({ message: '{"out":3,"metrics":0,"kills":0,"shim":0,"exit":{"code":0}}\nend\nof it' }),
+      ...terminated({ message: '{"out":3,"metrics":0,"kills":0,"shim":0,"exit":{"code":0}}\n14\n{"loss":"ö"}\nend\nof it' }),
     }),
     end: {
       isOver: true,
-      message: { end: { out: 3, metrics: 0, kills: 0, shim: 0, exit: { code: 0 } }, fault: null, tail: 'end\nof it' },
+      message: {
+        end: { out: 3, metrics: 0, kills: 0, shim: 0, exit: { code: 0 } },
+        fault: null,
+        tail: 'end\nof it',
+        reported: '{"loss":"ö"}\n',
+      },
     },
   },
 ];
