@@ -163,6 +163,15 @@ export class Moves {
     return await this.done({ studyId });
   }
 
+  /** From what this agent had of it when it left. Throws HPO-2507 where it is here. */
+  async takeBack({ studyId, from }: Requests['move/takeBack']['params']): Promise<Record<string, never>> {
+    const { clock, driver } = this.#ports;
+    const { moves, movedTo } = driver.view(studyId);
+    if (movedTo === null) throw isHere(studyId);
+    await driver.moveHere(studyId, () => [{ type: 'studyMovedHere', at: clock.now(), from, epoch: moves + 1 }]);
+    return await this.done({ studyId });
+  }
+
   /** Nothing of a move is needed here any more. */
   async done({ studyId }: Requests['move/done']['params']): Promise<Record<string, never>> {
     for (const folder of [this.#movingDir(studyId), this.#arrivingDir(studyId)])

@@ -69,6 +69,7 @@ export class AgentService implements Service {
       'move/unpack': (params) => ports.moves.unpack(params),
       'move/leave': (params) => ports.moves.leave(params),
       'move/arrive': (params) => ports.moves.arrive(params),
+      'move/takeBack': (params) => ports.moves.takeBack(params),
       'move/done': (params) => ports.moves.done(params),
       'study/command': async ({ studyId, command }) => {
         await driver.command(studyId, command);

@@ -65,7 +65,9 @@ function studyFault(study: KnownStudy, event: StudyEvent): string | null {
     case 'studyMovedAway':
       return event.epoch === study.moves + 1 ? null : `move ${event.epoch} of a study that has moved ${study.moves} times`;
     case 'studyMovedHere':
-      return study.isAway && event.epoch === study.moves ? null : `the study arrives by move ${event.epoch}, and none such began`;
+      return study.isAway && (event.epoch === study.moves || event.epoch === study.moves + 1)
+        ? null
+        : `the study arrives by move ${event.epoch}, and none such began`;
     default:
       return only('running', 'paused', 'stopping');
   }

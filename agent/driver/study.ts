@@ -28,6 +28,7 @@ export function noSuchStudy(studyId: string): HpoError {
 
 /** What its executor is told of it. */
 export function preparedOf({ studyId, state }: Study): PreparedStudy {
-  const { root, snapshot, container = null, cluster = null } = state.view.spec;
-  return { studyId, root, snapshot, container, cluster };
+  const { moves, spec } = state.view;
+  const { root, snapshot, container = null, cluster = null } = spec;
+  return { studyId, root, snapshot, container, cluster, moves };
 }

@@ -66,6 +66,8 @@ export interface PreparedStudy {
   readonly container: ContainerSettings | null;
   /** Null where they do not run on a cluster. */
   readonly cluster: ClusterSettings | null;
+  /** How often it has moved between agents; absent: never. */
+  readonly moves?: number;
 }
 
 export interface AttemptStart {

@@ -122,6 +122,7 @@ const paramSchemas: { readonly [N in RequestName]: z.ZodMiniType } = {
     epoch: count,
   }),
   'move/arrive': z.strictObject({ studyId, from: z.string().check(z.minLength(1), z.maxLength(500)) }),
+  'move/takeBack': z.strictObject({ studyId, from: z.string().check(z.minLength(1), z.maxLength(500)) }),
   'move/done': z.strictObject({ studyId }),
   'study/command': z.strictObject({ studyId, command }),
   'trial/log': z.strictObject({ studyId, trial: trialNumber, attempt: z.optional(count), offset: z.int().check(z.gte(0)) }),

@@ -18,7 +18,7 @@ export type StudyEvent =
   | { readonly type: 'studyDeleted'; readonly at: number }
   /** From here on another agent acts on the study, and this one only shows it: that with the id `agent`, and no other. `to` says where, for people. */
   | { readonly type: 'studyMovedAway'; readonly at: number; readonly to: string; readonly agent: string; readonly epoch: number }
-  /** From here on this agent acts on the study: all before came with it. `epoch` is that of the move, one more than of the move before. */
+  /** From here on this agent acts on the study: all before came with it. `epoch` is that of the move; one more where the study was taken back without the agent that had it. */
   | { readonly type: 'studyMovedHere'; readonly at: number; readonly from: string; readonly epoch: number }
   | {
       readonly type: 'trialCreated';

@@ -344,6 +344,11 @@ export interface Requests {
   'move/unpack': { params: { studyId: string; sha256: string; isRest: boolean }; result: { events: number } };
   'move/leave': { params: { studyId: string; to: string; agent: string; epoch: number }; result: Record<string, never> };
   'move/arrive': { params: { studyId: string; from: string }; result: Record<string, never> };
+  /**
+   * A study that is away is taken back as it was when it left, whatever has become of the agent that has it: what came since is lost. By a
+   * move of its own, so that the other agent, where it comes back, does nothing with it.
+   */
+  'move/takeBack': { params: { studyId: string; from: string }; result: Record<string, never> };
   /** What was made for it at the side that it left is removed. */
   'move/done': { params: { studyId: string }; result: Record<string, never> };
   'study/command': { params: { studyId: string; command: StudyCommand }; result: Record<string, never> };

@@ -11,6 +11,7 @@ import { AttemptReports } from './attemptReports.ts';
 import { AttemptStops } from './attemptStops.ts';
 import { AttemptWaits } from './attemptWaits.ts';
 import { messageOf, waitFor } from './clusterAnswers.ts';
+import { refuseFenced } from './studyObjects.ts';
 import { ClusterHome, type KubernetesExecutorOptions } from './clusterHome.ts';
 import type { ClusterView } from './clusterView.ts';
 import { startFault } from './endRecord.ts';
@@ -19,7 +20,7 @@ import { firstPauseMs, isOver, keyOf, PodAttempt, podOf, stopFile } from './podA
 import { hasBegun } from './podEnd.ts';
 import { PodReading } from './podReading.ts';
 import { StudyCleanup } from './studyCleanup.ts';
-import { readClusterStudy, writeClusterStudy } from './studyFile.ts';
+import { type ClusterStudy, readClusterStudy, writeClusterStudy } from './studyFile.ts';
 import { UnwantedObjects } from './unwantedObjects.ts';
 import { placeKey } from './usedClusters.ts';
 
@@ -132,12 +133,12 @@ export class KubernetesExecutor implements Executor {
   }
 
   /** On the cluster, and nowhere else. */
-  async handOver({ studyId, snapshot, container, cluster }: PreparedStudy): Promise<void> {
+  async handOver({ studyId, snapshot, container, cluster, moves = 0 }: PreparedStudy): Promise<void> {
     if (container === null || cluster === null || container.secrets.length === 0) return;
     const view = await this.#home.view(cluster);
     // Also where they are there from an earlier time: what this agent has of them counts.
     this.#home.objects.delete(studyId);
-    await this.#home.objectsOf(studyId, { snapshot, container, cluster }, view.cluster);
+    await this.#home.objectsOf(studyId, { snapshot, container, cluster, moves }, view.cluster);
   }
 
   async release(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
@@ -182,9 +183,11 @@ export class KubernetesExecutor implements Executor {
     await Promise.all(this.#home.removals);
   }
 
-  async #prepare({ studyId, snapshot, container, cluster }: PreparedStudy): Promise<void> {
+  async #prepare({ studyId, snapshot, container, cluster, moves = 0 }: PreparedStudy): Promise<void> {
     if (container === null || cluster === null) throw new RangeError(`${studyId} has nothing said about its cluster`);
     const { files: disk } = this.#home.system;
+    const study = { snapshot, container, cluster, moves };
+    if (moves > 0) await this.#refuseFenced(studyId, study);
     this.#home.prepared.add(studyId);
     await disk.remove(this.files.cleanedFile(studyId));
     await this.#home.away.set(studyId, false);
@@ -192,10 +195,22 @@ export class KubernetesExecutor implements Executor {
     this.#verified.set(snapshot, verified);
     verified.catch(() => this.#verified.delete(snapshot));
     await verified;
-    const study = { snapshot, container, cluster };
     await writeClusterStudy(disk, this.files.clusterFile(studyId), study);
     await this.#home.used.add(cluster);
     this.#home.studies.set(studyId, study);
+  }
+
+  /** Before anything of it is adopted; where the cluster does not answer, before anything of it is made. */
+  async #refuseFenced(studyId: string, study: ClusterStudy): Promise<void> {
+    try {
+      const { cluster } = await this.#home.view(study.cluster);
+      await refuseFenced(cluster, studyId, study);
+    } catch (error) {
+      if (!(error instanceof HpoError) || error.code !== 'HPO-2518') return;
+      // What it has on the cluster is the other agent's.
+      await this.#home.away.set(studyId, true);
+      throw error;
+    }
   }
 
   #admit(key: AttemptKey, attempt: AttemptStart | null): PodAttempt {

@@ -8,6 +8,8 @@ export interface ClusterStudy {
   readonly snapshot: string;
   readonly container: ContainerSettings;
   readonly cluster: ClusterSettings;
+  /** See `PreparedStudy`. */
+  readonly moves?: number;
 }
 
 export async function writeClusterStudy(disk: Files, path: string, study: ClusterStudy): Promise<void> {

@@ -38,11 +38,38 @@ export async function makeStudyObjects(options: MakeOptions): Promise<StudyObjec
   });
   const owner = ownerOf(name, made.object.metadata?.uid);
   const place = { studyName: name, labels, owner };
+  await refuseFenced(cluster, studyId, study);
+  const { moves = 0 } = study;
+  if (moves > 0) {
+    const move = { name: fenceName(name, moves), labels: { ...labels }, ownerReferences: [owner] };
+    await cluster.create('ConfigMap', { metadata: move, data: { moves: String(moves) } });
+  }
   const names = await makeSecret(options, place);
   const code = codeIn === 'objects' ? await codeObjects(disk, await snapshots.mountPlan(study.snapshot)) : null;
   const inputs = studyInputs(place, code);
   for (const configMap of inputs.configMaps) await cluster.create('ConfigMap', configMap);
   return { place, inputs, secrets: { names, secret: name } };
+}
+
+/**
+ * Rejects with HPO-2518 where an agent has taken the study over without this one, which was taken for lost: each agent that acts on a study
+ * leaves the number of its move there.
+ */
+export async function refuseFenced(
+  cluster: Cluster,
+  studyId: string,
+  { cluster: { home }, moves = 0 }: ClusterStudy,
+): Promise<void> {
+  if (moves === 0 || (await cluster.get('ConfigMap', fenceName(studyName(home, studyId), moves + 1))) === null) return;
+  throw new HpoError(
+    'HPO-2518',
+    `the study ${studyId} was taken over by another agent (hpo move --force) while this one was away: what this one has of it counts no more`,
+    `remove it here: hpo delete ${studyId}; the study itself is at the other agent`,
+  );
+}
+
+function fenceName(name: string, moves: number): string {
+  return `${name}-m${moves}`;
 }
 
 /**

@@ -132,6 +132,22 @@ function expectWhole(agent: Agent): void {
 }
 
 describe('a study that moves', () => {
+  test('is taken back as it was when it left, where the agent that has it is gone for good', async () => {
+    const { laptop, cluster } = await twoAgents();
+    await expect(laptop.moves().takeBack({ studyId: 's', from: 'x' })).rejects.toMatchObject({ code: 'HPO-2507' });
+    await moveStudy('s', laptop.end(), cluster.end(), quiet);
+    cluster.life?.kill();
+    await laptop.moves().takeBack({ studyId: 's', from: 'the cluster' });
+    expect(laptop.acts('s')).toBe(true);
+    // One more than the move by which the other agent has it, and so also after a restart.
+    expect(laptop.driver.view('s').moves).toBe(2);
+    await laptop.restart();
+    await until(() => laptop.driver.view('s').state === 'ended');
+    expect(laptop.driver.view('s').trials.map(({ state }) => state)).toEqual(Array(6).fill('complete'));
+    expectWhole(laptop);
+    await stop(laptop);
+  });
+
   test('goes on at the other agent: its running attempts are adopted, none is started twice, all values are there', async () => {
     const { laptop, cluster, starts } = await twoAgents();
     expect(await moveStudy('s', laptop.end(), cluster.end(), quiet)).toBe(true);

@@ -47,6 +47,7 @@ const accepted: { readonly [N in RequestName]: readonly unknown[] } = {
   'move/unpack': [{ studyId: 's', sha256: 'a'.repeat(64), isRest: true }],
   'move/leave': [{ studyId: 's', to: 'the cluster', agent: '0123456789ab', epoch: 1 }],
   'move/arrive': [{ studyId: 's', from: 'this machine' }],
+  'move/takeBack': [{ studyId: 's', from: 'the cluster' }],
   'move/done': [{ studyId: 's' }],
   'study/command': [
     { studyId: 's', command: { type: 'pause' } },

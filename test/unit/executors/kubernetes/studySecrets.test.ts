@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cluster } from '../../../../agent/cluster/cluster.ts';
 import type { ClusterStudy } from '../../../../agent/executors/kubernetes/studyFile.ts';
-import { makeStudyObjects } from '../../../../agent/executors/kubernetes/studyObjects.ts';
+import { makeStudyObjects, refuseFenced } from '../../../../agent/executors/kubernetes/studyObjects.ts';
 import { nodeFiles } from '../../../../agent/system/nodeFiles.ts';
 import { openVirtualCluster } from '../../../contract/virtualCluster.ts';
 import { podContainer, simulatedClusterSettings } from '../../../simulation/agent/clusterSettings.ts';
@@ -46,4 +46,22 @@ test('a study never runs without a secret that it names', async () => {
     message: expect.stringContaining('the secrets OTHER (@hpo.secret)'),
   });
   expect(await cluster.list('Secret')).toEqual([]);
+});
+
+test('an agent that was taken for lost does nothing with a study that another one has taken over', async () => {
+  await using world = await openVirtualCluster();
+  const cluster = await world.connect();
+  const snapshots = { mountPlan: () => Promise.reject(new Error('no code travels')) };
+  const environment = { TOKEN: 'a', OTHER: 'b' };
+  const makeAs = (moves: number) =>
+    makeStudyObjects({ cluster, studyId: 's', study: { ...study, moves }, snapshots, disk: nodeFiles, environment });
+  await makeAs(0);
+  const before = (await cluster.list('ConfigMap')).length;
+  await makeAs(1);
+  await makeAs(1);
+  await expect(refuseFenced(cluster, 's', { ...study, moves: 1 })).resolves.toBeUndefined();
+  await makeAs(2);
+  expect((await cluster.list('ConfigMap')).length).toBe(before + 2);
+  await expect(makeAs(1)).rejects.toMatchObject({ code: 'HPO-2518' });
+  await expect(refuseFenced(cluster, 's', { ...study, moves: 1 })).rejects.toMatchObject({ code: 'HPO-2518' });
 });
