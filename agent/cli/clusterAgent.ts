@@ -4,15 +4,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { homeId } from '../client/home.ts';
 import { chosenProfile, readProfiles } from '../cluster/index.ts';
+import type { ClusterProfile } from '../cluster/profile.ts';
 import { agentClaim, usualAgentName } from '../clusters/agentManifests.ts';
-import { installAgent, lookAtAgent, planAgent, uninstallAgent } from '../clusters/installAgent.ts';
+import { installAgent, lookAtAgent, ownerOfAgent, planAgent, uninstallAgent } from '../clusters/installAgent.ts';
 import { yamlOf } from '../clusters/manifests.ts';
 import { HpoError } from '../protocol/errors.ts';
+import { formatBytes } from '../protocol/format.ts';
 import type { StudySummary } from '../protocol/requests.ts';
 import { clusterAgent } from './agentChoice.ts';
 import { agree } from './clusterConfirm.ts';
 import { openChosen, saveProfile } from './clusterOpen.ts';
 import type { CommandLine } from './commandLine.ts';
+import { formatTable } from './table.ts';
 
 const usualImage = 'node:24-slim';
 const startMs = 300_000;
@@ -24,6 +27,12 @@ interface InstallOptions {
   readonly storageClass?: string;
   readonly queue?: boolean;
   readonly dryRun?: boolean;
+  readonly yes?: boolean;
+}
+
+interface UninstallOptions {
+  readonly deleteData?: boolean;
+  readonly force?: boolean;
   readonly yes?: boolean;
 }
 
@@ -52,10 +61,9 @@ export function clusterAgentCommands(cluster: Command, line: CommandLine): void 
     .command('uninstall [name]')
     .description('remove it; its data stays unless that is said')
     .option('--delete-data', 'its volume too, with the studies on it')
+    .option('--force', 'also one that has studies that are not over, or that another home has installed')
     .option('-y, --yes', 'do not ask')
-    .action((name: string | undefined, options: { readonly deleteData?: boolean; readonly yes?: boolean }) =>
-      uninstall(line, name, options),
-    );
+    .action((name: string | undefined, options: UninstallOptions) => uninstall(line, name, options));
   agent
     .command('use <on|off>')
     .description('whether commands are for it by default, where its cluster is the one in use')
@@ -64,7 +72,7 @@ export function clusterAgentCommands(cluster: Command, line: CommandLine): void 
 
 async function install(line: CommandLine, name: string | undefined, options: InstallOptions): Promise<void> {
   const { image, size, storageClass = null, queue: withQueue = false, dryRun = false, yes = false } = options;
-  const planFor = (profile: Parameters<typeof planAgent>[1]) =>
+  const planFor = (profile: ClusterProfile) =>
     planAgent(usualAgentName, profile, homeId(line.home), programFiles(), { image, size, storageClass, withQueue });
   if (dryRun) {
     const plan = planFor(chosenProfile(readProfiles(line.home), name ?? null));
@@ -75,6 +83,15 @@ async function install(line: CommandLine, name: string | undefined, options: Ins
   const { cluster: opened, profile } = await openChosen(line, name, yes);
   await using cluster = opened;
   const plan = planFor(profile);
+  const objects = plan.manifests.map(({ kind, name: object }) => ['', kind, object]);
+  line.note(
+    formatTable([...objects, ['', 'ConfigMap', `${plan.objects.length} with the programs, of ${agentBytes(plan.objects)}`]]),
+  );
+  line.note(
+    `  image ${image}, volume ${size}${storageClass === null ? '' : ` of ${storageClass}`}; its pod may do what the Role says: --dry-run prints it`,
+  );
+  const { context, namespace, server } = cluster.place;
+  await agree(`Make or change these in the namespace ${namespace} of ${context} (${server})?`, yes);
   const deadline = performance.now() + startMs;
   await installAgent(
     cluster,
@@ -130,10 +147,7 @@ async function status(
 }
 
 /** Null where the agent does not answer, which is said. */
-async function studiesThere(
-  line: CommandLine,
-  profile: Parameters<typeof clusterAgent>[0],
-): Promise<readonly StudySummary[] | null> {
+async function studiesThere(line: CommandLine, profile: ClusterProfile): Promise<readonly StudySummary[] | null> {
   try {
     await using remote = clusterAgent(profile);
     await using client = await remote.connect();
@@ -148,13 +162,18 @@ async function studiesThere(
 async function uninstall(
   line: CommandLine,
   name: string | undefined,
-  { deleteData = false, yes = false }: { readonly deleteData?: boolean; readonly yes?: boolean },
+  { deleteData = false, force = false, yes = false }: UninstallOptions,
 ): Promise<void> {
   const { cluster: opened, profile } = await openChosen(line, name, yes);
   await using cluster = opened;
-  const there = await studiesThere(line, profile);
+  const owner = await ownerOfAgent(cluster, usualAgentName, { name: profile.name, mark: homeId(line.home) });
+  if (typeof owner === 'object' && !force) throw ofAnotherHome(profile, owner.home);
+  const there = owner === 'none' ? [] : await studiesThere(line, profile);
   const own = there?.filter(({ movedTo }) => movedTo === null) ?? null;
   for (const study of own ?? []) line.note(`  ${study.studyId}  ${study.state}`);
+  const going = own?.filter(({ state }) => state !== 'ended') ?? [];
+  if (!force && owner !== 'none' && (own === null || going.length > 0 || (deleteData && own.length > 0)))
+    throw hasStudies(profile, own === null ? null : (deleteData ? own : going).map(({ studyId }) => studyId));
   const what = own === null ? 'it is not known what studies are on it' : `${own.length} studies are on it`;
   const data = deleteData ? 'with its volume: they are lost' : `its volume stays (${agentClaim(usualAgentName)})`;
   await agree(`Remove the agent in ${profile.context}/${profile.namespace}? ${what}; ${data}.`, yes);
@@ -162,6 +181,31 @@ async function uninstall(
   for (const text of removed) line.print(`removed ${text}`);
   if (removed.length === 0) line.print('there was nothing of it');
   if (profile.usesAgent === true) saveProfile(line, { ...profile, usesAgent: false }, false);
+}
+
+function ofAnotherHome({ context, namespace }: ClusterProfile, home: string): HpoError {
+  return new HpoError(
+    'HPO-2517',
+    `the agent in ${context}/${namespace} was installed by ${home === '' ? 'somebody else' : `another home (${home})`}: its studies are theirs`,
+    'ask who installed it; to remove it all the same: --force',
+  );
+}
+
+function hasStudies({ context, namespace }: ClusterProfile, studyIds: readonly string[] | null): HpoError {
+  return new HpoError(
+    'HPO-2517',
+    studyIds === null
+      ? `the agent in ${context}/${namespace} does not answer, so nobody knows which studies are on it`
+      : `the agent in ${context}/${namespace} has studies that would stand still or be lost: ${studyIds.join(', ')}`,
+    studyIds === null
+      ? 'see why: hpo cluster agent status; to remove it all the same: --force'
+      : 'bring them back first (hpo move STUDY --to local), or let them end (hpo stop STUDY --agent cluster); to remove it all the same: --force',
+  );
+}
+
+/** For people: how much is sent. */
+function agentBytes(objects: ReturnType<typeof planAgent>['objects']): string {
+  return formatBytes(objects.reduce((sum, { binaryData }) => sum + ((binaryData?.['part']?.length ?? 0) * 3) / 4, 0));
 }
 
 function use(line: CommandLine, word: string): void {

@@ -7,8 +7,10 @@ import { chosenProfile, readProfiles, withoutProfile, writeProfiles } from '../c
 import type { ClusterProfile, MadeCluster } from '../cluster/profile.ts';
 import { type Destruction, destroy, planDestruction } from '../clusters/destroy.ts';
 import { destroyCommand as toolCommand, shownCommand, type ToolCommand } from '../clusters/tools.ts';
+import { awayStudies } from '../executors/kubernetes/awayStudies.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { plural } from '../protocol/format.ts';
+import { nodeFiles } from '../system/nodeFiles.ts';
 import { agree } from './clusterConfirm.ts';
 import { openChosen, saveProfile } from './clusterOpen.ts';
 import { kubeconfigOf, requireTool, runTool } from './clusterTools.ts';
@@ -79,7 +81,7 @@ async function run(line: CommandLine, name: string | undefined, options: Destroy
   }
 }
 
-const nothing: Destruction = { goes: [], withIt: [], stays: [], foreign: [] };
+const nothing: Destruction = { goes: [], withIt: [], stays: [], away: [], agent: null, foreign: [] };
 
 function toolOf(line: CommandLine, { name }: ClusterProfile, { by, tool }: MadeCluster): ToolCommand | null {
   if (by === 'context' || tool === null) return null;
@@ -95,7 +97,18 @@ async function planned(
   keepsNamespace: boolean,
 ): Promise<Destruction> {
   const homeMark = homeId(line.home);
-  const plan = await planDestruction(cluster, made, { name, mark: homeMark, homeMark }, keepsNamespace && made.by === 'context');
+  const away = await awayStudies(nodeFiles, line.home);
+  const owner = { name, mark: homeMark, homeMark };
+  const plan = await planDestruction(cluster, made, owner, keepsNamespace && made.by === 'context', (study) => away.has(study));
+  const isWhole = made.by !== 'context' || plan.goes.some(({ kind }) => kind === 'Namespace');
+  if (isWhole && (plan.agent !== null || plan.away.length > 0)) {
+    const studies = plan.away.length === 0 ? '' : `, and studies that have moved to it: ${plan.away.join(', ')}`;
+    throw new HpoError(
+      'HPO-2494',
+      `the namespace ${namespace} has ${plan.agent === null ? 'what an agent in a cluster acts on' : `an agent of the cluster (${plan.agent})`}${studies}: they would be lost with it`,
+      `see what it has: hpo cluster agent status; bring studies back: hpo move STUDY --to local; then: hpo cluster agent uninstall --delete-data${made.by === 'context' ? '; or leave the namespace: --keep-namespace' : ''}`,
+    );
+  }
   const lost = plan.stays.find(({ reason }) => !/gone/.test(reason));
   if (made.by !== 'context' && lost !== undefined) {
     throw new HpoError(
@@ -119,15 +132,16 @@ async function planned(
 function show(
   line: CommandLine,
   { name, context, namespace }: ClusterProfile,
-  { goes, withIt, stays }: Destruction,
+  { goes, withIt, stays, away }: Destruction,
   tool: ToolCommand | null,
   studies: readonly string[],
 ): void {
   const objects = goes.map(({ kind, name: one }) => ['goes', kind, one]);
   const content = withIt.map(({ kind, count }) => ['goes', kind, `${count} of studies of this home`]);
+  const others = away.map((study) => ['stays', 'study', `${study}: another agent acts on it`]);
   const left = stays.map(({ kind, name: one, reason }) => ['stays', kind, `${one}: ${reason}`]);
   line.note(`${line.style('bold', name, line.stderr)}: namespace ${namespace} of ${context}`);
-  const rows = [...objects, ...content, ...left];
+  const rows = [...objects, ...content, ...others, ...left];
   if (rows.length > 0) line.note(formatTable(rows));
   if (tool !== null) line.note(`all of the cluster goes, with whatever anybody has in it: ${shownCommand(tool)}`);
   if (studies.length > 0)
@@ -159,10 +173,17 @@ const goneMs = 180_000;
 async function remove(line: CommandLine, cluster: Cluster, profile: ClusterProfile, plan: Destruction): Promise<void> {
   const homeMark = homeId(line.home);
   let { made } = profile;
-  await destroy(cluster, plan, homeMark, (gone) => {
-    if (made !== null) made = { ...made, objects: made.objects.filter(({ uid }) => uid !== gone.uid) };
-    saveProfile(line, { ...profile, made }, false);
-  });
+  const away = new Set(plan.away);
+  await destroy(
+    cluster,
+    plan,
+    homeMark,
+    (study) => away.has(study),
+    (gone) => {
+      if (made !== null) made = { ...made, objects: made.objects.filter(({ uid }) => uid !== gone.uid) };
+      saveProfile(line, { ...profile, made }, false);
+    },
+  );
   if (!plan.goes.some(({ kind }) => kind === 'Namespace')) return;
   line.note(`waits until all in the namespace ${profile.namespace} has ended`);
   for (

@@ -26,6 +26,8 @@ export interface AgentInstall {
 
 export const usualAgentName = 'hpo-agent';
 export const agentContainer = 'agent';
+/** On its pod; the value is its name. */
+export const agentLabel = 'hpo.agent';
 const programDir = '/opt/hpo';
 /** Not the volume itself, whose folder is its driver's: a home is its owner's alone. */
 const homeDir = '/data/home';
@@ -91,7 +93,7 @@ export function agentManifests(install: AgentInstall): readonly Manifest[] {
 
 function statefulSet(install: AgentInstall): NonNullable<V1StatefulSet['spec']> {
   const { name, image, labels, programHash, programObjects, pullSecrets, size, storageClass } = install;
-  const selected = { 'hpo.agent': name };
+  const selected = { [agentLabel]: name };
   const program = { name: 'program', mountPath: programDir };
   const resources = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '1Gi' } };
   return {

@@ -1,7 +1,7 @@
 import { type Duplex, duplexPair, Writable } from 'node:stream';
 import type { Cluster } from '../cluster/cluster.ts';
 import { HpoError } from '../protocol/errors.ts';
-import { agentContainer, agentPod, bridgeCommand } from './agentManifests.ts';
+import { agentContainer, agentLabel, agentPod, bridgeCommand } from './agentManifests.ts';
 
 /** Characters of what the command in the pod says that are kept. */
 const maxSaid = 2_000;
@@ -12,8 +12,10 @@ const maxSaid = 2_000;
  * API server; with an error where that is known why.
  */
 export async function openAgentStream(cluster: Cluster, name: string): Promise<Duplex> {
-  const pod = await cluster.get('Pod', agentPod(name));
-  if (pod === null) throw notInstalled(cluster, name);
+  // To list pods and to run commands in them is what the Role for users allows: no more is needed.
+  const pods = await cluster.list('Pod', { labels: { [agentLabel]: name } });
+  const pod = pods.find(({ metadata }) => metadata?.name === agentPod(name));
+  if (pod === undefined) throw notInstalled(cluster, name);
   if (pod.status?.phase !== 'Running') throw notReady(cluster, name, pod.status?.phase ?? 'Pending');
   const [ours, theirs] = duplexPair();
   const ended = new AbortController();

@@ -1,9 +1,9 @@
-import type { V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Event, V1Pod } from '@kubernetes/client-node';
 import type { Cluster, Labels } from '../cluster/cluster.ts';
 import type { ClusterProfile } from '../cluster/profile.ts';
 import { whyPodWaits } from '../cluster/whyWaits.ts';
 import { HpoError } from '../protocol/errors.ts';
-import { agentClaim, agentContainer, agentManifests, agentPod } from './agentManifests.ts';
+import { agentClaim, agentContainer, agentLabel, agentManifests, agentPod } from './agentManifests.ts';
 import { type ProgramFile, programLabel, programObjects } from './agentProgram.ts';
 import { apply } from './apply.ts';
 import { type Manifest, ownLabels } from './manifests.ts';
@@ -54,7 +54,7 @@ export async function installAgent(
   for (;;) {
     const pod = await cluster.get('Pod', agentPod(plan.name));
     if (pod?.metadata?.annotations?.['hpo/program'] === plan.hash && isReady(pod)) break;
-    const why = pod === null ? 'its pod is about to be made' : (whyPodWaits(pod)?.reason.message ?? 'it is about to be ready');
+    const why = await whyNotReady(cluster, plan.name, pod);
     if (why !== last) onProgress(why);
     last = why;
     if (isLate())
@@ -70,6 +70,35 @@ export async function installAgent(
     if (metadata?.name !== undefined && !current.has(metadata.name)) await cluster.remove('ConfigMap', metadata.name);
 }
 
+/** What others refuse of its StatefulSet (a quota, a LimitRange, Pod Security), or its node of its pod. */
+async function whyNotReady(cluster: Cluster, name: string, pod: V1Pod | null): Promise<string> {
+  // Who may not read events still sees what else there is.
+  const of = async (object: string): Promise<readonly CoreV1Event[]> =>
+    (await orForbidden(cluster.list('Event', { fields: `type=Warning,involvedObject.name=${object}` }))) ?? [];
+  if (pod !== null) return whyPodWaits(pod, await of(agentPod(name)))?.reason.message ?? 'it is about to be ready';
+  const refusal = (await of(name)).filter(({ reason }) => reason === 'FailedCreate').at(-1)?.message;
+  return refusal === undefined ? 'its pod is about to be made' : `the cluster refuses its pod: ${refusal}`;
+}
+
+async function orForbidden<T>(asked: Promise<T>): Promise<T | null> {
+  return await asked.catch((error: unknown) => {
+    if (error instanceof HpoError && error.code === 'HPO-2464') return null;
+    throw error;
+  });
+}
+
+/** Whose it is, by its labels: `mine` where this home installed it; `none` where there is none. */
+export async function ownerOfAgent(
+  cluster: Cluster,
+  name: string,
+  owner: AgentPlan['owner'],
+): Promise<'none' | 'mine' | { readonly home: string }> {
+  const set = await cluster.get('StatefulSet', name);
+  if (set === null) return 'none';
+  const home = set.metadata?.labels?.['hpo.made-by'];
+  return home === owner.mark ? 'mine' : { home: home ?? '' };
+}
+
 export interface AgentState {
   readonly isInstalled: boolean;
   /** Of its pod; null where there is none. */
@@ -82,18 +111,20 @@ export interface AgentState {
   readonly volume: string | null;
 }
 
+/** As far as the user may see it: the pod is enough for who may only use it. */
 export async function lookAtAgent(cluster: Cluster, name: string): Promise<AgentState> {
-  const [set, pod, claim] = await Promise.all([
-    cluster.get('StatefulSet', name),
-    cluster.get('Pod', agentPod(name)),
-    cluster.get('PersistentVolumeClaim', agentClaim(name)),
+  const [set, pods, claim] = await Promise.all([
+    orForbidden(cluster.get('StatefulSet', name)),
+    cluster.list('Pod', { labels: { [agentLabel]: name } }),
+    orForbidden(cluster.get('PersistentVolumeClaim', agentClaim(name))),
   ]);
+  const pod = pods.find(({ metadata }) => metadata?.name === agentPod(name)) ?? null;
   const container = pod?.status?.containerStatuses?.find((status) => status.name === agentContainer);
   return {
-    isInstalled: set !== null,
+    isInstalled: set !== null || pod !== null,
     phase: pod?.status?.phase ?? null,
-    why: pod === null || isReady(pod) ? '' : (whyPodWaits(pod)?.reason.message ?? ''),
-    image: set?.spec?.template.spec?.containers[0]?.image ?? null,
+    why: (set === null && pod === null) || (pod !== null && isReady(pod)) ? '' : await whyNotReady(cluster, name, pod),
+    image: container?.image ?? set?.spec?.template.spec?.containers[0]?.image ?? null,
     restarts: container?.restartCount ?? 0,
     volume:
       claim === null ? null : `${claim.status?.phase ?? 'Pending'} ${claim.spec?.resources?.requests?.['storage'] ?? ''}`.trim(),

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { clusterAgent } from '../../agent/cli/agentChoice.ts';
+import { homeId } from '../../agent/client/home.ts';
 import { readProfiles } from '../../agent/cluster/index.ts';
 import type { JournalEntry } from '../../agent/protocol/events.ts';
 import { ensureNodeImage } from '../support/cluster.ts';
@@ -50,6 +51,12 @@ it('a study goes on in the cluster’s agent when this machine is closed, and co
   project.write('train.py', script);
   const [node, python] = [await ensureNodeImage('node'), await ensureNodeImage('python')];
   const install = ['cluster', 'agent', 'install', '--image', node, '--yes'];
+  // It is shown and asked for before anything changes.
+  expect(await project.run(...install.slice(0, -1))).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/StatefulSet +hpo-agent[^]*HPO-2493: .*Make or change these in the namespace/),
+  });
+  expect(await namespace.names('statefulsets,roles', '')).toEqual([]);
   expect(await project.run(...install)).toMatchObject({ code: 0 });
 
   // Pods are refused in this namespace unless they are `restricted`; nothing of it listens for anybody.
@@ -79,6 +86,17 @@ it('a study goes on in the cluster’s agent when this machine is closed, and co
     .poll(async () => (await there())?.trials['complete'], { timeout: 120_000, interval: 1_000 })
     .toBeGreaterThanOrEqual(2);
   expect(await project.run('agent', 'status')).toMatchObject({ code: 3 });
+  // Nobody removes it with studies on it by mistake, nor one of another home.
+  expect(await project.run('cluster', 'agent', 'uninstall', '--yes')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(`HPO-2517: .*would stand still or be lost: ${studyId}[^]*hpo move STUDY --to local`),
+  });
+  await namespace.kubectl('label', '--overwrite', 'statefulset', 'hpo-agent', 'hpo.made-by=another');
+  expect(await project.run('cluster', 'agent', 'uninstall', '--yes')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/HPO-2517: .*was installed by another home \(another\)/),
+  });
+  await namespace.kubectl('label', '--overwrite', 'statefulset', 'hpo-agent', `hpo.made-by=${homeId(project.home)}`);
 
   // A connection that is cut: the next goes on after the last entry, without a gap.
   const [profile] = readProfiles(project.home).profiles;
