@@ -98,8 +98,8 @@ it.concurrent('goes on where a pod was that is gone, begins forks with the check
     expect(await observer.ending(of(1, attempt))).toMatchObject({ exitCode: 0 });
   }
   expect((await store.names()).filter((name) => name.startsWith(`${prefix}/1/`))).toEqual([
-    `${prefix}/1/000004-00000000.tar.gz`,
-    `${prefix}/1/000005-00000000.tar.gz`,
+    expect.stringMatching(/\/1\/000004-00000000-[0-9a-f]{64}\.tar\.gz$/),
+    expect.stringMatching(/\/1\/000005-00000000-[0-9a-f]{64}\.tar\.gz$/),
   ]);
   // A study that has ended keeps what it saved until it is deleted.
   const kept = (await store.names()).filter((name) => name.startsWith(prefix));
@@ -165,4 +165,29 @@ it.concurrent('keeps the keys from programs, and says what is wrong with a store
     detail: expect.stringMatching(/fetched: .*403 SignatureDoesNotMatch/),
   });
   expect(await ending('shell')).toMatchObject({ exitCode: null, detail: expect.stringMatching(/has no python3.*image=/) });
+}, 300_000);
+
+it.concurrent('goes on from the checkpoint before one that is damaged, and says so; without any that is whole it says what is wrong', async () => {
+  await using world = await openPodWorld(place);
+  const study = 'study-damaged';
+  await world.prepare(study, { cluster: { checkpoints } });
+  const observer = new Observer();
+  await using executor = world.connect(observer);
+  const run = async (attempt: number, script: string): Promise<unknown> => {
+    const one = key(0, attempt, study);
+    await executor.start(attemptOf(world, [], { key: one, command: ['sh', '-c', script], checkpointDir: 'ckpt' }));
+    return await observer.ending(one);
+  };
+  const names = async () => (await store.names()).filter((name) => name.includes(`hpo-${world.files.homeMark}/${study}/`));
+  for (const attempt of [1, 2]) expect(await run(attempt, `echo ${attempt} >ckpt/state`)).toMatchObject({ exitCode: 0 });
+  const [first = '', second = ''] = await names();
+  await store.damage(second);
+  expect(await run(3, 'cat ckpt/state')).toMatchObject({ exitCode: 0 });
+  const said = await world.read(key(0, 3, study), 'out');
+  expect(said).toBe(`hpo: ${second} is damaged (its SHA-256 is another); the checkpoint before it is used: ${first}\n1\n`);
+  for (const name of await names()) if (name === first || !name.includes('/000002-')) await store.damage(name);
+  expect(await run(4, 'cat ckpt/state')).toMatchObject({
+    exitCode: null,
+    detail: expect.stringMatching(/no checkpoint is whole: .*its SHA-256 is another/),
+  });
 }, 300_000);

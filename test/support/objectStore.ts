@@ -16,6 +16,8 @@ export interface TestObjectStore extends AsyncDisposable {
   readonly keys: Readonly<Record<'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY', string>>;
   /** Names of all objects, sorted. */
   names(): Promise<readonly string[]>;
+  /** Another byte in the middle of an object, as of a disk that fails. */
+  damage(name: string): Promise<void>;
 }
 
 /** By Amazon's own client. */
@@ -24,6 +26,14 @@ import boto3, sys
 client = boto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1")
 for name in sorted(one["Key"] for one in client.list_objects_v2(Bucket=sys.argv[2]).get("Contents", [])):
     print(name)
+`;
+
+const damaging = `
+import boto3, sys
+client = boto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1")
+content = bytearray(client.get_object(Bucket=sys.argv[2], Key=sys.argv[3])["Body"].read())
+content[len(content) // 2] ^= 255
+client.put_object(Bucket=sys.argv[2], Key=sys.argv[3], Body=bytes(content))
 `;
 
 /** `address` is one of this machine, as whoever asks it knows it. */
@@ -70,6 +80,9 @@ export async function startObjectStore(address: string): Promise<TestObjectStore
     async names() {
       const { stdout } = await run(python, ['-c', listing, endpoint, bucket], { env: { ...process.env, ...keys } });
       return stdout.split('\n').filter(Boolean);
+    },
+    async damage(name) {
+      await run(python, ['-c', damaging, endpoint, bucket, name], { env: { ...process.env, ...keys } });
     },
     async [Symbol.asyncDispose]() {
       child.kill();

@@ -6,19 +6,20 @@ export const storeSeconds = 30;
  * with its standard library alone; each request is signed (AWS Signature Version 4).
  *
  * A checkpoint is one object, a compressed tar, which a store shows whole or not at all. Its name begins with the attempt and a number
- * that grows, so that the last by name is the latest, whatever an attempt on a lost node still sends.
+ * that grows, so that the last by name is the latest, whatever an attempt on a lost node still sends; it ends with the SHA-256 of what
+ * is in it. Of one that is damaged the one before it takes the place.
  */
 export const storeProgram = String.raw`# Arguments: URL of the store, region, bucket, then
 #   keep OWN PARENT ATTEMPT   prefixes of the trial's objects and of those that it begins with (empty for none), and its attempt
 #   remove PREFIX             removes all objects below it
-# With keep, files in the folder "store" tell both containers of each other. From here: "begun", with "ok" or what went wrong, "fault",
-# why the last could not be sent, and "sent", with "ok". From there: "flush", after which nothing changes any more.
-import datetime, hashlib, hmac, http.client, os, re, shutil, signal, ssl, stat, sys, tarfile, time, urllib.parse
+# With keep, files in the folder "store" tell both containers of each other. From here: "note", what people should know of the beginning,
+# "begun", with "ok" or what went wrong, "fault", why the last could not be sent, and "sent", with "ok". From there: "flush", after which nothing changes any more.
+import datetime, gzip, hashlib, hmac, http.client, os, re, shutil, signal, ssl, stat, sys, tarfile, time, urllib.parse, zlib
 import xml.etree.ElementTree as xml
 
 endpoint, region, bucket, task = sys.argv[1:5]
 url = urllib.parse.urlsplit(endpoint)
-user, key = os.environ["AWS_ACCESS_KEY_ID"].strip(), os.environ["AWS_SECRET_ACCESS_KEY"].strip()
+user, key = os.environ.get("AWS_ACCESS_KEY_ID", "").strip(), os.environ.get("AWS_SECRET_ACCESS_KEY", "").strip()
 token = os.environ.get("AWS_SESSION_TOKEN", "").strip()
 kept, store, archive = "/hpo/checkpoint", "/hpo/store", "/tmp/checkpoint.tar.gz"
 most_bytes = 5 * 1024**3
@@ -32,8 +33,12 @@ class Away(Exception):
     pass
 
 
-# Of what is asked of the store, and of the files.
-faults = (Refused, Away, OSError, tarfile.TarError, xml.ParseError, EOFError)
+class Damaged(Exception):
+    pass
+
+
+# What tells of an archive that is not what was sent.
+damages = (Damaged, tarfile.TarError, EOFError, zlib.error, getattr(gzip, "BadGzipFile", Damaged))
 
 
 def quoted(text):
@@ -169,6 +174,38 @@ def state():
     return sorted(found)
 
 
+def parts(name):
+    """Attempt, number and hash of an archive; None for what is none."""
+    found = re.search(r"/(\d+)-(\d+)-([0-9a-f]{64})\.tar\.gz$", name)
+    return None if found is None else (int(found[1]), int(found[2]), found[3])
+
+
+def archives_below(prefix, seconds):
+    return [name for name in names_below(prefix, seconds) if parts(name) is not None]
+
+
+def name_of(own, attempt, number):
+    return "%s%06d-%08d-%s.tar.gz" % (own, attempt, number, hash_of(archive))
+
+
+def fetch(names):
+    """Unpacks the latest that is whole, and tells of those that are not."""
+    wrong = []
+    for name in reversed(names):
+        patiently(600, "GET", name, target=archive)
+        try:
+            if hash_of(archive) != parts(name)[2]:
+                raise Damaged("its SHA-256 is another")
+            unpack()
+        except damages as error:
+            wrong.append("%s is damaged (%s)" % (name, error))
+            continue
+        if wrong:
+            tell("note", "%s; the checkpoint before it is used: %s" % ("; ".join(wrong), name))
+        return
+    raise Refused("no checkpoint is whole: %s" % "; ".join(wrong))
+
+
 def unpack():
     for one in os.listdir(kept):
         path = os.path.join(kept, one)
@@ -182,26 +219,24 @@ def unpack():
 
 def begin(own, parent, attempt):
     """Brings what there is. Returns the number of the attempt's next object."""
-    names = names_below(own, 600)
+    names = archives_below(own, 600)
     if names:
-        patiently(600, "GET", names[-1], target=archive)
-        unpack()
-        latest, number = re.search(r"(\d+)-(\d+)\.tar\.gz$", names[-1]).groups()
-        return int(number) + 1 if int(latest) == attempt else 0
+        fetch(names)
+        latest, number, _ = parts(names[-1])
+        return number + 1 if latest == attempt else 0
     # Another attempt of it begins with the same, whatever its parent has become meanwhile.
-    names = names_below(parent, 600) if parent else []
+    names = archives_below(parent, 600) if parent else []
     while names:
         try:
-            patiently(600, "GET", names[-1], target=archive)
+            fetch(names)
         except Refused:
             # A newer one took its place.
-            again = names_below(parent, 600)
+            again = archives_below(parent, 600)
             if again == names:
                 raise
             names = again
             continue
-        unpack()
-        patiently(600, "PUT", "%s%06d-%08d.tar.gz" % (own, attempt, 0), source=archive)
+        patiently(600, "PUT", name_of(own, attempt, 0), source=archive)
         return 1
     return 0
 
@@ -215,48 +250,80 @@ def send(own, attempt, number, before, is_late):
         return False
     if os.stat(archive).st_size > most_bytes:
         raise Refused("it has more than 5 GiB, compressed")
-    patiently(20, "PUT", "%s%06d-%08d.tar.gz" % (own, attempt, number), source=archive)
+    patiently(20, "PUT", name_of(own, attempt, number), source=archive)
     return True
+
+
+def begin_or_say(own, parent, attempt):
+    """The number of the next object; None where there is no way. What nobody thought of is tried a few times."""
+    pause = 1
+    for is_last in (False, False, False, True):
+        try:
+            return begin(own, parent, attempt)
+        except Exception as error:
+            if is_last or is_ending or isinstance(error, (Refused, Away)):
+                tell("begun", "the checkpoint could not be fetched: %s" % said(error))
+                return None
+            print("begins again:", said(error), flush=True)
+        time.sleep(pause)
+        pause *= 2
+
+
+def said(error):
+    return str(error) if isinstance(error, (Refused, Away)) else "%s: %s" % (type(error).__name__, error)
+
+
+def numbered(own, attempt):
+    """This container was begun again. What is there is not what was sent, as far as it knows. Returns the next number."""
+    pause = 1
+    while True:
+        try:
+            return 1 + max([parts(one)[1] for one in archives_below(own, 600) if parts(one)[0] == attempt] or [-1])
+        except Exception as error:
+            tell("fault", said(error))
+            if is_ending:
+                raise
+        time.sleep(pause)
+        pause = min(60, 2 * pause)
 
 
 def keep(own, parent, attempt):
     if has("begun"):
-        # This container was begun again. What is there is not what was sent, as far as it knows.
-        names = names_below(own, 600)
-        number = 1 + max([int(re.search(r"(\d+)\.tar", one)[1]) for one in names if "%s%06d-" % (own, attempt) in one] or [-1])
-        sent = []
+        number, sent = numbered(own, attempt), []
     else:
-        try:
-            number = begin(own, parent, attempt)
-        except faults as error:
-            tell("begun", "the checkpoint could not be fetched: %s" % error)
+        number = begin_or_say(own, parent, attempt)
+        if number is None:
             while not is_ending:
                 time.sleep(0.2)
             return
-        tell("begun", "ok")
         sent = state()
-    last, since = sent, None
+        tell("begun", "ok")
+    last, since, pause = sent, None, 1
     while True:
         is_over = has("flush")
-        now, begun = state(), time.monotonic()
-        if now != sent:
-            since = since or begun
-            is_late = is_over or is_ending or begun - since > 60
-            if now == last or is_late:
-                try:
+        begun, is_wrong = time.monotonic(), False
+        now = last
+        try:
+            now = state()
+            if now != sent:
+                since = since or begun
+                is_late = is_over or is_ending or begun - since > 60
+                if now == last or is_late:
                     if send(own, attempt, number, now, is_late):
                         sent, since, number = now, None, number + 1
-                        for one in names_below(own, 5)[:-2]:
+                        for one in archives_below(own, 5)[:-2]:
                             patiently(5, "DELETE", one)
-                except faults as error:
-                    tell("fault", str(error))
-        if is_over and sent == now and not has("sent"):
-            tell("sent", "ok")
+            if is_over and sent == now and not has("sent"):
+                tell("sent", "ok")
+        except Exception as error:
+            is_wrong = True
+            tell("fault", said(error))
         if is_ending:
             return
         last = now
-        # No more than half of the time.
-        until = time.monotonic() + max(1, time.monotonic() - begun)
+        # No more than half of the time, and seldom while the store is in trouble; at the end again and again.
+        pause = min(60, 2 * pause) if is_wrong and not is_over else 1
+        until = time.monotonic() + max(pause, time.monotonic() - begun)
         while time.monotonic() < until and not is_ending and is_over == has("flush"):
             time.sleep(0.1)
 
