@@ -40,6 +40,8 @@ const buildSeconds = 2 * 3_600;
 /** For what nothing but a change of the namespace or the image mends. */
 const faultPatienceMs = 60 * second;
 const startPatienceMs = 30 * 60 * second;
+/** For pods of a build before, which have no time of grace. */
+const gonePatienceMs = 3 * 60 * second;
 const pauseMs = second;
 /** Lines of its output that are told of a build that failed. */
 const keptLines = 25;
@@ -90,9 +92,15 @@ export async function buildInCluster(build: ClusterBuild): Promise<void> {
   }
 }
 
-async function whenGone({ cluster, clock, signal }: ClusterBuild, labels: Labels): Promise<void> {
-  while ((await cluster.list('Pod', { labels })).length > 0) {
+/** Rejects with HPO-2477 where pods of an earlier build do not go, as on a node that is away. */
+async function whenGone(build: ClusterBuild, labels: Labels): Promise<void> {
+  const { cluster, clock, signal } = build;
+  const until = clock.monotonic() + gonePatienceMs;
+  for (;;) {
+    const [pod] = await cluster.list('Pod', { labels });
+    if (pod === undefined) return;
     signal?.throwIfAborted();
+    if (clock.monotonic() > until) throw notHere(build, `the pod ${pod.metadata?.name ?? ''} of a build before does not end`);
     await sleep(clock, pauseMs);
   }
 }

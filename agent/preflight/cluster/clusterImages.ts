@@ -1,6 +1,7 @@
 import { chooseArchitecture, type RunsOn } from './clusterArchitecture.ts';
 import type { ClusterImages, WantedImage } from './clusterPreflight.ts';
 import { buildInCluster, usualBuildkitImage } from './clusterBuild.ts';
+import { SharedWork } from './sharedWork.ts';
 import type { RegistryPlace } from '../../cluster/profile.ts';
 import type { Engine, EngineProgress } from '../../engine/engine.ts';
 import { registryCredentials } from '../../engine/registryCredentials.ts';
@@ -58,6 +59,7 @@ interface Placed {
 
 /** Images as nodes of a cluster pull them: named by their digest, and made, pushed or found only where that is needed. */
 export function clusterImages(ports: ClusterImagePorts): ClusterImages {
+  const builds = new SharedWork();
   return {
     look: async (wanted) => {
       const { recipe, profile } = wanted;
@@ -76,7 +78,7 @@ export function clusterImages(ports: ClusterImagePorts): ClusterImages {
     },
     make: async (wanted, progress) => {
       const codeIn = howCodeTravels(wanted.entries, wanted.profile.registry !== null);
-      const environment = await placeEnvironment(ports, wanted, progress);
+      const environment = await placeEnvironment(ports, wanted, progress, builds);
       const { reference } = environment;
       if (codeIn === 'objects') return { image: reference, codeIn, runsOn: environment.runsOn };
       const { chosen } = environment.runsOn;
@@ -89,24 +91,32 @@ export function clusterImages(ports: ClusterImagePorts): ClusterImages {
   };
 }
 
-async function placeEnvironment(ports: ClusterImagePorts, wanted: WantedImage, progress: Progress): Promise<Placed> {
+async function placeEnvironment(
+  ports: ClusterImagePorts,
+  wanted: WantedImage,
+  progress: Progress,
+  builds: SharedWork,
+): Promise<Placed> {
   const { recipe } = wanted;
   if (recipe.build === null) return await placeNamed(ports, wanted, progress);
   const place = neededRegistry(wanted);
   const name = environmentName(place, recipe);
   const registry = ports.registry(place);
-  let digest = await registry.digestOf(name);
-  if (digest === null) {
+  const { onProgress, signal } = progress;
+  const make = async (): Promise<void> => {
     const engine = await engineFor(ports, wanted);
-    if (engine === null) {
-      await buildThere(ports, wanted, place, progress);
-      digest = await registry.digestOf(name);
-      if (digest === null) throw notPushed(place, name);
-    } else {
-      const { id } = await ports.ensure(recipe, progress);
-      progress.onProgress(`pushing the image to ${place.push}`);
-      digest = await registry.push(engine.saveImage(id, progress.signal), name, progress);
-    }
+    if (engine === null) return await buildThere(ports, wanted, place, progress);
+    const { id } = await ports.ensure(recipe, progress);
+    onProgress(`pushing the image to ${place.push}`);
+    await registry.push(engine.saveImage(id, signal), name, progress);
+  };
+  const onWait = (): void => onProgress('the same image is being made for another study: waiting for it');
+  let digest = await registry.digestOf(name);
+  // Two builds of it would be in each other's way.
+  while (digest === null) {
+    const isOwn = await builds.doOrWait(imageText(name), make, onWait, signal);
+    digest = await registry.digestOf(name);
+    if (digest === null && isOwn) throw notPushed(place, name);
   }
   return { ...placed(place, name, digest, recipe.key), runsOn: madeFor(wanted) };
 }
@@ -340,7 +350,7 @@ function basesOf({ build }: ImageRecipe): readonly string[] {
 function notPushed({ push, pull }: RegistryPlace, name: ImageName): HpoError {
   return new HpoError(
     'HPO-2476',
-    `the image was built in the cluster and pushed to ${pull}, and ${imageText(name)} is not there`,
+    `the image was made and pushed to ${pull}, and ${imageText(name)} is not there`,
     `see that ${push} and ${pull} are the same registry: hpo cluster connect --registry HOST/PREFIX`,
   );
 }
