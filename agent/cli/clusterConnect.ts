@@ -16,6 +16,7 @@ import {
 import type { ClusterProfile, RegistryPlace } from '../cluster/profile.ts';
 import { isRegistryPlace } from '../clusters/clusterFile.ts';
 import { requireVersion } from '../clusters/testCluster.ts';
+import { projectOf } from '../packaging/projectRoot.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { openCluster, saveProfile } from './clusterOpen.ts';
 import type { CommandLine } from './commandLine.ts';
@@ -78,7 +79,9 @@ export function connectCommands(cluster: Command, line: CommandLine): void {
 
 async function connect(line: CommandLine, options: ConnectOptions): Promise<void> {
   const paths = options.kubeconfig === undefined ? usualKubeconfig({ environment: process.env }) : [resolve(options.kubeconfig)];
-  const context = contextOf(readKubeconfig(paths), options.context);
+  // One of a project is refused whenever it is used: better said now.
+  const project = options.kubeconfig === undefined ? null : projectOf(paths[0] ?? '');
+  const context = contextOf(readKubeconfig(paths, project), options.context);
   const name = options.name ?? context.name;
   const known = readProfiles(line.home).profiles.find((profile) => profile.name === name);
   const registry = registryOf(options);

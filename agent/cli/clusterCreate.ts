@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { homeId } from '../client/home.ts';
@@ -53,9 +54,14 @@ async function create(
   const known = readProfiles(line.home).profiles.find(({ name }) => name === file.name);
   const first = known === undefined ? newProfile(file, planned, kubeconfig) : sameAgain(known, file, planned);
   if (file.make !== undefined && (known === undefined || (known.made?.objects.length ?? 0) === 0)) {
-    requireTool(file.make.with);
-    line.note(`${line.style('bold', file.name, line.stderr)} is made by ${file.make.with}:`);
-    await runTool(line, commands, yes, () => saveProfile(line, first, false));
+    const name = line.style('bold', file.name, line.stderr);
+    if (known !== undefined && (await answers(line, first, kubeconfig, yes))) {
+      line.note(`${name} is there: ${file.make.with} has made it before`);
+    } else {
+      requireTool(file.make.with);
+      line.note(`${name} is made by ${file.make.with}:`);
+      await runTool(line, commands, yes, () => saveProfile(line, first, false));
+    }
   }
   const place = file.make === undefined ? first : { ...first, context: currentContext([kubeconfig]) };
   const opened = await openCluster(line, place, yes);
@@ -82,6 +88,21 @@ async function create(
     `${line.style('bold', profile.name)} is in use: ${plural(applied.length, 'object')} in ${namespace} of ${profile.context}`,
   );
   line.note('try it: hpo cluster test; run a study there: hpo run -f hpo.yml --on kubernetes');
+}
+
+/** Whether a tool that was run before has made a cluster that is there, whatever came after that. */
+async function answers(line: CommandLine, profile: ClusterProfile, kubeconfig: string, yes: boolean): Promise<boolean> {
+  if (!existsSync(kubeconfig)) return false;
+  try {
+    const { cluster: opened } = await openCluster(line, { ...profile, context: currentContext([kubeconfig]) }, yes);
+    await using cluster = opened;
+    await cluster.version();
+    return true;
+  } catch (error) {
+    // What it left is broken, or nobody answers there: the tool says what it makes of that.
+    if (error instanceof HpoError && ['HPO-2460', 'HPO-2461', 'HPO-2462'].includes(error.code)) return false;
+    throw error;
+  }
 }
 
 async function textOf(path: string): Promise<string> {

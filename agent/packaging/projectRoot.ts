@@ -29,13 +29,17 @@ const workspaceMarkers = ['uv.lock', 'pnpm-workspace.yaml'] as const;
  * `scriptPath` is absolute or relative to the current directory; the answer is absolute.
  */
 export function findProjectRoot(scriptPath: string, home: string = homedir()): string {
-  const scriptDir = dirname(resolve(scriptPath));
-  const candidates = foldersUpward(scriptDir, [home, tmpdir()]);
+  return projectOf(scriptPath, home) ?? dirname(resolve(scriptPath));
+}
+
+/** The same of any file; null where nothing says that its folder, or one above, is a project. */
+export function projectOf(path: string, home: string = homedir()): string | null {
+  const candidates = foldersUpward(dirname(resolve(path)), [home, tmpdir()]);
   return (
     candidates.find((folder) => existsSync(join(folder, '.git'))) ??
     candidates.find((folder) => holds(folder, workspaceMarkers)) ??
     candidates.find((folder) => holds(folder, markers)) ??
-    scriptDir
+    null
   );
 }
 

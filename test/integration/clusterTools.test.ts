@@ -1,11 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Hpo } from '../support/hpo.ts';
 
 /**
  * kind, gcloud and the like cannot run here: programs that stand in for them on PATH record their arguments, and write the kubeconfig
- * that they were asked for. Its server listens nowhere, so that what comes after the tool fails.
+ * that they were asked for. Its server listens nowhere if nothing else is said, so that what comes after the tool fails.
  */
 const tool = `#!/bin/sh
 printf '%s' "$(basename "$0")" >>"$RECORD"
@@ -16,11 +18,11 @@ case "$*" in *delete*) exit 0 ;; esac
 [ -z "$TOOL_FAILS" ] || exit 7
 while [ $# -gt 0 ]; do case "$1" in --kubeconfig | --output | --file) KUBECONFIG=$2 ;; esac; shift; done
 case "$KUBECONFIG" in /dev/null/*) exit 0 ;; esac
-cat >"$KUBECONFIG" <<'END'
+cat >"$KUBECONFIG" <<END
 apiVersion: v1
 kind: Config
 current-context: made
-clusters: [{name: made, cluster: {server: "https://127.0.0.1:9"}}]
+clusters: [{name: made, cluster: {server: "$TOOL_SERVER"}}]
 users: [{name: made, user: {token: t}}]
 contexts: [{name: made, context: {cluster: made, user: made}}]
 END
@@ -34,6 +36,7 @@ class Tools extends Hpo {
       // Nothing of the user's own is read, and the tools of this machine are not found.
       PATH: ['bin', ...(process.env['PATH'] ?? '').split(delimiter)].join(delimiter),
       KUBECONFIG: '/dev/null/nowhere',
+      TOOL_SERVER: 'https://127.0.0.1:9',
       ...env,
     });
     this.record = join(this.folder, 'record');
@@ -191,4 +194,38 @@ contexts: [{name: c, context: {cluster: c, user: u}}]
   const agreed = await hpo.run('cluster', 'connect', '--kubeconfig', kubeconfig, '--yes');
   expect(agreed.stderr).toContain('HPO-2463');
   expect(existsSync(mark)).toBe(true);
+});
+
+it('a kubeconfig of a project is refused where it is connected, and a relative one counts from the current folder', async () => {
+  await using hpo = new Tools([]);
+  hpo.write('kube/config', 'contexts: []\n');
+  // Nothing says yet that the folder is a project.
+  expect((await hpo.run('cluster', 'connect', '--kubeconfig', 'kube/config')).stderr).toContain('the kubeconfig has no context');
+  hpo.write('pyproject.toml', '');
+  const { code, stderr } = await hpo.run('cluster', 'connect', '--kubeconfig', 'kube/config');
+  expect(code).not.toBe(0);
+  expect(stderr.replaceAll(hpo.project, 'DIR')).toMatch(/HPO-2460: the kubeconfig DIR\/kube\/config is in the project DIR:/);
+});
+
+it('a cluster that its tool has made is used, also where what came after that failed', async () => {
+  // As much of a cluster as says that it is one.
+  const server = createServer((request, response) => {
+    const isVersion = request.url === '/version';
+    response.writeHead(isVersion ? 200 : 403, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(isVersion ? { gitVersion: 'v1.34.0' } : { reason: 'Forbidden', message: 'nothing is allowed' }));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  await using _server = { [Symbol.asyncDispose]: () => new Promise<void>((resolve) => void server.close(() => resolve())) };
+  const { port } = server.address() as AddressInfo;
+  await using hpo = new Tools(['kind'], { TOOL_SERVER: `http://127.0.0.1:${port}` });
+  hpo.write('cluster.yml', file('{with: kind}'));
+  for (const [times, said] of [
+    [1, /is made by kind/],
+    [2, /lab is there: kind has made it before/],
+  ] as const) {
+    const { code, stderr } = await hpo.run('cluster', 'create', '-f', 'cluster.yml', '--yes');
+    expect([times, code, stderr]).toEqual([times, 1, expect.stringMatching(said)]);
+    expect(stderr).toContain('HPO-2464: you may not get namespaces');
+  }
+  expect(hpo.calls).toHaveLength(1);
 });
