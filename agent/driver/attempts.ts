@@ -37,8 +37,8 @@ interface StartFault {
 export interface AttemptsHost {
   study(studyId: string): Study | undefined;
   observe(key: AttemptKey, observation: Parameters<typeof observe>[1], isUrgent: boolean): void;
-  /** So many attempts of the study have room now. */
-  room(studyId: string, attempts: number): void;
+  /** So many attempts of the study have room now, by pool. */
+  room(studyId: string, attempts: Readonly<Record<string, number>>): void;
   /** Whether the agent is ending. */
   isClosed(): boolean;
   /** Whether the journal takes nothing at present. */

@@ -52,8 +52,11 @@ export interface ExecutorListener {
   output(key: AttemptKey): void;
   /** Exactly once per key and agent life, after all output is readable. */
   ended(key: AttemptKey, ending: Ending): void;
-  /** So many attempts of the study have room now, those that run included; told by executors whose room changes. */
-  room(studyId: string, attempts: number): void;
+  /**
+   * So many attempts of the study have room now, those that run included, by the names of the pools to which they are sent (`''`: none);
+   * pools of which nothing is known yet are not there. Told by executors whose room changes.
+   */
+  room(studyId: string, attempts: Readonly<Record<string, number>>): void;
 }
 
 export interface PreparedStudy {

@@ -11,7 +11,14 @@ export type StudyEvent =
   | { readonly type: 'studyPaused'; readonly at: number; readonly reason: string; readonly failure?: Failure }
   | { readonly type: 'studyResumed'; readonly at: number }
   /** `follows`: the number goes on following what its cluster has room for; absent: it stays. */
-  | { readonly type: 'studyScaled'; readonly at: number; readonly parallel: number; readonly follows?: boolean }
+  | {
+      readonly type: 'studyScaled';
+      readonly at: number;
+      readonly parallel: number;
+      readonly follows?: boolean;
+      /** Most attempts in each pool, as the cluster has room; absent: as many as there are in all. */
+      readonly pools?: Readonly<Record<string, number>>;
+    }
   /** No new trial starts; running attempts are being ended. */
   | { readonly type: 'studyStopRequested'; readonly at: number; readonly reason: StudyEndReason; readonly message: string }
   | { readonly type: 'studyEnded'; readonly at: number; readonly reason: StudyEndReason; readonly message: string }

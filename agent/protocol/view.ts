@@ -25,6 +25,8 @@ export interface StudyView {
   parallel: number;
   /** `parallel` follows what the cluster has room for, until the user says a number. */
   followsRoom: boolean;
+  /** Where it follows the room of several pools: most attempts in each. */
+  poolRoom?: Readonly<Record<string, number>>;
   createdAt: number;
   endedAt: number | null;
   /** Index = trial number. */
@@ -159,6 +161,8 @@ export function foldView(view: StudyView, entry: JournalEntry): void {
     case 'studyScaled':
       view.parallel = event.parallel;
       view.followsRoom = event.follows ?? false;
+      if (event.pools === undefined) delete view.poolRoom;
+      else view.poolRoom = event.pools;
       return;
     case 'studyStopRequested':
       view.state = 'stopping';

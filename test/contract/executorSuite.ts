@@ -57,8 +57,8 @@ export class Observer implements ExecutorListener {
     this.#tell(`waits ${text(key)}${reason === null ? '' : ` ${reason.kind}`}`);
   }
 
-  room(studyId: string, attempts: number): void {
-    this.#tell(`room ${studyId} ${attempts}`);
+  room(studyId: string, attempts: Readonly<Record<string, number>>): void {
+    this.#tell(`room ${studyId} ${JSON.stringify(attempts)}`);
   }
 
   started(key: AttemptKey, info: { readonly pid: number | null }): void {

@@ -155,16 +155,27 @@ function followAgain(view: StudyState['view'], at: number): readonly StudyEvent[
 const maxRoom = 100;
 
 /**
- * How many attempts of a study have room where they run: one more is asked for, as only what waits makes a cluster grow, and as many
- * as the user wants at most.
+ * How many attempts of a study have room where they run, by pool: one more is asked for in each, as only what waits makes a cluster grow, and
+ * as many as the user wants at most. Each pool has its own room, so that a full one takes no slot from the others.
  */
-export function followRoom({ view }: StudyState, attempts: number, at: number): readonly StudyEvent[] {
+export function followRoom({ view }: StudyState, attempts: Readonly<Record<string, number>>, at: number): readonly StudyEvent[] {
   const { spec } = view;
   if (spec.cluster === undefined || !view.followsRoom || view.state === 'ended' || view.movedTo !== null) return [];
   // A study that was told to follow later was given a number of its own before.
   const most = spec.cluster.followsCapacity ? spec.search.parallel : maxRoom;
-  const parallel = Math.max(1, Math.min(attempts + 1, most));
-  return parallel === view.parallel ? [] : [{ type: 'studyScaled', at, parallel, follows: true }];
+  const names = spec.cluster.pools.map(({ name }) => name);
+  if (names.length < 2) {
+    const all = Object.values(attempts).reduce((sum, one) => sum + one, 0);
+    const parallel = Math.max(1, Math.min(all + 1, most));
+    return parallel === view.parallel ? [] : [{ type: 'studyScaled', at, parallel, follows: true }];
+  }
+  const pools = Object.fromEntries(names.map((name) => [name, Math.min((attempts[name] ?? 0) + 1, most)]));
+  const parallel = Math.min(
+    names.reduce((sum, name) => sum + (pools[name] ?? 0), 0),
+    most,
+  );
+  const isSame = parallel === view.parallel && names.every((name) => view.poolRoom?.[name] === pools[name]);
+  return isSame ? [] : [{ type: 'studyScaled', at, parallel, follows: true, pools }];
 }
 
 function stopTrial(state: StudyState, number: number, at: number): readonly StudyEvent[] | Refusal {

@@ -172,12 +172,14 @@ export class StudyState {
 
   /** Whether the pool of such a trial takes one more now. */
   hasPoolFor(params: Params): boolean {
-    if (!this.#pools.areLimited) return true;
+    const { poolRoom } = this.view;
+    if (!this.#pools.areLimited && poolRoom === undefined) return true;
     const pool = this.#pools.of(params);
-    if (pool === null || pool.slots === null) return true;
+    const most = Math.min(pool?.slots ?? Infinity, poolRoom?.[pool?.name ?? ''] ?? Infinity);
+    if (most === Infinity) return true;
     let count = 0;
     for (const trial of this.liveTrials()) if (this.#pools.of(trial.params) === pool) count++;
-    return count < pool.slots;
+    return count < most;
   }
 
   get constraints(): readonly Condition[] {

@@ -5,7 +5,7 @@ import type { AttemptKey, ClusterSettings } from '../../protocol/study.ts';
 import type { System } from '../../system/system.ts';
 import { type AttemptRecord, readAttemptRecord } from '../attempt/attemptRecord.ts';
 import { LiveAttempts } from '../attempt/liveAttempts.ts';
-import { StudyFolders } from '../attempt/studyFolders.ts';
+import { keyText, StudyFolders } from '../attempt/studyFolders.ts';
 import type { ExecutorListener } from '../executor.ts';
 import { AwayStudies } from './awayStudies.ts';
 import { ClusterView } from './clusterView.ts';
@@ -59,7 +59,8 @@ export class ClusterHome {
   isDisposed = false;
 
   constructor(options: KubernetesExecutorOptions) {
-    this.options = { ...options, listener: withRoom(options.listener, options.system.clock) };
+    const poolOf = (key: AttemptKey): string => this.live.get(keyText(key))?.attempt?.pool ?? '';
+    this.options = { ...options, listener: withRoom(options.listener, options.system.clock, poolOf) };
     this.system = options.system;
     this.files = new StudyFolders(options.homeDir);
     this.used = new UsedClusters(options.system.files, join(options.homeDir, 'run', 'clusters.json'));

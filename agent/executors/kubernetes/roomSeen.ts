@@ -10,7 +10,7 @@ const calmMs = 60_000;
 /** Where all have begun at once, there is room for half as many more. */
 const growth = 0.5;
 
-interface StudyRoom {
+interface PoolRoom {
   readonly begun: Set<string>;
   /** Attempts that wait for room, since when. */
   readonly waiting: Map<string, number>;
@@ -24,13 +24,21 @@ interface StudyRoom {
 /**
  * A listener that is also told how many attempts of each study have room, by what can be seen without any right to look at nodes: which
  * of those that were asked for have begun, and which wait for a place or in a queue. So quotas, other people's pods and nodes that come
- * and go all count.
+ * and go all count. Pools of a study are looked at each by itself: nodes with GPUs that are full say nothing of the others.
+ * @param poolOf the pool to which an attempt is sent; empty where there are none
  */
-export function withRoom(listener: ExecutorListener, clock: Clock): ExecutorListener {
-  const studies = new Map<string, StudyRoom>();
+export function withRoom(listener: ExecutorListener, clock: Clock, poolOf: (key: AttemptKey) => string): ExecutorListener {
+  const studies = new Map<string, Map<string, PoolRoom>>();
+  /** As it was when something was first heard of an attempt: later nobody may know it. */
+  const poolsOf = new Map<string, string>();
 
-  function change(key: AttemptKey, act: (room: StudyRoom, id: string) => void): void {
-    const room = studies.get(key.studyId) ?? {
+  function change(key: AttemptKey, act: (room: PoolRoom, id: string) => void): void {
+    const id = keyText(key);
+    const pool = poolsOf.get(id) ?? poolOf(key);
+    poolsOf.set(id, pool);
+    const pools = studies.get(key.studyId) ?? new Map<string, PoolRoom>();
+    studies.set(key.studyId, pools);
+    const room = pools.get(pool) ?? {
       begun: new Set(),
       waiting: new Map(),
       asked: new Set(),
@@ -38,15 +46,17 @@ export function withRoom(listener: ExecutorListener, clock: Clock): ExecutorList
       told: NaN,
       timer: null,
     };
-    studies.set(key.studyId, room);
-    act(room, keyText(key));
+    pools.set(pool, room);
+    act(room, id);
     tell(key.studyId, room);
-    if (room.begun.size + room.waiting.size + room.asked.size > 0) return;
-    room.timer?.[Symbol.dispose]();
+    if (isKnown(room, id)) return;
+    poolsOf.delete(id);
+    if ([...pools.values()].some(({ begun, waiting, asked }) => begun.size + waiting.size + asked.size > 0)) return;
+    for (const { timer } of pools.values()) timer?.[Symbol.dispose]();
     studies.delete(key.studyId);
   }
 
-  function tell(studyId: string, room: StudyRoom): void {
+  function tell(studyId: string, room: PoolRoom): void {
     const now = clock.monotonic();
     const { begun, waiting, asked } = room;
     const isWaiting = [...waiting.values()].some((since) => now - since >= shortMs);
@@ -62,10 +72,12 @@ export function withRoom(listener: ExecutorListener, clock: Clock): ExecutorList
     // That trials end takes no room away: only what waits in vain shows that.
     if (size === null || size === room.told || (!isWaiting && size < room.told)) return;
     room.told = size;
-    listener.room(studyId, size);
+    const known = [...(studies.get(studyId) ?? [])].filter(([, { told }]) => !Number.isNaN(told));
+    listener.room(studyId, Object.fromEntries(known.map(([pool, { told }]) => [pool, told])));
   }
 
-  const forget = (room: StudyRoom, id: string): void => {
+  const isKnown = (room: PoolRoom, id: string): boolean => room.begun.has(id) || room.waiting.has(id) || room.asked.has(id);
+  const forget = (room: PoolRoom, id: string): void => {
     room.begun.delete(id);
     room.waiting.delete(id);
     room.asked.delete(id);

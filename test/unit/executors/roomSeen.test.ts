@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Ending, ExecutorListener } from '../../../agent/executors/executor.ts';
 import { withRoom } from '../../../agent/executors/kubernetes/roomSeen.ts';
-import type { WaitReason } from '../../../agent/protocol/study.ts';
+import type { AttemptKey, WaitReason } from '../../../agent/protocol/study.ts';
 import { nodeClock } from '../../../agent/system/nodeClock.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -11,10 +11,13 @@ const full: WaitReason = { kind: 'unschedulable', message: '0/1 nodes are availa
 const pulling: WaitReason = { kind: 'image', message: 'pulling' };
 const ending = { exitCode: 0 } as Ending; // nobody looks at the rest here
 
+/** By pool. */
+type Told = Readonly<Record<string, number>>;
+
 class Heard implements ExecutorListener {
-  readonly #told: number[];
+  readonly #told: Told[];
   readonly #heard: string[];
-  constructor(told: number[], heard: string[]) {
+  constructor(told: Told[], heard: string[]) {
     this.#told = told;
     this.#heard = heard;
   }
@@ -30,16 +33,23 @@ class Heard implements ExecutorListener {
   output(): void {
     this.#heard.push('output');
   }
-  room(_studyId: string, attempts: number): void {
+  room(_studyId: string, attempts: Told): void {
     this.#told.push(attempts);
   }
 }
 
+/** Trials from 100 on are sent to the GPUs. */
+const poolOf = ({ trial }: AttemptKey): string => (trial < 100 ? 'cpu' : 'gpu');
+
 class Study {
-  readonly told: number[] = [];
+  readonly rooms: Told[] = [];
   readonly heard: string[] = [];
   // An instance, whose methods no spread copies.
-  readonly listener: ExecutorListener = withRoom(new Heard(this.told, this.heard), nodeClock);
+  readonly listener: ExecutorListener = withRoom(new Heard(this.rooms, this.heard), nodeClock, poolOf);
+  /** Of the first pool. */
+  get told(): readonly (number | undefined)[] {
+    return this.rooms.map(({ cpu }) => cpu);
+  }
   readonly key = (trial: number) => ({ studyId: 's', trial, attempt: 1 });
   start(...trials: readonly number[]): void {
     for (const trial of trials) this.listener.started(this.key(trial), { pid: null });
@@ -94,4 +104,17 @@ it('follows what is taken away', () => {
   expect(study.told.at(-1)).toBe(2);
   study.end(0, 1);
   expect(study.told.at(-1)).toBe(0);
+});
+
+it('looks at each pool by itself: one that is full says nothing of the others', () => {
+  const study = new Study();
+  study.start(0, 1, 2, 3);
+  study.start(100);
+  study.wait(full, 101);
+  vi.advanceTimersByTime(10_000);
+  expect(study.rooms.at(-1)).toEqual({ cpu: 6, gpu: 1 });
+  study.end(0, 1, 2, 3);
+  study.start(101);
+  vi.advanceTimersByTime(180_000);
+  expect(study.rooms.at(-1)).toEqual({ cpu: 6, gpu: 3 });
 });

@@ -76,7 +76,7 @@ describe('how many run at once where the room of the cluster says it', () => {
   const following = (): Harness =>
     new Harness(onCluster({ followsCapacity: true }, { search: { parallel: 10 }, budget: { trials: 60 } }));
   const room = (h: Harness, attempts: number): number => {
-    h.record(followRoom(h.state, attempts, h.now));
+    h.record(followRoom(h.state, { default: attempts }, h.now));
     return h.state.view.parallel;
   };
 
@@ -103,6 +103,31 @@ describe('how many run at once where the room of the cluster says it', () => {
     expect(room(h, 8)).toBe(2);
     h.command({ type: 'scale', parallel: 'auto' });
     expect(room(h, 8)).toBe(9);
+  });
+
+  it('is that of each pool: a full one takes no slot from the others', () => {
+    const pools = [pool('gpu', { when: 'layers > 4' }), pool('cpu')];
+    const points = [1, 8, 2, 7, 6, 3, 4, 5].map((value) => ({ layers: value }));
+    const h = new Harness(
+      onCluster({ followsCapacity: true, pools }, { search: { parallel: 6, points: points.slice(1) }, budget: { trials: 8 } }),
+    );
+    const live = (): readonly unknown[] => [...h.state.live.keys()].map((n) => h.state.trial(n).params['layers']);
+    expect(live()).toEqual([1, 8, 2, 7]);
+    h.record(followRoom(h.state, { cpu: 3, gpu: 0 }, h.now));
+    // One more than there is room for in each, all of them at most as many as the user wants.
+    expect(h.state.view).toMatchObject({ parallel: 5, poolRoom: { cpu: 4, gpu: 1 } });
+    expect(followRoom(h.state, { cpu: 3, gpu: 0 }, h.now)).toEqual([]);
+    // Those that were asked for stay; trial 4 waits for the full pool, and trial 5 begins in the other one.
+    h.see({ type: 'waits', number: 0, attempt: 1, reason: null });
+    expect(live()).toEqual([1, 8, 2, 7, 3]);
+    h.run(1, 0.5);
+    expect(live()).toEqual([1, 2, 7, 3, 4]);
+    expect(h.replay()).toEqual(h.state);
+    // A pool of which nothing is known is tried with one; a number of the user's holds for all of them.
+    h.record(followRoom(h.state, { cpu: 9 }, h.now));
+    expect(h.state.view).toMatchObject({ parallel: 6, poolRoom: { cpu: 6, gpu: 1 } });
+    h.command({ type: 'scale', parallel: 3 });
+    expect(h.state.view.poolRoom).toBeUndefined();
   });
 
   it('cannot follow on this machine', () => {
