@@ -117,6 +117,37 @@ export class FaultedStudy implements AsyncDisposable {
     }, nth);
   }
 
+  /** Empties the node of some pod that runs, as for its maintenance; resolves with its name when nothing of ours is there any more. */
+  async drainNode(): Promise<string> {
+    let node = '';
+    await this.toSomePod(async (name) => {
+      node = await this.project.namespace.kubectl('get', 'pod', name, '--output', 'jsonpath={.spec.nodeName}');
+      await this.project.namespace.kubectl(
+        'drain',
+        node,
+        '--force',
+        '--ignore-daemonsets',
+        '--delete-emptydir-data',
+        '--timeout=120s',
+      );
+    }, 0);
+    return node;
+  }
+
+  /** Of all pods of the study. */
+  async nodes(): Promise<readonly string[]> {
+    const labels = `hpo.home=${homeId(this.project.home)},hpo.trial`;
+    const text = await this.project.namespace.kubectl(
+      'get',
+      'pods',
+      '--selector',
+      labels,
+      '--output',
+      'jsonpath={.items[*].spec.nodeName}',
+    );
+    return text.split(/\s+/).filter(Boolean);
+  }
+
   async killAgent(): Promise<void> {
     const [agent] = await this.project.json<{ pid: number | null }>('agent', 'status');
     if (typeof agent?.pid !== 'number') throw new Error('no agent is there to be killed');
@@ -195,7 +226,7 @@ export class FaultedStudy implements AsyncDisposable {
   /** In the order in which programs wrote it down. */
   #starts(trial: number): readonly Start[] {
     const starts: Start[] = [];
-    for (const line of readFileSync(join(this.#keptDir(), String(trial), 'ledger'), 'utf8')
+    for (const line of readFileSync(join(this.#latestKept(trial), 'ledger'), 'utf8')
       .trim()
       .split('\n')) {
       const [word, first, id = '', from] = line.split(' ');
@@ -204,6 +235,15 @@ export class FaultedStudy implements AsyncDisposable {
       else starts.findLast((start) => start.id === id)?.steps.push(Number(first));
     }
     return starts;
+  }
+
+  /** Of the last attempt that kept anything: it began with all that those before it had. */
+  #latestKept(trial: number): string {
+    const folder = join(this.#keptDir(), String(trial));
+    const numbers = readdirSync(folder)
+      .filter((name) => existsSync(join(folder, name, 'ledger')))
+      .map((name) => Number(name.slice('a'.length)));
+    return join(folder, `a${Math.max(...numbers)}`);
   }
 
   #keptDir(): string {
