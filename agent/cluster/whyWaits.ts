@@ -102,7 +102,10 @@ function isFaultOfNode({ reason = '', message = '' }: CoreV1Event): boolean {
 function notScheduled(message: string): Waiting {
   const [, claim] = /persistentvolumeclaim "([^"]+)" not found/.exec(message) ?? [];
   if (claim !== undefined)
-    return { reason: { kind: 'starting', message: `its namespace has no volume claim ${claim} (${message})` }, isFault: true };
+    return {
+      reason: { kind: 'starting', message: `its namespace has no volume claim (PersistentVolumeClaim) ${claim}` },
+      isFault: true,
+    };
   return /PersistentVolumeClaim|volume/i.test(message) && !/Insufficient/.test(message)
     ? waiting('starting', `its volume cannot be had yet: ${message}`)
     : waiting('unschedulable', message);

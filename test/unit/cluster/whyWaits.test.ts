@@ -176,7 +176,7 @@ it.each<
     [],
     {
       kind: 'starting',
-      message: 'its namespace has no volume claim data (0/1 nodes are available: persistentvolumeclaim "data" not found.)',
+      message: 'its namespace has no volume claim (PersistentVolumeClaim) data',
       isFault: true,
     },
   ],
