@@ -300,7 +300,7 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
         attemptOf(
           world,
           [
-            { do: 'sleep', ms: 4_000 },
+            { do: 'sleep', ms: 12_000 },
             { do: 'print', text: 'done' },
             { do: 'exit', code: 4 },
           ],

@@ -76,6 +76,8 @@ describe.concurrent('a watch', () => {
     await using world = await open();
     await using cluster = await world.connect();
     using watch = follow(cluster, world);
+    // Else a list may tell of it, and nothing be there yet to be cut.
+    await eventually(() => asked(world, watches).length === 1, 'it watches');
     await cluster.create('ConfigMap', configMap(world, 'one'));
     await eventually(() => watch.told.includes('+one'), 'one');
     world.cut();
