@@ -4,9 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { startCluster } from '../../.ci/cluster.mjs';
 import { ensureNodeImage } from '../support/cluster.ts';
-import { FaultedStudy, type Trial } from '../support/clusterFaults.ts';
-import { quickly, savingScript } from '../support/clusterScripts.ts';
-import { Hpo } from '../support/hpo.ts';
+import { decisions, FaultedStudy, type Trial, undisturbed } from '../support/clusterFaults.ts';
+import { savingScript } from '../support/clusterScripts.ts';
 import { NetworkLink } from '../support/networkLink.ts';
 
 const cutSeconds = 120;
@@ -61,7 +60,7 @@ it('20 deletions, 5 evictions, restarts of all parts, a cut of the network and 5
   study.openGate();
 
   const trials = await study.trialsAtTheEnd(400_000);
-  const calm = await undisturbed(script);
+  const calm = await undisturbed(script, search);
   expect(trials).toHaveLength(nTrials);
   expect(decisions(trials)).toEqual(decisions(calm));
   // Only what took pods away cost attempts, and most of these went on where the pod had been.
@@ -72,18 +71,6 @@ it('20 deletions, 5 evictions, restarts of all parts, a cut of the network and 5
   await study.free();
 });
 
-/** The same study in processes of this machine. */
-async function undisturbed(script: string): Promise<readonly Trial[]> {
-  await using hpo = new Hpo();
-  hpo.write('train.py', quickly(script));
-  const lines = await hpo.json<{ studyId: string }>('tune', 'train.py', '--on', 'local', ...search);
-  return await hpo.json('trials', lines.at(-1)?.studyId ?? '');
-}
-
 function attemptsOf(trials: readonly Trial[]): number {
   return trials.reduce((sum, { attempts }) => sum + attempts, 0);
-}
-
-function decisions(trials: readonly Trial[]): unknown {
-  return trials.map(({ number, state, resource, params, values }) => ({ number, state, resource, params, values }));
 }

@@ -7,7 +7,8 @@ import { homeId } from '../../agent/client/home.ts';
 import { testVolume } from '../kubernetes/testVolume.ts';
 import { nodeProcesses } from '../../agent/system/nodeProcesses.ts';
 import { ClusterProject } from './clusterProject.ts';
-import { gateClaim, keptFolder } from './clusterScripts.ts';
+import { gateClaim, keptFolder, quickly } from './clusterScripts.ts';
+import { Hpo } from './hpo.ts';
 
 type Gate = Awaited<ReturnType<typeof testVolume>>;
 
@@ -279,6 +280,19 @@ export class FaultedStudy implements AsyncDisposable {
     await this.project[Symbol.asyncDispose]();
     await this.#gate[Symbol.asyncDispose]();
   }
+}
+
+/** The same study in processes of this machine. */
+export async function undisturbed(script: string, search: readonly string[]): Promise<readonly Trial[]> {
+  await using hpo = new Hpo();
+  hpo.write('train.py', quickly(script));
+  const lines = await hpo.json<{ studyId: string }>('tune', 'train.py', '--on', 'local', ...search);
+  return await hpo.json('trials', lines.at(-1)?.studyId ?? '');
+}
+
+/** What has to be the same, whatever is done to a study. */
+export function decisions(trials: readonly Trial[]): unknown {
+  return trials.map(({ number, state, resource, params, values }) => ({ number, state, resource, params, values }));
 }
 
 /** `kind/name`, also of what no study has. */
