@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Where files run side by side, those that take longest begin first, so that none of them is waited for alone at the end. */
-const longest = ['faults', 'digits', 'same', 'agent', 'queue'].map((name) => `${name}.test.ts`);
+const longest = ['faults', 'digits', 'same', 'agent', 'queue', 'vscode'].map((name) => `${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -40,10 +40,11 @@ export default async function setup(project: TestProject): Promise<() => void> {
   }
 }
 
-async function install(folder: string): Promise<Installed> {
+/** With `isBuilt`, of the bundles that are there. */
+export async function install(folder: string, options: { readonly isBuilt?: boolean } = {}): Promise<Installed> {
   const { serverMain, node, chromium } = installVscodeServer();
   const [vsix, extensionsDir, hostTests] = [join(folder, 'hpo.vsix'), join(folder, 'extensions'), join(folder, 'hostTests.cjs')];
-  run(process.execPath, ['.ci/package.mjs', '--output', vsix]);
+  run(process.execPath, ['.ci/package.mjs', ...(options.isBuilt === true ? ['--no-build'] : []), '--output', vsix]);
   const folders = ['--extensions-dir', extensionsDir, '--server-data-dir', join(folder, 'data')];
   run(node, [serverMain, '--install-extension', vsix, ...folders, '--accept-server-license-terms']);
   const entryPoints = [join(root, 'test/extension/host/index.ts')];

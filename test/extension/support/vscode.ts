@@ -17,7 +17,7 @@ export interface VscodeOptions {
   /** For `runInHost`; it also keeps notifications from popping up. Default false. */
   readonly hasTestDriver?: boolean;
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** Added to the environment of the extension host. */
+  /** Added to the environment of the extension host, and of the command line. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -37,13 +37,13 @@ export class Vscode implements AsyncDisposable {
   readonly #browser: Browser;
   readonly #url: string;
 
-  private constructor(folder: string, server: ChildProcess, browser: Browser, url: string) {
+  private constructor(folder: string, server: ChildProcess, browser: Browser, url: string, env: VscodeOptions['env']) {
     this.#folder = folder;
     this.#server = server;
     this.#browser = browser;
     this.#url = url;
     this.home = join(folder, 'home');
-    this.#env = ownEnvironment(folder);
+    this.#env = { ...ownEnvironment(folder), ...env };
     this.workspace = join(folder, 'workspace');
   }
 
@@ -62,7 +62,7 @@ export class Vscode implements AsyncDisposable {
     const server = spawn(installed.node, [installed.serverMain, ...args], { stdio: ['ignore', 'pipe', 'ignore'], env });
     const url = await announcedUrl(server);
     const browser = await chromium.launch({ executablePath: installed.chromium, args: chromiumArguments });
-    return new Vscode(folder, server, browser, url);
+    return new Vscode(folder, server, browser, url, options.env);
   }
 
   /** Opens the sample workspace, or another folder or `.code-workspace` file, in a new window. */
@@ -98,14 +98,16 @@ export class Vscode implements AsyncDisposable {
 
   /** Runs the command line against the same agent; the JSON objects that it prints. */
   async hpo<T>(...args: readonly string[]): Promise<readonly T[]> {
-    const { stdout } = await promisify(execFile)(process.execPath, [commandLine, ...args, '--json'], {
-      env: { ...process.env, ...this.#env },
-      cwd: this.workspace,
-    });
-    return stdout
+    return (await this.cli(...args, '--json'))
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as T); // the contract of --json, checked by the tests that use it
+  }
+
+  /** The same for people: what it prints. */
+  async cli(...args: readonly string[]): Promise<string> {
+    const options = { env: { ...process.env, ...this.#env }, cwd: this.workspace };
+    return (await promisify(execFile)(process.execPath, [commandLine, ...args], options)).stdout;
   }
 
   /** Process id of the agent that runs; null when none says that it does. */
@@ -137,6 +139,10 @@ export class Vscode implements AsyncDisposable {
 
   path(name: string): string {
     return join(this.workspace, name);
+  }
+
+  write(name: string, text: string): void {
+    writeFileSync(this.path(name), text);
   }
 
   read(name: string): string {
