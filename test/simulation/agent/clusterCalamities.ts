@@ -193,6 +193,8 @@ export function strikeCluster(calamity: ClusterCalamity, { kube, rng, onStruck, 
         if (node.isGone) return;
         strikeNode(node.name);
         kube.loseNode(node);
+        // Autoscaling never leaves what waits without any node.
+        if (kube.nodes.every(({ isGone }) => isGone)) kube.addNode();
       });
       return true;
     }
