@@ -11,6 +11,7 @@ import { type PreflightPorts, preflight, prepareStudy } from './preflight/prefli
 import { droppedOf, droppedText } from './protocol/dropped.ts';
 import { HpoError } from './protocol/errors.ts';
 import { plural } from './protocol/format.ts';
+import { currencyOf, gpuHours, studyUse } from './protocol/metered.ts';
 import type { AgentStatus, Requests, StudySummary, TuneRequest } from './protocol/requests.ts';
 import { bestTrial, countTrials, type StudyView } from './protocol/view.ts';
 import { waitsOf } from './protocol/waits.ts';
@@ -61,7 +62,7 @@ export class AgentService implements Service {
         makeImage(request, isFresh, ports, { onProgress: progress, signal }),
       'study/preflight': (request) => preflight(request, ports),
       'study/create': (request, context) => this.#create(request, context),
-      'study/list': () => ({ studies: driver.views().map((view) => withFault(summaryOf(view), driver.fault)) }),
+      'study/list': () => ({ studies: driver.views().map((view) => withFault(summaryOf(view, Date.now()), driver.fault)) }),
       'study/view': ({ studyId }) => smallEnough(driver.view(studyId)),
       'move/pack': (params) => ports.moves.pack(params),
       'move/read': (params) => ports.moves.read(params),
@@ -191,8 +192,10 @@ function leftOutOf(view: StudyView): string | null {
   return `${droppedText(dropped.all, view.spec.limits)}, of ${plural(dropped.trials, 'trial')}`;
 }
 
-export function summaryOf(view: StudyView): StudySummary {
+export function summaryOf(view: StudyView, now: number): StudySummary {
   const { spec } = view;
+  const { gpuMs, cost } = studyUse(view, now);
+  const currency = currencyOf(spec);
   return {
     studyId: view.studyId,
     name: spec.name,
@@ -208,6 +211,7 @@ export function summaryOf(view: StudyView): StudySummary {
     trials: countTrials(view),
     best: bestTrial(view),
     budget: spec.budget,
+    used: { gpuHours: gpuHours(gpuMs), cost: currency === null ? null : { amount: cost, currency } },
     executor: spec.executor,
     image: spec.container === undefined ? null : `${spec.container.image.name} (${spec.environment.reason})`,
     cluster: spec.cluster === undefined ? null : `${spec.cluster.context}, namespace ${spec.cluster.namespace}`,

@@ -1,4 +1,5 @@
 import { type Dropped, type JournalEntry, metricLimits, type StudyEvent } from '../agent/protocol/events.ts';
+import type { Rate } from '../agent/protocol/metered.ts';
 import type { Thinning } from '../agent/protocol/curve.ts';
 import type { Distribution, Fidelity, Objective, Params, ParamValue, Parameter, Sink } from '../agent/protocol/space.ts';
 import type {
@@ -6,6 +7,7 @@ import type {
   FailureKind,
   MetricValue,
   MetricValues,
+  Money,
   RetrySettings,
   StudySpec,
   CheckpointStore,
@@ -170,6 +172,9 @@ const checkpointStore = union<CheckpointStore>({
   s3: object({ bucket: text, prefix: text, region: text, endpoint: nullable(text), secret: text }),
 });
 
+const money = object<Money>({ amount: number, currency: text });
+const rate = object<Rate>({ gpus: number, perHour: number });
+
 const studySpec = object<StudySpec>({
   name: text,
   root: text,
@@ -188,7 +193,15 @@ const studySpec = object<StudySpec>({
     liar: oneOf('min', 'mean', 'max', 'fantasy'),
     batch: optional(number),
   }),
-  budget: object({ trials: nullable(number), wallTimeMs: nullable(number), resource: nullable(number) }),
+  budget: object<StudySpec['budget']>({
+    trials: nullable(number),
+    wallTimeMs: nullable(number),
+    resource: nullable(number),
+    gpuMs: optional(number),
+    cost: optional(money),
+    patience: optional(number),
+    minGain: optional(number),
+  }),
   limits: object<StudySpec['limits']>({
     timeoutMs: nullable(number),
     graceMs: number,
@@ -197,6 +210,7 @@ const studySpec = object<StudySpec>({
     metricNames: optional(number),
     metricRecords: optional(number),
   }),
+  price: optional(money),
   retry: optional(
     object<RetrySettings>({ error: number, memory: number, timeout: number, lost: number, preempted: nullable(number) }),
   ),
@@ -235,6 +249,7 @@ const studySpec = object<StudySpec>({
           slots: nullable(number),
           gpus: number,
           gpuResource: text,
+          price: optional(money),
           nodeSelector: record(text),
           tolerations: list(
             object({
@@ -257,7 +272,7 @@ const studySpec = object<StudySpec>({
 
 const trialState = oneOf('waiting', 'running', 'paused', 'complete', 'pruned', 'failed', 'infeasible', 'cancelled');
 const endedState = oneOf('complete', 'pruned', 'failed', 'infeasible', 'cancelled');
-const endReason = oneOf('budget', 'goal', 'exhausted', 'stopped', 'failed');
+const endReason = oneOf('budget', 'goal', 'plateau', 'exhausted', 'stopped', 'failed');
 const failureKind = oneOf<FailureKind>(
   'userError',
   'badMetric',
@@ -280,6 +295,7 @@ const attemptView = object<AttemptView>({
   attempt: index,
   slot: number,
   target: nullable(number),
+  rate: nullable(rate),
   state: oneOf('requested', 'started', 'stopping', 'ended'),
   waits: nullable(waitReason),
   pid: nullable(number),
@@ -371,7 +387,12 @@ const event = union<StudyEvent>({
   batchEnded: object({ at: number, trials: list(index) }),
   trialRetried: object({ ...ofTrial, target: nullable(number) }),
   trialPromoted: object({ ...ofTrial, target: number }),
-  attemptRequested: object({ ...ofAttempt, slot: number, target: nullable(number) }),
+  attemptRequested: object<Omit<Extract<StudyEvent, { type: 'attemptRequested' }>, 'type'>>({
+    ...ofAttempt,
+    slot: number,
+    target: nullable(number),
+    rate: optional(rate),
+  }),
   attemptWaits: object({ ...ofAttempt, reason: nullable(waitReason) }),
   attemptStarted: object({ ...ofAttempt, pid: nullable(number) }),
   metricReported: object({ ...ofAttempt, step: number, values: metricValues, cursor: (value) => record(number)(value) }),

@@ -1,5 +1,6 @@
 import type { Objective } from '../agent/protocol/space.ts';
 import { metricNumber, stateHere, type StudyView, type TrialView } from '../agent/protocol/view.ts';
+import { currencyOf, formatMoney, gpuHours, studyUse } from '../agent/protocol/metered.ts';
 import { formatDuration, formatNumber } from '../agent/protocol/format.ts';
 import { shownState, waitsOf } from '../agent/protocol/waits.ts';
 
@@ -37,7 +38,7 @@ export interface BudgetUse {
 
 /** Every limit of the study with what is used of it at `now` (milliseconds since the epoch). */
 export function budgetUse(view: StudyView, now: number): BudgetUse[] {
-  const { trials, wallTimeMs, resource } = view.spec.budget;
+  const { trials, wallTimeMs, resource, gpuMs, cost } = view.spec.budget;
   const uses: BudgetUse[] = [];
   if (trials !== null) {
     const used = view.trials.filter(isEnded).length;
@@ -52,7 +53,27 @@ export function budgetUse(view: StudyView, now: number): BudgetUse[] {
     const unit = view.spec.fidelity?.name ?? 'steps';
     uses.push({ label: unit, used, limit: resource, left: `${formatNumber(Math.max(0, resource - used))} ${unit}` });
   }
+  const metered = studyUse(view, now);
+  if (gpuMs !== undefined) {
+    const left = `${formatNumber(gpuHours(Math.max(0, gpuMs - metered.gpuMs)))} GPU hours`;
+    uses.push({ label: 'GPU hours', used: gpuHours(metered.gpuMs), limit: gpuHours(gpuMs), left });
+  }
+  if (cost !== undefined) {
+    const left = formatMoney({ amount: Math.max(0, cost.amount - metered.cost), currency: cost.currency });
+    uses.push({ label: 'cost', used: metered.cost, limit: cost.amount, left });
+  }
   return uses;
+}
+
+/** What the attempts used up so far, for people; null where nothing of it counts. */
+export function spentText(view: StudyView, now: number): string | null {
+  const { gpuMs, cost } = studyUse(view, now);
+  const currency = currencyOf(view.spec);
+  const parts = [
+    currency === null ? null : formatMoney({ amount: cost, currency }),
+    gpuMs === 0 ? null : `${formatNumber(gpuHours(gpuMs), 3)} GPU hours`,
+  ].filter((part) => part !== null);
+  return parts.length === 0 ? null : `${parts.join(', ')} so far`;
 }
 
 /** Without a checkpoint each further attempt begins again from nothing. */
@@ -73,9 +94,9 @@ export function etaMs(view: StudyView, now: number): number | null {
     .filter((use) => use.used > 0)
     .map((use) => (use.label === 'time' ? use.limit - use.used : (elapsed / use.used) * (use.limit - use.used)));
   // A clock alone says when it must end, not when it will: it counts only beside a pace, or when there is no other limit.
-  const hasPace = budgetUse(view, now).some((use) => use.label !== 'time' && use.used > 0);
-  const hasOther = view.spec.budget.trials !== null || view.spec.budget.resource !== null;
-  return estimates.length === 0 || (hasOther && !hasPace) ? null : Math.max(0, Math.min(...estimates));
+  const others = budgetUse(view, now).filter((use) => use.label !== 'time');
+  const hasPace = others.some((use) => use.used > 0);
+  return estimates.length === 0 || (others.length > 0 && !hasPace) ? null : Math.max(0, Math.min(...estimates));
 }
 
 export interface BestSoFar {

@@ -7,7 +7,7 @@ import { countTrials, stateHere, type StudyView } from '../agent/protocol/view.t
 import { shownState, waitLine, waitsOf } from '../agent/protocol/waits.ts';
 import { button } from './controls.ts';
 import type { Notice, ToHost } from './contract.ts';
-import { budgetUse, elapsedMs, etaMs, mainObjective, trialValue } from './insight.ts';
+import { budgetUse, elapsedMs, etaMs, mainObjective, spentText, trialValue } from './insight.ts';
 import { marker } from './marker.ts';
 import { trialStates } from './trialRows.ts';
 
@@ -110,6 +110,7 @@ export function studyTiles(view: StudyView, now: number): TemplateResult {
   const counts = countTrials(view);
   const [trials, ...limits] = orderedBudget(view, now);
   const eta = etaMs(view, now);
+  const spent = spentText(view, now);
   const ended = view.trials.filter((trial) => trial.endedAt !== null).length;
   return html`<section class="tiles" aria-label="Summary">
     ${bestTile(view)}
@@ -124,6 +125,7 @@ export function studyTiles(view: StudyView, now: number): TemplateResult {
       <h2>Time</h2>
       <p class="figure">${formatDuration(elapsedMs(view, now))}</p>
       <p class="small">${view.state === 'ended' ? 'in all' : eta === null ? (stateHere(view) === 'running' ? 'the first finished trial gives an estimate' : stateHere(view)) : `about ${formatDuration(eta)} to go`}</p>
+      ${spent === null ? nothing : html`<p class="small" data-figure="spent">${spent}</p>`}
       ${view.state === 'ended' || view.movedTo !== null ? nothing : limits.map((use) => html`<p class="small">${use.left} of the ${use.label} budget left</p>`)}
     </div>
   </section>`;

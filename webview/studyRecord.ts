@@ -7,6 +7,7 @@ import {
   formatValue,
   noValue as dash,
 } from '../agent/protocol/format.ts';
+import { formatMoney, gpuHours } from '../agent/protocol/metered.ts';
 import type { ContainerSettings } from '../agent/protocol/study.ts';
 import type { StudyView } from '../agent/protocol/view.ts';
 import { rungsOf } from './insight.ts';
@@ -109,6 +110,10 @@ function budgetText({ spec: { budget, fidelity } }: StudyView): string {
     budget.trials === null ? null : `${formatNumber(budget.trials)} trials`,
     budget.wallTimeMs === null ? null : formatDuration(budget.wallTimeMs),
     budget.resource === null ? null : `${formatNumber(budget.resource)} ${fidelity?.name ?? 'steps'}`,
+    budget.gpuMs === undefined ? null : `${formatNumber(gpuHours(budget.gpuMs))} GPU hours`,
+    budget.cost === undefined ? null : formatMoney(budget.cost),
+    budget.patience === undefined ? null : `until ${budget.patience} trials in a row bring nothing better`,
+    budget.minGain === undefined ? null : `while a gain of ${formatNumber(budget.minGain)} is expected`,
   ].filter((part) => part !== null);
   return parts.length === 0 ? 'until stopped' : parts.join(', ');
 }

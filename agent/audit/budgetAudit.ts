@@ -14,6 +14,7 @@ type EventOf<T extends StudyEvent['type']> = Extract<StudyEvent, { type: T }>;
  *   report for which the scheduler stopped it is not counted.
  * - time: no attempt begins once the time is over, by the agent's clock and without the time for which the study was paused
  *   or had ended. Running attempts are asked to stop then, and have the grace of the limits.
+ * - GPU hours and money: no attempt begins once they are used up by what ran and runs.
  */
 export function checkBudget(study: KnownStudy, event: StudyEvent, check: Check): void {
   const { budget, fidelity } = study.spec;
@@ -44,6 +45,34 @@ export function checkBudget(study: KnownStudy, event: StudyEvent, check: Check):
     const over = at - (study.createdAt + study.idleMs + wallTimeMs);
     check('budget', over < 0, () => `${name} begins ${over} ms after the time budget of ${wallTimeMs} ms is over`);
   }
+  checkMetered(study, at, name, check);
+}
+
+function checkMetered(study: KnownStudy, at: number, name: string, check: Check): void {
+  const { gpuMs: gpuLimit, cost: costLimit } = study.spec.budget;
+  let { gpuMs, cost } = study;
+  for (const { live } of study.trials) {
+    if (live === null) continue;
+    const use = usedBy(live, at);
+    gpuMs += use.gpuMs;
+    cost += use.cost;
+  }
+  const limits = [
+    ['GPU ms', gpuMs, gpuLimit],
+    ['money', cost, costLimit?.amount],
+  ] as const;
+  for (const [unit, used, limit] of limits) {
+    if (limit === undefined) continue;
+    // Sums end a little beside the budget.
+    check('budget', used <= limit * (1 + 1e-9), () => `${name} begins when ${used} of ${limit} ${unit} are used up`);
+  }
+}
+
+/** Up to `at`, ms since the epoch. */
+export function usedBy({ startedAt, rate }: KnownAttempt, at: number): { readonly gpuMs: number; readonly cost: number } {
+  if (startedAt === null || rate === null) return { gpuMs: 0, cost: 0 };
+  const ms = Math.max(0, at - startedAt);
+  return { gpuMs: rate.gpus * ms, cost: (rate.perHour * ms) / 3_600_000 };
 }
 
 /** The most that a live attempt may consume: up to its target, less what a checkpoint keeps. Zero without a fidelity. */

@@ -1,4 +1,5 @@
 import type { OutputCursor, StopReason } from '../protocol/events.ts';
+import type { Rate } from '../protocol/metered.ts';
 import type { Failure, MetricValue, MetricValues, StudyEndReason, StudySpec, StudyState, TrialState } from '../protocol/study.ts';
 
 /** What the audit knows of a study; no more than the checks need. */
@@ -24,6 +25,9 @@ export interface KnownStudy {
   /** Resource consumed by attempts that ended, and the most that live ones may still consume. */
   spent: number;
   reserved: number;
+  /** Money, and time of one GPU in ms, that ended attempts used up. */
+  cost: number;
+  gpuMs: number;
   /** Time for which the study was paused or ended, and since when it is; ms. */
   idleMs: number;
   idleSince: number | null;
@@ -68,6 +72,10 @@ export interface KnownAttempt extends KnownReports {
   /** `lastReported` of its trial when it began. */
   readonly reportedBefore: number;
   isStarted: boolean;
+  /** When its program began, ms since the epoch; null before. */
+  startedAt: number | null;
+  /** What it uses up from then on. */
+  readonly rate: Rate | null;
   why: StopReason | null;
   cursor: OutputCursor;
   /**

@@ -1,6 +1,6 @@
 import type { JournalEntry, StudyEvent } from '../protocol/events.ts';
 import { createView, firstParallel, foldView, type StudyView } from '../protocol/view.ts';
-import { checkBudget, consumed, reservation, uncharged } from './budgetAudit.ts';
+import { checkBudget, consumed, reservation, uncharged, usedBy } from './budgetAudit.ts';
 import type { Check } from './check.ts';
 import type { KnownAttempt, KnownStudy, KnownTrial } from './known.ts';
 import { orderFault } from './order.ts';
@@ -35,6 +35,8 @@ export class StudyAudit {
       slots: new Map(),
       points: new Map(),
       spent: 0,
+      cost: 0,
+      gpuMs: 0,
       reserved: 0,
       idleMs: 0,
       idleSince: null,
@@ -169,7 +171,7 @@ export class StudyAudit {
       case 'attemptWaits':
         return;
       case 'attemptStarted':
-        if (live !== null) live.isStarted = true;
+        if (live !== null) Object.assign(live, { isStarted: true, startedAt: event.at });
         return;
       case 'metricReported':
         if (live !== null) this.#report(trial, live, event, check);
@@ -204,7 +206,7 @@ export class StudyAudit {
     }
   }
 
-  #request(trial: KnownTrial, { number, attempt, slot, target }: EventOf<'attemptRequested'>, check: Check): void {
+  #request(trial: KnownTrial, { number, attempt, slot, target, rate }: EventOf<'attemptRequested'>, check: Check): void {
     const study = this.#study;
     const isContinued = study.spec.checkpoint !== null;
     if (!isContinued) trial.latest = new Map();
@@ -215,6 +217,8 @@ export class StudyAudit {
       base: isContinued ? Math.min(trial.resource, target ?? 0) : 0,
       reportedBefore: trial.lastReported,
       isStarted: false,
+      startedAt: null,
+      rate: rate ?? null,
       why: null,
       cursor: {},
       nReports: 0,
@@ -257,8 +261,11 @@ export class StudyAudit {
     live.after?.push({ nReports, firstStep, lastStep, previousStep, latest: new Map(trial.latest) });
   }
 
-  #endAttempt(trial: KnownTrial, live: KnownAttempt, { failure }: EventOf<'attemptEnded'>): void {
+  #endAttempt(trial: KnownTrial, live: KnownAttempt, { failure, at }: EventOf<'attemptEnded'>): void {
     const study = this.#study;
+    const use = usedBy(live, at);
+    study.cost += use.cost;
+    study.gpuMs += use.gpuMs;
     const { why } = live;
     study.nLive--;
     study.reserved -= reservation(live);

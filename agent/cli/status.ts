@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
-import { formatMetric, formatParams } from '../protocol/format.ts';
+import { formatMetric, formatNumber, formatParams } from '../protocol/format.ts';
+import { formatMoney, gpuHours } from '../protocol/metered.ts';
 import { printable } from '../protocol/printable.ts';
+import type { StudySummary } from '../protocol/requests.ts';
 import { waitLine } from '../protocol/waits.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy } from './findStudy.ts';
@@ -22,7 +24,19 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
     if (isJson) {
       const { message, failure, cluster, waits, movedTo } = summary;
       const where = { executor, cluster, waits, movedTo };
-      line.printJson({ studyId, name, state, trials: counts, best: bestTrial, budget, ...where, createdAt, message, failure });
+      line.printJson({
+        studyId,
+        name,
+        state,
+        trials: counts,
+        best: bestTrial,
+        budget,
+        used: summary.used,
+        ...where,
+        createdAt,
+        message,
+        failure,
+      });
       continue;
     }
     const done = counts.complete + counts.pruned + counts.failed + counts.infeasible + counts.cancelled;
@@ -35,6 +49,8 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
       const values = Object.entries(bestTrial.values).map(([metric, value]) => `${printable(metric)} ${formatMetric(value)}`);
       line.print(`  best: trial ${bestTrial.number}  ${values.join('  ')}  ${printable(formatParams(bestTrial.params))}`);
     }
+    const used = usedText(summary);
+    if (used !== '') line.print(`  used: ${used}`);
     if (summary.movedTo !== null)
       line.print(`  as it was when it moved to ${printable(summary.movedTo)}: the agent there acts on it`);
     if (summary.cluster !== null) line.print(`  on Kubernetes: ${printable(summary.cluster)}`);
@@ -48,6 +64,15 @@ async function status(line: CommandLine, study: string | undefined, isJson: bool
     }
   }
   if (shown.length === 0 && !isJson) line.note('no studies yet; start one with: hpo tune SCRIPT');
+}
+
+/** What counts for a budget and is not told by the trials; empty for nothing. */
+function usedText({ used, budget }: StudySummary): string {
+  const { cost, gpuMs } = budget;
+  const money = used.cost === null ? null : formatMoney(used.cost) + (cost === undefined ? '' : ` of ${formatMoney(cost)}`);
+  const limit = gpuMs === undefined ? '' : ` of ${formatNumber(gpuHours(gpuMs))}`;
+  const gpus = used.gpuHours === 0 && gpuMs === undefined ? null : `${formatNumber(used.gpuHours, 3)}${limit} GPU hours`;
+  return [money, gpus].filter((text) => text !== null).join(', ');
 }
 
 /** `2026-03-14 15:09`, where the reader is. */

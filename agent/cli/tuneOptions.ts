@@ -48,7 +48,10 @@ export function addTuneOptions(command: Command): Command {
     .option('--search <sampler>', 'auto, gp, tpe, evolution, cmaes, qmc, grid or random')
     .option('--scheduler <name>', 'auto, none, median, sha, hyperband, asha-stop, asha-promote, async-hyperband or pbt')
     .option('--seed <n>', 'makes the study repeatable')
-    .option('--budget <word...>', 'hours=1, minutes=10, seconds=90, trials=30, resource=500')
+    .option(
+      '--budget <word...>',
+      'hours=1, minutes=10, seconds=90, trials=30, resource=500, gpu_hours=20, cost=15USD; patience=20, min_gain=0.001: end early',
+    )
     .option('--objective <words>', 'for a script that annotates none: "val_loss min"')
     .option('--python <path>', 'the interpreter that runs the trials')
     .addOption(
@@ -171,7 +174,7 @@ function interpreterOf({ python }: TuneOptions, env: NodeJS.ProcessEnv): Pick<Tu
   return { interpreter: { path: join(folder, inside, program), reason: `active: ${name}` } };
 }
 
-const budgetNames = ['hours', 'minutes', 'seconds', 'trials', 'resource'];
+const budgetNames = ['hours', 'minutes', 'seconds', 'trials', 'resource', 'gpu_hours', 'cost', 'patience', 'min_gain'];
 
 function budgetWords(words: readonly string[]): Record<string, string> {
   return Object.fromEntries(

@@ -3,6 +3,7 @@ import { usualLiar } from '../core/samplers/index.ts';
 import { compileSpace } from '../core/space/index.ts';
 import { userPoint, usualRetries } from '../core/study/index.ts';
 import { HpoError } from '../protocol/errors.ts';
+import { formatMoney } from '../protocol/metered.ts';
 import type { TuneRequest } from '../protocol/requests.ts';
 import type { Objective, Params, ScriptSpec } from '../protocol/space.ts';
 import {
@@ -12,6 +13,7 @@ import {
   type EnvironmentChoice,
   hyperbandModes,
   liars,
+  type Money,
   retryNames,
   type RetrySettings,
   type SamplerName,
@@ -53,7 +55,8 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
   const sampler = request.sampler ?? nameOf('sampler', script.search['sampler'] ?? script.search['algorithm']);
   const parallel = parallelOf(inputs);
   const batch = request.batch ?? countOf(script.search['batch']);
-  return {
+  const price = moneyOf(script.resources['price']);
+  const spec: StudySpec = {
     name: basename(inputs.scriptPath, extname(inputs.scriptPath)),
     root: inputs.root,
     script: inputs.scriptPath,
@@ -79,6 +82,7 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
       script,
       request.executor === 'kubernetes' ? podCpus : Math.max(1, Math.floor(inputs.cpus / parallel)),
     ),
+    ...(price === null ? {} : { price }),
     ...retryOf(request, script),
     checkpoint: checkpointOf(inputs),
     executor: request.executor ?? 'local',
@@ -88,6 +92,8 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
     snapshot: inputs.snapshot,
     spaceHash: script.hash,
   };
+  checkMetered(spec);
+  return spec;
 }
 
 /** Trials at once on a cluster where nobody says how many: nothing is known of its size, and each may cost money. */
@@ -139,8 +145,20 @@ function buildBudget(request: TuneRequest, script: ScriptSpec): Budget {
   const resource = numberOf(words['resource']);
   const trials =
     request.trials ?? countOf(request.budget?.['trials']) ?? countOf(script.search['trials']) ?? countOf(words['trials']);
-  const isUnlimited = trials === null && wallTimeMs === null && resource === null;
-  return { trials: isUnlimited ? defaultTrials : trials, wallTimeMs, resource };
+  const patience = countOf(request.budget?.['patience'] ?? script.search['patience']);
+  const minGain = numberOf(request.budget?.['min_gain'] ?? script.search['min_gain']);
+  const gpuMs = unit(words['gpu_hours'], 3_600_000);
+  const cost = moneyOf(words['cost']);
+  const isUnlimited = [trials, wallTimeMs, resource, gpuMs, cost, patience, minGain].every((limit) => limit === null);
+  return {
+    trials: isUnlimited ? defaultTrials : trials,
+    wallTimeMs,
+    resource,
+    ...(gpuMs === null ? {} : { gpuMs }),
+    ...(cost === null ? {} : { cost }),
+    ...(patience === null ? {} : { patience }),
+    ...(minGain === null ? {} : { minGain }),
+  };
 }
 
 /** Of a pod where nobody says how many. */
@@ -154,7 +172,7 @@ export function podLimits(request: TuneRequest, script: ScriptSpec): TrialLimits
 function buildLimits(request: TuneRequest, script: ScriptSpec, cpus: number): TrialLimits {
   return {
     timeoutMs: request.trialTimeoutMs ?? durationMs(script.search['timeout']),
-    graceMs: defaultGraceMs,
+    graceMs: durationMs(script.search['grace']) ?? defaultGraceMs,
     outputBytes: sizeBytes(script.resources['output']) ?? defaultOutputBytes,
     cpus: numberOf(script.resources['cpus']) ?? cpus,
     metricNames: countOf(script.resources['metrics']) ?? usualMetricNames,
@@ -209,6 +227,45 @@ function unit(text: string | undefined, unitMs: number): number | null {
 function sum(...parts: readonly (number | null)[]): number | null {
   const known = parts.filter((part) => part !== null);
   return known.length === 0 ? null : known.reduce((total, part) => total + part, 0);
+}
+
+/** `15USD`. */
+export function moneyOf(text: string | null | undefined): Money | null {
+  if (text === undefined || text === null) return null;
+  const [, amount, currency] = /^(\d+(?:\.\d+)?)([A-Z]{3})$/.exec(text.trim()) ?? [];
+  if (amount !== undefined && currency !== undefined && Number(amount) > 0) return { amount: Number(amount), currency };
+  throw new HpoError('HPO-4062', `"${text}" is no amount of money`, 'write it with its currency, such as 15USD', { exitCode: 2 });
+}
+
+/** That what is limited is counted at all, in one currency. */
+function checkMetered({ budget, price, cluster, container }: StudySpec): void {
+  const pools = cluster?.pools ?? [];
+  const { cost, gpuMs } = budget;
+  const monies = [cost, price, ...pools.map((pool) => pool.price)].filter((money) => money !== undefined);
+  const currencies = [...new Set(monies.map(({ currency }) => currency))];
+  if (currencies.length > 1)
+    throw new HpoError(
+      'HPO-4063',
+      `the study has prices and limits in ${currencies.join(' and ')}`,
+      'write all of them in one currency',
+      { exitCode: 2 },
+    );
+  const lacksPrice = pools.length === 0 ? price === undefined : pools.some((pool) => (pool.price ?? price) === undefined);
+  if (cost !== undefined && lacksPrice)
+    throw new HpoError(
+      'HPO-4064',
+      `the budget of ${formatMoney(cost)} needs to know what a trial costs`,
+      `write what the place of one trial costs in an hour: @hpo.resources price=0.90${cost.currency}${pools.length > 1 ? ', or a price for each pool' : ''}`,
+      { exitCode: 2 },
+    );
+  const hasGpus = (container?.gpus ?? 0) > 0 || pools.some(({ gpus }) => gpus > 0);
+  if (gpuMs !== undefined && !hasGpus)
+    throw new HpoError(
+      'HPO-4065',
+      'the budget of GPU hours counts nothing: no trial asks for a GPU',
+      'write @hpo.resources gpus=1, or leave gpu_hours out',
+      { exitCode: 2 },
+    );
 }
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -42,6 +42,10 @@ const word = z.string().check(z.minLength(1), z.maxLength(4_096));
 /** The words of `--budget`. */
 const budgetWords = {
   hours: z.optional(z.string()),
+  gpu_hours: z.optional(z.string()),
+  cost: z.optional(z.string()),
+  patience: z.optional(z.string()),
+  min_gain: z.optional(z.string()),
   minutes: z.optional(z.string()),
   seconds: z.optional(z.string()),
   trials: z.optional(z.string()),

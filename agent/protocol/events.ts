@@ -1,3 +1,4 @@
+import type { Rate } from './metered.ts';
 import type { Params } from './space.ts';
 import type { Failure, MetricValues, StudyEndReason, StudySpec, TrialState, WaitReason } from './study.ts';
 
@@ -61,6 +62,8 @@ export type StudyEvent =
       readonly attempt: number;
       readonly slot: number;
       readonly target: number | null;
+      /** What it uses up while it runs, where the study counts that. */
+      readonly rate?: Rate;
     }
   /** Why an attempt that was requested has not begun: recorded when it changes; null when nothing is known to be in its way. */
   | {

@@ -10,6 +10,7 @@ import type {
   SamplerName,
   SchedulerName,
   StudyEndReason,
+  Money,
   StudySpec,
   StudyState,
   WaitReason,
@@ -205,6 +206,8 @@ export interface StudySummary {
   readonly trials: TrialCounts;
   readonly best: BestTrial | null;
   readonly budget: StudySpec['budget'];
+  /** What its attempts used up so far. */
+  readonly used: { readonly gpuHours: number /** Null where nothing has a price. */; readonly cost: Money | null };
   readonly executor: ExecutorName;
   /** What the containers run in, and what describes it, for people; null where attempts run as processes. */
   readonly image: string | null;

@@ -155,6 +155,8 @@ export interface PoolWords {
   readonly gpus: number | null;
   readonly gpu: string | null;
   readonly spot: boolean | null;
+  /** `0.90USD`, of a place for an hour. */
+  readonly price: string | null;
   readonly nodeSelector: Readonly<Record<string, string>>;
   readonly tolerations: readonly {
     readonly key: string | null;

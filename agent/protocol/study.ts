@@ -56,12 +56,26 @@ export interface PriorTrial {
   readonly resource: number | null;
 }
 
+export interface Money {
+  readonly amount: number;
+  /** ISO 4217, such as USD; all prices and limits of a study have one. */
+  readonly currency: string;
+}
+
 /** Null means unlimited. */
 export interface Budget {
   readonly trials: number | null;
   readonly wallTimeMs: number | null;
   /** Sum over all attempts of the resource consumed, in units of the fidelity. */
   readonly resource: number | null;
+  /** Time of one GPU in ms, summed over all attempts; absent: without limit. */
+  readonly gpuMs?: number;
+  /** What all attempts may cost, by `StudySpec.price` and `Pool.price`; absent: without limit. */
+  readonly cost?: Money;
+  /** The study ends after this many trials in a row without a better result; absent: it does not. */
+  readonly patience?: number;
+  /** It ends when the next trials are expected to improve the objective by less, in its units; absent: it does not. */
+  readonly minGain?: number;
 }
 
 export interface TrialLimits {
@@ -116,6 +130,8 @@ export interface StudySpec {
   readonly search: SearchSettings;
   readonly budget: Budget;
   readonly limits: TrialLimits;
+  /** What the place of one trial costs in an hour, where its pool says nothing else; absent: nothing. */
+  readonly price?: Money;
   /** Absent: the usual ones, see `failurePolicy`. */
   readonly retry?: RetrySettings;
   readonly checkpoint: { readonly dir: string } | null;
@@ -221,6 +237,8 @@ export interface Pool {
   /** GPUs of one trial, and the resource by which the cluster knows them, such as `nvidia.com/gpu`. */
   readonly gpus: number;
   readonly gpuResource: string;
+  /** What the place of one trial costs there in an hour; absent: what the study says. */
+  readonly price?: Money;
   readonly nodeSelector: Readonly<Record<string, string>>;
   readonly tolerations: readonly Toleration[];
   /** Labels of nodes that are taken first where there are such, each of them alone; absent: none. */
@@ -261,7 +279,7 @@ export interface EnvironmentChoice {
 
 export type StudyState = 'running' | 'paused' | 'stopping' | 'ended';
 
-export type StudyEndReason = 'budget' | 'goal' | 'exhausted' | 'stopped' | 'failed';
+export type StudyEndReason = 'budget' | 'goal' | 'plateau' | 'exhausted' | 'stopped' | 'failed';
 
 /**
  * ```

@@ -1,5 +1,6 @@
 import { type JournalEntry, type MetricLimit, maxDroppedNames } from './events.ts';
 import { addPoint, type CurvePoint, type Thinning } from './curve.ts';
+import type { Rate } from './metered.ts';
 import { metricNumber } from './metricValue.ts';
 import type { Params } from './space.ts';
 import type { BestTrial, Failure, MetricValues, StudyEndReason, StudySpec, StudyState, TrialState, WaitReason } from './study.ts';
@@ -85,6 +86,8 @@ export interface AttemptView {
   readonly attempt: number;
   readonly slot: number;
   readonly target: number | null;
+  /** What it uses up while it runs; null where nothing of it counts. */
+  readonly rate: Rate | null;
   state: 'requested' | 'started' | 'stopping' | 'ended';
   /** Why it has not begun, as far as that is known; null when it has. */
   waits: WaitReason | null;
@@ -249,6 +252,7 @@ function foldTrial(view: StudyView, trial: TrialView, event: Exclude<TrialEvent,
         attempt: event.attempt,
         slot: event.slot,
         target: event.target,
+        rate: event.rate ?? null,
         state: 'requested',
         waits: null,
         pid: null,

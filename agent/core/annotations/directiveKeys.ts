@@ -75,7 +75,17 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
       kind: count,
       example: 'batch=8',
     },
-    patience: { description: 'Trials without a better value after which the study ends.', kind: count, example: 'patience=20' },
+    patience: {
+      description: 'Trials in a row without a better value after which no further one begins, and the study ends.',
+      kind: count,
+      example: 'patience=20',
+    },
+    min_gain: {
+      description:
+        'Improvement of the objective that the next 10 trials must promise, in its units; the study ends when it is less.',
+      kind: amount,
+      example: 'min_gain=0.001',
+    },
     timeout: { description: 'Longest time of one trial.', kind: duration, example: 'timeout=30m' },
     grace: { description: 'Time between asking a trial to end and killing it.', kind: duration, example: 'grace=10s' },
     liar: {
@@ -90,8 +100,16 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
     seconds: { description: 'Time on the clock, in seconds.', kind: amount, example: 'seconds=90' },
     trials: { description: 'Trials to run.', kind: count, example: 'trials=30' },
     resource: { description: 'Total resource of all trials, in units of the fidelity.', kind: amount, example: 'resource=500' },
-    gpu_hours: { description: 'Hours of one GPU, summed.', kind: amount, example: 'gpu_hours=20' },
-    cost: { description: 'Money, with its currency.', kind: { type: 'money' }, example: 'cost=15USD' },
+    gpu_hours: {
+      description: 'Hours of one GPU, summed over all trials; what runs is ended in time.',
+      kind: amount,
+      example: 'gpu_hours=20',
+    },
+    cost: {
+      description: 'Money, with its currency; needs a price, see resources and pools.',
+      kind: { type: 'money' },
+      example: 'cost=15USD',
+    },
   },
   resources: {
     gpus: { description: 'GPUs of one trial, in a container.', kind: { type: 'amount', isZeroAllowed: true }, example: 'gpus=1' },
@@ -124,6 +142,11 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
       example: 'spot=yes',
     },
     priority: { description: 'PriorityClass of the pods, on a cluster.', kind: name, example: 'priority=batch-low' },
+    price: {
+      description: 'What the place of one trial costs in an hour; a pool of hpo.yml can have its own.',
+      kind: { type: 'money' },
+      example: 'price=0.90USD',
+    },
     queue: {
       description: "Kueue's LocalQueue in which trials wait, on a cluster; none: in no queue.",
       kind: name,
@@ -200,8 +223,6 @@ export const directiveKeys: Readonly<Record<SettingsName, Readonly<Record<string
 
 /** What is read but not acted on: whole directives, or some of their keys. */
 export const withoutEffect: Readonly<Partial<Record<DirectiveName, 'all' | readonly string[]>>> = {
-  search: ['patience', 'grace'],
-  budget: ['gpu_hours', 'cost'],
   folds: 'all',
   seeds: 'all',
 };
@@ -240,7 +261,8 @@ export const directiveDescriptions = {
   metric: 'Where a metric is read from: stdout "REGEX", json PATH, csv PATH or tensorboard DIR.',
   search: 'How to search: trials, parallel, sampler, scheduler, seed.',
   budget: 'When to end: hours, trials, resource, cost.',
-  resources: 'What one trial needs: gpus, cpus, memory, network; and where on a cluster: spot, queue, priority, pool.',
+  resources:
+    'What one trial needs: gpus, cpus, memory, network; what that costs: price; and where on a cluster: spot, queue, priority, pool.',
   retry: 'How often a trial is tried again, by what went wrong: error, memory, timeout, lost, preempted.',
   checkpoint: 'Where the script keeps its checkpoints.',
   folds: 'Cross-validation: each fold is a task.',

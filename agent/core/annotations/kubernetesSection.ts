@@ -1,5 +1,6 @@
 import { gpuResourceOf, isObjectName } from '../../protocol/clusterWords.ts';
 import type { KubernetesWords, PoolWords } from '../../protocol/space.ts';
+import { checkValue } from './directiveKeys.ts';
 import type { ConfigEntry, ConfigNode } from './configTree.ts';
 import { replaceBy } from './faults.ts';
 import type { Range, Word } from './note.ts';
@@ -13,7 +14,7 @@ export interface KubernetesSection {
 }
 
 const sectionKeys = ['queue', 'priority', 'spot', 'podTemplate', 'pullSecrets', 'pools', 'volumes'];
-const poolKeys = ['name', 'when', 'slots', 'gpus', 'gpu', 'spot', 'nodeSelector', 'tolerations'];
+const poolKeys = ['name', 'when', 'slots', 'gpus', 'gpu', 'spot', 'price', 'nodeSelector', 'tolerations'];
 const tolerationKeys = ['key', 'operator', 'value', 'effect'];
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
 /** Which cluster it is, and with whose rights, a project never decides. */
@@ -100,6 +101,7 @@ class SectionReader {
       gpus: this.whole('gpus', fields.get('gpus'), 0),
       gpu: this.gpu(fields.get('gpu')),
       spot: this.flag('spot', fields.get('spot')),
+      price: this.money('price', fields.get('price')),
       nodeSelector: this.labels(fields.get('nodeSelector')),
       tolerations: listOf(fields.get('tolerations')).flatMap((item) => this.toleration(item) ?? []),
     };
@@ -169,6 +171,15 @@ class SectionReader {
     if (word === null) return null;
     if (typeof word.value === 'number' && Number.isSafeInteger(word.value) && word.value >= least) return word.value;
     this.fault(key, `a whole number from ${least}`, word);
+    return null;
+  }
+
+  private money(key: string, node: ConfigNode | undefined): string | null {
+    const word = this.scalar(key, node);
+    if (word === null) return null;
+    const fault = checkValue({ type: 'money' }, word.text);
+    if (fault === null) return word.text;
+    this.fault(key, fault.message, word);
     return null;
   }
 

@@ -1,3 +1,4 @@
+import { meteredDeadline } from './metered.ts';
 import type { StudyState, LiveAttempt } from './state.ts';
 import type { AttemptOutcome } from './verdict.ts';
 
@@ -79,10 +80,16 @@ function hasReportedTarget(live: LiveAttempt): boolean {
 }
 
 /** When the budget of time runs out, in ms since the epoch; null without one or while the study does not run. */
-export function deadline(state: StudyState): number | null {
+export function timeDeadline(state: StudyState): number | null {
   const { wallTimeMs } = state.view.spec.budget;
   if (wallTimeMs === null || state.idleSince !== null) return null;
   return state.view.createdAt + state.idleMs + wallTimeMs;
+}
+
+/** When any budget runs out if nothing else happens. */
+export function deadline(state: StudyState): number | null {
+  const at = Math.min(timeDeadline(state) ?? Infinity, meteredDeadline(state) ?? Infinity);
+  return at === Infinity ? null : at;
 }
 
 /** Whether the budget allows one more trial. */

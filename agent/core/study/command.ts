@@ -1,10 +1,12 @@
 import type { StudyEvent } from '../../protocol/events.ts';
 import type { StudyCommand } from '../../protocol/requests.ts';
+import type { Rate } from '../../protocol/metered.ts';
 import type { Params } from '../../protocol/space.ts';
 import { endedTrialStates, type TrialState } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
 import { shownState } from '../../protocol/waits.ts';
 import { isAffordable, startCost } from './budget.ts';
+import { isMeteredAffordable } from './metered.ts';
 import type { StudyState } from './state.ts';
 import { userPoint } from './userPoint.ts';
 
@@ -110,7 +112,7 @@ function resume({ view }: StudyState, at: number): readonly StudyEvent[] | Refus
   if (view.state === 'paused') return [{ type: 'studyResumed', at }];
   if (view.state === 'stopping')
     return { code: 'HPO-4302', message: 'The study is being stopped.', next: 'Resume it when its trials have ended.' };
-  if (view.endReason === 'stopped') return [{ type: 'studyResumed', at }];
+  if (view.endReason === 'stopped' || view.endReason === 'plateau') return [{ type: 'studyResumed', at }];
   // One in which something were left to do would have paused itself.
   if (view.endReason === 'failed')
     return {
@@ -220,7 +222,7 @@ function retry(state: StudyState, number: number, at: number): readonly StudyEve
     };
   }
   const target = state.scheduler.retryTarget(number, trial.target);
-  const overdrawn = whatIsUsed(state, startCost(state, number, target), at);
+  const overdrawn = whatIsUsed(state, startCost(state, number, target), state.rateOf(trial.params), at);
   if (overdrawn !== null) {
     return {
       code: 'HPO-4313',
@@ -233,9 +235,10 @@ function retry(state: StudyState, number: number, at: number): readonly StudyEve
 }
 
 /** The budget that has no room for another attempt; null where there is room. */
-function whatIsUsed(state: StudyState, cost: number, now: number): string | null {
+function whatIsUsed(state: StudyState, cost: number, rate: Rate | null, now: number): string | null {
   const { budget, fidelity } = state.view.spec;
   if (!isAffordable(state, cost)) return fidelity?.name ?? 'resource';
+  if (!isMeteredAffordable(state, rate)) return budget.cost === undefined ? 'GPU hours' : 'money';
   const { wallTimeMs } = budget;
   const ranMs = (state.idleSince ?? now) - state.view.createdAt - state.idleMs;
   return wallTimeMs !== null && ranMs >= wallTimeMs ? 'time' : null;

@@ -6,6 +6,7 @@ import { isBatchFull, toldTrials } from './batch.ts';
 import { deadline, isAffordable, mayStart, startCost } from './budget.ts';
 import { endNow, endOfWork, selfPause } from './endConditions.ts';
 import { isMachineFault } from './failurePolicy.ts';
+import { isMeteredAffordable } from './metered.ts';
 import { type NextTrial, nextTrial, samplerContext } from './nextTrial.ts';
 import type { StudyState } from './state.ts';
 
@@ -51,7 +52,11 @@ export function decide(state: StudyState, world: World): readonly StudyEvent[] {
  * that were over at `now` wait for a slot or for capacity, not for the time.
  */
 export function nextWakeup(state: StudyState, now = -Infinity): number | null {
-  if (state.view.state !== 'running' || state.view.deleted || state.view.movedTo !== null) return null;
+  const { view } = state;
+  if (view.deleted || view.movedTo !== null) return null;
+  // What still runs of a paused study uses up its budget.
+  if (view.state === 'paused') return deadline(state);
+  if (view.state !== 'running') return null;
   let at = deadline(state) ?? Infinity;
   for (const { notBefore } of state.waiting.values()) if (notBefore > Math.max(now, 0)) at = Math.min(at, notBefore);
   return at === Infinity ? null : at;
@@ -138,7 +143,8 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
   let nHeld = 0;
   let nWithoutPool = 0;
   for (const [number, waiting] of state.waiting) {
-    if (!isAffordable(state, startCost(state, number, state.trial(number).target))) continue;
+    const { params, target } = state.trial(number);
+    if (!isAffordable(state, startCost(state, number, target)) || !isMeteredAffordable(state, state.rateOf(params))) continue;
     // Everything else is held until it has run.
     if (waiting.isAlone && state.live.size > 0) return [];
     const isDueNow = isDue(state, number, waiting.notBefore, now);
@@ -207,7 +213,8 @@ function close(
 
 function affordablePromotion(state: StudyState, isClosing: boolean): Promotion | null {
   const promotion = state.scheduler.nextPromotion(isClosing);
-  return promotion !== null && mayStart(state, startCost(state, promotion.number, promotion.target)) ? promotion : null;
+  if (promotion === null || !mayStart(state, startCost(state, promotion.number, promotion.target))) return null;
+  return isMeteredAffordable(state, state.rateOf(state.trial(promotion.number).params)) ? promotion : null;
 }
 
 function propose(state: StudyState, world: World): Proposed | null {
@@ -227,7 +234,17 @@ function created(
   const number = state.view.trials.length;
   const from = { ...(parent === null ? {} : { parent }), ...(basedOn === undefined ? {} : { basedOn }) };
   const born: StudyEvent = { type: 'trialCreated', at, number, params, origin, reason, target, ...from };
-  return state.hasPoolFor(params) ? [born, { type: 'attemptRequested', at, number, attempt: 1, slot, target }] : [born];
+  const rate = state.rateOf(params);
+  const request: StudyEvent = {
+    type: 'attemptRequested',
+    at,
+    number,
+    attempt: 1,
+    slot,
+    target,
+    ...(rate === null ? {} : { rate }),
+  };
+  return state.hasPoolFor(params) ? [born, request] : [born];
 }
 
 function promoted(state: StudyState, at: number, slot: number, { number, target }: Promotion): readonly StudyEvent[] {
@@ -236,7 +253,10 @@ function promoted(state: StudyState, at: number, slot: number, { number, target 
 }
 
 function requested(state: StudyState, at: number, number: number, slot: number, target: number | null): StudyEvent {
-  return { type: 'attemptRequested', at, number, attempt: state.trial(number).attempts.length + 1, slot, target };
+  const { params, attempts } = state.trial(number);
+  const rate = state.rateOf(params);
+  const metered = rate === null ? {} : { rate };
+  return { type: 'attemptRequested', at, number, attempt: attempts.length + 1, slot, target, ...metered };
 }
 
 function firstOf<T>(items: Iterable<T>, toEvent: (item: T) => StudyEvent): readonly StudyEvent[] {

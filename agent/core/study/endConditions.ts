@@ -2,9 +2,11 @@ import { withoutDurations } from '../../protocol/failureAdvice.ts';
 import type { Objective } from '../../protocol/space.ts';
 import { endedTrialStates, type Failure, type MetricValues, type StudyEndReason } from '../../protocol/study.ts';
 import { metricNumber } from '../../protocol/view.ts';
-import { deadline, mayCreate } from './budget.ts';
+import { mayCreate, timeDeadline } from './budget.ts';
 import { duration } from './classify.ts';
 import { failureCodes } from './failurePolicy.ts';
+import { isMeteredAffordable, meteredEnd, usedUp } from './metered.ts';
+import { plateauEnd } from './plateau.ts';
 import type { StudyState } from './state.ts';
 
 export interface StudyEnd {
@@ -15,7 +17,7 @@ export interface StudyEnd {
 
 /** Why the study is to end now although trials may still run, or null. */
 export function endNow(state: StudyState, now: number): StudyEnd | null {
-  return goalEnd(state) ?? timeEnd(state, now);
+  return goalEnd(state) ?? timeEnd(state, now) ?? meteredEnd(state, now);
 }
 
 /** How a study ends in which nothing is left to do. `exhausted`: the sampler's reason for having no further point. */
@@ -30,6 +32,10 @@ export function endOfWork(state: StudyState, exhausted: string | null): StudyEnd
   if (spec.budget.trials !== null && trials.length >= spec.budget.trials) {
     return { reason: 'budget', message: `${trials.length === 1 ? 'The trial is' : `All ${trials.length} trials are`} done.` };
   }
+  const plateau = plateauEnd(state);
+  if (plateau !== null) return plateau;
+  if (!isMeteredAffordable(state, state.rateOf()))
+    return { reason: 'budget', message: `${usedUp(state)} The rest is too little for another trial.` };
   const left = Math.max(0, (spec.budget.resource ?? 0) - state.spent);
   const unit = spec.fidelity?.name ?? 'resource';
   const message = `The budget of ${spec.budget.resource ?? 0} ${unit} is used: ${round(state.spent)} were, and ${round(left)} are too few for another start.`;
@@ -105,7 +111,7 @@ function sameCause(state: StudyState, nSame: number, nEnded: number, failure: Fa
 }
 
 function timeEnd(state: StudyState, now: number): StudyEnd | null {
-  const end = deadline(state);
+  const end = timeDeadline(state);
   if (end === null || now < end) return null;
   return { reason: 'budget', message: `The time budget of ${duration(state.view.spec.budget.wallTimeMs ?? 0)} is used.` };
 }

@@ -1,4 +1,5 @@
 import type { JournalEntry, StudyEvent } from '../../protocol/events.ts';
+import { attemptUse } from '../../protocol/metered.ts';
 import type { MetricValues, TrialState } from '../../protocol/study.ts';
 import { foldView, unreachable } from '../../protocol/view.ts';
 import { releaseSlot, scaleSlots, takeSlot } from '../resources/index.ts';
@@ -9,6 +10,8 @@ import { nextBatch, type StoppedTrial, type TrialResult } from './batch.ts';
 import { attemptCost, hasReportedAll, reservation, startCost } from './budget.ts';
 import { failureSignature, goalReached } from './endConditions.ts';
 import { failurePolicy, isAway, isMachineFault } from './failurePolicy.ts';
+import { charge } from './metered.ts';
+import { leavePlateau, tellPlateau } from './plateau.ts';
 import { objectiveValues, withLevel } from './proposalBase.ts';
 import { StudyState, type LiveAttempt } from './state.ts';
 import { verdict, type AttemptOutcome } from './verdict.ts';
@@ -28,6 +31,7 @@ export function fold(state: StudyState, entry: JournalEntry): void {
   const { event } = entry;
   // What the view forgets of the trial.
   if (event.type === 'trialRetried') foldRetried(state, event);
+  if (event.type === 'studyResumed' && state.view.endReason === 'plateau') leavePlateau(state.plateau);
   foldView(state.view, entry);
   switch (event.type) {
     case 'studyCreated':
@@ -231,6 +235,8 @@ function foldEnded(state: StudyState, event: EventOf<'attemptEnded'>): void {
   state.slots = releaseSlot(state.slots, live.slot);
   const outcome: AttemptOutcome = { live, failure: event.failure, exitCode: event.exitCode, signal: event.signal, at: event.at };
   state.reserved -= reservation(live);
+  const view = state.trial(number).attempts[live.attempt - 1];
+  if (view !== undefined) state.metered = charge(state.metered, attemptUse(view, event.at));
   const stopped = state.batch?.stopped.get(number);
   state.spent += attemptCost(live, outcome, stopped !== undefined);
   // In batches the scheduler's word holds, however far the attempt came before it heard of it; but not against the user's.
@@ -319,6 +325,8 @@ function takeBack({ batch }: StudyState, number: number): Observation | undefine
 
 function count(state: StudyState, { event, observation: seen }: TrialResult): void {
   const { number } = event;
+  if (state.plateau !== null && !(event.type === 'trialEnded' && event.state === 'cancelled'))
+    tellPlateau(state.plateau, number, lossesOf(state, seen));
   if (event.type === 'trialPaused') {
     state.nSucceeded++;
     state.scheduler.onPaused(number, event.resource, seen.values);
@@ -391,6 +399,12 @@ function observation(
     ...(state.fidelityLevels === null ? {} : { curve }),
     ...(violations.length === 0 ? {} : { violations }),
   };
+}
+
+/** Smaller is better; null for a trial that is not complete. */
+function lossesOf({ view }: StudyState, { state: is, values }: Observation): readonly number[] | null {
+  if (is !== 'complete') return null;
+  return view.spec.objectives.map(({ direction }, k) => (direction === 'min' ? 1 : -1) * (values[k] ?? NaN));
 }
 
 /** One per objective; NaN where it was not reported. */

@@ -6,6 +6,8 @@ import type { SamplerContext } from '../samplers/index.ts';
 import { streams } from '../samplers/streams.ts';
 import { isBatchFull } from './batch.ts';
 import { mayCreate, mayStart, startCost } from './budget.ts';
+import { isMeteredAffordable } from './metered.ts';
+import { plateauEnd } from './plateau.ts';
 import type { StudyState } from './state.ts';
 
 /** What the next new trial would be. */
@@ -28,6 +30,9 @@ export type NextTrial =
 export function nextTrial(state: StudyState): NextTrial {
   const number = state.view.trials.length;
   if (state.reopened !== null || !mayCreate(state) || isBatchFull(state.batch)) return { type: 'none', reason: null };
+  const isAsked = number === state.baseline?.number || state.points.size > 0;
+  if (!isAsked && plateauEnd(state) !== null) return { type: 'none', reason: null };
+  if (!isMeteredAffordable(state, state.rateOf())) return { type: 'none', reason: null };
   const admission = state.scheduler.nextTrial(number);
   if (admission.type === 'wait')
     return { type: 'none', reason: `The plan of the scheduler "${state.scheduler.name}" has no further trial.` };

@@ -1,12 +1,16 @@
+import type { Rate } from '../../protocol/metered.ts';
 import type { Params } from '../../protocol/space.ts';
 import type { Pool, StudySpec } from '../../protocol/study.ts';
 import { type Condition, evaluate, parseCondition } from '../space/index.ts';
 
-/** The pools of a study on a cluster, with their conditions ready to be asked; none elsewhere. */
+/** The pools of a study on a cluster, with their conditions ready to be asked, and what a trial uses up there; elsewhere none. */
 export class Pools {
   readonly #pools: readonly { readonly pool: Pool; readonly when: Condition | null }[];
+  readonly #spec: Pick<StudySpec, 'price' | 'container'>;
 
-  constructor({ cluster, space }: Pick<StudySpec, 'cluster' | 'space'>) {
+  constructor(spec: Pick<StudySpec, 'cluster' | 'space' | 'price' | 'container'>) {
+    const { cluster, space } = spec;
+    this.#spec = spec;
     const names = new Set(space.parameters.map(({ name }) => name));
     this.#pools = (cluster?.pools ?? []).map((pool) => ({
       pool,
@@ -17,6 +21,24 @@ export class Pools {
   /** Whether the number of trials at once is limited anywhere. */
   get areLimited(): boolean {
     return this.#pools.some(({ pool }) => pool.slots !== null);
+  }
+
+  /** Of an attempt with these values; null where nothing of it counts. */
+  rateOf(params: Params): Rate | null {
+    return this.#rateIn(this.of(params));
+  }
+
+  /** The most that an attempt may use up, wherever it goes. */
+  get highestRate(): Rate | null {
+    const rates = [null, ...this.#pools.map(({ pool }) => pool)].flatMap((pool) => this.#rateIn(pool) ?? []);
+    if (rates.length === 0) return null;
+    return { gpus: Math.max(...rates.map(({ gpus }) => gpus)), perHour: Math.max(...rates.map(({ perHour }) => perHour)) };
+  }
+
+  #rateIn(pool: Pool | null): Rate | null {
+    const gpus = pool?.gpus ?? this.#spec.container?.gpus ?? 0;
+    const perHour = (pool?.price ?? this.#spec.price)?.amount ?? 0;
+    return gpus === 0 && perHour === 0 ? null : { gpus, perHour };
   }
 
   /** The first pool whose condition holds, of none the last; null where there are no pools. A parameter that is not active makes a condition false. */

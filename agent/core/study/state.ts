@@ -1,4 +1,5 @@
 import type { JournalEntry, OutputCursor, StopReason } from '../../protocol/events.ts';
+import type { Metered, Rate } from '../../protocol/metered.ts';
 import type { Params } from '../../protocol/space.ts';
 import type {
   Failure,
@@ -16,6 +17,7 @@ import { createScheduler, type Scheduler } from '../schedulers/index.ts';
 import { type FidelityLevels, History } from '../samplers/index.ts';
 import { baselineOf, schedulerConfig, type Baseline } from './baseline.ts';
 import { createBatch, type BatchState } from './batch.ts';
+import { createPlateau, type Plateau } from './plateau.ts';
 import { Pools } from './pools.ts';
 import { ProposalBase } from './proposalBase.ts';
 import { userPoint } from './userPoint.ts';
@@ -108,6 +110,8 @@ export class StudyState {
   /** Resource that ended attempts are charged (`attemptCost`), and the most that live ones may still consume. */
   spent = 0;
   reserved = 0;
+  /** What ended attempts used up. */
+  metered: Metered = { gpuMs: 0, cost: 0 };
   /** Null for a study in which whatever is known counts at once. */
   readonly batch: BatchState | null;
   /** Time for which the study was paused or ended, and since when it is. */
@@ -115,6 +119,8 @@ export class StudyState {
   idleSince: number | null = null;
   /** Trials that ended after a start, and the time for which their attempts ran. */
   readonly trained = { count: 0, ms: 0 };
+  /** Null where the study does not end early for lack of better results. */
+  readonly plateau: Plateau | null;
   /** Number of the trial that reached the goal. */
   goalTrial: number | null = null;
   /** The last failure, and how many in a row had its cause since the study began, was resumed, or a trial was retried. */
@@ -150,6 +156,7 @@ export class StudyState {
     this.points = new Map(points.map((point) => [this.space.key(point), point]));
     this.slots = createSlots(this.view.parallel);
     this.batch = createBatch(spec.search.batch);
+    this.plateau = createPlateau(spec.budget);
   }
 
   /** What proposals follow from, besides the history and the moment. */
@@ -180,6 +187,11 @@ export class StudyState {
     let count = 0;
     for (const trial of this.liveTrials()) if (this.#pools.of(trial.params) === pool) count++;
     return count < most;
+  }
+
+  /** What an attempt with these values uses up while it runs; without values, the most that any may. Null where nothing counts. */
+  rateOf(params?: Params): Rate | null {
+    return params === undefined ? this.#pools.highestRate : this.#pools.rateOf(params);
   }
 
   get constraints(): readonly Condition[] {

@@ -8,7 +8,7 @@ import { HpoError } from '../../protocol/errors.ts';
 import type { ClusterWish } from '../../protocol/requests.ts';
 import type { PoolWords, ScriptSpec } from '../../protocol/space.ts';
 import type { CheckpointStore, ClusterSettings, ClusterVolume, Pool, Toleration } from '../../protocol/study.ts';
-import { wholeOf } from '../studySpec.ts';
+import { moneyOf, wholeOf } from '../studySpec.ts';
 
 export interface ClusterInputs {
   readonly script: ScriptSpec;
@@ -153,6 +153,7 @@ const nothing: PoolWords = {
   gpus: null,
   gpu: null,
   spot: null,
+  price: null,
   nodeSelector: {},
   tolerations: [],
 };
@@ -161,12 +162,14 @@ function poolOf(script: ScriptSpec, words: PoolWords): Pool {
   const { name, when, slots, nodeSelector, tolerations } = words;
   const isSpot = words.spot ?? flagOf(script.resources['spot']) ?? script.kubernetes?.spot ?? false;
   const gpu = words.gpu ?? script.resources['gpu'] ?? 'nvidia';
+  const price = moneyOf(words.price);
   return {
     name,
     when,
     slots,
     gpus: words.gpus ?? wholeOf(script.resources['gpus'], 'gpus=1') ?? 0,
     gpuResource: gpuResourceOf(gpu) ?? gpu,
+    ...(price === null ? {} : { price }),
     nodeSelector,
     tolerations: isSpot ? [...tolerations, ...spotTolerations] : tolerations,
     ...(isSpot ? { prefers: spotLabels } : {}),

@@ -6,7 +6,11 @@ import type { StudySpec } from '../../../agent/protocol/study.ts';
 import { buildStudySpec, durationMs } from '../../../agent/preflight/studySpec.ts';
 
 /** The spec of a script with these directives, on a machine with 4 processors. */
-function specOf(directives: readonly string[], request: Partial<TuneRequest> = {}): StudySpec {
+function specOf(
+  directives: readonly string[],
+  request: Partial<TuneRequest> = {},
+  container: StudySpec['container'] | null = null,
+): StudySpec {
   const text = [...directives.map((words) => `# @hpo.${words}`), 'x = 1  # @hpo int(1, 9)', ''].join('\n');
   const { spec, diagnostics } = parseScript(text, 'src/train.py');
   expect(diagnostics).toEqual([]);
@@ -17,7 +21,7 @@ function specOf(directives: readonly string[], request: Partial<TuneRequest> = {
     root: '/project',
     scriptPath: 'src/train.py',
     environment: { interpreter: '/usr/bin/python3', version: '3.12.1', reason: 'PATH' },
-    container: null,
+    container,
     cluster: null,
     snapshot: 'abc',
     cpus: 4,
@@ -45,6 +49,14 @@ describe('words of a script', () => {
     ['budget hours=1 trials=5', ({ budget }) => budget, { trials: 5, wallTimeMs: 3_600_000, resource: null }],
     ['budget hours=0.5', ({ budget }) => budget, { trials: null, wallTimeMs: 1_800_000, resource: null }],
     ['budget resource=500', ({ budget }) => budget, { trials: null, wallTimeMs: null, resource: 500 }],
+    [
+      'search patience=12 min_gain=0.001',
+      ({ budget }) => budget,
+      { trials: null, wallTimeMs: null, resource: null, patience: 12, minGain: 0.001 },
+    ],
+    ['search grace=20s', ({ limits }) => limits.graceMs, 20_000],
+    ['resources price=0.90USD', ({ price }) => price, { amount: 0.9, currency: 'USD' }],
+    ['search trials=3', ({ price }) => price, undefined],
     ['resources output=30MB', ({ limits }) => limits.outputBytes, 30 * 1024 ** 2],
     ['resources output=1.5G', ({ limits }) => limits.outputBytes, 1.5 * 1024 ** 3],
     ['resources output=2GiB', ({ limits }) => limits.outputBytes, 2 * 1024 ** 3],
@@ -58,6 +70,30 @@ describe('words of a script', () => {
   ];
   test.each(rows)('%s', (directive, read, expected) => {
     expect(read(specOf([directive]))).toEqual(expected);
+  });
+
+  test('money counts with the price of a place, GPU hours with GPUs', () => {
+    const costs = specOf(['budget cost=15USD', 'resources price=0.5USD']);
+    expect(costs.budget).toMatchObject({ trials: null, cost: { amount: 15, currency: 'USD' } });
+    const container = {
+      image: { name: 'python', id: 'sha256:1', recipe: null },
+      mounts: [],
+      network: false,
+      memoryBytes: null,
+      shmBytes: 1,
+      pids: 1,
+      gpus: 2,
+      secrets: [],
+    };
+    expect(specOf(['budget gpu_hours=20'], {}, container).budget).toMatchObject({ trials: null, gpuMs: 72e6 });
+  });
+
+  test.each([
+    [['budget cost=15USD'], 'HPO-4064', 'the budget of 15.00 USD needs to know what a trial costs'],
+    [['budget cost=15USD', 'resources price=1EUR'], 'HPO-4063', 'the study has prices and limits in USD and EUR'],
+    [['budget gpu_hours=2'], 'HPO-4065', 'the budget of GPU hours counts nothing: no trial asks for a GPU'],
+  ])('%j is refused', (directives, code, message) => {
+    expect(() => specOf(directives)).toThrow(expect.objectContaining({ code, message, exitCode: 2 }));
   });
 
   test('what nobody says: twenty trials, half of the machine, a seed that is recorded', () => {

@@ -165,6 +165,7 @@ describe('what each event changes', () => {
     attempt: 1,
     slot: 3,
     target: 3,
+    rate: null,
     state: 'requested',
     waits: null,
     pid: null,

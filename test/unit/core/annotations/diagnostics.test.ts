@@ -222,7 +222,7 @@ const python: readonly Row[] = [
   ['HPO-1133', '# @hpo«.include»', null],
   ['HPO-1133', '# @hpo«.secret»', null],
   ['HPO-1133', 'lr = 1  # @hpo int(1, 3) «when»', null],
-  ['HPO-1141', '# @hpo.search trials=3 patience=«5»', null],
+  ['HPO-1141', '# @hpo«.seeds 3»', null],
   ['HPO-1141', '# @hpo«.folds 5»', null],
   ['HPO-1142', '# @hpo.resources cpus=2 memory=«24GB»', null],
   ['HPO-1143', '# @hpo.resources cpus=2 queue=«research»', null],

@@ -80,10 +80,10 @@ describe('what a directive says', () => {
 
   test.each<readonly [directive: string, idle: readonly string[]]>([
     ['search trials=6 parallel=4 tpe median seed=1 timeout=5m', []],
-    ['search trials=6 patience=5 batch=8 grace=10s liar=max', ['patience', 'grace']],
+    ['search trials=6 patience=5 min_gain=0.01 batch=8 grace=10s liar=max', []],
     ['budget hours=6 minutes=1 seconds=3 trials=3 resource=50', []],
-    ['budget hours=6 gpu_hours=20 cost=15USD', ['gpu_hours', 'cost']],
-    ['resources cpus=4 output=1GB', []],
+    ['budget hours=6 gpu_hours=20 cost=15USD', []],
+    ['resources cpus=4 output=1GB price=0.90USD', []],
     ['folds 5 via arg(--fold)', ['@hpo.folds']],
     ['seeds n=3', ['@hpo.seeds']],
     ['retry lost=5', []],

@@ -22,11 +22,11 @@ describe('a study covers the script, its modules and config files (rule 11)', ()
       path: 'hpo.yml',
       text: 'search: {trials: 99, parallel: 2}\nobjective: x min\nparameters: {lr: "float(5, 6)", extra: "int(1, 2)"}',
     },
-    { path: 'pyproject.toml', text: '[tool.hpo.search]\nparallel = 7\npatience = 4\nbatch = 4\n' },
+    { path: 'pyproject.toml', text: '[tool.hpo.search]\nparallel = 7\npatience = 4\nbatch = 4\n[tool.hpo.folds]\nk = 4\n' },
   ];
   test('the main script wins, then modules, then settings', () => {
     const { spec, diagnostics, includes } = parseProject(files, 'train.py');
-    expect(diagnostics).toEqual([expect.objectContaining({ code: 'HPO-1141', file: 'pyproject.toml', line: 3, column: 12 })]);
+    expect(diagnostics).toEqual([expect.objectContaining({ code: 'HPO-1141', file: 'pyproject.toml', line: 6 })]);
     expect(spec.space.parameters.map(({ name, site }) => [name, site.file, site.line])).toEqual([
       ['lr', 'train.py', 5],
       ['depth', 'model.py', 1],
@@ -99,13 +99,14 @@ kubernetes:
       gpus: 1
       gpu: nvidia
       spot: no
+      price: 3.20USD
       nodeSelector: {gpu: a100, tier: 1}
       tolerations:
         - {key: gpu, value: a100, effect: NoSchedule}
         - {operator: Exists, effect: NoExecute}
     - name: cpu
 `;
-  const pool = { when: null, slots: null, gpus: null, gpu: null, spot: null, nodeSelector: {}, tolerations: [] };
+  const pool = { when: null, slots: null, gpus: null, gpu: null, spot: null, price: null, nodeSelector: {}, tolerations: [] };
 
   test('is read whole, and its volumes are data', () => {
     const { spec, diagnostics } = parseHpoYml(yml, 'hpo.yml');
@@ -125,6 +126,7 @@ kubernetes:
           gpus: 1,
           gpu: 'nvidia',
           spot: false,
+          price: '3.20USD',
           nodeSelector: { gpu: 'a100', tier: '1' },
           tolerations: [
             { key: 'gpu', value: 'a100', effect: 'NoSchedule' },

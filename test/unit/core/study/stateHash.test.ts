@@ -13,12 +13,12 @@ import { replay } from './harness.ts';
  * changes what the state holds changes these, and sees it here.
  */
 const goldens: Readonly<Record<string, string>> = {
-  ashaPromoteFaults: '92e1e6ef9e36cc2bde10c9b7a4eb553a49fc78fe036d3b8f23b78c5fc74425a6',
-  ashaStop: 'adc79324a847d28105ab41e462ff82bada2c7dadb92d7dec8a6a750d8da1dcba',
-  batch: '68c775a189b749072c020e8237a0b2ea7eb61a89a0197cad485770867c5c8773',
-  gpConstraint: '1639e92cb2de6e4e260c99c7df27dfa753d54b4bafecde5c8d2e023fd31aa47f',
-  medianCommands: '81f130d6de6d5e0033c6c4c2f3cf3605dc9b46c1ce3f6881263cc7effe5e9d95',
-  pbt: '4e517a284a2540afb2eafbb8194dae193216b7b92bba6f30108246061ff294dc',
+  ashaPromoteFaults: 'aa07364000fd8f7ff0b5de4bfe0046defdc1520f1caf12d3bf54b70050f26a13',
+  ashaStop: '52ea59cc31721493ae807e732075a432b4d05a8bb7947fdb8790ea78a625c7a8',
+  batch: '8ab56454213b591e4e939ae4aa7bd16b8c4e92f176af117d50286438ea4e5d4a',
+  gpConstraint: 'cbe4f4acf801c35e5d5b9f0d3238d64f2eac65bb0cd7018dcd1143898e2f5d4b',
+  medianCommands: '71542e3ef1e65a093c19a7fbec4e8df131b4146ae25c9fa77ccd9b67ea2ec0a4',
+  pbt: 'fdfd308cfb7bd21498e1d07e23ec9d270804332faa88a9de52536518801bf3a2',
 };
 
 const root = join(import.meta.dirname, '..', '..', '..', '..');
