@@ -75,7 +75,8 @@ function studyFault(study: KnownStudy, event: StudyEvent): string | null {
 
 function resumeFault({ state, endReason, nOpen }: KnownStudy): string | null {
   // With a trial to retry any study goes on.
-  if (state === 'paused' || endReason === 'stopped' || endReason === 'failed' || nOpen > 0) return null;
+  if (state === 'paused' || nOpen > 0) return null;
+  if (endReason === 'stopped' || endReason === 'failed' || endReason === 'plateau') return null;
   return `the study is resumed although it ended for good (${endReason})`;
 }
 

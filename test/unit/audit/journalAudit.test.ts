@@ -101,6 +101,16 @@ const run = (number: number, loss: MetricValues[string]): StudyEvent[] => [
   end(number, { values: { loss } }),
 ];
 
+const hour = 3_600_000;
+
+/** A trial with a GPU that runs for an hour, at twice the price. */
+const priced = (number: number, price: number): StudyEvent[] => [
+  { ...create(number), at: 0 },
+  { ...request(number, 1, { rate: { gpus: 1, perHour: 2 * price } }), at: 0 },
+  { ...begin(number), at: 0 },
+  ...[report(number, 1, 1), exit(number), end(number, { values: { loss: 1 } })].map((event) => ({ ...event, at: hour })),
+];
+
 /** With 1, 3 and 9 epochs: a trial that reached `target`. */
 const train = (number: number, target: number, more: Partial<EventOf<'trialCreated'>> = {}): StudyEvent[] => [
   create(number, { target, ...more }),
@@ -228,6 +238,24 @@ describe('what may be', () => {
         exit(0),
         end(0, { values: { loss: 4 } }),
         resume(),
+        over(),
+      ],
+    ],
+    [
+      'resumed after it ended for lack of better results',
+      [start(), ...run(0, 1), over('plateau'), resume(), ...run(1, 2), over()],
+    ],
+    [
+      'money and GPU hours within their budgets',
+      [
+        start({ budget: { cost: { amount: 2, currency: 'USD' }, gpuMs: hour } }),
+        ...priced(0, 1),
+        { ...create(1), at: hour },
+        { ...request(1), at: hour },
+        { ...begin(1), at: hour },
+        report(1, 1, 2),
+        exit(1),
+        end(1, { values: { loss: 2 } }),
         over(),
       ],
     ],
@@ -466,7 +494,7 @@ describe('what must not be is found, once, and said', () => {
     ['order', /move 2 of a study that has moved 0 times/, [start(), away(2)]],
     ['order', /studyMovedAway of a study that has moved away/, [start(), away(1), away(2)]],
     ['order', /arrives by move 1, and none such began/, [start(), here(1)]],
-    ['order', /arrives by move 2, and none such began/, [start(), away(1), here(2)]],
+    ['order', /arrives by move 3, and none such began/, [start(), away(1), here(3)]],
     ['order', /arrives by move 1, and none such began/, [start(), away(1), here(1), here(1)]],
     ['order', /move 1 of a study that has moved 1 times/, [start(), away(1), here(1), away(1)]],
     [
@@ -523,6 +551,26 @@ describe('what must not be is found, once, and said', () => {
       [start({ search: { parallel: 2 } }), create(0), request(0), create(1), request(1)],
     ],
     ['budget', /trial 1 is one more than the 1 allowed/, [start({ budget: { trials: 1 } }), ...run(0, 1), create(1)]],
+    [
+      'budget',
+      /attempt 1 of trial 1 begins when 4 of 3 money are used up/,
+      [
+        start({ budget: { cost: { amount: 3, currency: 'USD' } } }),
+        ...priced(0, 2),
+        { ...create(1), at: hour },
+        { ...request(1), at: hour },
+      ],
+    ],
+    [
+      'budget',
+      /attempt 1 of trial 1 begins when 3600000 of 1 GPU ms are used up/,
+      [
+        start({ search: { parallel: 2 }, budget: { gpuMs: 1 } }),
+        ...priced(0, 0).slice(0, 3),
+        { ...create(1), at: hour },
+        { ...request(1, 1, { slot: 1 }), at: hour },
+      ],
+    ],
     ['budget', /to reach 27 of 9/, [epochs(), create(0, { target: 27 }), request(0, 1, { target: 27 })]],
     [
       'budget',
