@@ -13,6 +13,8 @@ const imageReasons = new Set([
 ]);
 /** Events of a pod that say no more than its state does. */
 const toldElsewhere = new Set(['FailedScheduling', 'BackOff', 'Failed', 'Preempted', 'Evicted', 'TaintManagerEviction']);
+/** Warnings of a node that prepares the pod all the same. */
+const asides = new Set(['MissingClusterDNS', 'DNSConfigForming', 'CheckLimitsForResolvConf', 'FailedToRetrieveImagePullSecret']);
 /** What a node says of a pod for which it cannot make a place; it tries again, and may have what it lacks by then. */
 const nodeReasons = new Set(['FailedCreatePodSandBox', 'FailedCreatePodContainer', 'NetworkNotReady']);
 /** What every container goes through. */
@@ -81,7 +83,7 @@ export function whyPodWaits({ metadata, spec, status }: V1Pod, events: readonly 
   const node = `the node ${spec?.nodeName ?? ''}`;
   const own = events.filter(
     ({ type, reason, involvedObject }) =>
-      type === 'Warning' && !toldElsewhere.has(reason ?? '') && isOf(involvedObject, metadata),
+      type === 'Warning' && !toldElsewhere.has(reason ?? '') && !asides.has(reason ?? '') && isOf(involvedObject, metadata),
   );
   // Beside what it lacks a node says every now and then that it waits for it.
   const trouble = lastOf(own.filter(isFaultOfNode)) ?? lastOf(own);

@@ -212,6 +212,26 @@ it.each<
   ],
   ...(
     [
+      [
+        'MissingClusterDNS',
+        'pod: "x". kubelet does not have ClusterDNS IP configured and cannot create Pod using "ClusterFirst" policy.',
+      ],
+      ['DNSConfigForming', 'Nameserver limits were exceeded, some nameservers have been omitted'],
+      ['FailedToRetrieveImagePullSecret', 'Unable to retrieve some image pull secrets (registry); the secret was not found'],
+    ] as const
+  ).map(
+    ([reason, message]) =>
+      [
+        `${reason}, with which it is prepared all the same`,
+        job(),
+        prepared,
+        null,
+        [warning(reason, message)],
+        { kind: 'starting', message: 'the node n prepares it', isFault: false },
+      ] as [string, V1Job, V1Pod, null, readonly CoreV1Event[], WaitReason & { readonly isFault: boolean }],
+  ),
+  ...(
+    [
       ['FailedMount', 'Unable to attach or mount volumes: timed out waiting for the condition', false],
       ['FailedAttachVolume', 'Multi-Attach error for volume "pvc-1": it is used by pods on another node', false],
       ['FailedCreatePodSandBox', 'Failed to create pod sandbox: plugin type="bridge" failed (add)', true],
