@@ -17,7 +17,7 @@ import {
 } from './manifests.ts';
 import { RegistryClient, type RegistryOptions } from './registryClient.ts';
 import { noSuchImage, refused, wrongDigest } from './registryError.ts';
-import type { CodeLayer, ImageManifest, ImageName, Platform, Registry, RegistryProgress } from './registry.ts';
+import type { CodeLayer, ImageManifest, ImageName, Platform, Registry, RegistryProgress, Removal } from './registry.ts';
 import { readSavedImage } from './savedImage.ts';
 
 /** Configurations and manifests that are larger are none that anybody means. */
@@ -106,6 +106,28 @@ export class OciRegistry implements Registry {
     if (digest !== null && isDigest(digest)) return digest;
     if (isDigest(name.reference)) return name.reference;
     return (await this.#fetchManifest(name, undefined)).digest;
+  }
+
+  async remove(name: ImageName, signal?: AbortSignal): Promise<Removal> {
+    // By a tag, some registries remove the tag alone, and others what it shares with other tags.
+    if (!isDigest(name.reference)) throw new RangeError(`not a digest: ${imageText(name)}`);
+    const what = `removing ${imageText(name)}`;
+    const answer = await this.#client.ask({
+      registry: name.registry,
+      method: 'DELETE',
+      url: `/v2/${name.repository}/manifests/${name.reference}`,
+      what,
+      scopes: [`repository:${name.repository}:pull,delete`],
+      statuses: [200, 202, 400, 404, 405, 501],
+      signal,
+    });
+    const words = answer.status === 400 ? (await answer.bytes(maxTextBytes)).toString() : '';
+    await answer.discard();
+    if (answer.status === 404) return 'gone';
+    if (answer.status < 300) return 'removed';
+    if (answer.status === 400 && !/UNSUPPORTED/i.test(words))
+      throw refused(name.registry, what, words.trim().slice(0, 300) || 'it answers 400');
+    return 'forbidden';
   }
 
   async #readConfig(

@@ -16,7 +16,12 @@ export interface Registry {
   architectures(name: ImageName): Promise<readonly string[]>;
   /** Null where the tag or digest is not there. */
   digestOf(name: ImageName): Promise<string | null>;
+  /** Of an image by its digest, with all of its tags. `forbidden`: the registry lets nobody remove anything this way. */
+  remove(name: ImageName, signal?: AbortSignal): Promise<Removal>;
 }
+
+/** What came of it; `gone`: it was not there. */
+export type Removal = 'removed' | 'gone' | 'forbidden';
 
 /** `registry` is `HOST[:PORT]`; `reference` a tag or `sha256:…`. */
 export interface ImageName {

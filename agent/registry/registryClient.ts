@@ -45,7 +45,7 @@ export const usualRegistryLimits: RegistryLimits = {
 
 export interface Question {
   readonly registry: string;
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
   /** A path, or an address that the registry gave. */
   readonly url: string;
   /** What it is about, for people. */

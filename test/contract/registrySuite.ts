@@ -107,6 +107,28 @@ export function registrySuite(kind: string, open: () => Promise<RegistryWorld>):
       await expect(refusal).rejects.toThrow(new RegExp(`${world.host}.*no login`));
     });
 
+    it('removes an image by its digest with all of its tags, and nothing of others', async () => {
+      await using world = await open();
+      const { registry, stranger } = world;
+      const [base, first, second] = [named(world, 'a/env'), named(world, 'a/env', 'one'), named(world, 'a/env', 'two')];
+      const environment = await registry.push(bytesOf(await savedImage([50_000])), base, quiet);
+      const digest = await registry.append(base, codeOf('one'), first, platform, quiet);
+      expect(await registry.append(base, codeOf('one'), { ...first, reference: 'same' }, platform, quiet)).toBe(digest);
+      const other = await registry.append(base, codeOf('two'), second, platform, quiet);
+      const wanted = { ...first, reference: digest };
+      await expect(registry.remove(first)).rejects.toThrow(RangeError);
+      if (stranger !== null) await expect(stranger.remove(wanted)).rejects.toMatchObject({ code: 'HPO-2471' });
+      expect(await registry.digestOf(first)).toBe(digest);
+      expect(await registry.remove(wanted)).toBe('removed');
+      expect(await registry.remove(wanted)).toBe('gone');
+      for (const name of [first, { ...first, reference: 'same' }, wanted]) expect(await registry.digestOf(name)).toBeNull();
+      expect(await registry.digestOf(base)).toBe(environment);
+      expect(await registry.digestOf(second)).toBe(other);
+      // Made again, it is there again.
+      expect(await registry.append(base, codeOf('one'), first, platform, quiet)).toBe(digest);
+      expect(await registry.digestOf(first)).toBe(digest);
+    });
+
     it('refuses what is no image', async () => {
       await using world = await open();
       const name = named(world, 'a/none');
