@@ -150,7 +150,7 @@ function hostileStudy(text: string): StudyView {
     target: 1,
     state: 'ended',
     rate: null,
-            waits: null,
+    waits: null,
     pid: 1,
     stopReason: text,
     exitCode: 1,
