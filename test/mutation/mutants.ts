@@ -268,6 +268,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: [kubernetesSeeds],
   },
   {
+    name: 'leaves a Job behind that has removed what a study kept',
+    file: 'agent/executors/kubernetes/unwantedObjects.ts',
+    find: '    await removeSweeps(view).catch(() => {});\n',
+    replace: '',
+    caughtBy: [kubernetesSeeds],
+  },
+  {
     name: 'leaves a container behind that the engine makes when nobody waits for it any more',
     file: 'agent/executors/docker/dockerExecutor.ts',
     find: 'if (this.#reported.has(id) || (await this.#isVoid(key)) || (await this.files.isCleaned(this.#system.files, key.studyId)))',

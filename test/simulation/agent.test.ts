@@ -63,6 +63,8 @@ const keptKubernetes: readonly { readonly seed: number; readonly found: string }
   { seed: 4_001_375, found: 'attempts on a node that was cut off asked for each of them hundreds of times in a minute' },
   { seed: 4_001_656, found: 'an attempt reported before it had started, as the disk was full when its program began' },
   { seed: 4_004_052, found: 'an attempt that had run ran again, as the stored code could not be read when it was adopted' },
+  { seed: 4_000_188, found: 'a Job that had removed what a study kept stayed, as it ended after nobody waited for it any more' },
+  { seed: 4_000_388, found: 'the same where its first pod was lost with its node' },
   { seed: 4_004_671, found: 'an attempt that had run ran again, as its Job was deleted while the server hung' },
 ];
 

@@ -36,6 +36,7 @@ export class ClusterView implements Disposable {
   readonly #warnings: Remembered<readonly CoreV1Event[]>;
   readonly #workloads: Remembered<readonly Workload[]>;
   #seen = new Map<string, Seen>();
+  #others: readonly V1Job[] = [];
   #watches: readonly Disposable[] = [];
   #timer: Disposable | null = null;
   #looking: Promise<void> | null = null;
@@ -78,6 +79,11 @@ export class ClusterView implements Disposable {
 
   get all(): ReadonlyMap<string, Seen> {
     return this.#seen;
+  }
+
+  /** Jobs of this home that are no attempt's, as they were listed last. */
+  get others(): readonly V1Job[] {
+    return this.#others;
   }
 
   of(key: AttemptKey): Seen {
@@ -201,6 +207,7 @@ export class ClusterView implements Disposable {
         seen.set(keyText(key), { ...known, pods: ordered([...known.pods, pod]) });
       }
       this.#seen = seen;
+      this.#others = jobs.filter((job) => attemptOfJob(this.home, job) === null);
       this.#lookedAt = this.#clock.monotonic();
       this.#failure = null;
     } catch (error) {

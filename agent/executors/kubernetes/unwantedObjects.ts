@@ -1,9 +1,10 @@
+import { isFailed, isFinished } from '../../cluster/jobStatus.ts';
 import type { AttemptKey } from '../../protocol/study.ts';
 import { recordEnd } from '../attempt/attemptRecord.ts';
 import { isStudyId, keyText } from '../attempt/studyFolders.ts';
 import type { ClusterHome } from './clusterHome.ts';
 import type { ClusterView } from './clusterView.ts';
-import { ownerLabels, studyAnnotation } from './names.ts';
+import { ownerLabels, studyAnnotation, sweepLabel } from './names.ts';
 import { isOver, keyOf } from './podAttempt.ts';
 
 /** A Job that was there before this agent is adopted within this time, if it is. */
@@ -22,6 +23,7 @@ export class UnwantedObjects {
     const { clock } = this.#home.system;
     for (const live of this.#home.live.values()) if (live.view === view) live.heardLook(view.of(live.key));
     await this.#removeUnwanted(view).catch(() => {});
+    await removeSweeps(view).catch(() => {});
     for (const id of this.#home.unowned.keys())
       if (id.includes('/') && (!view.all.has(id) || this.#home.live.has(id))) this.#home.unowned.delete(id);
     for (const [id, seen] of view.all) {
@@ -87,6 +89,15 @@ export class UnwantedObjects {
   async #hasSecrets(studyId: string): Promise<boolean> {
     const study = await this.#home.study(studyId).catch(() => null);
     return study !== null && study.container.secrets.length > 0;
+  }
+}
+
+/** That came to their end after nobody waited for them any more; one that failed stays, as it says what is left. */
+async function removeSweeps({ cluster, others }: ClusterView): Promise<void> {
+  for (const job of others) {
+    const { name, labels } = job.metadata ?? {};
+    if (name === undefined || labels?.[sweepLabel] === undefined || !isFinished(job) || isFailed(job)) continue;
+    await cluster.remove('Job', name);
   }
 }
 

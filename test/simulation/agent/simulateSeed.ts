@@ -2,6 +2,8 @@ import { setImmediate as settled } from 'node:timers/promises';
 import type { InvariantName, Violation } from '../../../agent/audit/invariants.ts';
 import { createRng, type Rng } from '../../../agent/core/math/index.ts';
 import { failpointNames } from '../../../agent/system/failpoints.ts';
+import { isFailed } from '../../../agent/cluster/jobStatus.ts';
+import { sweepLabel } from '../../../agent/executors/kubernetes/names.ts';
 import { HpoError } from '../../../agent/protocol/errors.ts';
 import type { AttemptKey } from '../../../agent/protocol/study.ts';
 import type { StudyCommand } from '../../../agent/protocol/requests.ts';
@@ -55,7 +57,7 @@ const cleanupMs = 150_000;
 const saysSoMs = 100_000;
 const maxSteps = 40_000;
 const cpus = 4;
-/** Most requests of an agent to the cluster in any minute. */
+/** Most requests of an agent to the cluster in any minute, beyond those that go with each attempt that begins in it. */
 const maxRequests = 600;
 
 /** Lives one seed through: agents, programs, a user, faults; then a calm in which all must come to its end. */
@@ -425,11 +427,13 @@ class World implements Disposable {
     this.#checker.rotated.add(keyOf({ studyId, trial: Number(trial), attempt: Number(attempt) }));
   }
 
-  /** What studies have on the cluster. */
+  /** What studies have on the cluster. What failed to remove what one kept stays, as it says so. */
   get #inCluster(): readonly string[] {
     const own = new Set(['Job', 'Pod', 'ConfigMap', 'Secret']);
+    const failed = (this.#kube?.store.list('Job', { [sweepLabel]: 'yes' }) ?? []).filter(isFailed);
+    const excused = new Set(failed.map(({ metadata }) => metadata?.uid));
     return [...(this.#kube?.store.all() ?? [])]
-      .filter(({ kind }) => own.has(kind))
+      .filter(({ kind, object }) => own.has(kind) && !excused.has(object.metadata?.uid))
       .map(({ kind, object }) => `${kind} ${object.metadata?.name}`);
   }
 

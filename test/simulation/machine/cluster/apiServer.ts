@@ -28,13 +28,16 @@ export class ApiServer {
   readonly #streams = new Set<() => void>();
   /** Times of requests of the last minute, by who asks. */
   readonly #asked = new Map<number, number[]>();
-  /** Most requests of one client in a minute. */
+  /** And of Jobs that were made in it. */
+  readonly #jobsMade: number[] = [];
+  /** Most requests of one client in a minute, beyond those that go with each Job that is made in it. */
   busiestMinute = 0;
   nRequests = 0;
 
   constructor(timeline: Timeline, store: ObjectStore) {
     this.#timeline = timeline;
     store.onChange((change) => {
+      if (change.kind === 'Job' && change.type === 'ADDED') this.#jobsMade.push(timeline.now);
       for (const { kind, labels, onChange } of this.#watchers)
         if (kind === change.kind && hasLabels(change.object.metadata?.labels, labels)) onChange(change);
     });
@@ -158,10 +161,13 @@ export class ApiServer {
     this.#asked.set(client, times);
     const { now } = this.#timeline;
     times.push(now);
-    while ((times[0] ?? now) < now - 60_000) times.shift();
-    this.busiestMinute = Math.max(this.busiestMinute, times.length);
+    for (const past of [times, this.#jobsMade]) while ((past[0] ?? now) < now - 60_000) past.shift();
+    this.busiestMinute = Math.max(this.busiestMinute, times.length - requestsPerJob * this.#jobsMade.length);
   }
 }
+
+/** It and its files are made, looked at, read and removed; its pod, too, is looked at. */
+const requestsPerJob = 10;
 
 /** Nothing answers; a client says what it had asked for. */
 export class Gone extends Error {}

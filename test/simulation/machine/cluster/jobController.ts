@@ -22,8 +22,8 @@ const retryMs = 1_000;
 const backOffMs = 10_000;
 
 /**
- * The Job controller, as far as Jobs with one pod that is never made again go. Seen on a real one (1.34): a pod that somebody deletes is
- * counted as failed when its kubelet has ended it (`BackoffLimitExceeded`; with `DisruptionTarget`, as an eviction sets it,
+ * The Job controller, as far as Jobs with one pod go, which is made again while it has failed less often than the Job bears, here only
+ * when the one before it has ended. Seen on a real one (1.34): a pod that somebody deletes is counted as failed when its kubelet has ended it (`BackoffLimitExceeded`; with `DisruptionTarget`, as an eviction sets it,
  * `PodFailurePolicy`), as succeeded where its program ended with 0 all the same; its object goes in the same moment. At the deadline
  * the pod is deleted and let go at once, and the Job counts as failed when it is gone.
  */
@@ -104,6 +104,11 @@ export class JobController {
       terminating: terminating.length,
     };
     const target = conditionOf(job, 'FailureTarget') ?? this.#failureTarget(job, failed);
+    if (target === null && failed !== undefined) {
+      this.#letGo(failed);
+      this.#update(job, { ...counts, failed: (status.failed ?? 0) + 1 }, []);
+      return this.#plan(name, backOffMs);
+    }
     if (target !== null) {
       const isNew = conditionOf(job, 'FailureTarget') === null;
       if (isNew) return this.#update(job, counts, [['FailureTarget', 'True', target.reason ?? '', target.message ?? '']]);
@@ -124,7 +129,7 @@ export class JobController {
       if (active.length + terminating.length > 0) return;
       return this.#update(job, { ...counts, succeeded: 1, completionTime: store.now() }, [['Complete', 'True', reason, message]]);
     }
-    if (own.length === 0) {
+    if (own.every((pod) => isTerminal(pod) && pod.metadata?.finalizers?.includes(trackingFinalizer) !== true)) {
       if (!this.#createPod(job)) this.#plan(name, backOffMs);
     } else if (active.length > 1 && !this.#doubled.has(name)) {
       // The younger one, or whichever has not begun.
@@ -152,6 +157,7 @@ export class JobController {
           reason: 'PodFailurePolicy',
           message: `Pod ${store.namespace}/${failed.metadata?.name} has condition DisruptionTarget matching FailJob rule at index ${index}`,
         };
+      if ((job.status?.failed ?? 0) < (job.spec?.backoffLimit ?? 6)) return null;
       return { reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' };
     }
     const { activeDeadlineSeconds } = job.spec ?? {};
