@@ -7,7 +7,7 @@ import pino, { type Logger } from 'pino';
 import { createStream } from 'rotating-file-stream';
 import { cacheFolder, defaultHome, type Discovery, discoveryFile, homeId, makeHome, socketPath } from './client/home.ts';
 import { Cleaner } from './clean.ts';
-import { clusterImages, registriesOf } from './preflight/cluster/clusterImages.ts';
+import { clusterImages, registriesOf, registryOfCode } from './preflight/cluster/clusterImages.ts';
 import { clusterOnDemand } from './cluster/index.ts';
 import { clusterOf } from './preflight/cluster/clusterOf.ts';
 import { clusterTools } from './preflight/cluster/clusterTools.ts';
@@ -26,6 +26,7 @@ import { Moves } from './moves.ts';
 import { ImageStore, machineSecrets } from './packaging/image/index.ts';
 import { SnapshotStore } from './packaging/snapshot.ts';
 import { HpoError } from './protocol/errors.ts';
+import { CodeImages, imagesOf } from './registry/codeImages.ts';
 import type { ExecutorName } from './protocol/study.ts';
 import { startProposer } from './proposerThread.ts';
 import { AgentServer } from './server/server.ts';
@@ -124,6 +125,8 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   const agentId = homeId(home);
   const images = new ImageStore({ dir: join(home, 'images'), mark, system, engine, secrets: () => machineSecrets() });
   await using clusters = clusterOnDemand();
+  const registry = registriesOf(process.env);
+  const codeImages = new CodeImages(system.files, home, registryOfCode(registry));
   const executors = new Map<ExecutorName, Executor>();
   using saved = openSaved(home, journal, log);
   await using driver = new Driver({
@@ -149,6 +152,10 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
           homeMark: agentId,
           epoch: journal.epoch,
           movedAway: () => movedAway(journal.read(null, 0)),
+          codeImages: {
+            remove: (digest, since) => codeImages.removeOf(digest, imagesOf(driver.views()), since),
+            giveAway: (digest) => codeImages.giveAway(digest),
+          },
         }),
       );
       return executors;
@@ -190,7 +197,8 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
       home,
       clusters,
       images: clusterImages({
-        registry: registriesOf(process.env),
+        registry,
+        codeImages,
         engine,
         ensure: (recipe, progress) => images.ensure(recipe, progress),
         mountPlan: (hash) => snapshots.mountPlan(hash),

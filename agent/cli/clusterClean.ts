@@ -1,12 +1,23 @@
 import type { Command } from 'commander';
+import type { RegistryPlace } from '../cluster/profile.ts';
 import { homeId } from '../client/home.ts';
 import { awayStudies } from '../executors/kubernetes/awayStudies.ts';
 import { nodeFiles } from '../system/nodeFiles.ts';
 import { leftoversOf, type KnownStudies, type Leftover, removeLeftovers } from '../clusters/cleanCluster.ts';
+import { registriesOf, registryOfCode } from '../preflight/cluster/clusterImages.ts';
+import { HpoError } from '../protocol/errors.ts';
 import { plural } from '../protocol/format.ts';
 import { openChosen } from './clusterOpen.ts';
 import type { CommandLine } from './commandLine.ts';
+import { CodeImages, imagesOf } from '../registry/codeImages.ts';
 import { formatTable } from './table.ts';
+
+/** In a registry. */
+interface RemovedImage {
+  readonly kind: 'Image';
+  readonly name: string;
+  readonly reason: string;
+}
 
 interface CleanOptions {
   readonly dryRun?: boolean;
@@ -18,7 +29,7 @@ export function cleanClusterCommand(cluster: Command, line: CommandLine): void {
   cluster
     .command('clean [name]')
     .description(
-      'remove from a cluster what no study needs any more: Jobs that are over, and what is left of studies that are gone',
+      'remove from a cluster what no study needs any more: Jobs that are over, and what is left of studies that are gone, also in its registry',
     )
     .option('--dry-run', 'only say what would be removed')
     .option('-y, --yes', 'do not ask')
@@ -32,12 +43,35 @@ async function clean(line: CommandLine, name: string | undefined, options: Clean
   await using cluster = opened;
   const homeMark = homeId(line.home);
   const found = await leftoversOf(cluster, homeMark, () => knownStudies(line), Date.now());
-  const removed = dryRun ? found : await removeLeftovers(cluster, found);
+  const objects = dryRun ? found : await removeLeftovers(cluster, found);
+  const images = profile.registry === null ? [] : await cleanImages(line, profile.registry, dryRun);
+  const removed = [...objects, ...images];
   if (json) line.printJson({ name: profile.name, dryRun, removed });
   else for (const text of leftoverText(removed, dryRun)) line.print(text);
 }
 
-export function leftoverText(leftovers: readonly Leftover[], isDry: boolean): string[] {
+/** Code of studies that are gone, in the cluster's registry. What keeps one from being removed is said, and keeps nothing else. */
+async function cleanImages(line: CommandLine, place: RegistryPlace, isDry: boolean): Promise<readonly RemovedImage[]> {
+  const images = new CodeImages(nodeFiles, line.home, registryOfCode(registriesOf(process.env)));
+  const client = await line.localAgent();
+  const { studies } = await client.request('study/list', {});
+  const ofCluster = studies.filter(({ executor }) => executor === 'kubernetes');
+  const views = await Promise.all(ofCluster.map(({ studyId }) => client.view(studyId, { withoutCurves: true })));
+  const unused = (await images.unused(imagesOf(views), Date.now())).filter(({ name }) => name.startsWith(`${place.push}/`));
+  const removed: RemovedImage[] = [];
+  for (const image of unused) {
+    try {
+      if (isDry || (await images.remove(image)))
+        removed.push({ kind: 'Image', name: image.name, reason: 'code that no study has any more' });
+    } catch (error) {
+      if (!(error instanceof HpoError)) throw error;
+      line.note(`${line.style('yellow', 'note', line.stderr)} ${error.code} ${error.message}: ${error.next}`);
+    }
+  }
+  return removed;
+}
+
+export function leftoverText(leftovers: readonly (Leftover | RemovedImage)[], isDry: boolean): string[] {
   if (leftovers.length === 0) return ['nothing to remove'];
   const rows = leftovers.map(({ kind, name, reason }) => [isDry ? 'would remove' : 'removed', kind, name, reason]);
   return [formatTable(rows), `${isDry ? 'would be removed' : 'removed'}: ${plural(leftovers.length, 'object')}`];

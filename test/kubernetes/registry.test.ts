@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { HpoError } from '../../agent/protocol/errors.ts';
 import { OciRegistry } from '../../agent/registry/ociRegistry.ts';
 import { type RegistryOptions, usualRegistryLimits } from '../../agent/registry/registryClient.ts';
 import type { ImageName } from '../../agent/registry/registry.ts';
@@ -70,6 +71,31 @@ function first(count: number, method: string, fault: RelayFault): Relay['fault']
   let left = count;
   return (asked) => (asked.method === method && left-- > 0 ? fault : undefined);
 }
+
+it('says so where a registry lets nobody remove images', async () => {
+  await using real = await startRegistry('nobody', false);
+  const registry = new OciRegistry({ environment: { DOCKER_CONFIG: '/none' }, limits });
+  const name = { registry: real.host, repository: 'a', reference: '1' };
+  const digest = await registry.push(bytesOf(await savedImage([10])), name, quiet);
+  expect(await registry.remove({ ...name, reference: digest })).toBe('forbidden');
+  expect(await registry.digestOf(name)).toBe(digest);
+});
+
+const refusals: readonly (readonly [number, string, string])[] = [
+  [405, '', 'forbidden'],
+  [501, '', 'forbidden'],
+  [400, '{"errors":[{"code":"UNSUPPORTED","message":"no"}]}', 'forbidden'],
+  [400, '{"errors":[{"code":"NAME_INVALID"}]}', 'HPO-2473'],
+  [403, '', 'HPO-2471'],
+  [404, '', 'gone'],
+];
+it.each(refusals)('takes %s %s to a removal for %s', async (status, text, outcome) => {
+  await using world = await openFaults();
+  const { relay, registry } = world;
+  relay.fault = ({ method }) => (method === 'DELETE' ? { do: 'answer', status, text } : undefined);
+  const removal = registry.remove(world.name('a', `sha256:${'a'.repeat(64)}`));
+  expect(await removal.catch((error: unknown) => (error instanceof HpoError ? error.code : error))).toBe(outcome);
+});
 
 describe('what happens on the way to a registry', () => {
   it('sends no layer a second time, and of changed code its layer alone', async () => {

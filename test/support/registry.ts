@@ -28,7 +28,8 @@ export interface TestRegistry extends AsyncDisposable {
 
 export type RegistryGuard = 'nobody' | 'htpasswd' | 'token';
 
-export async function startRegistry(guard: RegistryGuard): Promise<TestRegistry> {
+/** `deletes`: whether images can be removed, which its makers leave off. */
+export async function startRegistry(guard: RegistryGuard, deletes = true): Promise<TestRegistry> {
   const folder = mkdtempSync(join(tmpdir(), 'hpo-registry-'));
   const port = await freePort();
   const tokens = guard === 'token' ? await startTokenServer(folder) : null;
@@ -45,7 +46,7 @@ export async function startRegistry(guard: RegistryGuard): Promise<TestRegistry>
   const config = {
     version: 0.1,
     log: { level: 'error' },
-    storage: { filesystem: { rootdirectory: join(folder, 'data') } },
+    storage: { filesystem: { rootdirectory: join(folder, 'data') }, delete: { enabled: deletes } },
     http: { addr: `127.0.0.1:${port}`, relativeurls: true },
     ...auth,
   };
@@ -128,7 +129,12 @@ export interface RelayedRequest {
 
 /** What befalls a request on its way; undefined: nothing. */
 export type RelayFault =
-  | { readonly do: 'answer'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly do: 'answer';
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly text?: string;
+    }
   /** The connection breaks once so many bytes of its body have been passed on. */
   | { readonly do: 'cut request'; readonly after: number }
   /** The connection breaks once so many bytes of the answer have been passed on. */
@@ -155,7 +161,7 @@ export async function startRelay(registry: string): Promise<Relay> {
     const fault = relay.fault(entry);
     if (fault?.do === 'answer') {
       asked.resume();
-      answer.writeHead(fault.status, fault.headers).end();
+      answer.writeHead(fault.status, fault.headers).end(fault.text);
       return;
     }
     const upload = entry.path.split('?')[0] ?? '';

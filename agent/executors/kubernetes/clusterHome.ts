@@ -32,6 +32,13 @@ export interface KubernetesExecutorOptions {
   readonly epoch?: number;
   /** Studies that another agent acts on by now, as the journal knows them; for where the file that says so is damaged. Absent: nothing goes on then. */
   readonly movedAway?: () => ReadonlySet<string>;
+  /** Of images that have the code of studies. Absent: none is ever made. */
+  readonly codeImages?: {
+    /** Removes the image of a study that is deleted, unless another one has it or a start has wanted it since. */
+    readonly remove: (digest: string, since: number) => Promise<void>;
+    /** The study in that image is another agent's from now on. */
+    readonly giveAway: (digest: string) => Promise<void>;
+  };
 }
 
 /** What this home knows of its studies and attempts on clusters, and of what is there: shared by all that acts on them. */

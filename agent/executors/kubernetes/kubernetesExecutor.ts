@@ -144,6 +144,8 @@ export class KubernetesExecutor implements Executor {
   async release(studyId: string, { removeFiles }: { readonly removeFiles: boolean }): Promise<void> {
     // First, as from now on the other agent may do anything with it.
     await this.#home.away.set(studyId, true);
+    const study = await this.#home.study(studyId).catch(() => null);
+    if (study?.cluster.codeIn === 'image') await this.#home.options.codeImages?.giveAway(study.container.image.id);
     const lives = this.#home.live.of(studyId);
     for (const live of lives) {
       await live.starting.catch(() => {});

@@ -42,7 +42,10 @@ export class StudyCleanup {
     // Also where it has ended, and of its attempts nothing is listed any more: what they kept is there.
     const hasRun = (await disk.names(this.#home.files.trialsDir(studyId))).some((name) => /^\d+$/.test(name));
     for (const place of settings) await this.#removeObjects(place, studyId);
-    const fault = removeFiles && hasRun ? await this.#sweep(studyId) : null;
+    const faults = [
+      removeFiles && hasRun ? await this.#sweep(studyId) : null,
+      removeFiles ? await this.#removeCode(studyId) : null,
+    ].filter((fault) => fault !== null);
     for (const live of lives) await this.#step(live).catch(() => false);
     for (const id of this.#home.reported) if (id.startsWith(`${studyId}/`)) this.#home.reported.delete(id);
     this.#home.studies.delete(studyId);
@@ -55,7 +58,10 @@ export class StudyCleanup {
     else if (isOurs && (await disk.stat(this.#home.files.trialsDir(studyId))) !== null) {
       await disk.writeText(this.#home.files.cleanedFile(studyId), '');
     }
-    if (fault !== null) throw fault;
+    const [fault, another] = faults;
+    if (fault === undefined) return;
+    if (another === undefined) throw fault;
+    throw new HpoError(fault.code, `${fault.message}; ${another.message}`, `${fault.next}; ${another.next}`);
   }
 
   /** What an agent that was killed, or had no room, left half written of an attempt that is over. */
@@ -73,6 +79,21 @@ export class StudyCleanup {
     if (study === null) return null;
     const { cluster } = await this.#home.view(study.cluster);
     return await sweepCheckpoints(cluster, this.#home.system.clock, studyId, study).then(
+      () => null,
+      (error: unknown) => {
+        if (error instanceof HpoError) return error;
+        throw error;
+      },
+    );
+  }
+
+  /** The image with its code, where it has one that no other study has. Resolves with what kept it from being removed, as `#sweep` does. */
+  async #removeCode(studyId: string): Promise<HpoError | null> {
+    const { codeImages } = this.#home.options;
+    const stat = await this.#home.system.files.stat(this.#home.files.clusterFile(studyId));
+    const study = await this.#home.study(studyId).catch(() => null);
+    if (codeImages === undefined || stat === null || study?.cluster.codeIn !== 'image') return null;
+    return await codeImages.remove(study.container.image.id, stat.modifiedAt).then(
       () => null,
       (error: unknown) => {
         if (error instanceof HpoError) return error;

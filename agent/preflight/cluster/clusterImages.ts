@@ -12,6 +12,7 @@ import type { ImageRecipe } from '../../packaging/image/recipe.ts';
 import type { MountPlan } from '../../packaging/mountPlan.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { ImageReference } from '../../protocol/study.ts';
+import type { CodeImage, CodeImages } from '../../registry/codeImages.ts';
 import { imageText, parseImageName } from '../../registry/imageName.ts';
 import { OciRegistry } from '../../registry/ociRegistry.ts';
 import type { ImageName, Platform, Registry } from '../../registry/registry.ts';
@@ -25,6 +26,8 @@ export interface ClusterImagePorts {
   /** Builds or pulls on the engine. */
   ensure(recipe: ImageRecipe, progress: EngineProgress): Promise<ImageReference>;
   mountPlan(snapshot: string): Promise<MountPlan>;
+  /** Where it is noted what of them is to be removed one day. */
+  readonly codeImages: Pick<CodeImages, 'note'>;
   /** What builds in a cluster are given. */
   readonly builds: {
     readonly clock: Clock;
@@ -45,6 +48,11 @@ export function registriesOf(environment: NodeJS.ProcessEnv): ClusterImagePorts[
     made.set(plain, known);
     return known;
   };
+}
+
+/** Whom to ask about an image that was pushed. */
+export function registryOfCode(registry: ClusterImagePorts['registry']): (image: CodeImage) => Registry {
+  return ({ name, isPlain }) => registry(isPlain ? { push: name, pull: name, isPlain } : null);
 }
 
 type Progress = Parameters<ClusterImages['make']>[1];
@@ -266,10 +274,14 @@ async function addCode(
     );
   }
   const platform: Platform = { os: 'linux', architecture };
-  // Below one index there are images for several architectures.
-  const parts = [snapshot.slice(0, 20), base.reference.replace('sha256:', '').slice(0, 12), architecture];
+  const { homeMark, clock } = ports.builds;
+  // Below one index there are images for several architectures. Another home, which deletes its own, has others.
+  const parts = [snapshot.slice(0, 20), base.reference.replace('sha256:', '').slice(0, 12), architecture, homeMark];
   const name = inRegistry(place, `code-${parts.join('-')}`);
   const registry = ports.registry(place);
+  const noted = { name: imageText(name), isPlain: place.isPlain, wantedAt: clock.now() };
+  // Before it is looked for: from here on, nobody removes it.
+  await ports.codeImages.note({ ...noted, digest: null });
   const there = await registry.digestOf(name);
   const digest =
     there ??
@@ -277,13 +289,14 @@ async function addCode(
       base,
       {
         tar: codeLayer(await ports.mountPlan(snapshot)),
-        labels: { 'hpo.snapshot': snapshot },
+        labels: { 'hpo.home': homeMark, 'hpo.snapshot': snapshot },
         createdBy: 'hpo: the code of a study',
       },
       name,
       platform,
       progress,
     ));
+  await ports.codeImages.note({ ...noted, digest });
   return placed(place, name, digest, reference.recipe).reference;
 }
 
