@@ -16,11 +16,19 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** How long a contract waits for what it wants to see, in ms: longer than a busy machine takes, shorter than a test may. */
+    readonly patienceMs: number;
+  }
+}
+
 /** One project a kind of test; `vitest --project unit` runs one of them. */
 const project = (name: string, timeoutMs: number, globalSetup: string[] = [], maxConcurrency = 5, alone = {}) => ({
   test: {
     name,
     maxConcurrency,
+    provide: { patienceMs: 55_000 },
     ...alone,
     globalSetup,
     include: [`test/${name}/**/*.test.ts`],
@@ -44,6 +52,8 @@ export default defineConfig({
       project('kubernetes', 300_000, ['test/support/clusterSetup.ts'], 6, {
         maxWorkers: Math.max(3, availableParallelism() - 1),
         sequence: { groupOrder: 1 },
+        // The first pods of many tests at once have taken 45 s to begin.
+        provide: { patienceMs: 150_000 },
       }),
       // Each of its tests runs others.
       project('mutation', 600_000, [], 2),

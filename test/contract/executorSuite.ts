@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import type { AttemptStart, Ending, Executor, ExecutorListener } from '../../agent/executors/executor.ts';
 import type { AttemptKey, ClusterSettings, ContainerSettings, WaitReason } from '../../agent/protocol/study.ts';
 
@@ -139,10 +139,11 @@ const ordinary = {
   isPreempted: false,
   detail: '',
 };
-/** Longer than a busy machine takes to begin what a test waits for, and shorter than what is left behind lives, in ms. */
-const patienceMs = 55_000;
+const patienceMs = inject('patienceMs');
+/** What is left behind lives longer than anybody waits for its end. */
+const foreverMs = patienceMs + 5_000;
 
-const forever: Step = { do: 'sleep', ms: 60_000 };
+const forever: Step = { do: 'sleep', ms: foreverMs };
 
 /** What every executor must do. `open` makes a machine with nothing on it. */
 export function executorSuite(executorName: string, open: () => Promise<ExecutorWorld>): void {
@@ -229,7 +230,7 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
       await using executor = world.connect(observer);
       await executor.start(attemptOf(world, [{ do: 'ignoreTerm' }, { do: 'print', text: 'ready' }, forever]));
       await eventually(async () => (await world.read(key(0), 'out')) === 'ready', 'the program ignores TERM');
-      await executor.stop(key(0), 60_000);
+      await executor.stop(key(0), foreverMs);
       await executor.stop(key(0), 0);
       expect(await observer.ending(key(0))).toMatchObject({ signal: 'SIGKILL' });
     });
@@ -274,7 +275,7 @@ export function executorSuite(executorName: string, open: () => Promise<Executor
       await executor.start(attemptOf(world, [{ do: 'print', text: flood }, forever], tooMuch));
       await executor.start(attemptOf(world, [{ do: 'report', line: flood }, forever], { ...tooMuch, key: key(1) }));
       const stubborn = [{ do: 'ignoreTerm' }, { do: 'print', text: flood + flood }, forever] as const;
-      await executor.start(attemptOf(world, stubborn, { ...tooMuch, key: key(2), graceMs: 60_000 }));
+      await executor.start(attemptOf(world, stubborn, { ...tooMuch, key: key(2), graceMs: foreverMs }));
       await executor.start(attemptOf(world, [{ do: 'print', text: flood }], { ...tooMuch, key: key(3) }));
       expect(await observer.ending(key(0))).toMatchObject({ signal: 'SIGTERM', isTimeout: false });
       expect(await observer.ending(key(1))).toMatchObject({ signal: 'SIGTERM', isTimeout: false });
