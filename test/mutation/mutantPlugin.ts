@@ -1,14 +1,18 @@
 import { join } from 'node:path';
 import type { Plugin } from 'vite';
-import { type Mutant, mutants } from './mutants.ts';
+import { type Mutant, mutants, type Place } from './mutants.ts';
 
 /** Name of the mutant that the run is made with; none when it is not there. */
 export const mutantVariable = 'HPO_TEST_MUTANT';
 
+export function placesOf(mutant: Mutant): readonly Place[] {
+  return [mutant, ...(mutant.also ?? [])];
+}
+
 /** The text with the bug in it. Throws where the place of the bug is not there exactly once. */
-export function mutate({ name, file, find, replace }: Mutant, text: string): string {
+export function mutate({ file, find, replace }: Place, text: string): string {
   const parts = text.split(find);
-  if (parts.length !== 2) throw new Error(`the mutant "${name}" is stale: its text stands ${parts.length - 1} times in ${file}`);
+  if (parts.length !== 2) throw new Error(`a mutant is stale: its text stands ${parts.length - 1} times in ${file}`);
   return parts.join(replace);
 }
 
@@ -20,6 +24,9 @@ export function mutantPlugin(root: string): Plugin {
   return {
     name: 'mutant',
     enforce: 'pre',
-    transform: (code, id) => (mutant !== undefined && id === join(root, mutant.file) ? mutate(mutant, code) : null),
+    transform: (code, id) => {
+      const place = mutant === undefined ? undefined : placesOf(mutant).find(({ file }) => id === join(root, file));
+      return place === undefined ? null : mutate(place, code);
+    },
   };
 }

@@ -1,12 +1,17 @@
-/** A deliberate bug in one place of the product, and the tests that are there to find it. */
-export interface Mutant {
+/** A deliberate bug in the product, and the tests that are there to find it. */
+export interface Mutant extends Place {
   /** What the bug does, as a sentence without a subject. */
   readonly name: string;
+  /** Where the product prevents it more than once. */
+  readonly also?: readonly Place[];
+  readonly caughtBy: readonly Killer[];
+}
+
+export interface Place {
   readonly file: string;
   /** Stands in the file exactly once. */
   readonly find: string;
   readonly replace: string;
-  readonly caughtBy: readonly Killer[];
 }
 
 /** A test by its file and the end of its full name; each of them must fail with the bug, and pass without it. */
@@ -230,6 +235,13 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/executors/kubernetes/clusterHome.ts',
     find: "        await cluster.remove('ConfigMap', filesName(home, key));\n",
     replace: '',
+    also: [
+      {
+        file: 'agent/executors/kubernetes/attemptEnds.ts',
+        find: "      await live.view.cluster.remove('ConfigMap', filesName(live.view.home, live.key));\n",
+        replace: '',
+      },
+    ],
     caughtBy: [kubernetesSeeds],
   },
   {

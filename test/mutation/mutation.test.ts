@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { mutate, mutantVariable } from './mutantPlugin.ts';
+import { mutate, mutantVariable, placesOf } from './mutantPlugin.ts';
 import { type Killer, mutants } from './mutants.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -70,8 +70,10 @@ describe('the deliberate bugs', () => {
   test('have names of their own, and places that are there', () => {
     expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length);
     for (const mutant of mutants) {
-      const text = readFileSync(join(root, mutant.file), 'utf8');
-      expect(mutate(mutant, text)).not.toBe(text);
+      for (const place of placesOf(mutant)) {
+        const text = readFileSync(join(root, place.file), 'utf8');
+        expect(mutate(place, text)).not.toBe(text);
+      }
       expect(mutant.caughtBy).not.toEqual([]);
     }
   });

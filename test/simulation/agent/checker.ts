@@ -281,7 +281,7 @@ export class Checker {
     const { losses, isStopAsked } = this.#toldOf(key.studyId, event);
     this.check(
       'oneCounts',
-      this.doubled.has(id) || !runs.some((run) => this.#lives(run)),
+      !runs.some((run) => this.#lives(run)),
       key.studyId,
       () => `${id} has ended in the journal while its program lives`,
     );

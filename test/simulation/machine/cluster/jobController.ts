@@ -23,9 +23,10 @@ const backOffMs = 10_000;
 
 /**
  * The Job controller, as far as Jobs with one pod go, which is made again while it has failed less often than the Job bears, here only
- * when the one before it has ended. Seen on a real one (1.34): a pod that somebody deletes is counted as failed when its kubelet has ended it (`BackoffLimitExceeded`; with `DisruptionTarget`, as an eviction sets it,
- * `PodFailurePolicy`), as succeeded where its program ended with 0 all the same; its object goes in the same moment. At the deadline
- * the pod is deleted and let go at once, and the Job counts as failed when it is gone.
+ * when the one before it has ended. Seen on a real one (1.34): a pod that somebody deletes is counted as failed when its kubelet has
+ * ended it (`BackoffLimitExceeded`; with `DisruptionTarget`, as an eviction sets it, `PodFailurePolicy`), as succeeded where its program
+ * ended with 0 all the same; its object goes in the same moment. At the deadline the pod is deleted and let go at once, and the Job
+ * counts as failed when it is gone.
  */
 export class JobController {
   readonly #host: ControllerHost;
