@@ -12,8 +12,6 @@ import type { AttemptStart } from '../../agent/executors/executor.ts';
 import { ImageStore } from '../../agent/packaging/image/index.ts';
 import type { ImageRecipe } from '../../agent/packaging/image/recipe.ts';
 import { CodeImages } from '../../agent/registry/codeImages.ts';
-import { parseImageName } from '../../agent/registry/imageName.ts';
-import { OciRegistry } from '../../agent/registry/ociRegistry.ts';
 import { selectFiles } from '../../agent/packaging/selectFiles.ts';
 import { HpoError } from '../../agent/protocol/errors.ts';
 import { nodeSystem } from '../../agent/system/node.ts';
@@ -47,7 +45,6 @@ class ImageWorld implements AsyncDisposable {
   readonly #name: string;
   #engine: Engine | null = null;
   readonly images: ClusterImages;
-  readonly codeImages: CodeImages;
   /** What was said for people. */
   readonly lines: string[] = [];
   hasEngine = true;
@@ -62,8 +59,6 @@ class ImageWorld implements AsyncDisposable {
       if (!this.hasEngine) throw new HpoError('HPO-2401', 'there is no container engine on this machine', 'install one');
       return (this.#engine ??= await connectEngine({ host: null, environment: process.env }));
     };
-    const registry = registriesOf({ DOCKER_CONFIG: '/none' });
-    this.codeImages = new CodeImages(nodeSystem().files, pods.homeDir, registryOfCode(registry));
     const store = new ImageStore({
       dir: join(pods.homeDir, 'images'),
       mark: pods.files.homeMark,
@@ -72,11 +67,11 @@ class ImageWorld implements AsyncDisposable {
       secrets: () => Promise.resolve({}),
     });
     this.images = clusterImages({
-      registry,
+      registry: registriesOf({ DOCKER_CONFIG: '/none' }),
       engine,
       ensure: (recipe, progress) => store.ensure(recipe, progress),
       mountPlan: (hash) => pods.snapshots.mountPlan(hash),
-      codeImages: this.codeImages,
+      codeImages: new CodeImages(nodeSystem().files, pods.homeDir, registryOfCode(registriesOf({ DOCKER_CONFIG: '/none' }))),
       builds: {
         clock: nodeSystem().clock,
         homeMark: pods.files.homeMark,
@@ -150,22 +145,6 @@ class ImageWorld implements AsyncDisposable {
     const [{ exitCode }, out] = [await observer.ending(key), await pods.read(key, 'out')];
     expect(`${exitCode} ${out}`).toMatch(/^0 /);
     return { out, image: pod?.spec?.containers[0]?.image ?? '' };
-  }
-
-  /** Whether the registry has what the tag or the digest names. */
-  async isThere(reference: string): Promise<boolean> {
-    const registry = new OciRegistry({ environment: { DOCKER_CONFIG: '/none' } });
-    return (await registry.digestOf({ ...parseImageName(`${this.place.push}/env:1`), reference })) !== null;
-  }
-
-  /** As `hpo delete` does, where other studies have these images. */
-  async delete(studyId: string, others: readonly string[]): Promise<void> {
-    const codeImages = {
-      remove: (digest: string, since: number) => this.codeImages.removeOf(digest, new Set(others), since),
-      giveAway: (digest: string) => this.codeImages.giveAway(digest),
-    };
-    await using executor = this.pods.connect(new Observer(), { codeImages });
-    await executor.cleanup(studyId, { removeFiles: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -269,10 +248,6 @@ it('an environment is pushed once, large code as its last layer, and an edit as 
   world.hasEngine = false;
   expect(await world.make(recipe, world.place)).toEqual(made);
   expect(world.sent).toBe(whole);
-  // A study that is about to start keeps what it starts with.
-  await world.delete('large', []);
-  expect(await world.isThere(made.image.id)).toBe(true);
-  await world.run('last', made, 'sh train.sh');
   await world.pods.store({ 'train.sh': 'wc -c < lib/weights.py; echo two\n' });
   const edited = await world.make(recipe, world.place);
   expect(edited.image.id).not.toBe(made.image.id);
@@ -280,15 +255,6 @@ it('an environment is pushed once, large code as its last layer, and an edit as 
   expect(layer).toBeGreaterThan(0);
   expect(layer).toBeLessThan(50_000);
   expect((await world.run('edited', edited, 'sh train.sh')).out).toBe(`${weights.length}\ntwo\n`);
-
-  // The code of a study goes with it, and neither that of others nor the environment.
-  await world.delete('spliced', [made.image.id]);
-  expect(await world.isThere(made.image.id)).toBe(true);
-  await world.delete('last', [edited.image.id]);
-  expect(await world.isThere(made.image.id)).toBe(false);
-  for (const reference of [edited.image.id, recipe.key]) expect(await world.isThere(reference)).toBe(true);
-  expect((await world.codeImages.all()).map(({ digest }) => digest)).toEqual([edited.image.id]);
-  expect((await world.run('again', edited, 'sh train.sh')).out).toBe(`${weights.length}\ntwo\n`);
 
   // Small code needs no layer, and finds the environment that is there.
   rmSync(join(world.pods.root, 'lib'), { recursive: true });
