@@ -1,13 +1,15 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { V1Pod } from '@kubernetes/client-node';
 import { expect } from 'vitest';
 import type { TestCluster } from '../../.ci/cluster.mjs';
 import { homeId } from '../../agent/client/home.ts';
+import { StudyFolders } from '../../agent/executors/attempt/studyFolders.ts';
 import { testVolume } from '../kubernetes/testVolume.ts';
 import { nodeProcesses } from '../../agent/system/nodeProcesses.ts';
 import { ClusterProject } from './clusterProject.ts';
-import { gateClaim, keptFolder, quickly } from './clusterScripts.ts';
+import { gateClaim, keptFolder, pulseFile, quickly } from './clusterScripts.ts';
 import { Hpo } from './hpo.ts';
 
 type Gate = Awaited<ReturnType<typeof testVolume>>;
@@ -30,6 +32,12 @@ interface Start {
   readonly steps: number[];
 }
 
+interface StudyPod {
+  readonly trial: number;
+  readonly attempt: number;
+  readonly node: string;
+}
+
 /** How long what a fault needs may take to be there: nothing of that is quick on a machine with much to do. */
 const patienceMs = 180_000;
 
@@ -37,30 +45,44 @@ const patienceMs = 180_000;
 export class FaultedStudy implements AsyncDisposable {
   readonly project: ClusterProject;
   readonly studyId: string;
+  /** By which processes are known. */
+  readonly #folders: StudyFolders;
   readonly #cluster: TestCluster;
   readonly #gate: Gate;
   /** What was in the namespace before. */
   readonly #before: readonly string[];
   /** Programs of one trial that ran at the same time; of an attempt as often as it ran. */
   readonly #doubled = new Set<string>();
+  /** Any program at all. */
+  #hasSeen = false;
   readonly #ending = new AbortController();
   readonly #watched: Promise<void>;
 
   private constructor(project: ClusterProject, studyId: string, cluster: TestCluster, gate: Gate, before: readonly string[]) {
     this.project = project;
     this.studyId = studyId;
+    this.#folders = new StudyFolders(project.home);
     this.#cluster = cluster;
     this.#gate = gate;
     this.#before = before;
     this.#watched = this.#watch();
   }
 
-  static async begin(cluster: TestCluster, kubeconfig: string, script: string, search: readonly string[]): Promise<FaultedStudy> {
+  /** `template`: of its pods, as who starts it gives it. */
+  static async begin(
+    cluster: TestCluster,
+    kubeconfig: string,
+    script: string,
+    search: readonly string[],
+    template: object | null = null,
+  ): Promise<FaultedStudy> {
     const project = await ClusterProject.create({ cluster, kubeconfig });
     const gate = await testVolume(project.namespace, gateClaim);
     const before = await everythingIn(project);
     project.write('train.py', script);
-    const [started] = await project.json<{ studyId: string }>('tune', 'train.py', '--on', 'kubernetes', ...search, '--detach');
+    const words = ['--on', 'kubernetes', ...search, '--detach'];
+    if (template !== null) words.push('--pod-template', project.write('../pod.json', JSON.stringify(template)));
+    const [started] = await project.json<{ studyId: string }>('tune', 'train.py', ...words);
     return new FaultedStudy(project, started?.studyId ?? '', cluster, gate, before);
   }
 
@@ -137,16 +159,21 @@ export class FaultedStudy implements AsyncDisposable {
 
   /** Of all pods of the study. */
   async nodes(): Promise<readonly string[]> {
+    return (await this.pods()).map(({ node }) => node).filter(Boolean);
+  }
+
+  /** Of the study, by trial and attempt; those without a node have an empty one. */
+  async pods(): Promise<readonly StudyPod[]> {
     const labels = `hpo.home=${homeId(this.project.home)},hpo.trial`;
-    const text = await this.project.namespace.kubectl(
-      'get',
-      'pods',
-      '--selector',
-      labels,
-      '--output',
-      'jsonpath={.items[*].spec.nodeName}',
-    );
-    return text.split(/\s+/).filter(Boolean);
+    const text = await this.project.namespace.kubectl('get', 'pods', '--selector', labels, '--output', 'json');
+    const { items } = JSON.parse(text) as { readonly items: readonly V1Pod[] };
+    return items
+      .map(({ metadata, spec }) => ({
+        trial: Number(metadata?.labels?.['hpo.trial']),
+        attempt: Number(metadata?.labels?.['hpo.attempt']),
+        node: spec?.nodeName ?? '',
+      }))
+      .toSorted((a, b) => a.trial - b.trial || a.attempt - b.attempt);
   }
 
   async killAgent(): Promise<void> {
@@ -166,18 +193,38 @@ export class FaultedStudy implements AsyncDisposable {
   /**
    * Of the trials, when it has ended: each got to its end, no two programs of one ran at the same time, each attempt began one program,
    * each program went on from the checkpoint that the one before it left, and what it did is in its output, whole and once.
+   * `beside`: what `besideOf` says of the only programs that did run, and had to run, at the same time.
    */
-  async trialsAtTheEnd(timeoutMs: number): Promise<readonly Trial[]> {
+  async trialsAtTheEnd(timeoutMs: number, beside: readonly string[] = []): Promise<readonly Trial[]> {
     await this.project.ended(this.studyId, timeoutMs);
     this.#ending.abort();
     await this.#watched;
-    expect([...this.#doubled]).toEqual([]);
+    expect(this.#hasSeen).toBe(true);
+    expect([...this.#doubled].toSorted()).toEqual([...beside].toSorted());
     const trials = await this.project.json<Trial>('trials', this.studyId);
     for (const trial of trials) {
       expect(['complete', 'pruned'], `trial ${trial.number}`).toContain(trial.state);
       this.#checkWork(trial);
     }
     return trials;
+  }
+
+  /** Of the first two attempts of a trial. */
+  besideOf(trial: number): string {
+    const [first, second] = [1, 2].map((attempt) => this.#folders.mark({ studyId: this.studyId, trial, attempt }));
+    return pair(first ?? '', second ?? '');
+  }
+
+  /** Who keeps writing to the folder of an attempt, oldest first: one word for each time. Empty while nobody does. */
+  pulse(trial: number, attempt: number): readonly string[] {
+    const path = join(this.#keptDir(), String(trial), `a${attempt}`, pulseFile);
+    return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+  }
+
+  /** What is recorded of the end of an attempt. */
+  ending(trial: number, attempt: number): unknown {
+    const folder = join(this.project.home, 'studies', this.studyId, 'trials', String(trial), `attempt-${attempt}`);
+    return JSON.parse(readFileSync(join(folder, 'exit.json'), 'utf8'));
   }
 
   /** Starts of programs that went on from a checkpoint. */
@@ -251,15 +298,25 @@ export class FaultedStudy implements AsyncDisposable {
     return join(this.#gate.folder, keptFolder, `hpo-${homeId(this.project.home)}`, this.studyId);
   }
 
+  /** `TRIAL/ATTEMPT` of each program that runs. */
+  async running(): Promise<readonly string[]> {
+    return (await this.#marks()).map((mark) => mark.replace(/@.*$/, '').split('/').slice(1).join('/'));
+  }
+
+  async #marks(): Promise<readonly string[]> {
+    const marks: string[] = [];
+    await nodeProcesses.findMarked((mark) => this.#folders.keyOf(mark) !== null && marks.push(mark) > 0);
+    this.#hasSeen ||= marks.length > 0;
+    return marks;
+  }
+
   /** The nodes are on this machine, and so are all processes of their pods, whatever the API server says of them. */
   async #watch(): Promise<void> {
     for (; !this.#ending.signal.aborted; await delay(250)) {
-      const marks: string[] = [];
-      const ours = `@${homeId(this.project.home)}`;
-      await nodeProcesses.findMarked((mark) => mark.endsWith(ours) && marks.push(mark) > 0);
+      const marks = await this.#marks();
       const trials = marks.map((mark) => mark.split('/').slice(0, 2).join('/'));
       for (const [n, mark] of marks.entries())
-        if (trials.indexOf(trials[n] ?? '') !== n) this.#doubled.add(`${mark} beside ${marks[trials.indexOf(trials[n] ?? '')]}`);
+        if (trials.indexOf(trials[n] ?? '') !== n) this.#doubled.add(pair(mark, marks[trials.indexOf(trials[n] ?? '')] ?? ''));
     }
   }
 
@@ -298,6 +355,10 @@ export function decisions(trials: readonly Trial[]): unknown {
 /** `kind/name`, also of what no study has. */
 function everythingIn({ namespace }: ClusterProject): Promise<readonly string[]> {
   return namespace.names('jobs,pods,configmaps,secrets');
+}
+
+function pair(...marks: readonly [string, string]): string {
+  return marks.toSorted().join(' beside ');
 }
 
 function count(from: number, to: number): readonly number[] {

@@ -40,7 +40,7 @@ note(f"began {os.environ['HPO_ATTEMPT']} {name} {state['step']}")
 print(f"began {name} from {state['step']}", flush=True)
 while state["step"] < steps:
     while state["step"] == steps - 1 and int(os.environ["HPO_TRIAL"]) >= ${heldFrom} and not os.path.exists("${gateFile}"):
-        time.sleep(0.2)
+        ${holdLine}
     ${pauseLine}
     state = {"step": state["step"] + 1, "loss": state["loss"] * 0.7 + (x - 4) ** 2}
     note(f"step {state['step']} {name}")
@@ -54,6 +54,15 @@ const storeWords = ` store=pvc://${gateClaim}/${keptFolder}`;
 const gateLine = `# @hpo.data pvc://${gateClaim} -> /gate ro\n`;
 const gateFile = '/gate/open';
 const pauseLine = 'time.sleep(0.5)';
+const holdLine = 'time.sleep(0.2)';
+/** Beside the checkpoint: by whom it was written last. */
+export const pulseFile = 'pulse';
+
+/** A saving script that goes on writing beside its checkpoint while it is held. */
+export function pulsing(script: string): string {
+  const write = `with open(os.path.join(kept, "${pulseFile}"), "a") as pulse: pulse.write(os.environ["HPO_ATTEMPT"] + "\\n")`;
+  return script.replace(holdLine, `${write}\n        ${holdLine}`);
+}
 
 /** A saving script with the same results, at once, and without a volume. */
 export function quickly(script: string): string {
