@@ -36,9 +36,9 @@ export async function leftoversOf(
   now: number,
 ): Promise<readonly Leftover[]> {
   const labels = { 'hpo.home': homeMark };
-  const allJobs = await cluster.list('Job', { labels });
-  const allConfigMaps = await cluster.list('ConfigMap', { labels });
-  const tests = await cluster.list('ConfigMap', { labels: { 'app.kubernetes.io/managed-by': 'hpo' } });
+  const allJobs = (await cluster.list('Job', { labels })).filter(isStaying);
+  const allConfigMaps = (await cluster.list('ConfigMap', { labels })).filter(isStaying);
+  const tests = (await cluster.list('ConfigMap', { labels: { 'app.kubernetes.io/managed-by': 'hpo' } })).filter(isStaying);
   const { all, live, away } = await known();
   const isHere = (object: Found): boolean => !away.has(studyOf(object) ?? '');
   const isBuilding = ({ metadata }: Found): boolean =>
@@ -73,6 +73,9 @@ export async function leftoversOf(
       .map(({ metadata }): Leftover => ({ kind: 'ConfigMap', name: metadata?.name ?? '', reason: 'a test that was broken off' })),
   ];
 }
+
+/** What is being deleted is on its way, and nobody needs to do anything. */
+const isStaying = ({ metadata }: Found): boolean => metadata?.deletionTimestamp === undefined;
 
 function goneReason(object: Found): string {
   const study = studyOf(object);

@@ -22,6 +22,9 @@ async function leftovers(jobs: readonly V1Job[], configMaps: readonly V1ConfigMa
 }
 
 const sweep = labelled('sweep', { 'hpo.sweep': 'yes' });
+const going = (label: string) => ({
+  metadata: { ...labelled('going', { [label]: 'yes' }, hours(5)).metadata, deletionTimestamp: hours(0) },
+});
 const build = (age: number) => labelled('build', { 'hpo.build': 'key' }, hours(age));
 test.each<readonly [string, readonly V1Job[], readonly V1ConfigMap[], readonly string[]]>([
   ['a sweep that runs', [sweep], [], []],
@@ -39,4 +42,5 @@ test.each<readonly [string, readonly V1Job[], readonly V1ConfigMap[], readonly s
     [build(5)],
     ['Job build: a build that was broken off', 'ConfigMap build: a build that was broken off', 'Secret build: its study is gone'],
   ],
+  ['what is being deleted', [going('hpo.build'), { ...going('hpo.sweep'), status: ended('Failed') }], [going('hpo.build')], []],
 ])('%s', async (_what, jobs, configMaps, expected) => expect(await leftovers(jobs, configMaps)).toEqual(expected));
