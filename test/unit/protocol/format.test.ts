@@ -119,6 +119,7 @@ it.each<[number, string]>([
   [1023, '1023 B'],
   [1536, '1.5 kB'],
   [30 * 1024 ** 2, '30.0 MB'],
+  [24_005.6 * 1024 ** 2, '23.4 GB'],
 ])('%d bytes are %s', (bytes, text) => expect(formatBytes(bytes)).toBe(text));
 
 it('counts in singular and plural', () => {
