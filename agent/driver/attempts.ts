@@ -39,6 +39,8 @@ export interface AttemptsHost {
   observe(key: AttemptKey, observation: Parameters<typeof observe>[1], isUrgent: boolean): void;
   /** So many attempts of the study have room now, by pool. */
   room(studyId: string, attempts: Readonly<Record<string, number>>): void;
+  /** Another agent acts on the study, which was taken over from this one. */
+  takenOver(studyId: string): void;
   /** Whether the agent is ending. */
   isClosed(): boolean;
   /** Whether the journal takes nothing at present. */
@@ -166,6 +168,8 @@ export class Attempts {
         return;
       } catch (error) {
         study.ready = null;
+        // As soon as that is recorded, nothing of it counts here; it is told by the executor.
+        if (isTakenOver(error)) return;
         if (!(await this.#mayBeThere(study.executor, key))) return await this.#end(live, lostEnding, startFault(error));
         // An agent before this one started it, so that its end would be a lie.
         this.#ports.log.error('an attempt cannot be adopted; trying again', {
@@ -246,6 +250,7 @@ export class Attempts {
         if (live !== null && !live.hasStarted && !live.hasEnded) live.waits.see(reason);
       },
       room: (studyId, attempts) => this.#host.room(studyId, attempts),
+      takenOver: (studyId) => this.#host.takenOver(studyId),
       started: (key, { pid }) => {
         const live = this.#liveAttempt(key);
         if (live === null) this.#host.observe(key, { type: 'started', number: key.trial, attempt: key.attempt, pid }, false);
@@ -277,6 +282,8 @@ const awayCodes: Readonly<Record<string, 'engine' | 'cluster'>> = {
   'HPO-2465': 'cluster',
   'HPO-2469': 'cluster',
 };
+
+const isTakenOver = (error: unknown): boolean => error instanceof HpoError && error.code === 'HPO-2518';
 
 /** Why an attempt could not be started, as far as the error says. */
 function startFault(error: unknown): StartFault {

@@ -74,6 +74,7 @@ export class Driver implements AsyncDisposable {
       observe: (key, observation, isUrgent) => this.#observe(key, observation, isUrgent),
       room: (studyId, attempts) =>
         this.#turns.see(studyId, (state) => followRoom(state, attempts, this.#ports.clock.now()), false),
+      takenOver: (studyId) => this.#takenOver(studyId),
       isClosed: () => this.#turns.isClosed,
       isStuck: () => this.#turns.fault !== null,
     });
@@ -262,6 +263,26 @@ export class Driver implements AsyncDisposable {
       study.ready = null;
       study.cleanup = this.#cleanUp(study.executor, study.studyId, false);
     }
+  }
+
+  /** By the agent from which it came, which alone can take it back without this one. */
+  #takenOver(studyId: string): void {
+    const view = this.#turns.studies.get(studyId)?.state.view;
+    if (view === undefined || view.movedTo !== null || this.#turns.isClosed) return;
+    const to = this.#cameFrom(studyId) ?? 'another agent';
+    const moved = this.#turns.ask(studyId, (state) => {
+      const result = moveAway(state, { to, agent: '', epoch: view.moves + 1 }, this.#ports.clock.now());
+      return 'code' in result ? [] : result;
+    });
+    moved.catch((error: unknown) =>
+      this.#ports.log.error('a study that was taken over could not be recorded as moved', { studyId, error: messageOf(error) }),
+    );
+  }
+
+  #cameFrom(studyId: string): string | null {
+    let from: string | null = null;
+    for (const { event } of this.#ports.journal.read(studyId, 0)) if (event.type === 'studyMovedHere') ({ from } = event);
+    return from;
   }
 
   /** Once for each time that it moves away; again where that failed. */

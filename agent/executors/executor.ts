@@ -57,6 +57,11 @@ export interface ExecutorListener {
    * pools of which nothing is known yet are not there. Told by executors whose room changes.
    */
   room(studyId: string, attempts: Readonly<Record<string, number>>): void;
+  /**
+   * Another agent acts on the study, which nobody handed over to it, as this agent was taken for lost. Repeated calls are allowed; told by
+   * executors with `release`.
+   */
+  takenOver?(studyId: string): void;
 }
 
 export interface PreparedStudy {

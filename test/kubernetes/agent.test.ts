@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { clusterAgent } from '../../agent/cli/agentChoice.ts';
 import { homeId } from '../../agent/client/home.ts';
 import { readProfiles } from '../../agent/cluster/index.ts';
@@ -39,18 +39,29 @@ while int(os.environ["HPO_TRIAL"]) >= ${firstHeld} and not os.path.exists("/gate
     time.sleep(0.5)
 `;
 
-beforeAll(() => ensureBases('python', 'node'), 900_000);
+/** One installation, which both tests use. */
+let world: AsyncDisposableStack;
+let project: ClusterProject;
+let gate: Awaited<ReturnType<typeof testVolume>>;
+let python: string;
+let install: readonly string[];
+
+beforeAll(async () => {
+  await ensureBases('python', 'node');
+  world = new AsyncDisposableStack();
+  project = world.use(await ClusterProject.create());
+  world.use(await testVolume(project.namespace, 'data-hpo-agent-0'));
+  gate = world.use(await testVolume(project.namespace, 'gate'));
+  project.write('train.py', script);
+  install = ['cluster', 'agent', 'install', '--image', await ensureNodeImage('node'), '--yes'];
+  python = await ensureNodeImage('python');
+}, 900_000);
+afterAll(() => world.disposeAsync(), 120_000);
 
 it('a study goes on in the cluster’s agent when this machine is closed, and comes back with all values', {
   timeout: 400_000,
 }, async () => {
-  await using project = await ClusterProject.create();
   const { namespace } = project;
-  await using _volume = await testVolume(namespace, 'data-hpo-agent-0');
-  await using gate = await testVolume(namespace, 'gate');
-  project.write('train.py', script);
-  const [node, python] = [await ensureNodeImage('node'), await ensureNodeImage('python')];
-  const install = ['cluster', 'agent', 'install', '--image', node, '--yes'];
   // It is shown and asked for before anything changes.
   expect(await project.run(...install.slice(0, -1))).toMatchObject({
     code: 2,
@@ -139,6 +150,67 @@ it('a study goes on in the cluster’s agent when this machine is closed, and co
   // What is left of it there takes nothing with it.
   expect(await project.run('delete', '--yes', studyId, '--agent', 'cluster')).toMatchObject({ code: 0 });
   expect(await project.json('trials', studyId)).toHaveLength(nTrials);
+  await project.free(studyId);
+  // What the cluster still removes is no trouble.
+  expect(await project.run('doctor')).toMatchObject({ code: 0 });
+});
+
+it('a study whose agent is gone is taken back by force, and that agent leaves it alone when it comes back', {
+  timeout: 400_000,
+}, async () => {
+  const { namespace } = project;
+  rmSync(join(gate.folder, 'open'));
+  const start = ['--on', 'kubernetes', '--image', python, '-n', '6', '--parallel', '2', '--seed', '1', '--detach'];
+  const [{ studyId } = { studyId: '' }] = await project.json<{ studyId: string }>('tune', 'train.py', ...start);
+  const there = async (): Promise<Summary | undefined> =>
+    (await project.json<Summary>('status', studyId, '--agent', 'cluster'))[0];
+  const scale = async (replicas: number): Promise<void> => {
+    await namespace.kubectl('scale', 'statefulset', 'hpo-agent', `--replicas=${replicas}`);
+    await expect
+      .poll(() => namespace.kubectl('get', 'statefulset', 'hpo-agent', '--output', 'jsonpath={.status.readyReplicas}'), {
+        timeout: 120_000,
+        interval: 500,
+      })
+      .toBe(replicas === 0 ? '' : String(replicas));
+  };
+  expect(await project.run('move', studyId, '--to', 'cluster')).toMatchObject({ code: 0 });
+  await expect.poll(async () => (await there())?.trials['running'], { timeout: 60_000, interval: 1_000 }).toBe(2);
+  // While its agent is there, its words count.
+  expect(await project.run('move', studyId, '--to', 'local', '--force', '--yes')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('HPO-2519'),
+  });
+  await scale(0);
+  await namespace.kubectl('wait', 'pod', 'hpo-agent-0', '--for=delete', '--timeout=60s');
+  expect(await project.run('move', studyId, '--to', 'local')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('HPO-2510'),
+  });
+  expect(await project.run('move', studyId, '--to', 'local', '--force')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/of 6 trials ended[^]*is lost[^]*HPO-2493/),
+  });
+  expect(await project.run('move', studyId, '--to', 'local', '--force', '--yes')).toMatchObject({ code: 0 });
+  await expect
+    .poll(async () => (await project.json<Summary>('status', studyId))[0]?.trials['running'], {
+      timeout: 60_000,
+      interval: 1_000,
+    })
+    .toBe(2);
+
+  // It comes back while trials run, and finds that they are another agent's: none of them has failed there.
+  await scale(1);
+  await expect.poll(async () => (await there())?.movedTo, { timeout: 60_000, interval: 1_000 }).toMatch(/^this machine/);
+  expect((await there())?.trials['failed']).toBe(0);
+  writeFileSync(join(gate.folder, 'open'), '');
+  await expect
+    .poll(async () => (await project.json<Summary>('status', studyId))[0]?.state, { timeout: 120_000, interval: 1_000 })
+    .toBe('ended');
+  const trials = await project.json<Trial>('trials', studyId);
+  expect(trials.map(({ state }) => state)).toEqual(Array.from({ length: 6 }, () => 'complete'));
+  expect(await project.run('doctor')).toMatchObject({ code: 0 });
+
+  expect(await project.run('delete', '--yes', studyId, '--agent', 'cluster')).toMatchObject({ code: 0 });
   await project.free(studyId);
   expect(await project.run('cluster', 'agent', 'uninstall', '--yes')).toMatchObject({ code: 0 });
   await expect.poll(() => namespace.names('statefulsets,pods,roles,rolebindings', ''), { timeout: 60_000 }).toEqual([]);

@@ -29,6 +29,7 @@ export class AttemptMaking {
     const { failpoints, files: disk } = this.#home.system;
     const { view, study } = live;
     if (view === null || study === null) return;
+    await this.#home.refuseTakenOver(live.key.studyId);
     const file = fileOf(attempt, null);
     await failpoints.step('attempt.folder', async () => {
       await disk.makeFolder(live.dir);
@@ -71,7 +72,9 @@ export class AttemptMaking {
 
   /** What was made for one that cannot be started. */
   async discard({ key, view }: PodAttempt): Promise<void> {
-    if (view !== null) await view.cluster.remove('ConfigMap', filesName(view.home, key));
+    if (view === null) return;
+    await this.#home.refuseTakenOver(key.studyId);
+    await view.cluster.remove('ConfigMap', filesName(view.home, key));
   }
 
   /** Makes what its node says that it lacks, where that is ours and somebody removed it: nodes ask for it again. */

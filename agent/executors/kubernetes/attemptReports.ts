@@ -48,6 +48,7 @@ export class AttemptReports {
 
   async tellRecorded(live: PodAttempt): Promise<void> {
     if (live.hasEnded || this.#home.isDisposed) return;
+    await this.#home.refuseTakenOver(live.key.studyId);
     const record = await this.#home.recordOf(live.key);
     const isStarted = (await this.#home.system.files.stat(join(live.dir, startFile))) !== null;
     if (live.hasEnded || this.#home.isDisposed) return;

@@ -51,6 +51,7 @@ export class AttemptStops {
     const pod = podOf(live, seen);
     const asked = askedOf(seen);
     if (live.asked === asked) return;
+    await this.#home.refuseTakenOver(live.key.studyId);
     const graceSeconds = leftMs <= 0 ? 1 : Math.ceil((leftMs + recordMs + sendingMs(live)) / second);
     await failpoints.step('attempt.stop', async () => {
       if (pod === null) await view.cluster.remove('Job', jobName(view.home, live.key));

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { SnapshotStore } from '../../packaging/snapshot.ts';
+import { HpoError } from '../../protocol/errors.ts';
 import type { AttemptKey, ClusterSettings } from '../../protocol/study.ts';
 import type { System } from '../../system/system.ts';
 import { type AttemptRecord, readAttemptRecord } from '../attempt/attemptRecord.ts';
@@ -13,7 +14,7 @@ import { filesName, jobName } from './names.ts';
 import type { PodAttempt } from './podAttempt.ts';
 import { withRoom } from './roomSeen.ts';
 import { type ClusterStudy, readClusterStudy } from './studyFile.ts';
-import { makeStudyObjects, type StudyObjects } from './studyObjects.ts';
+import { makeStudyObjects, refuseFenced, type StudyObjects } from './studyObjects.ts';
 import { placeKey, UsedClusters } from './usedClusters.ts';
 
 export interface KubernetesExecutorOptions {
@@ -145,6 +146,24 @@ export class ClusterHome {
     if (await this.away.has(studyId)) return false;
     if (mark === (this.options.homeMark ?? this.files.homeMark)) return true;
     return (await this.system.files.stat(this.files.clusterFile(studyId))) !== null;
+  }
+
+  /**
+   * Rejects with HPO-2518 where another agent has taken the study over meanwhile: asked before anything of it is made, stopped, removed
+   * or told, as this agent may have been cut off when that happened. Of a study that never moved nobody asks.
+   */
+  async refuseTakenOver(studyId: string, check: typeof refuseFenced = refuseFenced): Promise<void> {
+    const study = await this.study(studyId).catch(() => null);
+    if (study === null || (study.moves ?? 0) === 0) return;
+    const { cluster } = await this.view(study.cluster);
+    await check(cluster, studyId, study).catch(async (error: unknown) => {
+      if (error instanceof HpoError && error.code === 'HPO-2518') {
+        // What it has on the cluster is the other agent's.
+        await this.away.set(studyId, true);
+        this.options.listener.takenOver?.(studyId);
+      }
+      throw error;
+    });
   }
 
   studyFolders(): Promise<string[]> {

@@ -11,7 +11,7 @@ import { AttemptReports } from './attemptReports.ts';
 import { AttemptStops } from './attemptStops.ts';
 import { AttemptWaits } from './attemptWaits.ts';
 import { messageOf, waitFor } from './clusterAnswers.ts';
-import { refuseFenced } from './studyObjects.ts';
+import { fenceStudy } from './studyObjects.ts';
 import { ClusterHome, type KubernetesExecutorOptions } from './clusterHome.ts';
 import type { ClusterView } from './clusterView.ts';
 import { startFault } from './endRecord.ts';
@@ -189,7 +189,7 @@ export class KubernetesExecutor implements Executor {
     if (container === null || cluster === null) throw new RangeError(`${studyId} has nothing said about its cluster`);
     const { files: disk } = this.#home.system;
     const study = { snapshot, container, cluster, moves };
-    if (moves > 0) await this.#refuseFenced(studyId, study);
+    if (moves > 0) await this.#fence(studyId, study);
     this.#home.prepared.add(studyId);
     await disk.remove(this.files.cleanedFile(studyId));
     await this.#home.away.set(studyId, false);
@@ -202,17 +202,12 @@ export class KubernetesExecutor implements Executor {
     this.#home.studies.set(studyId, study);
   }
 
-  /** Before anything of it is adopted; where the cluster does not answer, before anything of it is made. */
-  async #refuseFenced(studyId: string, study: ClusterStudy): Promise<void> {
-    try {
-      const { cluster } = await this.#home.view(study.cluster);
-      await refuseFenced(cluster, studyId, study);
-    } catch (error) {
-      if (!(error instanceof HpoError) || error.code !== 'HPO-2518') return;
-      // What it has on the cluster is the other agent's.
-      await this.#home.away.set(studyId, true);
-      throw error;
-    }
+  /** Before anything of it is adopted; where the cluster does not answer, before anything of it is made, stopped or told. */
+  async #fence(studyId: string, study: ClusterStudy): Promise<void> {
+    this.#home.studies.set(studyId, study);
+    await this.#home.refuseTakenOver(studyId, fenceStudy).catch((error: unknown) => {
+      if (error instanceof HpoError && error.code === 'HPO-2518') throw error;
+    });
   }
 
   #admit(key: AttemptKey, attempt: AttemptStart | null): PodAttempt {

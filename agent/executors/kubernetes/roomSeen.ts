@@ -84,6 +84,7 @@ export function withRoom(listener: ExecutorListener, clock: Clock, poolOf: (key:
   };
   return {
     room: (studyId, attempts) => listener.room(studyId, attempts),
+    takenOver: (studyId) => listener.takenOver?.(studyId),
     output: (key) => listener.output(key),
     waits: (key, reason) => {
       listener.waits(key, reason);

@@ -39,11 +39,7 @@ export async function makeStudyObjects(options: MakeOptions): Promise<StudyObjec
   const owner = ownerOf(name, made.object.metadata?.uid);
   const place = { studyName: name, labels, owner };
   await refuseFenced(cluster, studyId, study);
-  const { moves = 0 } = study;
-  if (moves > 0) {
-    const move = { name: fenceName(name, moves), labels: { ...labels }, ownerReferences: [owner] };
-    await cluster.create('ConfigMap', { metadata: move, data: { moves: String(moves) } });
-  }
+  await makeFence(cluster, study, place);
   const names = await makeSecret(options, place);
   const code = codeIn === 'objects' ? await codeObjects(disk, await snapshots.mountPlan(study.snapshot)) : null;
   const inputs = studyInputs(place, code);
@@ -66,6 +62,26 @@ export async function refuseFenced(
     `the study ${studyId} was taken over by another agent (hpo move --force) while this one was away: what this one has of it counts no more`,
     `remove it here: hpo delete ${studyId}; the study itself is at the other agent`,
   );
+}
+
+/** From now on an agent that had the study before this one does nothing with it, wherever the study has anything on the cluster. */
+export async function fenceStudy(cluster: Cluster, studyId: string, study: ClusterStudy): Promise<void> {
+  const { home } = study.cluster;
+  const name = studyName(home, studyId);
+  await refuseFenced(cluster, studyId, study);
+  const uid = (await cluster.get('ConfigMap', name))?.metadata?.uid;
+  if (uid !== undefined)
+    await makeFence(cluster, study, { studyName: name, labels: studyLabels(home, studyId), owner: ownerOf(name, uid) });
+}
+
+async function makeFence(
+  cluster: Cluster,
+  { moves = 0 }: ClusterStudy,
+  { studyName: name, labels, owner }: ObjectPlace,
+): Promise<void> {
+  if (moves === 0) return;
+  const metadata = { name: fenceName(name, moves), labels: { ...labels }, ownerReferences: [owner] };
+  await cluster.create('ConfigMap', { metadata, data: { moves: String(moves) } });
 }
 
 function fenceName(name: string, moves: number): string {

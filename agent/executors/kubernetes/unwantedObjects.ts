@@ -6,6 +6,7 @@ import type { ClusterHome } from './clusterHome.ts';
 import type { ClusterView } from './clusterView.ts';
 import { ownerLabels, studyAnnotation, sweepLabel } from './names.ts';
 import { isOver, keyOf } from './podAttempt.ts';
+import { fenceStudy } from './studyObjects.ts';
 
 /** A Job that was there before this agent is adopted within this time, if it is. */
 const adoptionMs = 60_000;
@@ -21,6 +22,7 @@ export class UnwantedObjects {
   /** After all that there is was listed: attempts look again, and Jobs that nobody wants any more go. */
   async afterLook(view: ClusterView): Promise<void> {
     const { clock } = this.#home.system;
+    await this.#fence(view).catch(() => {});
     for (const live of this.#home.live.values()) if (live.view === view) live.heardLook(view.of(live.key));
     await this.#removeUnwanted(view).catch(() => {});
     await removeSweeps(view).catch(() => {});
@@ -43,6 +45,12 @@ export class UnwantedObjects {
         if (clock.monotonic() - since > adoptionMs && !this.#home.live.has(id)) await this.#giveUp(key);
       }
     }
+  }
+
+  /** Again and again, as this agent may be cut off at any time, and others may take its studies for lost meanwhile. */
+  async #fence(view: ClusterView): Promise<void> {
+    for (const studyId of new Set([...view.all.keys()].map((id) => keyOf(id).studyId)))
+      if (await this.#home.isOurs(studyId, view.home)) await this.#home.refuseTakenOver(studyId, fenceStudy).catch(() => {});
   }
 
   /** Its Job goes, and it is never started again: what its program did is done. */

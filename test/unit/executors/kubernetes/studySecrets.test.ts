@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cluster } from '../../../../agent/cluster/cluster.ts';
 import type { ClusterStudy } from '../../../../agent/executors/kubernetes/studyFile.ts';
-import { makeStudyObjects, refuseFenced } from '../../../../agent/executors/kubernetes/studyObjects.ts';
+import { fenceStudy, makeStudyObjects, refuseFenced } from '../../../../agent/executors/kubernetes/studyObjects.ts';
 import { nodeFiles } from '../../../../agent/system/nodeFiles.ts';
 import { openVirtualCluster } from '../../../contract/virtualCluster.ts';
 import { podContainer, simulatedClusterSettings } from '../../../simulation/agent/clusterSettings.ts';
@@ -60,7 +60,8 @@ test('an agent that was taken for lost does nothing with a study that another on
   await makeAs(1);
   await makeAs(1);
   await expect(refuseFenced(cluster, 's', { ...study, moves: 1 })).resolves.toBeUndefined();
-  await makeAs(2);
+  // Also where the one that took it over has only taken up what runs.
+  await fenceStudy(cluster, 's', { ...study, moves: 2 });
   expect((await cluster.list('ConfigMap')).length).toBe(before + 2);
   await expect(makeAs(1)).rejects.toMatchObject({ code: 'HPO-2518' });
   await expect(refuseFenced(cluster, 's', { ...study, moves: 1 })).rejects.toMatchObject({ code: 'HPO-2518' });
