@@ -4,6 +4,9 @@ import { ScriptEditor } from './scriptEditor.ts';
 import { StudyPanelPage } from './studyPanel.ts';
 import { TrialExplorer } from './trialExplorer.ts';
 
+/** In which a window opens on a machine that has other things to do; extensions come last. */
+const startMs = 150_000;
+
 /** A VS Code window: what a user does with mouse and keyboard, by the names that they see. */
 export class Workbench {
   readonly page: Page;
@@ -19,8 +22,8 @@ export class Workbench {
   }
 
   async waitUntilReady(): Promise<void> {
-    await this.page.locator('.monaco-workbench .statusbar').waitFor();
-    await this.page.locator('.activitybar [aria-label^="HPO"]').first().waitFor();
+    await this.page.locator('.monaco-workbench .statusbar').waitFor({ timeout: startMs });
+    await this.page.locator('.activitybar [aria-label^="HPO"]').first().waitFor({ timeout: startMs });
   }
 
   async reload(): Promise<void> {
