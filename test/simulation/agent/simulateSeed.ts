@@ -1,4 +1,5 @@
 import { setImmediate as settled } from 'node:timers/promises';
+import type { V1ObjectMeta } from '@kubernetes/client-node';
 import type { InvariantName, Violation } from '../../../agent/audit/invariants.ts';
 import { createRng, type Rng } from '../../../agent/core/math/index.ts';
 import { failpointNames } from '../../../agent/system/failpoints.ts';
@@ -432,8 +433,10 @@ class World implements Disposable {
     const own = new Set(['Job', 'Pod', 'ConfigMap', 'Secret']);
     const failed = (this.#kube?.store.list('Job', { [sweepLabel]: 'yes' }) ?? []).filter(isFailed);
     const excused = new Set(failed.map(({ metadata }) => metadata?.uid));
+    const isExcused = ({ uid, ownerReferences = [] }: V1ObjectMeta = {}): boolean =>
+      excused.has(uid) || ownerReferences.some((owner) => excused.has(owner.uid));
     return [...(this.#kube?.store.all() ?? [])]
-      .filter(({ kind, object }) => own.has(kind) && !excused.has(object.metadata?.uid))
+      .filter(({ kind, object }) => own.has(kind) && !isExcused(object.metadata))
       .map(({ kind, object }) => `${kind} ${object.metadata?.name}`);
   }
 
