@@ -93,12 +93,13 @@ it('trials wait in a queue of Kueue, no more of them run than it has room for, a
   expect((await status()).state).toBe('running');
   await namespace.kubectl('patch', 'clusterqueue', 'team', '--type', 'merge', '--patch', '{"spec":{"stopPolicy":"None"}}');
 
+  await expect.poll(async () => (await running()).length, { timeout: 120_000, interval: 500 }).toBe(2);
   let most = 0;
   for (const deadline = performance.now() + 240_000; (await status()).state === 'running'; await delay(500)) {
     most = Math.max(most, (await running()).length);
     if (performance.now() > deadline) throw new Error(`it does not end: ${JSON.stringify(await status())}`);
   }
-  expect(most).toBe(2);
+  expect(most).toBeLessThanOrEqual(2);
   const trials = await project.json<{ state: string; attempts: number }>('trials', studyId);
   expect(trials.map(({ state }) => state)).toEqual(Array.from({ length: 6 }, () => 'complete'));
   await project.free(studyId);
