@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import { attemptOf, eventually, key, Observer } from './executorSuite.ts';
+import { StudyFolders } from '../../agent/executors/attempt/studyFolders.ts';
+import { homeDir } from '../simulation/agent/simulatedAgent.ts';
 import { openVirtualKubernetesWorld } from './virtualWorld.ts';
 
 type World = Awaited<ReturnType<typeof openVirtualKubernetesWorld>>;
@@ -30,6 +32,15 @@ it.concurrent.each(['Job', 'ConfigMap'] as const)(
     });
   },
 );
+
+it.concurrent('the folder of a deleted study goes also where the disk was full when the study began', async () => {
+  await begin(async ({ disk }, _, executor) => {
+    const folder = new StudyFolders(homeDir).studyDir('study-9');
+    disk.makeFolder(folder);
+    await executor.cleanup('study-9', { removeFiles: true });
+    expect(disk.stat(folder)).toBeNull();
+  });
+});
 
 it.concurrent('nothing is left of an attempt that cannot be started', async () => {
   await begin(async (world, _, executor) => {

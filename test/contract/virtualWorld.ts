@@ -33,7 +33,7 @@ export async function openVirtualDockerWorld(): Promise<ExecutorWorld> {
 }
 
 /** The Kubernetes executor on a virtual machine with a cluster beside it; the suite's studies are made ready. */
-export async function openVirtualKubernetesWorld(): Promise<ExecutorWorld & { readonly kube: Kube }> {
+export async function openVirtualKubernetesWorld(): Promise<VirtualWorld> {
   const world = await openWorld(
     podContainer,
     (options, _engine, cluster) => new KubernetesExecutor({ ...options, cluster }),
@@ -55,13 +55,19 @@ async function prepareStudies(world: ExecutorWorld): Promise<void> {
     });
 }
 
+/** With what the machine and the cluster of it are made of. */
+interface VirtualWorld extends ExecutorWorld {
+  readonly kube: Kube;
+  readonly disk: Machine['disk'];
+}
+
 type Options = Omit<LocalExecutorOptions & DockerExecutorOptions, 'engine' | 'images'>;
 
 async function openWorld(
   container: ContainerSettings | null,
   make: (options: Options, engine: () => Promise<Engine>, cluster: () => Promise<Cluster>) => Executor,
   cluster: ClusterSettings | null = null,
-): Promise<ExecutorWorld & { readonly kube: Kube }> {
+): Promise<VirtualWorld> {
   const program: MachineOptions['program'] = ([name]) => (name === 'steps' ? runSteps : null);
   const machine = new Machine({ seed: 1, program });
   // With room for all that the suite runs at once.
@@ -77,6 +83,7 @@ async function openWorld(
   ];
   return Promise.resolve({
     kube,
+    disk: machine.disk,
     container,
     cluster,
     root: '/project',

@@ -249,7 +249,7 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/driver/places.ts',
     find: 'isTurn ||= now - since < patienceMs;',
     replace: '',
-    caughtBy: [unit('driver/places', 'another with fewer waits: false'), kubernetesSeeds],
+    caughtBy: [unit('driver/places', 'another with fewer waits: false')],
   },
   {
     name: 'lets what can never begin hold others off for ever',
@@ -277,7 +277,7 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/executors/kubernetes/studyCleanup.ts',
     find: ' || (await disk.names(folder)).length === 0;',
     replace: ';',
-    caughtBy: [kubernetesSeeds],
+    caughtBy: [contract('virtualPods', 'the folder of a deleted study goes also where the disk was full when the study began')],
   },
   {
     name: 'leaves a Job behind that has removed what a study kept',
