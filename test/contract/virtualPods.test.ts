@@ -63,6 +63,25 @@ it.concurrent('what a study has on the cluster is made again where somebody remo
   });
 }, 90_000);
 
+it.concurrent.each(['answers', 'is away'])(
+  'an executor lets go of attempts that wait for room at once, and nothing of it goes on, while the cluster %s',
+  async (how) => {
+    await using world = await openVirtualKubernetesWorld();
+    const observer = new Observer();
+    const executor = world.connect(observer);
+    for (const trial of [0, 1, 2]) await executor.start(attemptOf(world, [], { key: key(trial), cpus: 64 }));
+    await eventually(
+      () => [0, 1, 2].every((trial) => observer.told.includes(`waits study-1/${trial}/1 unschedulable`)),
+      'they wait for room',
+    );
+    using _away = how === 'answers' ? null : world.kube.server.leave();
+    await executor[Symbol.asyncDispose]();
+    expect(world.timers()).toBe(0);
+  },
+  // Less than a call to the cluster may take.
+  30_000,
+);
+
 it.concurrent('the files of an attempt are made again where somebody removed them before it began', async () => {
   await begin(async (world, observer, executor) => {
     world.kube.delayControllers(3_000);

@@ -6,6 +6,7 @@ import { LocalExecutor, type LocalExecutorOptions } from '../../agent/executors/
 import type { Cluster } from '../../agent/cluster/cluster.ts';
 import { KubernetesExecutor } from '../../agent/executors/kubernetes/kubernetesExecutor.ts';
 import type { AttemptKey, ClusterSettings, ContainerSettings } from '../../agent/protocol/study.ts';
+import type { Clock } from '../../agent/system/clock.ts';
 import { podContainer, simulatedClusterSettings } from '../simulation/agent/clusterSettings.ts';
 import { clusterOf } from '../simulation/machine/cluster/client.ts';
 import { Kube } from '../simulation/machine/cluster/kube.ts';
@@ -59,6 +60,8 @@ async function prepareStudies(world: ExecutorWorld): Promise<void> {
 interface VirtualWorld extends ExecutorWorld {
   readonly kube: Kube;
   readonly disk: Machine['disk'];
+  /** Timers of executors that have not fired yet: each keeps an agent from ending. */
+  readonly timers: () => number;
 }
 
 type Options = Omit<LocalExecutorOptions & DockerExecutorOptions, 'engine' | 'images'>;
@@ -76,6 +79,7 @@ async function openWorld(
   const time = runInRealTime(machine);
   const files = new StudyFolders(homeDir);
   const executors: Executor[] = [];
+  const timers = new Set<object>();
   const kernels = () => [
     machine.kernel,
     ...machine.engine.containers.map(({ kernel }) => kernel),
@@ -84,13 +88,14 @@ async function openWorld(
   return Promise.resolve({
     kube,
     disk: machine.disk,
+    timers: () => timers.size,
     container,
     cluster,
     root: '/project',
     snapshot: 'code',
     connect: (listener: ExecutorListener) => {
       const agent = machine.agent();
-      const { system } = agent;
+      const system = { ...agent.system, clock: countTimers(agent.system.clock, timers) };
       const snapshots = snapshotsOf(agent, snapshotFiles);
       const executor = make(
         { system, homeDir, snapshots, listener, environment: {}, cpus: 4 },
@@ -111,6 +116,26 @@ async function openWorld(
       time[Symbol.dispose]();
     },
   });
+}
+
+function countTimers(clock: Clock, timers: Set<object>): Clock {
+  return {
+    ...clock,
+    after: (ms, act) => {
+      const counted = {};
+      timers.add(counted);
+      const timer = clock.after(ms, () => {
+        timers.delete(counted);
+        act();
+      });
+      return {
+        [Symbol.dispose]: () => {
+          timers.delete(counted);
+          timer[Symbol.dispose]();
+        },
+      };
+    },
+  };
 }
 
 const runSteps: Program = function* steps(self) {

@@ -64,11 +64,15 @@ export class ClusterHome {
   readonly removals: Set<Promise<void>> = new Set<Promise<void>>();
   /** All that there is in one place was just listed. */
   onLook: (view: ClusterView) => Promise<void> = () => Promise.resolve();
+  /** Looks at how much room there is, while attempts wait. */
+  readonly room: Disposable;
   isDisposed = false;
 
   constructor(options: KubernetesExecutorOptions) {
     const poolOf = (key: AttemptKey): string => this.live.get(keyText(key))?.attempt?.pool ?? '';
-    this.options = { ...options, listener: withRoom(options.listener, options.system.clock, poolOf) };
+    const listener = withRoom(options.listener, options.system.clock, poolOf);
+    this.room = listener;
+    this.options = { ...options, listener };
     this.system = options.system;
     this.files = new StudyFolders(options.homeDir);
     this.used = new UsedClusters(options.system.files, join(options.homeDir, 'run', 'clusters.json'));

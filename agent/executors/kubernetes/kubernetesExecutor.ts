@@ -177,6 +177,7 @@ export class KubernetesExecutor implements Executor {
   /** Lets go of the attempts without ending them: the next agent adopts them. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#home.isDisposed = true;
+    this.#home.room[Symbol.dispose]();
     for (const live of this.#home.live.values()) live.letGo();
     await this.#home.live.letGo();
     await Promise.allSettled([...this.#home.live.values()].map(({ following }) => following));

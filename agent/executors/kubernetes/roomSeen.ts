@@ -25,12 +25,18 @@ interface PoolRoom {
  * A listener that is also told how many attempts of each study have room, by what can be seen without any right to look at nodes: which
  * of those that were asked for have begun, and which wait for a place or in a queue. So quotas, other people's pods and nodes that come
  * and go all count. Pools of a study are looked at each by itself: nodes with GPUs that are full say nothing of the others.
+ * Disposed, it looks at nothing more by itself: attempts that wait would be looked at for ever.
  * @param poolOf the pool to which an attempt is sent; empty where there are none
  */
-export function withRoom(listener: ExecutorListener, clock: Clock, poolOf: (key: AttemptKey) => string): ExecutorListener {
+export function withRoom(
+  listener: ExecutorListener,
+  clock: Clock,
+  poolOf: (key: AttemptKey) => string,
+): ExecutorListener & Disposable {
   const studies = new Map<string, Map<string, PoolRoom>>();
   /** As it was when something was first heard of an attempt: later nobody may know it. */
   const poolsOf = new Map<string, string>();
+  let isDisposed = false;
 
   function change(key: AttemptKey, act: (room: PoolRoom, id: string) => void): void {
     const id = keyText(key);
@@ -68,7 +74,7 @@ export function withRoom(listener: ExecutorListener, clock: Clock, poolOf: (key:
     room.timer?.[Symbol.dispose]();
     // What waits is looked at again when it has done so for long; and room is believed in again after a calm.
     const nextMs = waiting.size > 0 && !isWaiting ? shortMs : isCalm ? calmMs : null;
-    room.timer = nextMs === null ? null : clock.after(nextMs, () => tell(studyId, room));
+    room.timer = nextMs === null || isDisposed ? null : clock.after(nextMs, () => tell(studyId, room));
     // That trials end takes no room away: only what waits in vain shows that.
     if (size === null || size === room.told || (!isWaiting && size < room.told)) return;
     room.told = size;
@@ -107,6 +113,10 @@ export function withRoom(listener: ExecutorListener, clock: Clock, poolOf: (key:
     ended: (key, ending) => {
       listener.ended(key, ending);
       change(key, forget);
+    },
+    [Symbol.dispose]: () => {
+      isDisposed = true;
+      for (const pools of studies.values()) for (const { timer } of pools.values()) timer?.[Symbol.dispose]();
     },
   };
 }

@@ -45,7 +45,7 @@ class Study {
   readonly rooms: Told[] = [];
   readonly heard: string[] = [];
   // An instance, whose methods no spread copies.
-  readonly listener: ExecutorListener = withRoom(new Heard(this.rooms, this.heard), nodeClock, poolOf);
+  readonly listener = withRoom(new Heard(this.rooms, this.heard), nodeClock, poolOf);
   /** Of the first pool. */
   get told(): readonly (number | undefined)[] {
     return this.rooms.map(({ cpu }) => cpu);
@@ -117,4 +117,17 @@ it('looks at each pool by itself: one that is full says nothing of the others', 
   study.start(101);
   vi.advanceTimersByTime(180_000);
   expect(study.rooms.at(-1)).toEqual({ cpu: 6, gpu: 3 });
+});
+
+it('looks at nothing by itself once it is disposed, though attempts wait for ever', () => {
+  const study = new Study();
+  study.wait(full, 0, 1, 2);
+  vi.advanceTimersByTime(180_000);
+  expect(vi.getTimerCount()).toBe(1);
+  study.listener[Symbol.dispose]();
+  expect(vi.getTimerCount()).toBe(0);
+  study.wait(full, 3);
+  study.start(4);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(study.heard.slice(-2)).toEqual(['waits', 'started']);
 });
