@@ -222,11 +222,7 @@ export class AgentProcess {
           () => disk.writeAt(path, offset, bytes.subarray(0, bytes.length >> 1)),
         ),
       rename: (from, to) => this.call('files.rename', () => disk.rename(from, to)),
-      // What is written is there: this disk loses nothing by a cut but what was under way.
-      flush: (path) =>
-        this.call('files.flush', () => {
-          if (disk.stat(path) === null) throw systemError('ENOENT', path);
-        }),
+      flush: (path) => this.call('files.flush', () => disk.flush(path)),
       makeFolder: (path) => this.call('files.makeFolder', () => disk.makeFolder(path)),
       copyFolder: (from, to) =>
         this.call(
