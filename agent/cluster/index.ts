@@ -1,3 +1,4 @@
+export { type ShapeReader, shapeReader } from './apiShape.ts';
 export { type ClusterAddress, clusterOnDemand, type Clusters } from './clusterOnDemand.ts';
 export { connectCluster, type ConnectOptions } from './connectCluster.ts';
 export { areDifferent, identify } from './identity.ts';

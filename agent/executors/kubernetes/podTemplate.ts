@@ -11,7 +11,8 @@ export interface TemplateParts {
   readonly container: Pick<V1Container, 'env' | 'volumeMounts' | 'resources'>;
 }
 
-const specKeys = [
+/** Of a pod's spec. */
+export const specKeys = [
   'affinity',
   'dnsConfig',
   'hostAliases',
@@ -48,7 +49,10 @@ export function readTemplate(text: string | null): TemplateParts {
       supplementalGroups,
     }),
     volumes: (spec.volumes ?? []).filter(
-      (volume) => !volume.name.startsWith(ownVolume) && volumeTypes.some((type) => volume[type] !== undefined),
+      (volume) =>
+        !volume.name.startsWith(ownVolume) &&
+        // An emptyDir, where it says no more than its name.
+        (volumeTypes.some((type) => volume[type] !== undefined) || Object.keys(volume).length === 1),
     ),
     container: {
       env: container?.env ?? [],

@@ -41,7 +41,7 @@ export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPla
   const { script, wish, profile, home, codeIn, followsCapacity } = inputs;
   const words = script.kubernetes;
   const path = wish.podTemplate ?? words?.podTemplate ?? null;
-  const template = path === null ? null : readPodTemplate(await inputs.readTemplate(path), path);
+  const template = path === null ? null : await readPodTemplate(await inputs.readTemplate(path), path);
   const pools = poolsOf(script);
   const checkpoints = checkpointsOf(script, profile);
   const settings: ClusterSettings = {

@@ -1,5 +1,6 @@
-import { LineCounter, parseDocument } from 'yaml';
-import { readTemplate } from '../../executors/kubernetes/podTemplate.ts';
+import { isNode, LineCounter, parseDocument } from 'yaml';
+import { shapeReader } from '../../cluster/index.ts';
+import { readTemplate, specKeys } from '../../executors/kubernetes/podTemplate.ts';
 import { HpoError } from '../../protocol/errors.ts';
 
 /** A user's pod template as it goes into the study, and what of it has no effect. */
@@ -10,29 +11,85 @@ export interface PodTemplate {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
+type Keys = readonly (string | number)[];
 
 const maxTemplateBytes = 64 * 1024;
+const podKeys: readonly string[] = [...specKeys, 'securityContext', 'volumes'];
+const containerKeys: readonly string[] = ['env', 'resources', 'volumeMounts'];
 
-/** Reads a PodTemplateSpec, or the one in a Pod, PodTemplate or Job. Throws HPO-2489 for what is none. */
-export function readPodTemplate(text: string, path: string): PodTemplate {
+/** Reads a PodTemplateSpec, or the one in a Pod, PodTemplate or Job. Rejects with HPO-2489 for what is none, with its place in the file. */
+export async function readPodTemplate(text: string, path: string): Promise<PodTemplate> {
   if (Buffer.byteLength(text) > maxTemplateBytes) throw refused(path, `is larger than ${maxTemplateBytes / 1024} kB`);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
+  const document = parsed(text, path, lines);
   const [error] = document.errors;
   if (error !== undefined) throw refused(`${path}:${lines.linePos(error.pos[0]).line}`, `is not valid YAML: ${error.message}`);
-  const { metadata, spec = {} } = templateIn(
+  const { metadata, spec, at } = templateIn(
     plain(() => document.toJS({ maxAliasCount: 0 }), path),
     path,
   );
-  const pod = objectOf(spec, path, 'spec');
-  const containers = listOf(pod['containers'] ?? [], path, 'spec.containers').map((item) =>
-    objectOf(item, path, 'spec.containers'),
+  const read = await shapeReader();
+  /** What of it is taken, as the API has it; the rest as it stands there. */
+  const shaped = (value: Fields, keys: readonly string[], kind: string, place: Keys): Fields => {
+    const taken = Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key)));
+    const found = read(taken, kind, [...at, ...place]);
+    if ('value' in found) return { ...value, ...objectOr(found.value) };
+    const node = [...found.fault.at.keys()].map((i) => document.getIn(found.fault.at.slice(0, i + 1), true)).findLast(isNode);
+    const line = lines.linePos(node?.range?.[0] ?? 0).line;
+    throw refused(`${path}:${line}`, `${found.fault.what} in ${dotted(found.fault.at)}`);
+  };
+  const written = withoutNulls(objectOf(spec ?? {}, path, 'spec'));
+  const containers = listOf(written['containers'] ?? [], path, 'spec.containers').map((item) =>
+    withoutNulls(objectOf(item, path, 'spec.containers')),
   );
-  for (const volume of listOf(pod['volumes'] ?? [], path, 'spec.volumes'))
-    if (typeof objectOf(volume, path, 'spec.volumes')['name'] !== 'string') throw refused(path, 'has a volume without a name');
-  const head = metadata === undefined ? {} : labelled(objectOf(metadata, path, 'metadata'), path);
-  const json = JSON.stringify({ ...(metadata === undefined ? {} : { metadata: head }), spec: pod });
+  const trial = trialOf(containers);
+  const pod: Fields = {
+    ...shaped(written, podKeys, 'V1PodSpec', ['spec']),
+    ...(containers.length === 0
+      ? {}
+      : {
+          containers: containers.map((container, i) =>
+            container === trial ? shaped(container, containerKeys, 'V1Container', ['spec', 'containers', i]) : container,
+          ),
+        }),
+  };
+  refuseUnnamed(pod, path);
+  const head =
+    metadata === undefined || metadata === null ? {} : { metadata: labelled(objectOf(metadata, path, 'metadata'), path) };
+  const json = JSON.stringify({ ...head, spec: pod });
   return { json, notes: withoutEffect(pod, containers, json).map((what) => `${path}: ${what} has no effect: ${why}`) };
+}
+
+/** By its name, else the first. */
+function trialOf(containers: readonly Fields[]): Fields | undefined {
+  return containers.find(({ name }) => name === 'trial') ?? containers[0];
+}
+
+/** Throws for a volume, a variable or a mount without that by which it is known. */
+function refuseUnnamed(pod: Fields, path: string): void {
+  const containers = listOf(pod['containers'] ?? [], path, 'spec.containers').map(objectOr);
+  const trial = trialOf(containers);
+  const place = `spec.containers[${trial === undefined ? 0 : containers.indexOf(trial)}]`;
+  const needed = [
+    ['spec.volumes', pod['volumes'], ['name']],
+    [`${place}.env`, trial?.['env'], ['name']],
+    [`${place}.volumeMounts`, trial?.['volumeMounts'], ['name', 'mountPath']],
+    ['spec.imagePullSecrets', pod['imagePullSecrets'], ['name']],
+  ] as const;
+  for (const [list, items, keys] of needed)
+    for (const [i, item] of (Array.isArray(items) ? items : []).entries())
+      for (const key of keys)
+        if ([undefined, ''].some((nothing) => objectOr(item)[key] === nothing))
+          throw refused(path, `lacks ${key} in ${list}[${i}]`);
+}
+
+function withoutNulls(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}
+
+/** `spec.containers[0].env` */
+function dotted(keys: Keys): string {
+  return keys.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${key}`)).join('');
 }
 
 const why = "what tells attempts apart, ends them and keeps them in their bounds is not the template's";
@@ -40,7 +97,7 @@ const why = "what tells attempts apart, ends them and keeps them in their bounds
 /** Places in the template of which nothing is taken, found by what is. */
 function withoutEffect(pod: Fields, containers: readonly Fields[], json: string): readonly string[] {
   const taken = readTemplate(json);
-  const trial = containers.find(({ name }) => name === 'trial') ?? containers[0];
+  const trial = trialOf(containers);
   const volumes = new Set(taken.volumes.map(({ name }) => name));
   const mounts = new Set(taken.container.volumeMounts?.map(({ mountPath }) => mountPath));
   const security = objectOr(pod['securityContext']);
@@ -68,22 +125,24 @@ function namesIn(list: unknown, key: string): readonly string[] {
   return Array.isArray(list) ? list.map((item) => String(objectOr(item)[key])) : [];
 }
 
-/** The template itself, or that of a Pod, PodTemplate or Job around it. */
-function templateIn(value: unknown, path: string): { readonly metadata?: unknown; readonly spec?: unknown } {
+/** The template itself, or that of a Pod, PodTemplate or Job around it, and where it stands in the file. */
+function templateIn(value: unknown, path: string): { readonly metadata?: unknown; readonly spec?: unknown; readonly at: Keys } {
   const object = objectOf(value, path, 'the file');
   const { kind } = object;
-  const inner =
+  const at =
     kind === undefined || kind === 'Pod'
-      ? object
+      ? []
       : kind === 'PodTemplate'
-        ? objectOf(object['template'], path, 'template')
+        ? ['template']
         : kind === 'Job'
-          ? objectOf(objectOf(object['spec'], path, 'spec')['template'], path, 'spec.template')
+          ? ['spec', 'template']
           : null;
-  if (inner === null) throw refused(path, `is a ${JSON.stringify(kind)}, and not a pod template`);
+  if (at === null) throw refused(path, `is a ${JSON.stringify(kind)}, and not a pod template`);
+  let inner = object;
+  for (const [i, key] of at.entries()) inner = objectOf(inner[key], path, dotted(at.slice(0, i + 1)));
   const unknown = Object.keys(inner).find((key) => !['apiVersion', 'kind', 'metadata', 'spec', 'status'].includes(key));
   if (unknown !== undefined) throw refused(path, `has ${unknown}, and a pod template only metadata and spec`);
-  return inner;
+  return { ...inner, at };
 }
 
 /** Labels and annotations; names and owners of pods are the cluster's. */
@@ -98,6 +157,16 @@ function labelled(metadata: Fields, path: string): Fields {
       return [[key, words] as const];
     }),
   );
+}
+
+/** Throws for what is nested so deep that it cannot be read. */
+function parsed(text: string, path: string, lineCounter: LineCounter): ReturnType<typeof parseDocument> {
+  try {
+    return parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'silent' });
+  } catch (cause) {
+    if (cause instanceof RangeError) throw refused(path, 'is nested too deep');
+    throw cause;
+  }
 }
 
 /** Without aliases: a few lines of them can stand for more than any memory holds. */

@@ -1,6 +1,8 @@
+import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import type { ClusterProfile } from '../../../agent/cluster/profile.ts';
 import { clusterSettings, type ClusterInputs, storeText } from '../../../agent/preflight/cluster/clusterSettings.ts';
+import { readTemplate } from '../../../agent/executors/kubernetes/podTemplate.ts';
 import { parseProject } from '../../../agent/core/annotations/index.ts';
 import type { ClusterSettings } from '../../../agent/protocol/study.ts';
 
@@ -55,6 +57,7 @@ it('says nothing that nobody said', async () => {
   expect(await planOf({})).toEqual({
     settings: {
       context: 'prod-admin',
+      kubeconfig: ['/home/me/.kube/config'],
       namespace: 'ml',
       home: 'abc123',
       codeIn: 'objects',
@@ -234,6 +237,33 @@ spec:
     ]);
   });
 
+  it('is taken as the API would take it', async () => {
+    const { settings, notes } = await templateOf(`
+spec:
+  tolerations:
+  volumes: [{name: scratch}, {name: cache, emptyDir: {sizeLimit: 1000000}}]
+  containers:
+    - name: trial
+      env:
+      resources: {requests: {example.com/fpga: 1}, limits: {example.com/fpga: 1}}
+      volumeMounts: [{name: scratch, mountPath: /scratch}]
+`);
+    expect(notes).toEqual([]);
+    expect(JSON.parse(settings.podTemplate ?? '')).toEqual({
+      spec: {
+        volumes: [{ name: 'scratch' }, { name: 'cache', emptyDir: { sizeLimit: '1000000' } }],
+        containers: [
+          {
+            name: 'trial',
+            resources: { requests: { 'example.com/fpga': '1' }, limits: { 'example.com/fpga': '1' } },
+            volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }],
+          },
+        ],
+      },
+    });
+    expect(readTemplate(settings.podTemplate).volumes.map(({ name }) => name)).toEqual(['scratch', 'cache']);
+  });
+
   test.each([
     ['spec: [', /pod\.yml:1 is not valid YAML/],
     ['- a', /needs keys and values in the file/],
@@ -243,6 +273,29 @@ spec:
     ['metadata: {labels: {a: 1}}', /metadata\.labels\.a, which is no text/],
     ['a: &a [x]\nspec: {tolerations: [*a, *a]}', /has aliases/],
     [`spec: {hostname: "${'x'.repeat(70_000)}"}`, /is larger than 64 kB/],
+    [`spec: {volumes: ${'['.repeat(30_000)}`, /is nested too deep|is not valid YAML/],
+    ['spec:\n  containers:\n    - env: {A: "1"}', /pod\.yml:3 needs a list in spec\.containers\[0\]\.env$/],
+    ['spec: {containers: [{env: [null]}]}', /pod\.yml:1 needs keys and values in spec\.containers\[0\]\.env\[0\]/],
+    ['spec: {containers: [{env: [{value: "1"}]}]}', /pod\.yml lacks name in spec\.containers\[0\]\.env\[0\]/],
+    ['spec: {containers: [{env: [{name: A,\n value: 1}]}]}', /pod\.yml:2 needs a text: put it in quotes in .*env\[0\]\.value/],
+    ['spec: {containers: [{}, {name: trial, volumeMounts: {a: b}}]}', /needs a list in spec\.containers\[1\]\.volumeMounts/],
+    ['spec: {containers: [{volumeMounts: [{name: a}]}]}', /lacks mountPath in spec\.containers\[0\]\.volumeMounts\[0\]/],
+    ['spec: {containers: [{volumeMounts: [{mountPath: /a}]}]}', /lacks name in spec\.containers\[0\]\.volumeMounts\[0\]/],
+    ['spec: {containers: [{volumeMounts: [{mountpath: /a}]}]}', /has a key that the API does not know in .*\.mountpath/],
+    ['spec: {containers: [{resources: {limits: [a]}}]}', /needs keys and values in .*resources\.limits/],
+    ['spec:\n  # mine\n  tolerations: {key: a}', /pod\.yml:3 needs a list in spec\.tolerations/],
+    ['spec: {imagePullSecrets: reg}', /needs a list in spec\.imagePullSecrets/],
+    ['spec: {imagePullSecrets: [{}]}', /lacks name in spec\.imagePullSecrets\[0\]/],
+    ['spec: {nodeSelector: {disk: 1}}', /needs a text: put it in quotes in spec\.nodeSelector\.disk/],
+    ['spec: {volumes: [{emptyDir: {}}]}', /lacks name in spec\.volumes\[0\]/],
+    ['spec: {volumes: [{name: a, secret: {items: b}}]}', /needs a list in spec\.volumes\[0\]\.secret\.items/],
+    ['spec: {securityContext: {runAsUser: me}}', /needs a whole number in spec\.securityContext\.runAsUser/],
+    ['spec: {securityContext: []}', /needs keys and values in spec\.securityContext/],
+    [
+      'kind: Job\nspec:\n  template:\n    spec:\n      tolerations: x',
+      /pod\.yml:5 needs a list in spec\.template\.spec\.tolerations/,
+    ],
+    ['kind: Job\nspec: {}', /needs keys and values in spec\.template/],
   ])('%s is refused', async (text, message) => {
     await expect(templateOf(text)).rejects.toMatchObject({
       code: 'HPO-2489',
@@ -250,6 +303,35 @@ spec:
       message: expect.stringMatching(message),
     });
   });
+});
+
+/** Anything that YAML can say. */
+const { value: anything } = fc.letrec<{ readonly value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constantFrom(null, true, 0, 1.5, '', 'a', '/a'),
+    fc.array(tie('value'), { maxLength: 2 }),
+    fc.dictionary(fc.constantFrom('name', 'key', 'mountPath', 'value', 'emptyDir', 'limits', 'cpu'), tie('value'), {
+      maxKeys: 2,
+    }),
+  ),
+}));
+const keysOf = (...keys: readonly string[]) => fc.dictionary(fc.constantFrom(...keys), anything, { maxKeys: 3 });
+
+test('whatever a pod template says, it is taken or refused with a place', async () => {
+  const container = fc.oneof(anything, keysOf('name', 'env', 'volumeMounts', 'resources', 'image'));
+  const spec = keysOf('affinity', 'tolerations', 'imagePullSecrets', 'nodeSelector', 'volumes', 'securityContext', 'hostAliases');
+  let taken = 0;
+  await fc.assert(
+    fc.asyncProperty(spec, fc.array(container, { maxLength: 2 }), async (words, containers) => {
+      const inputs = { readTemplate: () => Promise.resolve(JSON.stringify({ spec: { ...words, containers } })) };
+      const found = await planOf({ yml: 'kubernetes: {podTemplate: pod.yml}\n', inputs }).catch((error: unknown) => error);
+      if (found instanceof Error) expect(found).toMatchObject({ code: 'HPO-2489' });
+      else taken++;
+    }),
+    { numRuns: 300 },
+  );
+  expect(taken).toBeGreaterThan(10);
 });
 
 describe('queues that the user may not list', () => {
