@@ -233,6 +233,7 @@ const studySpec = object<StudySpec>({
   cluster: optional(
     object<ClusterSettings>({
       context: text,
+      kubeconfig: optional(list(text)),
       namespace: text,
       identity: optional(object<ClusterIdentity>({ cluster: nullable(text), namespace: nullable(text) })),
       home: text,

@@ -45,7 +45,7 @@ export function imageCommand(program: Command, line: CommandLine): void {
 }
 
 async function runImage(line: CommandLine, script: string, options: ImageOptions): Promise<void> {
-  const wish = wishOf(options);
+  const wish = wishOf(options, process.env);
   const request: TuneRequest = {
     script: resolve(script),
     executor: options.on ?? 'docker',

@@ -74,9 +74,9 @@ function withRows({ spec, environment, container, cluster, questions }: Prefligh
 /** Which cluster, where image and code come from, and what trials wait for and keep there. */
 function clusterRows(cluster: Preflight['cluster'], row: Row): string[] {
   if (cluster === null) return [];
-  const { context, namespace, version, imageFrom, codeBy, queue, pools, checkpoints } = cluster;
+  const { context, server, namespace, version, imageFrom, codeBy, queue, pools, checkpoints } = cluster;
   return [
-    row('on', printable(`${context}, namespace ${namespace}${version === null ? '' : ` (Kubernetes ${version})`}`)),
+    row('on', printable(`${context} at ${server}, namespace ${namespace}${version === null ? '' : ` (Kubernetes ${version})`}`)),
     row('image', printable(imageFrom)),
     row('travel', printable(`code ${codeBy}`)),
     ...(queue === null ? [] : [row('queue', printable(queue))]),

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { usualKubeconfig } from '../cluster/index.ts';
 import { decodeName } from '../protocol/decoders.ts';
 import { HpoError } from '../protocol/errors.ts';
 import type { ClusterWish, TuneRequest } from '../protocol/requests.ts';
@@ -96,7 +97,7 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
       exitCode: 2,
     });
   }
-  const wish = wishOf(options);
+  const wish = wishOf(options, env);
   return {
     script: resolve(script),
     ...(options.trials === undefined ? {} : { trials: wholeNumber('-n', options.trials, 1) }),
@@ -125,8 +126,11 @@ export function toRequest(script: string, options: TuneOptions, env: NodeJS.Proc
 
 const clusterOptions = { cluster: 'name', context: 'context', namespace: 'namespace', queue: 'queue' } as const;
 
-/** Which cluster is meant. @throws HpoError with exit code 2 where trials do not run on one. */
-export function wishOf(options: Pick<TuneOptions, keyof typeof clusterOptions | 'podTemplate' | 'on'>): ClusterWish {
+/** Which cluster is meant, by the kubeconfig of the caller's shell. @throws HpoError with exit code 2 where trials do not run on one. */
+export function wishOf(
+  options: Pick<TuneOptions, keyof typeof clusterOptions | 'podTemplate' | 'on'>,
+  env: NodeJS.ProcessEnv,
+): ClusterWish {
   const { podTemplate } = options;
   const wish: ClusterWish = {
     ...Object.fromEntries(
@@ -145,7 +149,7 @@ export function wishOf(options: Pick<TuneOptions, keyof typeof clusterOptions | 
       { exitCode: 2 },
     );
   }
-  return wish;
+  return options.on === 'kubernetes' ? { ...wish, kubeconfig: usualKubeconfig({ environment: env }) } : wish;
 }
 
 /** A number, or auto. */

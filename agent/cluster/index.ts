@@ -4,7 +4,7 @@ export { connectCluster, type ConnectOptions } from './connectCluster.ts';
 export { areDifferent, identify } from './identity.ts';
 export { inCluster } from './serviceAccount.ts';
 export { describeCommand } from './kubeCommand.ts';
-export { type Access, type Kubeconfig, type KubeContext, readKubeconfig, usualKubeconfig } from './kubeconfig.ts';
+export { type Access, type Kubeconfig, type KubeContext, readKubeconfig } from './kubeconfig.ts';
 export {
   chosenProfile,
   type ClusterProfiles,
@@ -14,3 +14,4 @@ export {
   withProfile,
   writeProfiles,
 } from './profiles.ts';
+export { usualKubeconfig } from './usualKubeconfig.ts';

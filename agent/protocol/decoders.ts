@@ -38,6 +38,7 @@ const point: z.ZodMiniType<Params> = z
 
 /** A name or path of the user's. */
 const word = z.string().check(z.minLength(1), z.maxLength(4_096));
+const absolutePath = word.check(z.regex(/^(?:[/\\]|[A-Za-z]:[/\\])/, 'no absolute path'));
 
 /** The words of `--budget`. */
 const budgetWords = {
@@ -76,6 +77,7 @@ const tune = z.strictObject({
   cluster: z.optional(
     z.strictObject({
       name: z.optional(word),
+      kubeconfig: z.optional(z.array(absolutePath).check(z.minLength(1), z.maxLength(100))),
       context: z.optional(word),
       namespace: z.optional(word),
       queue: z.optional(word),

@@ -65,6 +65,11 @@ export interface TuneRequest {
 export interface ClusterWish {
   /** Name of a profile. */
   readonly name?: string;
+  /**
+   * Absolute paths of the kubeconfig files of who asks, as kubectl finds them: the agent may have been started with others. Never
+   * from a project. Absent: as the agent's own environment says.
+   */
+  readonly kubeconfig?: readonly string[];
   /** Of the user's kubeconfig. */
   readonly context?: string;
   readonly namespace?: string;
@@ -151,6 +156,8 @@ export interface ClusterPreflight {
   /** Name of the profile; the context's where there is none. */
   readonly name: string;
   readonly context: string;
+  /** URL of the API server. */
+  readonly server: string;
   readonly namespace: string;
   /** Version of Kubernetes; null where the cluster gives no answer. */
   readonly version: string | null;

@@ -178,6 +178,8 @@ export interface ClusterIdentity {
 export interface ClusterSettings {
   /** Name of the kubeconfig's context, and the namespace in which everything of the study is. */
   readonly context: string;
+  /** Absolute paths of the kubeconfig files that have the context, on the machine where the study began; studies of earlier versions have none. */
+  readonly kubeconfig?: readonly string[] | undefined;
   readonly namespace: string;
   /** Of that cluster and that namespace; studies of earlier versions have none. */
   readonly identity?: ClusterIdentity | undefined;

@@ -1,4 +1,5 @@
 import { commands, type Progress, ProgressLocation, type TextDocument, Uri, window, workspace } from 'vscode';
+import { usualKubeconfig } from '../../agent/cluster/usualKubeconfig.ts';
 import { plural } from '../../agent/protocol/format.ts';
 import type { ContainerPreflight, Preflight, StudyPlan, TuneRequest } from '../../agent/protocol/requests.ts';
 import type { AgentClient } from '../../agent/client/index.ts';
@@ -81,7 +82,9 @@ async function firstRequest(services: Services, document: TextDocument, backend:
     ...(maxTrials === null || saysTrials ? {} : { trials: maxTrials }),
     ...(parallelism === null || saysParallel ? {} : { parallel: parallelism }),
     ...(backend === 'local' ? {} : { executor: backend }),
-    ...(backend === 'kubernetes' && Object.keys(kubernetes).length > 0 ? { cluster: kubernetes } : {}),
+    ...(backend === 'kubernetes'
+      ? { cluster: { ...kubernetes, kubeconfig: usualKubeconfig({ environment: process.env }) } }
+      : {}),
     ...(backend === 'local' || dockerImage === null || saysImage ? {} : { image: placed(dockerImage, document) }),
   };
 }
@@ -192,6 +195,7 @@ function containerFacts({ request, preflight }: Answered): readonly string[] {
     ...(cluster === null
       ? []
       : [
+          `cluster ${cluster.context} at ${cluster.server}`,
           `image ${cluster.imageFrom}; code ${cluster.codeBy}`,
           `queue ${cluster.queue ?? 'none'}; pools ${cluster.pools.map(({ name }) => name).join(', ')}; checkpoints ${cluster.checkpoints ?? 'nowhere'}`,
         ]),

@@ -27,8 +27,11 @@ import { podLimits } from '../studySpec.ts';
 /** What a start on a cluster needs of the agent, besides what a start in containers does. */
 export interface ClusterPorts extends ContainerPorts {
   readonly clusters: {
-    /** Read anew each time; `root` is the project, of which no kubeconfig is used. Throws HPO-2460 where there is none, or it cannot be read. */
-    known(root: string): KnownClusters;
+    /**
+     * Read anew each time; `root` is the project, of which no kubeconfig is used. `kubeconfig`: absolute paths of who asks; null: as the
+     * agent's environment says. Throws HPO-2460 where there is none, or it cannot be read.
+     */
+    known(root: string, kubeconfig: readonly string[] | null): KnownClusters;
     /** Connects when it is asked; rejects with HPO-2460 to 2466, and where the kubeconfig is in the project. Whoever asks does not dispose it. */
     connect(profile: ClusterProfile, root: string): Promise<Cluster>;
     readonly images: ClusterImages;
@@ -243,7 +246,7 @@ type Chosen =
 
 function choose({ cluster }: TuneRequest, root: string, { clusters }: ClusterPorts): Chosen {
   try {
-    const chosen = chooseCluster(cluster ?? {}, clusters.known(root));
+    const chosen = chooseCluster(cluster ?? {}, clusters.known(root, cluster?.kubeconfig ?? null));
     return 'context' in chosen ? { profile: chosen } : { choices: chosen, refusal: null };
   } catch (error) {
     if (!(error instanceof HpoError)) throw error;
@@ -329,7 +332,7 @@ async function planFor(
 }
 
 function preflightOf(
-  { profile, version }: Found,
+  { profile, cluster, version }: Found,
   settings: ClusterSettings,
   { from, codeIn }: { readonly from: string; readonly codeIn: ClusterSettings['codeIn'] },
 ): ClusterPreflight {
@@ -337,6 +340,7 @@ function preflightOf(
   return {
     name: profile.name,
     context,
+    server: cluster.place.server,
     namespace,
     version,
     imageFrom: from,

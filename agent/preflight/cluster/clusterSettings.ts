@@ -46,6 +46,7 @@ export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPla
   const checkpoints = checkpointsOf(script, profile);
   const settings: ClusterSettings = {
     context: profile.context,
+    ...(profile.kubeconfig === null ? {} : { kubeconfig: profile.kubeconfig }),
     namespace: profile.namespace,
     ...(profile.identity === undefined ? {} : { identity: profile.identity }),
     home,

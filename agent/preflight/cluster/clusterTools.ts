@@ -20,9 +20,9 @@ export function clusterTools({
   readonly environment: NodeJS.ProcessEnv;
 }): ClusterPorts['clusters'] {
   return {
-    known: (root) => {
+    known: (root, wanted) => {
       const connected = readProfiles(home);
-      const kubeconfig = usualKubeconfig({ environment });
+      const kubeconfig = wanted ?? usualKubeconfig({ environment });
       return { ...connected, kubeconfig, contexts: contextsOf(kubeconfig, root, connected.profiles.length > 0) };
     },
     connect: async (profile, root) => {

@@ -20,7 +20,8 @@ class Machine extends Hpo {
     this.write('train.py', '# @hpo.objective loss min\nx = 3.0  # @hpo float(0, 10)\nprint(f"loss={x}")\n');
   }
 
-  readonly kubeconfig: string;
+  /** Of the next command. */
+  kubeconfig: string;
 
   /** Contexts with the address of their server, and what the user logs in by. */
   connect(contexts: Readonly<Record<string, string>>, user = 'token: abc'): void {
@@ -157,13 +158,14 @@ describe.concurrent('without a cluster that can be used', () => {
     await using machine = new Machine();
     machine.connect({ prod: 'https://127.0.0.1:1', lab: 'https://127.0.0.1:2' });
     const [preview] = await machine.json<{ questions: readonly unknown[] }>('preview', 'train.py', ...onCluster);
+    const kubeconfig = [machine.kubeconfig];
     expect(preview?.questions).toEqual([
       {
         type: 'context',
         message: expect.any(String),
         choices: [
-          { label: 'prod', namespace: 'ml', server: 'https://127.0.0.1:1', wish: { context: 'prod' } },
-          { label: 'lab', namespace: 'ml', server: 'https://127.0.0.1:2', wish: { context: 'lab' } },
+          { label: 'prod', namespace: 'ml', server: 'https://127.0.0.1:1', wish: { context: 'prod', kubeconfig } },
+          { label: 'lab', namespace: 'ml', server: 'https://127.0.0.1:2', wish: { context: 'lab', kubeconfig } },
         ],
       },
     ]);
@@ -172,6 +174,17 @@ describe.concurrent('without a cluster that can be used', () => {
     expect(tune.stderr).toContain('--context prod, --context lab');
     const chosen = await machine.run('tune', 'train.py', ...onCluster, '--context', 'lab');
     expect([chosen.code, chosen.stderr]).toEqual([4, expect.stringContaining('127.0.0.1:2')]);
+  });
+
+  test('the kubeconfig of the command counts, not that of the agent that runs already', async () => {
+    await using machine = new Machine();
+    machine.connect({ prod: 'https://127.0.0.1:1' });
+    await machine.json('preview', 'train.py', ...onCluster);
+    machine.kubeconfig = join(machine.folder, 'other');
+    machine.connect({ prod: 'https://127.0.0.1:2' });
+    const tune = await machine.run('tune', 'train.py', ...onCluster, '--context', 'prod');
+    expect([tune.code, tune.stderr]).toEqual([4, expect.stringContaining('127.0.0.1:2')]);
+    expect(tune.stderr).not.toContain('127.0.0.1:1');
   });
 
   test('a kubeconfig of the project is not used', async () => {

@@ -134,6 +134,24 @@ describe('the text before a start', () => {
     ]);
   });
 
+  it('says on which cluster, by its address as well, as names in a kubeconfig say little', () => {
+    const cluster: NonNullable<Preflight['cluster']> = {
+      name: 'lab',
+      context: 'test',
+      server: 'https://10.0.0.1:6443',
+      namespace: 'ml',
+      version: 'v1.34.4',
+      imageFrom: 'pulled by the nodes',
+      codeBy: 'in ConfigMaps of the study',
+      queue: null,
+      pools: [],
+      checkpoints: null,
+      volumes: [],
+    };
+    const rows = textOf({ container, cluster }).split('\n');
+    expect(rows).toContain('on     test at https://10.0.0.1:6443, namespace ml (Kubernetes v1.34.4)');
+  });
+
   it('says what was passed over, what no container has, and why there is no engine', () => {
     const annotation = '# @hpo.data /mnt/d -> /mnt/d ro';
     expect(

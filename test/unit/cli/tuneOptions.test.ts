@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toRequest, type TuneOptions, wholeNumber } from '../../../agent/cli/tuneOptions.ts';
 import { decodeParams } from '../../../agent/protocol/decoders.ts';
@@ -45,6 +46,29 @@ it.each<[TuneOptions, Omit<TuneRequest, 'script'>]>([
   expect(made).toEqual({ script, ...request });
   // What the command line sends is what the agent takes.
   expect(decodeParams('study/create', made)).toEqual(made);
+});
+
+describe('a cluster is known by the kubeconfig of the caller, as the agent may have been started with another one', () => {
+  const usual = join(homedir(), '.kube', 'config');
+
+  it.each<[TuneOptions, Record<string, string>, TuneRequest['cluster']]>([
+    [{ on: 'kubernetes' }, { KUBECONFIG: '/g.yml' }, { kubeconfig: ['/g.yml'] }],
+    [{ on: 'kubernetes' }, { KUBECONFIG: ['/a', '/b'].join(delimiter) }, { kubeconfig: ['/a', '/b'] }],
+    [{ on: 'kubernetes' }, { KUBECONFIG: '' }, { kubeconfig: [usual] }],
+    [{ on: 'kubernetes', context: 'test' }, {}, { context: 'test', kubeconfig: [usual] }],
+    [{ on: 'docker' }, { KUBECONFIG: '/g.yml' }, undefined],
+    [{}, { KUBECONFIG: 'g.yml' }, undefined],
+  ])('options %j with %j ask for %j', (options, env, cluster) => {
+    const made = toRequest('train.py', options, env);
+    expect(made.cluster).toEqual(cluster);
+    expect(decodeParams('study/create', made)).toEqual(made);
+  });
+
+  it('and never by a path that counts from the current folder', () => {
+    expect(refusal(() => toRequest('train.py', { on: 'kubernetes' }, { KUBECONFIG: 'g.yml' })).code).toBe('HPO-2460');
+    const cluster = { kubeconfig: ['g.yml'] };
+    expect(() => decodeParams('study/create', { script, cluster })).toThrow(/cluster\.kubeconfig\.0: no absolute path/);
+  });
 });
 
 describe('wrong usage names the option and what to write', () => {

@@ -4,7 +4,8 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { describeCommand } from '../../../agent/cluster/index.ts';
-import { type Access, type KubeCommand, readKubeconfig, usualKubeconfig } from '../../../agent/cluster/kubeconfig.ts';
+import { type Access, type KubeCommand, readKubeconfig } from '../../../agent/cluster/kubeconfig.ts';
+import { usualKubeconfig } from '../../../agent/cluster/usualKubeconfig.ts';
 import { loadServiceAccount } from '../../../agent/cluster/serviceAccount.ts';
 
 let dir = '';
