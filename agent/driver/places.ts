@@ -24,11 +24,11 @@ export interface PlacesOptions {
  *
  * Processes and containers share this machine: together they have what it has, or more where the user asked for more in one of them.
  *
- * On a cluster a place is a namespace, and places have nothing to do with each other. How much room there is, and whose pod gets it, is for
- * the cluster's scheduler, quotas and queues to say, so a study with a number of its own asks for as many as that, whatever others do. One
- * that follows the room would take what becomes free before others can show that they want it; so it asks for no more while another
- * study of the place has fewer attempts with room and one that waits for room. What becomes free is the other's, until both have
- * as many. Nothing holds others off for longer than `patienceMs`.
+ * On a cluster a place is a namespace, and places have nothing to do with each other. How much room there is is for the cluster's scheduler,
+ * quotas and queues to say, so a study asks for as many as its number, however much others have. But what is asked for last is tried first,
+ * and takes what becomes free from those that have waited for long; so a study asks for no more while another one of the place has fewer
+ * attempts with room and one that waits for room. What becomes free is the other's, until both have as many. Nothing holds others off
+ * for longer than `patienceMs`.
  */
 export class Places implements Disposable {
   readonly #options: PlacesOptions;
@@ -54,7 +54,7 @@ export class Places implements Disposable {
     const here = [...all].filter(({ state: other }) => other.view.movedTo === null && placeOf(other.view.spec) === place);
     if (place === machine) return this.#hasMachineRoom(here);
     // One whose slots are taken asks for nothing: nobody holds it off.
-    const isHeld = view.followsRoom && nRunning < view.parallel && this.#isOthersTurn(study, here);
+    const isHeld = nRunning < view.parallel && this.#isOthersTurn(study, here);
     if (isHeld) this.#held.add(study);
     else this.#held.delete(study);
     return !isHeld;

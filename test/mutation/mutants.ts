@@ -252,6 +252,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: [unit('driver/places', 'another with fewer waits: false')],
   },
   {
+    name: 'lets a study with a number of its own take what another waits for',
+    file: 'agent/driver/places.ts',
+    find: 'const isHeld = nRunning < view.parallel && ',
+    replace: 'const isHeld = view.followsRoom && nRunning < view.parallel && ',
+    caughtBy: [unit('driver/places', 'a number of its own, where another with fewer waits: false')],
+  },
+  {
     name: 'lets what can never begin hold others off for ever',
     file: 'agent/driver/places.ts',
     find: 'isTurn ||= now - since < patienceMs;',

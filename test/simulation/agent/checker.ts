@@ -331,10 +331,9 @@ export class Checker {
     );
   }
 
-  /** One that follows the room of its cluster asks for more only when no other one with fewer attempts waits for room since short. */
+  /** On a cluster a study asks for more only when no other one with fewer attempts waits for room since short. */
   #checkTurn(studyId: string, number: number): void {
-    const follows = this.view(studyId)?.followsRoom === true;
-    if (!follows) return;
+    if (this.view(studyId)?.spec.executor !== 'kubernetes') return;
     const withRoom = (of: string): number =>
       [...this.#live].filter((id) => id.startsWith(`${of}/`) && !this.#waitsForRoom.has(id)).length;
     // But for the one that is asked for.
