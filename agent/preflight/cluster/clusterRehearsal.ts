@@ -103,6 +103,14 @@ function amounts(text: string): ReadonlyMap<string, number> {
 
 /** What to do about which words of the server, the first that fits. */
 const ways: readonly (readonly [RegExp, string])[] = [
+  [
+    /^namespaces? "[^"]*" not found|metadata\.namespace: /,
+    'name one that is there, or make it: hpo cluster create -f cluster.yml',
+  ],
+  [
+    /must specify/,
+    'say what it wants to be told: memory by # @hpo.resources memory=2GB, all else by resources of the container in the pod template; or ask who runs the namespace for a LimitRange with usual amounts',
+  ],
   [/PodSecurity/, 'take out of the pod template what it names, or ask who runs the namespace to allow it'],
   [
     /quota/,
