@@ -23,6 +23,8 @@ import { MessageLimit } from './messageLimit.ts';
 const maxConnections = 256;
 /** A client says hello at once. */
 const helloMs = 10_000;
+/** The last answers are read within this time by a client that reads at all. */
+const partingMs = 1_000;
 
 /** What the server asks of the agent behind it. */
 export interface Service {
@@ -196,6 +198,9 @@ class Connection implements Disposable {
   [Symbol.dispose](): void {
     this.#socket.end();
     this.#socket.destroySoon();
+    // One that does not read what was sent would keep the agent from ending.
+    const timer = setTimeout(() => this.#socket.destroy(), partingMs);
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 
   async #answer(name: RequestName, params: unknown, token: CancellationToken): Promise<unknown> {

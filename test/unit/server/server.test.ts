@@ -235,3 +235,16 @@ test('of a client that asks and does not read, only so much waits in memory', as
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(world.service.nViewed).toBeLessThan(500);
 });
+
+test('a client that does not read keeps no server from ending', async () => {
+  await using world = await ServerWorld.open();
+  world.service.studies = [{ ...manyTrials(500), message: 'x'.repeat(1_000_000) }];
+  using client = await bare(world);
+  await client.rpc.sendRequest('hello', hello);
+  client.socket.pause();
+  for (let stream = 0; stream < 20; stream++)
+    void client.rpc.sendRequest('study/pages', { studyId: 's', stream }).catch(() => {});
+  await until(() => world.service.nViewed > 1);
+  await world.server[Symbol.asyncDispose]();
+  expect(client.socket.destroyed).toBe(false);
+});
