@@ -14,6 +14,7 @@ import { clusterTools } from './preflight/cluster/clusterTools.ts';
 import { containerTools } from './preflight/container/containerTools.ts';
 import { Driver } from './driver/driver.ts';
 import type { Log } from './driver/ports.ts';
+import { endAnyway, endOnSignals } from './ending.ts';
 import { engineOnDemand } from './engine/index.ts';
 import type { Executor } from './executors/executor.ts';
 import { StudyFolders } from './executors/attempt/studyFolders.ts';
@@ -38,6 +39,7 @@ import { nodeSystem } from './system/node.ts';
 import type { System } from './system/system.ts';
 import { version } from './version.ts';
 
+const logName = 'agent.log';
 const maxIdleCheckMs = 5_000;
 /** A piece of the journal takes a few milliseconds to check: about a tenth of the time goes to it, for as long as it takes. */
 const verifyPauseMs = 20;
@@ -56,6 +58,7 @@ async function main(): Promise<void> {
     await serve(home, idleMinutes(values['idle-minutes']) * 60_000, journal, logger, system);
   } finally {
     journal[Symbol.dispose]();
+    endAnyway(join(home, logName));
   }
 }
 
@@ -98,7 +101,7 @@ function refuseLostJournal(home: string): void {
  */
 function vanish(home: string): void {
   const line = { level: 50, time: Date.now(), pid: process.pid, msg: 'another agent has taken over; this one ends' };
-  appendFileSync(join(home, 'agent.log'), `${JSON.stringify(line)}\n`);
+  appendFileSync(join(home, logName), `${JSON.stringify(line)}\n`);
   process.kill(process.pid, 'SIGKILL');
 }
 
@@ -113,7 +116,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
   const snapshots = new SnapshotStore(join(home, 'snapshots'));
   const output = new AttemptOutputFiles(new StudyFolders(home), system.files);
   const stop = Promise.withResolvers<string>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.resolve(signal));
+  endOnSignals(stop);
   // A client's terminal going away is no reason to end.
   process.on('SIGHUP', () => undefined);
   // It was stopped, for however long.
@@ -279,7 +282,7 @@ function writeDiscovery(home: string, discovery: Discovery, failpoints: Failpoin
 }
 
 function openLog(home: string): Logger {
-  const stream = createStream('agent.log', { path: home, size: '5M', maxFiles: 5, mode: 0o600 });
+  const stream = createStream(logName, { path: home, size: '5M', maxFiles: 5, mode: 0o600 });
   return pino({ base: { pid: process.pid } }, stream);
 }
 

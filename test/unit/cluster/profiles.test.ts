@@ -111,6 +111,9 @@ it('connects one cluster for each place, and tries anew where that failed', asyn
   expect(second).toBe(first);
   expect(other).not.toBe(first);
   expect(first.place).toEqual({ context: 'a', namespace: 'ml', server: 'https://127.0.0.1:1' });
+  // An agent that has ended has nobody who would close a connection that is made late.
+  await clusters[Symbol.asyncDispose]();
+  await expect(clusters.get(address)).rejects.toMatchObject({ code: 'HPO-5002' });
 });
 
 it('connects none whose kubeconfig names a program that nobody has agreed to', async () => {
