@@ -4,7 +4,7 @@ import { readTemplate } from '../../executors/kubernetes/podTemplate.ts';
 
 /** Credentials of the namespace that a project, and not the user, asks for. A project may be somebody else's. */
 export interface AskedCredential {
-  /** By which the user agrees: the name of a Secret, `csi:DRIVER`, or a store as the project writes it. */
+  /** By which the user agrees: the name of a Secret, `csi:DRIVER`, `pull:NAME` for a Secret that only pulls images, or a store as the project writes it. */
   readonly word: string;
   /** What would be done with it, for people. */
   readonly what: string;
@@ -45,6 +45,12 @@ export function templateCredentials(json: string, path: string): readonly AskedC
       what: `the pod template ${path} gives trials a volume of the driver ${driver}, which may hold secrets`,
     })),
   ];
+}
+
+/** What a project pulls images by, as its template at `path` says, or its settings. */
+export function pullCredentials(names: readonly string[], path: string | null): readonly AskedCredential[] {
+  const where = path === null ? 'this project' : `the pod template ${path}`;
+  return [...new Set(names)].map((name) => ({ word: `pull:${name}`, what: `${where} pulls images by the Secret ${name}` }));
 }
 
 /** What a store takes that an annotation names; `said` is as it stands there. */

@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
 import type { ClusterProfile } from '../../cluster/profile.ts';
 import { targetOf, targetRefusal } from '../container/containerSettings.ts';
-import { type AskedCredential, storeCredentials, templateCredentials } from './clusterCredentials.ts';
+import { type AskedCredential, pullCredentials, storeCredentials, templateCredentials } from './clusterCredentials.ts';
 import { readPodTemplate } from './podTemplate.ts';
+import { readTemplate } from '../../executors/kubernetes/podTemplate.ts';
 import { gpuResourceOf, isVolume, parseStore, parseVolume } from '../../protocol/clusterWords.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { ClusterWish } from '../../protocol/requests.ts';
@@ -64,7 +65,11 @@ export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPla
   return {
     settings,
     // What the user names is the user's own wish.
-    asked: [...(wish.podTemplate === undefined ? given : []), ...askedStore(script, profile, checkpoints)],
+    asked: [
+      ...(wish.podTemplate === undefined ? given : []),
+      ...askedPulls(inputs, settings, path),
+      ...askedStore(script, profile, checkpoints),
+    ],
     notes: [...(template?.notes ?? []), ...queueNotes(inputs, settings.queue), ...checkpointNotes(script, checkpoints)],
   };
 }
@@ -251,6 +256,19 @@ function checkpointsOf({ checkpoint }: ScriptSpec, profile: ClusterProfile): Che
       exitCode: 4,
     },
   );
+}
+
+/** Those that the project names, itself or in its template, and the profile does not. */
+function askedPulls(
+  { wish, profile, script }: ClusterInputs,
+  { podTemplate }: Pick<ClusterSettings, 'podTemplate'>,
+  path: string | null,
+): readonly AskedCredential[] {
+  const others = (names: readonly string[]): readonly string[] => names.filter((name) => !profile.pullSecrets.includes(name));
+  const own = others(script.kubernetes?.pullSecrets ?? []);
+  const given = readTemplate(podTemplate).spec.imagePullSecrets?.flatMap(({ name }) => name ?? []) ?? [];
+  const more = wish.podTemplate === undefined ? others(given).filter((name) => !own.includes(name)) : [];
+  return [...pullCredentials(own, null), ...pullCredentials(more, path)];
 }
 
 /** One that the project names and the profile does not. */

@@ -400,6 +400,29 @@ describe('credentials that a project asks for', () => {
       { yml, inputs: template({ volumes: [{ name: 'a', csi: { driver: 'vault', nodePublishSecretRef: { name: 'key' } } }] }) },
       ['key', 'csi:vault'],
     ],
+    ['what its template pulls images by', { yml, inputs: template({ imagePullSecrets: [{ name: 'reg' }] }) }, ['pull:reg']],
+    ['what it pulls images by itself', { yml: 'kubernetes: {pullSecrets: [reg, more]}\n' }, ['pull:reg', 'pull:more']],
+    [
+      'both',
+      {
+        yml: 'kubernetes: {podTemplate: pod.yml, pullSecrets: [reg]}\n',
+        inputs: template({ imagePullSecrets: [{ name: 'reg' }] }),
+      },
+      ['pull:reg'],
+    ],
+    [
+      'what the profile pulls images by',
+      {
+        yml: 'kubernetes: {podTemplate: pod.yml, pullSecrets: [reg]}\n',
+        inputs: { ...template({ imagePullSecrets: [{ name: 'reg' }] }), profile: { ...profile, pullSecrets: ['reg'] } },
+      },
+      [],
+    ],
+    [
+      "what the user's own template pulls images by",
+      { inputs: { ...template({ imagePullSecrets: [{ name: 'reg' }] }), wish: { podTemplate: '/home/me/pod.yml' } } },
+      [],
+    ],
     ["the user's own template", { inputs: { ...template(secretVolume), wish: { podTemplate: '/home/me/pod.yml' } } }, []],
     ['a store of the script', stored, [store]],
     [
