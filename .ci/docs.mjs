@@ -9,6 +9,7 @@ import { root } from './setup.mjs';
 /** Codes whose text is put together while the program runs: what they stand for. */
 const causes = {
   'HPO-2301': 'The files of an attempt could not be made, or its program not be started; the attempt is repeated.',
+  'HPO-2410': 'The command names another container engine (`DOCKER_HOST`) than the one that the running agent uses.',
   'HPO-2420': 'A file that says which packages a script needs cannot be read.',
   'HPO-2421': 'Two files say different things about a package.',
   'HPO-2422': 'Two files say different things about the version of the language.',

@@ -183,6 +183,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     home,
     cacheDir: cacheFolder(),
     dockerHost,
+    dockerHostVariable: process.env['DOCKER_HOST'] || null,
     cleaner,
     agentId,
     moves: new Moves({

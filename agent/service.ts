@@ -32,6 +32,8 @@ export interface ServicePorts extends PreflightPorts {
   readonly agentId: string;
   /** See `AgentStatus.dockerHost`. */
   readonly dockerHost: string | null;
+  /** See `AgentStatus.dockerHostVariable`. */
+  readonly dockerHostVariable: string | null;
   /** Asks the agent to end, after the answer is on its way. */
   readonly requestStop: () => void;
 }
@@ -97,8 +99,8 @@ export class AgentService implements Service {
   }
 
   #status(): AgentStatus {
-    const { agentId: id, socket, home, dockerHost, driver } = this.#ports;
-    return { id, pid: process.pid, version, socket, home, studies: driver.views().length, dockerHost };
+    const { agentId: id, socket, home, dockerHost, dockerHostVariable, driver } = this.#ports;
+    return { id, pid: process.pid, version, socket, home, studies: driver.views().length, dockerHost, dockerHostVariable };
   }
 
   async #create(request: TuneRequest, context: RequestContext): Promise<{ studyId: string }> {

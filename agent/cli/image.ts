@@ -6,6 +6,7 @@ import type { ImageDescription, TuneRequest } from '../protocol/requests.ts';
 import type { CommandLine } from './commandLine.ts';
 import { diagnosticLines, exitCodeOf } from './preflightText.ts';
 import { formatTable } from './table.ts';
+import { checkEngine } from './sameEngine.ts';
 import { imageOf, wishOf } from './tuneOptions.ts';
 
 interface ImageOptions {
@@ -54,6 +55,7 @@ async function runImage(line: CommandLine, script: string, options: ImageOptions
     ...(options.python === undefined ? {} : { interpreter: { path: options.python, reason: '--python' } }),
   };
   const client = await line.agent();
+  if (request.executor === 'docker' && line.remoteAgent === null) await checkEngine(line, client);
   const isFresh = options.rebuild ?? false;
   const before = await client.request('image/describe', request);
   for (const text of diagnosticLines(before.diagnostics)) line.note(text);

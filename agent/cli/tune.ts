@@ -19,6 +19,7 @@ import { howToGoOn } from './pausedText.ts';
 import { diagnosticLines, exitCodeOf, preflightText, startFacts } from './preflightText.ts';
 import { askOnTerminal, askQuestions } from './questions.ts';
 import { formatTable } from './table.ts';
+import { checkEngine } from './sameEngine.ts';
 import { Progress } from './progress.ts';
 import { reportHtml } from './report.ts';
 import { addTuneOptions, toRequest, type TuneOptions } from './tuneOptions.ts';
@@ -40,6 +41,7 @@ export function tuneCommands(program: Command, line: CommandLine): void {
 async function tune(line: CommandLine, script: string, options: TuneOptions): Promise<void> {
   const isJson = options.json === true;
   const client = await line.localAgent();
+  if (options.on === 'docker') await checkEngine(line, client);
   const { preflight, ...asked } = await settle(line, toRequest(script, options, process.env), options);
   for (const text of diagnosticLines(preflight.diagnostics)) line.note(text);
   const faults = exitCodeOf(preflight.diagnostics);

@@ -236,6 +236,8 @@ export interface AgentStatus {
   readonly studies: number;
   /** Endpoint of the engine that its starter chose (`HPO_DOCKER_HOST`); null where the agent looks for one. */
   readonly dockerHost: string | null;
+  /** DOCKER_HOST of the environment that it was started with; null for none. */
+  readonly dockerHostVariable: string | null;
 }
 
 export interface CleanRequest {
