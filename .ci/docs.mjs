@@ -33,6 +33,7 @@ const causes = {
   'HPO-2494': 'Something on a cluster was not made by this hpo, and so is neither changed nor removed.',
   'HPO-2496': 'A cluster of that name is known already.',
   'HPO-2498': 'A step of `hpo cluster test` failed.',
+  'HPO-2524': 'The agent in the cluster does not reach the API server from its pod: egress is denied, or nothing routes Services to it.',
   'HPO-3001': 'The program of the trial failed: it ended with an exit code, a signal or an error of its own.',
   'HPO-3002': 'The program of the trial could not be started, or stopped before it began to work.',
   'HPO-3003': 'The trial ended without a value for the objective.',
@@ -170,7 +171,8 @@ ${rows.join('\n')}
 - Waits are up to half shorter or longer than said, each trial's its own, so that trials that were lost together do not return together.
 - A further attempt has the same number, values and seed. With \`@hpo.checkpoint\` it goes on from the trial's checkpoint, else it begins
   afresh. Progress is an attempt that came farther than all before it, with a checkpoint.
-- When a trial is tried again no more, it has failed. What was retried is in \`hpo trials\`, the panel and the log of each attempt.
+- When a trial is tried again no more, it has failed. What was retried, and why, is in \`hpo trials\` (of one
+  trial, attempt by attempt: \`hpo trials STUDY --trial N\`), in exports and in the panel; \`hpo logs STUDY N --attempt K\` is the log of an attempt.
 
 ## A study that pauses itself
 

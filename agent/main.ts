@@ -8,7 +8,7 @@ import { createStream } from 'rotating-file-stream';
 import { cacheFolder, defaultHome, type Discovery, discoveryFile, homeId, makeHome, socketPath } from './client/home.ts';
 import { Cleaner } from './clean.ts';
 import { clusterImages, registriesOf, registryOfCode } from './preflight/cluster/clusterImages.ts';
-import { clusterOnDemand } from './cluster/index.ts';
+import { clusterOnDemand, reachOwn } from './cluster/index.ts';
 import { clusterOf } from './preflight/cluster/clusterOf.ts';
 import { clusterTools } from './preflight/cluster/clusterTools.ts';
 import { containerTools } from './preflight/container/containerTools.ts';
@@ -185,6 +185,7 @@ async function serve(home: string, idleMs: number, journal: SqliteJournal, logge
     dockerHost,
     dockerHostVariable: process.env['DOCKER_HOST'] || null,
     cleaner,
+    reach: () => reachOwn(process.env),
     agentId,
     moves: new Moves({
       home,

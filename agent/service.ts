@@ -34,6 +34,8 @@ export interface ServicePorts extends PreflightPorts {
   readonly dockerHost: string | null;
   /** See `AgentStatus.dockerHostVariable`. */
   readonly dockerHostVariable: string | null;
+  /** Why the agent does not reach the cluster that it is in; null where it does, or is in none. */
+  readonly reach: () => Promise<HpoError | null>;
   /** Asks the agent to end, after the answer is on its way. */
   readonly requestStop: () => void;
 }
@@ -54,6 +56,10 @@ export class AgentService implements Service {
     const { driver } = ports;
     this.#handlers = {
       'agent/status': () => this.#status(),
+      'agent/reach': async () => {
+        const why = await ports.reach();
+        return { problem: why === null ? null : { code: why.code, message: why.message, next: why.next } };
+      },
       'agent/stop': () => {
         ports.requestStop();
         return {};

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { type AgentClient, refuseUnreaching } from '../client/index.ts';
 import { homeId } from '../client/home.ts';
 import { chosenProfile, readProfiles } from '../cluster/index.ts';
 import type { ClusterProfile } from '../cluster/profile.ts';
@@ -10,7 +11,7 @@ import { installAgent, lookAtAgent, ownerOfAgent, planAgent, uninstallAgent } fr
 import { yamlOf } from '../clusters/manifests.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { formatBytes } from '../protocol/format.ts';
-import type { StudySummary } from '../protocol/requests.ts';
+import type { Requests, StudySummary } from '../protocol/requests.ts';
 import { clusterAgent } from './agentChoice.ts';
 import { agree } from './clusterConfirm.ts';
 import { openChosen, saveProfile } from './clusterOpen.ts';
@@ -20,6 +21,7 @@ import { formatTable } from './table.ts';
 const usualImage = 'node:24-slim';
 const startMs = 300_000;
 const lookMs = 1_000;
+const reachMs = 20_000;
 
 interface InstallOptions {
   readonly image: string;
@@ -103,8 +105,16 @@ async function install(line: CommandLine, name: string | undefined, options: Ins
   await using remote = clusterAgent(profile);
   await using client = await remote.connect();
   const { version } = await client.request('agent/status', {});
+  await settled(client);
   line.print(`${remote.place} has an agent (version ${version})`);
   line.note('studies begin there with: hpo tune SCRIPT --on kubernetes --agent cluster; always: hpo cluster agent use on');
+}
+
+/** Rejects with HPO-2524 where it cannot act: rules of a network take a moment to know a new pod. */
+async function settled(client: AgentClient): Promise<void> {
+  for (const deadline = performance.now() + reachMs; performance.now() < deadline; await delay(lookMs))
+    if ((await client.request('agent/reach', {})).problem === null) return;
+  await refuseUnreaching(client);
 }
 
 /** The bundles beside the command line's own, but for the editor's. */
@@ -125,9 +135,15 @@ async function status(
   await using cluster = opened;
   const state = await lookAtAgent(cluster, usualAgentName);
   if (!state.isInstalled) line.exitCode = 3;
-  const studies = state.isInstalled ? await studiesThere(line, profile) : null;
+  const there = state.isInstalled ? await asked(line, profile, lookFromThere) : null;
+  const studies = there?.studies ?? null;
   if (json) {
-    line.printJson({ name: profile.name, ...state, studies: studies?.map(({ studyId }) => studyId) ?? null });
+    line.printJson({
+      name: profile.name,
+      ...state,
+      problem: there?.problem ?? null,
+      studies: studies?.map(({ studyId }) => studyId) ?? null,
+    });
     return;
   }
   if (!state.isInstalled) {
@@ -140,18 +156,35 @@ async function status(
     return;
   }
   line.print(`agent   ${state.phase ?? 'no pod'}${state.why === '' ? '' : `: ${state.why}`}, ${state.restarts} restarts`);
+  if (there !== null) line.print(`reaches ${there.problem === null ? 'the API server' : 'nothing'}`);
+  if (there?.problem != null) {
+    line.exitCode = 4;
+    line.print(`problem ${there.problem.code}: ${there.problem.message}`);
+    line.print(`next    ${there.problem.next}`);
+  }
   line.print(`image   ${state.image ?? ''}`);
   line.print(`volume  ${state.volume ?? 'none'}`);
   for (const study of studies ?? [])
     line.print(`study   ${study.studyId}  ${study.movedTo === null ? study.state : `in ${study.movedTo}`}`);
 }
 
+interface SeenThere {
+  /** Why it can do nothing; null where it can. */
+  readonly problem: Requests['agent/reach']['result']['problem'];
+  readonly studies: readonly StudySummary[];
+}
+
+async function lookFromThere(client: AgentClient): Promise<SeenThere> {
+  const [{ problem }, { studies }] = [await client.request('agent/reach', {}), await client.request('study/list', {})];
+  return { problem, studies };
+}
+
 /** Null where the agent does not answer, which is said. */
-async function studiesThere(line: CommandLine, profile: ClusterProfile): Promise<readonly StudySummary[] | null> {
+async function asked<T>(line: CommandLine, profile: ClusterProfile, ask: (client: AgentClient) => Promise<T>): Promise<T | null> {
   try {
     await using remote = clusterAgent(profile);
     await using client = await remote.connect();
-    return (await client.request('study/list', {})).studies;
+    return await ask(client);
   } catch (error) {
     if (!(error instanceof HpoError)) throw error;
     line.note(`${line.style('yellow', 'note', line.stderr)} ${error.message}`);
@@ -168,7 +201,10 @@ async function uninstall(
   await using cluster = opened;
   const owner = await ownerOfAgent(cluster, usualAgentName, { name: profile.name, mark: homeId(line.home) });
   if (typeof owner === 'object' && !force) throw ofAnotherHome(profile, owner.home);
-  const there = owner === 'none' ? [] : await studiesThere(line, profile);
+  const there =
+    owner === 'none'
+      ? []
+      : ((await asked(line, profile, async (client) => await client.request('study/list', {})))?.studies ?? null);
   const own = there?.filter(({ movedTo }) => movedTo === null) ?? null;
   for (const study of own ?? []) line.note(`  ${study.studyId}  ${study.state}`);
   const going = own?.filter(({ state }) => state !== 'ended') ?? [];

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { moveStudy } from '../client/index.ts';
+import { moveStudy, refuseUnreaching } from '../client/index.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { adviceOf } from '../protocol/failureAdvice.ts';
 import { formatDuration, formatValue } from '../protocol/format.ts';
@@ -56,6 +56,7 @@ async function tune(line: CommandLine, script: string, options: TuneOptions): Pr
   const from = await Promise.all((asked.request.from ?? []).map((text) => findStudyId(client, text)));
   const request = { ...asked.request, ...(from.length === 0 ? {} : { from }) };
   const { remoteAgent } = line;
+  if (remoteAgent !== null) await refuseUnreaching(await line.agent());
   const { studyId } = await client.request('study/create', { ...request, ...(remoteAgent === null ? {} : { isPaused: true }) });
   if (remoteAgent !== null) await handOver(line, studyId, remoteAgent);
   if (options.detach === true) {

@@ -3,4 +3,4 @@ export { bridge } from './bridge.ts';
 export { type ConnectOptions, connectAgent, discoveredAgent } from './connectAgent.ts';
 export { type BridgeGreeting, connectStream } from './connectStream.ts';
 export { defaultHome, discoveryFile } from './home.ts';
-export { type MoveEnd, moveStudy } from './moveStudy.ts';
+export { type MoveEnd, moveStudy, refuseUnreaching } from './moveStudy.ts';

@@ -20,7 +20,7 @@ export interface MoveProgress {
  * cut; from then on it is on its way, and only the same target can take it. Returns whether there was anything to do.
  *
  * Rejects with HPO-4004 where the source has no such study, HPO-2505 where its trials run on the source's own machine, HPO-2508 where it is
- * on its way elsewhere.
+ * on its way elsewhere, HPO-2524 where the target could do nothing with it.
  */
 export async function moveStudy(studyId: string, from: MoveEnd, to: MoveEnd, onProgress: MoveProgress): Promise<boolean> {
   const { id: agent } = await to.client.request('agent/status', {});
@@ -33,6 +33,7 @@ export async function moveStudy(studyId: string, from: MoveEnd, to: MoveEnd, onP
     });
   const { moves, movedTo } = here;
   if (movedTo === null) {
+    await refuseUnreaching(to.client);
     onProgress(`copying what ${to.place} needs of ${studyId}`);
     await carry(studyId, from, to, false, onProgress);
     await from.client.request('move/leave', { studyId, to: to.place, agent, epoch: moves + 1 });
@@ -43,6 +44,12 @@ export async function moveStudy(studyId: string, from: MoveEnd, to: MoveEnd, onP
   await to.client.request('move/arrive', { studyId, from: from.place });
   await from.client.request('move/done', { studyId });
   return true;
+}
+
+/** Rejects with HPO-2524 where the agent is in a cluster whose API server it does not reach: what it would be given stood still there. */
+export async function refuseUnreaching(client: MoveEnd['client']): Promise<void> {
+  const { problem } = await client.request('agent/reach', {});
+  if (problem !== null) throw new HpoError(problem.code, problem.message, problem.next, { exitCode: 4 });
 }
 
 async function summary({ client }: MoveEnd, studyId: string): Promise<StudySummary | undefined> {

@@ -106,6 +106,7 @@ const paramSchemas: { readonly [N in RequestName]: z.ZodMiniType } = {
     token: z.string().check(z.maxLength(200)),
   }),
   'agent/status': nothing,
+  'agent/reach': nothing,
   'agent/stop': nothing,
   'agent/clean': z.strictObject({ dryRun: z.boolean(), images: z.boolean(), all: z.boolean() }),
   'image/describe': tune,

@@ -317,6 +317,11 @@ export interface Requests {
     result: { protocolVersion: number; version: string; pid: number };
   };
   'agent/status': { params: Record<string, never>; result: AgentStatus };
+  /** Why an agent in a cluster does not reach its API server, and so can do nothing; null where it does, and for one that is in none. */
+  'agent/reach': {
+    params: Record<string, never>;
+    result: { readonly problem: { readonly code: string; readonly message: string; readonly next: string } | null };
+  };
   'image/describe': { params: TuneRequest; result: ImageDescription };
   /** Builds or pulls the image of a script; `isFresh`: every step anew, also where it is there. */
   'image/build': {

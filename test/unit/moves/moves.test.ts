@@ -8,7 +8,7 @@ import { homeId } from '../../../agent/client/home.ts';
 import { FakeMachine } from '../../../agent/executors/fake.ts';
 import { Moves } from '../../../agent/moves.ts';
 import { SnapshotStore } from '../../../agent/packaging/snapshot.ts';
-import type { RequestName } from '../../../agent/protocol/requests.ts';
+import type { RequestName, Requests } from '../../../agent/protocol/requests.ts';
 import { nodeClock } from '../../../agent/system/nodeClock.ts';
 import { keyOf, type Life, study, training, until, World } from '../driver/world.ts';
 
@@ -30,6 +30,8 @@ class Agent {
   readonly snapshots = new SnapshotStore(join(this.home, 'snapshots'));
   readonly world: World;
   life: Life | null = null;
+  /** Why it does not reach the cluster that it is in. */
+  problem: Requests['agent/reach']['result']['problem'] = null;
   readonly place: string;
 
   constructor(place: string, machine: FakeMachine) {
@@ -70,6 +72,7 @@ class Agent {
   end(onRequest: (name: RequestName) => Promise<void> = () => Promise.resolve()): MoveEnd {
     const answer = (name: RequestName, params: never): unknown => {
       if (name === 'agent/status') return { id: this.id };
+      if (name === 'agent/reach') return { problem: this.problem };
       if (name === 'study/list') return { studies: this.driver.views() };
       const step = name.replace('move/', '') as keyof Moves;
       return this.moves()[step](params);
@@ -148,6 +151,30 @@ describe('a study that moves', () => {
     await stop(laptop);
   });
 
+  test('stays where it is, as it is, where the other agent does not reach the cluster that it is in', async () => {
+    const { laptop, cluster } = await twoAgents();
+    cluster.problem = { code: 'HPO-2524', message: 'it does not reach the API server', next: 'let it' };
+    const asked: string[] = [];
+    const noted = async (name: RequestName): Promise<void> => void asked.push(name);
+    await expect(moveStudy('s', laptop.end(noted), cluster.end(noted), quiet)).rejects.toMatchObject({
+      ...cluster.problem,
+      exitCode: 4,
+    });
+    expect(asked.filter((name) => name.startsWith('move/'))).toEqual([]);
+    expect([laptop.acts('s'), cluster.acts('s'), laptop.driver.view('s').moves]).toEqual([true, false, 0]);
+    // One that has left already has to arrive.
+    cluster.problem = null;
+    const cut = async (name: RequestName): Promise<void> => {
+      if (name === 'move/arrive') throw new Error('cut');
+    };
+    await expect(moveStudy('s', laptop.end(), cluster.end(cut), quiet)).rejects.toThrow('cut');
+    cluster.problem = { code: 'HPO-2524', message: 'it does not reach the API server', next: 'let it' };
+    expect(await moveStudy('s', laptop.end(), cluster.end(), quiet)).toBe(true);
+    expect(cluster.acts('s')).toBe(true);
+    await until(() => cluster.driver.view('s').state === 'ended');
+    await stop(laptop, cluster);
+  });
+
   test('goes on at the other agent: its running attempts are adopted, none is started twice, all values are there', async () => {
     const { laptop, cluster, starts } = await twoAgents();
     expect(await moveStudy('s', laptop.end(), cluster.end(), quiet)).toBe(true);
@@ -206,6 +233,7 @@ describe('a study that moves', () => {
     'agent/status',
     'study/list',
     'study/list',
+    'agent/reach',
     'move/pack',
     'move/read',
     'move/write',

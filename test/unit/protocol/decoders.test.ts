@@ -24,6 +24,7 @@ const fullTune = {
 const accepted: { readonly [N in RequestName]: readonly unknown[] } = {
   hello: [{ protocolVersion: 1, client: 'cli', version: '1.0.0', token: '' }],
   'agent/status': [{}],
+  'agent/reach': [{}],
   'agent/stop': [{}],
   'agent/clean': [{ dryRun: true, images: false, all: true }],
   'image/describe': [fullTune, { script: 'x' }],
