@@ -14,6 +14,7 @@ import type {
   ClusterIdentity,
   ClusterSettings,
   ContainerSettings,
+  PodCpus,
   Pool,
   WaitReason,
 } from '../agent/protocol/study.ts';
@@ -262,6 +263,7 @@ const studySpec = object<StudySpec>({
           prefers: optional(list(object({ label: text, value: text }))),
         }),
       ),
+      cpus: optional(object<PodCpus>({ request: number, limit: nullable(number) })),
       podTemplate: nullable(text),
       followsCapacity: bool,
     }),

@@ -85,15 +85,17 @@ async function connect(line: CommandLine, options: ConnectOptions): Promise<void
   const name = options.name ?? context.name;
   const known = readProfiles(line.home).profiles.find((profile) => profile.name === name);
   const registry = registryOf(options);
+  const namespace = options.namespace ?? context.namespace;
   const wanted: ClusterProfile = {
     name,
     kubeconfig: paths,
     context: context.name,
-    namespace: options.namespace ?? context.namespace,
+    namespace,
     registry: registry ?? known?.registry ?? null,
     queue: options.queue ?? known?.queue ?? null,
     pullSecrets: options.pullSecret ?? known?.pullSecrets ?? [],
     checkpoints: options.checkpoints ?? known?.checkpoints ?? null,
+    usualCpus: known?.context === context.name && known.namespace === namespace ? known.usualCpus : undefined,
     confirmedCommands: known?.confirmedCommands ?? [],
     usesAgent: known?.usesAgent,
     // What was made there stays to be destroyed.

@@ -15,10 +15,10 @@ const quantities: ReadonlySet<string | number> = new Set(['limits', 'requests', 
 
 /** By the client's own tables: what does not fit them it drops without a word, or cannot send at all. What is null is left out, as the API does. */
 export async function shapeReader(): Promise<ShapeReader> {
-  const { models } = await import('./client.ts');
+  const client = await import('./client.ts');
   return (value, kind, at) => {
     try {
-      return { value: read(models, value, kind, at) };
+      return { value: read(client.models, value, kind, at) };
     } catch (error) {
       if (error instanceof Misfit) return { fault: error };
       throw error;

@@ -20,6 +20,8 @@ export interface ClusterProfile {
   readonly pullSecrets: readonly string[];
   /** Where checkpoints are kept if nothing else is said; as in `@hpo.checkpoint store=…`. */
   readonly checkpoints: string | null;
+  /** Processors of a trial that does not say, as the cluster.yml has it by which it was made; absent: as its namespace has it. */
+  readonly usualCpus?: number | undefined;
   /** Commands of the kubeconfig (`exec:`) that the user has agreed to, by hash of program, arguments and variables. */
   readonly confirmedCommands: readonly string[];
   /** Studies of this cluster are kept by the agent in it unless something else is said; absent: by that of this machine. */

@@ -35,6 +35,7 @@ const profile = z.object({
   queue: z.nullable(z.string()),
   pullSecrets: z.array(z.string()),
   checkpoints: z.nullable(z.string()),
+  usualCpus: z.optional(z.number()),
   confirmedCommands: z.array(z.string()),
   usesAgent: z.optional(z.boolean()),
   made: z.nullable(made),

@@ -1,6 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { identify } from '../cluster/identity.ts';
 import type { ClusterProfile } from '../cluster/profile.ts';
+import { amountOf } from '../cluster/quantity.ts';
 import type { RegistryCredentials } from '../engine/registryCredentials.ts';
 import { type Applied, apply } from './apply.ts';
 import type { ClusterFile } from './clusterFile.ts';
@@ -41,6 +42,7 @@ export function profileOf(
   place: Pick<ClusterProfile, 'kubeconfig' | 'context' | 'identity' | 'confirmedCommands' | 'made'>,
 ): ClusterProfile {
   const { name, namespace, registry, queue, checkpoints } = file;
+  const usualCpus = usualCpusOf(file);
   return {
     name,
     ...place,
@@ -52,7 +54,16 @@ export function profileOf(
     queue: queue?.name ?? null,
     pullSecrets: manifests.some(({ kind }) => kind === 'Secret') ? [pullSecretName] : [],
     checkpoints: checkpoints ?? null,
+    ...(usualCpus === null ? {} : { usualCpus }),
   };
+}
+
+/** Of a trial that does not say; null where the file does not say either, and allows the one that a trial has then. */
+function usualCpusOf({ trial }: ClusterFile): number | null {
+  const most = trial?.most?.cpu === undefined ? Infinity : amountOf(trial.most.cpu);
+  const usual = amountOf(trial?.usual?.cpu);
+  if (usual > 0) return Math.min(usual, most);
+  return most < 1 ? most : null;
 }
 
 /**

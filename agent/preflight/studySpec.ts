@@ -80,7 +80,7 @@ export function buildStudySpec(inputs: SpecInputs): StudySpec {
     limits: buildLimits(
       request,
       script,
-      request.executor === 'kubernetes' ? podCpus : Math.max(1, Math.floor(inputs.cpus / parallel)),
+      request.executor === 'kubernetes' ? cpusOfPod(inputs.cluster) : Math.max(1, Math.floor(inputs.cpus / parallel)),
     ),
     ...(price === null ? {} : { price }),
     ...retryOf(request, script),
@@ -161,12 +161,14 @@ function buildBudget(request: TuneRequest, script: ScriptSpec): Budget {
   };
 }
 
-/** Of a pod where nobody says how many. */
-const podCpus = 1;
-
 /** What limits a trial in a pod. */
-export function podLimits(request: TuneRequest, script: ScriptSpec): TrialLimits {
-  return buildLimits(request, script, podCpus);
+export function podLimits(request: TuneRequest, script: ScriptSpec, cluster: ClusterSettings): TrialLimits {
+  return buildLimits(request, script, cpusOfPod(cluster));
+}
+
+/** Where its script says none. */
+function cpusOfPod(cluster: ClusterSettings | null): number {
+  return cluster?.cpus?.request ?? 1;
 }
 
 function buildLimits(request: TuneRequest, script: ScriptSpec, cpus: number): TrialLimits {

@@ -198,10 +198,18 @@ export interface ClusterSettings {
   readonly checkpoints: CheckpointStore | null;
   /** Kinds of nodes to which trials are sent, the first that fits; never empty. */
   readonly pools: readonly Pool[];
+  /** What a pod gets where its script says no cpus; absent: what `limits.cpus` of the study says. */
+  readonly cpus?: PodCpus;
   /** PodTemplateSpec of the user's as JSON, merged below what is ours; null for none. */
   readonly podTemplate: string | null;
   /** Parallel trials follow what the cluster has room for, up to `search.parallel`. */
   readonly followsCapacity: boolean;
+}
+
+/** Processors of a pod: what it has in any case, and the most that it uses where others leave more; null: no limit. */
+export interface PodCpus {
+  readonly request: number;
+  readonly limit: number | null;
 }
 
 export interface ClusterVolume {

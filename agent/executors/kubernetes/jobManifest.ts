@@ -212,19 +212,25 @@ function environmentOf({ attempt, secrets }: JobParts): readonly V1EnvVar[] {
 }
 
 function resourcesOf(
-  { attempt, container }: JobParts,
+  { attempt, container, cluster }: JobParts,
   pool: Pool,
   asked: NonNullable<V1PodSpec['containers'][number]['resources']>,
 ): NonNullable<V1PodSpec['containers'][number]['resources']> {
-  const same: Record<string, string> = { cpu: `${Math.max(1, Math.round(attempt.cpus * 1000))}m` };
+  const { request, limit } = cluster.cpus ?? { request: attempt.cpus, limit: attempt.cpus };
+  const same: Record<string, string> = {};
   if (container.memoryBytes !== null) same['memory'] = String(container.memoryBytes);
   if (pool.gpus > 0) same[pool.gpuResource] = String(pool.gpus);
   // What it prints is there twice, in its file and in the log.
   const disk = 4 * attempt.outputBytes + workBytes;
   return {
-    requests: { 'ephemeral-storage': '64Mi', ...asked.requests, ...same },
-    limits: { 'ephemeral-storage': String(disk), ...asked.limits, ...same },
+    requests: { 'ephemeral-storage': '64Mi', ...asked.requests, ...same, cpu: coresOf(request) },
+    limits: { 'ephemeral-storage': String(disk), ...asked.limits, ...same, ...(limit === null ? {} : { cpu: coresOf(limit) }) },
   };
+}
+
+/** `1500m` */
+function coresOf(cpus: number): string {
+  return `${Math.max(1, Math.round(cpus * 1000))}m`;
 }
 
 function tolerationOf({ key, value, effect }: Pool['tolerations'][number]): V1Toleration {

@@ -22,7 +22,8 @@ export function chooseCluster(wish: ClusterWish, known: KnownClusters): ClusterP
   const found = profileOf(wish, known);
   if (found !== null) {
     const { namespace } = wish;
-    return namespace === undefined ? found : { ...found, namespace, identity: identityIn(found, namespace) };
+    if (namespace === undefined || namespace === found.namespace) return found;
+    return { ...found, namespace, identity: identityIn(found, namespace), usualCpus: undefined };
   }
   const { profiles, contexts } = known;
   if (profiles.length + contexts.length === 0) {

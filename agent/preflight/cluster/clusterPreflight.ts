@@ -3,6 +3,7 @@ import { identify } from '../../cluster/index.ts';
 import type { ClusterProfile } from '../../cluster/profile.ts';
 import { nodeArchitectures, poolsFor, type RunsOn, wantedArchitecture } from './clusterArchitecture.ts';
 import { chooseCluster, type KnownClusters } from './clusterChoice.ts';
+import { usualCpus } from './clusterCpus.ts';
 import type { AskedCredential } from './clusterCredentials.ts';
 import { rehearse, type Rehearsed } from './clusterRehearsal.ts';
 import { type ClusterInputs, type ClusterPlan, clusterSettings, storeText } from './clusterSettings.ts';
@@ -92,6 +93,7 @@ interface Found {
   readonly nodes: readonly string[];
   readonly version: string;
   readonly queues: ClusterInputs['queues'];
+  readonly usual: ClusterInputs['usual'];
 }
 
 export async function lookAtCluster(
@@ -174,13 +176,10 @@ function imageBefore({ recipe, profile }: WantedImage): string {
   return recipe.build === null ? recipe.name : `${profile.registry?.pull ?? recipe.name}/env:${recipe.key}`;
 }
 
-function rehearsedOf(
-  request: TuneRequest,
-  { spec, command, scriptPath }: ProjectReading,
-  { checkpoints }: ClusterSettings,
-): Rehearsed {
+function rehearsedOf(request: TuneRequest, { spec, command, scriptPath }: ProjectReading, settings: ClusterSettings): Rehearsed {
+  const { checkpoints } = settings;
   return {
-    ...podLimits(request, spec),
+    ...podLimits(request, spec, settings),
     command: command ?? ['python3', '-u', scriptPath],
     checkpointDir: checkpoints === null ? null : (spec.checkpoint?.['dir'] ?? null),
   };
@@ -262,15 +261,16 @@ async function connect(
   try {
     const cluster = await clusters.connect(profile, root);
     const version = await cluster.version();
-    const [queues, seen, identity] = await Promise.all([
+    const [queues, seen, identity, usual] = await Promise.all([
       queuesOf(cluster),
       orForbidden(nodeArchitectures(cluster)),
       identify(cluster),
+      usualCpus(cluster, profile, orForbidden),
     ]);
     if (!(await cluster.may('create', { group: 'batch', resource: 'jobs' }))) throw forbidden(cluster);
     const nodes = seen ?? [];
     const architecture = wantedArchitecture(nodes, spec.kubernetes?.pools ?? []);
-    return { found: { profile: { ...profile, identity }, cluster, version, queues, nodes, architecture }, refusal: null };
+    return { found: { profile: { ...profile, identity }, cluster, version, queues, nodes, architecture, usual }, refusal: null };
   } catch (error) {
     if (!(error instanceof HpoError)) throw error;
     return { found: null, refusal: withWayAround(error) };
@@ -309,7 +309,7 @@ async function orForbidden<T>(asked: Promise<T>): Promise<T | null> {
 async function planFor(
   request: TuneRequest,
   { spec, root }: ProjectReading,
-  { profile, queues, nodes, recipe }: Found & Pick<WantedImage, 'recipe'>,
+  { profile, queues, nodes, recipe, usual }: Found & Pick<WantedImage, 'recipe'>,
   { codeIn, runsOn }: { readonly codeIn: ClusterSettings['codeIn']; readonly runsOn: RunsOn },
   { clusters }: ClusterPorts,
 ): Promise<ClusterPlan> {
@@ -320,6 +320,7 @@ async function planFor(
     home: clusters.homeMark,
     queues,
     codeIn,
+    usual,
     readTemplate: (path) => clusters.readText(root, path),
     followsCapacity: (request.parallel ?? spec.search['parallel']) === 'auto',
   });

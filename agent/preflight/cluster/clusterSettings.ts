@@ -2,13 +2,14 @@ import { posix } from 'node:path';
 import type { ClusterProfile } from '../../cluster/profile.ts';
 import { targetOf, targetRefusal } from '../container/containerSettings.ts';
 import { type AskedCredential, pullCredentials, storeCredentials, templateCredentials } from './clusterCredentials.ts';
+import { type SaidCpus, templateCpus } from './clusterCpus.ts';
 import { readPodTemplate } from './podTemplate.ts';
 import { readTemplate } from '../../executors/kubernetes/podTemplate.ts';
 import { gpuResourceOf, isVolume, parseStore, parseVolume } from '../../protocol/clusterWords.ts';
 import { HpoError } from '../../protocol/errors.ts';
 import type { ClusterWish } from '../../protocol/requests.ts';
 import type { PoolWords, ScriptSpec } from '../../protocol/space.ts';
-import type { CheckpointStore, ClusterSettings, ClusterVolume, Pool, Toleration } from '../../protocol/study.ts';
+import type { CheckpointStore, ClusterSettings, ClusterVolume, Pool, PodCpus, Toleration } from '../../protocol/study.ts';
 import { moneyOf, wholeOf } from '../studySpec.ts';
 
 export interface ClusterInputs {
@@ -21,6 +22,8 @@ export interface ClusterInputs {
   /** LocalQueues of the namespace; empty without Kueue, null where the user may not list them. */
   readonly queues: readonly string[] | null;
   readonly codeIn: ClusterSettings['codeIn'];
+  /** What a pod gets where neither script nor template say it. */
+  readonly usual: SaidCpus;
   /** Text of a pod template: a path of the project relative to its root, or an absolute one of the user's. */
   readonly readTemplate: (path: string) => Promise<string>;
   readonly followsCapacity: boolean;
@@ -45,6 +48,7 @@ export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPla
   const template = path === null ? null : await readPodTemplate(await inputs.readTemplate(path), path);
   const pools = poolsOf(script);
   const checkpoints = checkpointsOf(script, profile);
+  const cpus = cpusOf(inputs, template?.json ?? null, path);
   const settings: ClusterSettings = {
     context: profile.context,
     ...(profile.kubeconfig === null ? {} : { kubeconfig: profile.kubeconfig }),
@@ -58,6 +62,7 @@ export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPla
     volumes: volumesOf(script),
     checkpoints,
     pools,
+    ...(cpus.cpus === null ? {} : { cpus: cpus.cpus }),
     podTemplate: template?.json ?? null,
     followsCapacity,
   };
@@ -70,7 +75,12 @@ export async function clusterSettings(inputs: ClusterInputs): Promise<ClusterPla
       ...askedPulls(inputs, settings, path),
       ...askedStore(script, profile, checkpoints),
     ],
-    notes: [...(template?.notes ?? []), ...queueNotes(inputs, settings.queue), ...checkpointNotes(script, checkpoints)],
+    notes: [
+      ...(template?.notes ?? []),
+      ...cpus.notes,
+      ...queueNotes(inputs, settings.queue),
+      ...checkpointNotes(script, checkpoints),
+    ],
   };
 }
 
@@ -256,6 +266,33 @@ function checkpointsOf({ checkpoint }: ScriptSpec, profile: ClusterProfile): Che
       exitCode: 4,
     },
   );
+}
+
+/** Of a pod whose script says none, with what the user has to know: who says so, and what a template says in vain. */
+function cpusOf(
+  { script: { resources }, usual }: ClusterInputs,
+  podTemplate: string | null,
+  path: string | null,
+): { readonly cpus: PodCpus | null; readonly notes: readonly string[] } {
+  const asked = readTemplate(podTemplate).container.resources ?? {};
+  const notes = [['cpu', 'cpus'] as const, ['memory', 'memory'] as const].flatMap(([resource, word]) => {
+    const said = resources[word];
+    const isAsked = asked.requests?.[resource] !== undefined || asked.limits?.[resource] !== undefined;
+    return said === undefined || !isAsked
+      ? []
+      : [`${path}: ${resource} in the resources of the container has no effect: the script says ${word}=${said}`];
+  });
+  if (resources['cpus'] !== undefined) return { cpus: null, notes };
+  const template = templateCpus(asked);
+  const found = template === null ? usualOf(usual) : { cpus: template, notes: [] };
+  return { ...found, notes: [...notes, ...found.notes] };
+}
+
+function usualOf({ cpus, by }: SaidCpus): { readonly cpus: PodCpus | null; readonly notes: readonly string[] } {
+  const { request, limit } = cpus;
+  if (by === null || (request === 1 && limit === 1)) return { cpus: null, notes: [] };
+  const amount = limit === request ? `${request}` : `${request} to ${limit}`;
+  return { cpus, notes: [`a trial gets cpus=${amount}, ${by}; another amount: # @hpo.resources cpus=2`] };
 }
 
 /** Those that the project names, itself or in its template, and the profile does not. */

@@ -1,5 +1,6 @@
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import { shapeReader } from '../../cluster/index.ts';
+import { amountOf } from '../../cluster/quantity.ts';
 import { readTemplate, specKeys } from '../../executors/kubernetes/podTemplate.ts';
 import { HpoError } from '../../protocol/errors.ts';
 
@@ -54,6 +55,7 @@ export async function readPodTemplate(text: string, path: string): Promise<PodTe
         }),
   };
   refuseUnnamed(pod, path);
+  refuseNoCpus(pod, path);
   const head =
     metadata === undefined || metadata === null ? {} : { metadata: labelled(objectOf(metadata, path, 'metadata'), path) };
   const json = JSON.stringify({ ...head, spec: pod });
@@ -81,6 +83,16 @@ function refuseUnnamed(pod: Fields, path: string): void {
       for (const key of keys)
         if ([undefined, ''].some((nothing) => objectOr(item)[key] === nothing))
           throw refused(path, `lacks ${key} in ${list}[${i}]`);
+}
+
+/** Throws for what is no amount of processors: they are counted before the cluster sees them. */
+function refuseNoCpus(pod: Fields, path: string): void {
+  const trial = trialOf(listOf(pod['containers'] ?? [], path, 'spec.containers').map(objectOr));
+  for (const key of ['requests', 'limits']) {
+    const cpu = objectOr(objectOr(trial?.['resources'])[key])['cpu'];
+    if (typeof cpu === 'string' && !(amountOf(cpu) > 0))
+      throw refused(path, `needs an amount such as 500m or 2 in resources.${key}.cpu of the container`);
+  }
 }
 
 function withoutNulls(fields: Fields): Fields {

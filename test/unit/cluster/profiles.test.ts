@@ -42,7 +42,10 @@ const none: ClusterProfiles = { profiles: [], inUse: null };
 it('keeps profiles, and nobody else can read them', () => {
   using home = openHome();
   expect(readProfiles(join(home.dir, 'none'))).toEqual(none);
-  const profiles = { profiles: [profile('a'), profile('b', { kubeconfig: null, registry: null, made: null })], inUse: 'b' };
+  const profiles = {
+    profiles: [profile('a'), profile('b', { kubeconfig: null, registry: null, made: null, usualCpus: 0.5 })],
+    inUse: 'b',
+  };
   writeProfiles(home.dir, none);
   writeProfiles(home.dir, profiles);
   expect(readProfiles(home.dir)).toEqual(profiles);

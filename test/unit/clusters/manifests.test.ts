@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { readClusterFile } from '../../../agent/clusters/clusterFile.ts';
+import { planCluster, profileOf } from '../../../agent/clusters/createCluster.ts';
 import { manifestsOf, pullSecret, wireOf, yamlOf } from '../../../agent/clusters/manifests.ts';
 import { permissions, queuePermissions, resourceName, rulesOf } from '../../../agent/clusters/permissions.ts';
 
@@ -10,6 +11,19 @@ const content = (text: string, kind: string, name = 'hpo') =>
   made(text)
     .filter((manifest) => manifest.kind === kind && manifest.name === name)
     .map(({ object }) => wireOf(object));
+
+it.each<[string, number | undefined]>([
+  ['', undefined],
+  ['trial: {usual: {cpu: 500m}}', 0.5],
+  ['trial: {usual: {cpu: 4}, most: {cpu: 2}}', 2],
+  ['trial: {most: {cpu: 500m}}', 0.5],
+  ['trial: {most: {cpu: 8}, usual: {memory: 1Gi}}', undefined],
+  ['trial: {usual: {cpu: 0}}', undefined],
+])('processors of a trial that does not say: %s', (text, usual) => {
+  const file = readClusterFile(`name: lab\n${text}`, 'cluster.yml');
+  const place = { kubeconfig: ['/k'], context: 'lab', confirmedCommands: [], made: null };
+  expect(profileOf(file, planCluster(file, 'm4rk', null), place).usualCpus).toBe(usual);
+});
 
 it.each<[string, readonly string[]]>([
   ['', ['Namespace', 'ServiceAccount', 'Role', 'RoleBinding', 'NetworkPolicy', 'NetworkPolicy']],

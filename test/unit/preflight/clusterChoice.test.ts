@@ -53,6 +53,14 @@ describe('the cluster that is meant', () => {
     expect(chooseCluster(wish, clusters)).toMatchObject(expected);
   });
 
+  test.each([
+    ['ml', 2],
+    ['other', undefined],
+  ])('what is usual in its own namespace is so in that alone: %s', (namespace, usual) => {
+    const clusters = known({ profiles: [{ ...profile('prod', 'p'), usualCpus: 2 }] });
+    expect(chooseCluster({ namespace }, clusters)).toMatchObject({ namespace, usualCpus: usual });
+  });
+
   it('is asked for where several could be, also where kubectl has a choice of its own', () => {
     expect(chooseCluster({ namespace: 'x', queue: 'q' }, known({ contexts: [context('a', true), context('b')] }))).toEqual([
       { label: 'a', namespace: 'x', server: 'https://a:6443', wish: { context: 'a', namespace: 'x', queue: 'q' } },

@@ -37,6 +37,7 @@ async function planOf({ directives = [], yml, inputs }: Case): ReturnType<typeof
     home: 'abc123',
     queues: [],
     codeIn: 'objects',
+    usual: { cpus: { request: 1, limit: 1 }, by: null },
     readTemplate: () => Promise.reject(new Error('no template was asked for')),
     followsCapacity: false,
     ...inputs,
@@ -332,6 +333,50 @@ test('whatever a pod template says, it is taken or refused with a place', async 
     { numRuns: 300 },
   );
   expect(taken).toBeGreaterThan(10);
+});
+
+describe('processors of a pod', () => {
+  const amounts = (words: string): Partial<ClusterInputs> => ({
+    wish: { podTemplate: '/home/me/pod.yml' },
+    readTemplate: () => Promise.resolve(`spec: {containers: [{name: trial, resources: {${words}}}]}`),
+  });
+  const usual: ClusterInputs['usual'] = { cpus: { request: 0.5, limit: 2 }, by: 'the LimitRange a' };
+  const both = 'requests: {cpu: 500m, memory: 1Gi}, limits: {cpu: 4}';
+  test.each<readonly [string, Case, ClusterSettings['cpus'], readonly RegExp[]]>([
+    ['nobody says', {}, undefined, []],
+    ['the script says', { directives: ['resources cpus=3'], inputs: { usual } }, undefined, []],
+    ['the namespace says', { inputs: { usual } }, usual.cpus, [/cpus=0\.5 to 2, the LimitRange a; .*@hpo\.resources cpus=2/]],
+    [
+      'the namespace says the same',
+      { inputs: { usual: { cpus: { request: 1, limit: 1 }, by: 'the LimitRange a' } } },
+      undefined,
+      [],
+    ],
+    ['the template says', { inputs: { ...amounts(both), usual } }, { request: 0.5, limit: 4 }, []],
+    ['the template asks', { inputs: amounts('requests: {cpu: 2}') }, { request: 2, limit: null }, []],
+    ['the template limits', { inputs: amounts('limits: {cpu: 2}') }, { request: 2, limit: 2 }, []],
+    ['the template says other things', { inputs: { ...amounts('limits: {memory: 2Gi}'), usual } }, usual.cpus, [/LimitRange a/]],
+    [
+      'the script and the template say',
+      { directives: ['resources cpus=3 memory=2GB'], inputs: amounts(both) },
+      undefined,
+      [
+        /pod\.yml: cpu .* has no effect: the script says cpus=3$/,
+        /pod\.yml: memory .* has no effect: the script says memory=2GB$/,
+      ],
+    ],
+  ])('%s', async (_who, given, cpus, notes) => {
+    const plan = await planOf(given);
+    expect(plan.settings.cpus).toEqual(cpus);
+    expect(plan.notes).toEqual(notes.map((note) => expect.stringMatching(note)));
+  });
+
+  test.each(['requests: {cpu: lots}', 'limits: {cpu: 0}'])('no amount: %s', async (words) => {
+    await expect(planOf({ inputs: amounts(words) })).rejects.toMatchObject({
+      code: 'HPO-2489',
+      message: expect.stringMatching(/needs an amount such as 500m or 2 in resources\.\w+\.cpu/),
+    });
+  });
 });
 
 describe('queues that the user may not list', () => {

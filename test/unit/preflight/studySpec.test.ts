@@ -4,12 +4,14 @@ import { planStudy } from '../../../agent/core/study/index.ts';
 import type { TuneRequest } from '../../../agent/protocol/requests.ts';
 import type { StudySpec } from '../../../agent/protocol/study.ts';
 import { buildStudySpec, durationMs } from '../../../agent/preflight/studySpec.ts';
+import { cluster } from '../core/study/clusterSpec.ts';
 
 /** The spec of a script with these directives, on a machine with 4 processors. */
 function specOf(
   directives: readonly string[],
   request: Partial<TuneRequest> = {},
   container: StudySpec['container'] | null = null,
+  onCluster: StudySpec['cluster'] | null = null,
 ): StudySpec {
   const text = [...directives.map((words) => `# @hpo.${words}`), 'x = 1  # @hpo int(1, 9)', ''].join('\n');
   const { spec, diagnostics } = parseScript(text, 'src/train.py');
@@ -22,7 +24,7 @@ function specOf(
     scriptPath: 'src/train.py',
     environment: { interpreter: '/usr/bin/python3', version: '3.12.1', reason: 'PATH' },
     container,
-    cluster: null,
+    cluster: onCluster,
     snapshot: 'abc',
     cpus: 4,
     randomSeed: 1234,
@@ -70,6 +72,14 @@ describe('words of a script', () => {
   ];
   test.each(rows)('%s', (directive, read, expected) => {
     expect(read(specOf([directive]))).toEqual(expected);
+  });
+
+  test('of a pod one processor, or what it gets where nobody says', () => {
+    const request: Partial<TuneRequest> = { executor: 'kubernetes' };
+    const usual = cluster({ cpus: { request: 0.5, limit: 4 } });
+    expect(specOf([], request, null, cluster()).limits.cpus).toBe(1);
+    expect(specOf([], request, null, usual).limits.cpus).toBe(0.5);
+    expect(specOf(['resources cpus=3'], request, null, usual).limits.cpus).toBe(3);
   });
 
   test('money counts with the price of a place, GPU hours with GPUs', () => {

@@ -190,6 +190,14 @@ it('takes of a template what does not touch the attempt', () => {
   expect(pod?.containers[0]?.resources?.limits).toMatchObject({ 'example.com/fpga': '1' });
 });
 
+it.each([
+  [{ request: 0.25, limit: 4 }, '250m', '4000m'],
+  [{ request: 2, limit: null }, '2000m', undefined],
+])('asks for the processors of the study where it has some: %j', (cpus, request, limit) => {
+  const resources = podOf({ cpus })?.containers[0]?.resources;
+  expect([resources?.requests?.['cpu'], resources?.limits?.['cpu']]).toEqual([request, limit]);
+});
+
 it('mounts a claim once, in all of its places', () => {
   const pod = podOf();
   expect(pod?.volumes?.filter(({ persistentVolumeClaim }) => persistentVolumeClaim !== undefined)).toHaveLength(1);
