@@ -8,6 +8,7 @@ export type Shaped =
 /** Looks at a value as `kind` of the API has it, such as `V1Volume`; `at` is where it stands. */
 export type ShapeReader = (value: unknown, kind: string, at: readonly (string | number)[]) => Shaped;
 
+type Models = (typeof ClientModule)['models'];
 type Attribute = { readonly name: string; readonly type: string };
 
 /** Whose values are quantities, which the API takes as numbers as well; its client knows them as texts. */
@@ -37,7 +38,7 @@ class Misfit extends Error {
   }
 }
 
-function read(models: typeof ClientModule.models, value: unknown, type: string, at: readonly (string | number)[]): unknown {
+function read(models: Models, value: unknown, type: string, at: readonly (string | number)[]): unknown {
   const [, item] = /^Array<(.*)>$/.exec(type) ?? [];
   if (item !== undefined) {
     if (!Array.isArray(value)) throw new Misfit(at, 'needs a list');
@@ -57,7 +58,7 @@ function read(models: typeof ClientModule.models, value: unknown, type: string, 
 }
 
 /** Null for what is no object of the API. */
-function attributesOf(models: typeof ClientModule.models, type: string): ReadonlyMap<string, string> | null {
+function attributesOf(models: Models, type: string): ReadonlyMap<string, string> | null {
   const model: unknown = Object.hasOwn(models, type) ? Reflect.get(models, type) : undefined;
   if (typeof model !== 'function' || !('getAttributeTypeMap' in model) || typeof model.getAttributeTypeMap !== 'function')
     return null;
