@@ -79,8 +79,8 @@ export function connectCommands(cluster: Command, line: CommandLine): void {
 
 async function connect(line: CommandLine, options: ConnectOptions): Promise<void> {
   const paths = options.kubeconfig === undefined ? usualKubeconfig({ environment: process.env }) : [resolve(options.kubeconfig)];
-  // One of a project is refused whenever it is used: better said now.
-  const project = options.kubeconfig === undefined ? null : projectOf(paths[0] ?? '');
+  // One of a project is refused whenever it is used: better said now. KUBECONFIG may have been set by that of the current folder.
+  const project = projectOf(options.kubeconfig === undefined ? resolve('kubeconfig') : (paths[0] ?? ''));
   const context = contextOf(readKubeconfig(paths, project), options.context);
   const name = options.name ?? context.name;
   const known = readProfiles(line.home).profiles.find((profile) => profile.name === name);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { parse } from 'yaml';
 import * as z from 'zod/mini';
 import { HpoError } from '../protocol/errors.ts';
@@ -177,7 +177,8 @@ function refuseOfOthers(path: string, projectDir: string | null): void {
   const real = realpathSync(path);
   if (projectDir !== null) {
     const inside = relative(existsSync(projectDir) ? realpathSync(projectDir) : projectDir, real);
-    if (inside !== '' && !inside.startsWith('..') && !isAbsolute(inside)) {
+    // Its first segment says so: a folder may be called `..k`.
+    if (inside !== '' && inside.split(sep)[0] !== '..' && !isAbsolute(inside)) {
       throw new HpoError(
         'HPO-2460',
         `the kubeconfig ${path} is in the project ${projectDir}: who writes a project could so run programs of theirs as you`,

@@ -193,6 +193,10 @@ describe.concurrent('without a cluster that can be used', () => {
     const tune = await machine.run('tune', 'train.py', ...onCluster);
     expect([tune.code, tune.stderr]).toEqual([4, expect.stringContaining('error HPO-2460: ')]);
     expect(tune.stderr).toContain('is in the project');
+    // Nor by whoever connects a cluster in there.
+    machine.write('.git/HEAD', 'ref: refs/heads/main\n');
+    const connect = await machine.run('cluster', 'connect', '--yes');
+    expect([connect.code, connect.stderr]).toEqual([1, expect.stringContaining('is in the project')]);
   });
 
   test('options of a cluster without one are wrong usage', async () => {

@@ -282,6 +282,10 @@ describe('what cannot be used', () => {
         expect.objectContaining({ code: 'HPO-2460', message: expect.stringContaining('is in the project') }),
       );
     }
+    mkdirSync(join(project, '..k'));
+    expect(() => readKubeconfig([write(of('a'), { folder: join(project, '..k') })], project)).toThrow(
+      expect.objectContaining({ code: 'HPO-2460', message: expect.stringContaining('is in the project') }),
+    );
     mkdirSync(join(dir, 'project-2'));
     expect(readKubeconfig([write(of('a'), { folder: join(dir, 'project-2') })], project).contexts).toHaveLength(1);
   });
