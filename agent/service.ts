@@ -148,7 +148,9 @@ export class AgentService implements Service {
     return {
       text: new TextDecoder().decode(bytes),
       nextOffset: offset + bytes.length,
-      ended: bytes.length === 0 && hasEnded && found.state !== 'running' && found.state !== 'waiting',
+      // Of the latest one another may follow.
+      ended:
+        bytes.length === 0 && hasEnded && (attempt !== undefined || (found.state !== 'running' && found.state !== 'waiting')),
     };
   }
 }

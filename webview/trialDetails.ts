@@ -1,10 +1,10 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { attemptText } from '../agent/protocol/attempts.ts';
 import { droppedText } from '../agent/protocol/dropped.ts';
 import { formatDuration, formatMetric, formatNumber, formatValue, noValue as dash, plural } from '../agent/protocol/format.ts';
 import { gainFigure, gainOf, gainSentence } from '../agent/protocol/gain.ts';
-import type { StudySpec } from '../agent/protocol/study.ts';
-import type { AttemptView, StudyView, TrialView } from '../agent/protocol/view.ts';
-import { shownState, waitText } from '../agent/protocol/waits.ts';
+import type { StudyView, TrialView } from '../agent/protocol/view.ts';
+import { shownState } from '../agent/protocol/waits.ts';
 import { button } from './controls.ts';
 import type { ToPage } from './contract.ts';
 import { trialValue } from './insight.ts';
@@ -63,34 +63,3 @@ export function trialDetails(options: {
     ${log === null || log.trial !== trial.number ? nothing : html`<h3>Log${log.isEnded ? '' : ' so far'}</h3><pre tabindex="0" aria-label="End of the log of trial ${trial.number}">${log.text.slice(-20_000)}</pre>`}
   `;
 }
-
-function attemptText(attempt: AttemptView, { fidelity, cluster }: StudySpec, now: number): string {
-  const parts: string[] = [];
-  if (attempt.target !== null && fidelity !== null) parts.push(`to ${fidelity.name} ${formatNumber(attempt.target)}`);
-  if (attempt.state === 'requested') parts.push(attempt.waits === null ? 'starting' : waitText(attempt.waits));
-  if (attempt.state === 'started') parts.push('running');
-  if (attempt.state === 'stopping') parts.push('being ended');
-  if (attempt.stopReason !== null) parts.push(stopWords[attempt.stopReason] ?? attempt.stopReason);
-  else if (attempt.state === 'ended')
-    parts.push(
-      attempt.exitCode !== null
-        ? `exit code ${attempt.exitCode}`
-        : attempt.failure?.kind === 'preempted'
-          ? 'preempted'
-          : 'ended without an exit code',
-    );
-  if (attempt.startedAt !== null) parts.push(formatDuration((attempt.endedAt ?? now) - attempt.startedAt));
-  // On a cluster it is no place: nodes are.
-  if (cluster === undefined) parts.push(`slot ${attempt.slot}`);
-  if (attempt.failure !== null) parts.push(attempt.failure.message);
-  return parts.join(' · ');
-}
-
-const stopWords: Readonly<Record<string, string>> = {
-  pruned: 'pruned',
-  paused: 'paused',
-  studyPaused: 'paused with the study',
-  studyStopped: 'ended with the study',
-  user: 'stopped by you',
-  outputLimit: 'printed too much',
-};

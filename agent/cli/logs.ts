@@ -2,32 +2,34 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { AgentClient } from '../client/index.ts';
 import { stripAnsi } from '../metrics/ansi.ts';
-import { HpoError } from '../protocol/errors.ts';
 import { printable } from '../protocol/printable.ts';
+import type { AttemptKey } from '../protocol/study.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy, findStudyId } from './findStudy.ts';
+import { attemptNumber, trialNumber } from './numbers.ts';
 
 const followMs = 300;
 
 export function logsCommand(program: Command, line: CommandLine): void {
   program
     .command('logs <study> [trial]')
-    .description('what the trials printed')
+    .description('what the trials printed, each in its latest attempt')
     .option('--follow', 'go on until the end')
-    .action((study: string, trial: string | undefined, options: { readonly follow?: boolean }) =>
-      logs(line, study, trial, options.follow === true),
-    );
+    .option('--attempt <number>', 'an earlier attempt of the trial, the first one is 1')
+    .action((study: string, trial: string | undefined, options: LogsOptions) => logs(line, study, trial, options));
 }
 
-async function logs(line: CommandLine, study: string, trial: string | undefined, isFollowing: boolean): Promise<void> {
+interface LogsOptions {
+  readonly follow?: boolean;
+  readonly attempt?: string;
+}
+
+async function logs(line: CommandLine, study: string, trial: string | undefined, options: LogsOptions): Promise<void> {
+  const isFollowing = options.follow === true;
   const client = await line.agent();
   const studyId = await findStudyId(client, study);
-  const number = trial === undefined ? null : Number(trial);
-  if (number !== null && !(Number.isInteger(number) && number >= 0)) {
-    throw new HpoError('HPO-4019', `"${trial ?? ''}" is not a trial number`, `list them with: hpo trials ${studyId}`, {
-      exitCode: 2,
-    });
-  }
+  const number = trial === undefined ? null : trialNumber(trial, studyId);
+  const attempt = options.attempt === undefined ? null : attemptNumber(options.attempt, studyId, number);
   const { leftOut } = findStudy((await client.request('study/list', {})).studies, studyId);
   if (leftOut !== null) line.note(`${printable(leftOut)}; the logs have everything`);
   const readers = new Map<number, LogReader>();
@@ -38,7 +40,8 @@ async function logs(line: CommandLine, study: string, trial: string | undefined,
     const numbers = number === null ? Array.from({ length: nTrials }, (_, known) => known) : [number];
     let isOver = number !== null || summary.state === 'ended';
     for (const known of numbers) {
-      const reader = readers.get(known) ?? new LogReader(client, studyId, known, number === null ? `[${known}] ` : '');
+      const reader =
+        readers.get(known) ?? new LogReader(client, { studyId, trial: known, attempt }, number === null ? `[${known}] ` : '');
       readers.set(known, reader);
       await reader.drain((text) => line.pass(line.stdout.isTTY ? terminalText(text) : text));
       isOver &&= reader.isOver;
@@ -53,26 +56,29 @@ function terminalText(text: string): string {
   return stripAnsi(text).replaceAll(/\r(?!\n)/g, '\n');
 }
 
-/** The output of one trial's latest attempt, from where the last call ended. */
+/** Null: the latest. */
+type Shown = Omit<AttemptKey, 'attempt'> & { readonly attempt: number | null };
+
+/** The output of one attempt of a trial, from where the last call ended. */
 class LogReader {
   isOver = false;
   readonly #client: AgentClient;
-  readonly #studyId: string;
-  readonly #trial: number;
+  readonly #shown: Shown;
   readonly #prefix: string;
   #offset = 0;
   #rest = '';
 
-  constructor(client: AgentClient, studyId: string, trial: number, prefix: string) {
+  constructor(client: AgentClient, shown: Shown, prefix: string) {
     this.#client = client;
-    this.#studyId = studyId;
-    this.#trial = trial;
+    this.#shown = shown;
     this.#prefix = prefix;
   }
 
   async drain(write: (text: string) => void): Promise<void> {
+    const { attempt, ...trial } = this.#shown;
     while (!this.isOver) {
-      const page = await this.#client.request('trial/log', { studyId: this.#studyId, trial: this.#trial, offset: this.#offset });
+      const params = { ...trial, ...(attempt === null ? {} : { attempt }), offset: this.#offset };
+      const page = await this.#client.request('trial/log', params);
       this.#offset = page.nextOffset;
       this.#write(page.text, page.ended, write);
       this.isOver = page.ended;

@@ -6,6 +6,7 @@ import type { StudySummary } from '../protocol/requests.ts';
 import { waitLine } from '../protocol/waits.ts';
 import type { CommandLine } from './commandLine.ts';
 import { findStudy } from './findStudy.ts';
+import { localTime } from './localTime.ts';
 import { howToGoOn } from './pausedText.ts';
 
 export function statusCommand(program: Command, line: CommandLine): void {
@@ -73,9 +74,4 @@ function usedText({ used, budget }: StudySummary): string {
   const limit = gpuMs === undefined ? '' : ` of ${formatNumber(gpuHours(gpuMs))}`;
   const gpus = used.gpuHours === 0 && gpuMs === undefined ? null : `${formatNumber(used.gpuHours, 3)}${limit} GPU hours`;
   return [money, gpus].filter((text) => text !== null).join(', ');
-}
-
-/** `2026-03-14 15:09`, where the reader is. */
-function localTime(ms: number): string {
-  return new Date(ms).toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'short' });
 }

@@ -1,5 +1,5 @@
 import type { Params } from '../protocol/space.ts';
-import type { MetricValues, TrialState } from '../protocol/study.ts';
+import type { Failure, MetricValues, TrialState } from '../protocol/study.ts';
 import { type StudyView, type TrialView, bestTrial, countTrials, trialId } from '../protocol/view.ts';
 import { shownState } from '../protocol/waits.ts';
 
@@ -18,6 +18,22 @@ export interface TrialLine {
   readonly attempts: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
+  /** Each attempt, the first one first: when it ran and how it ended. */
+  readonly history: readonly AttemptLine[];
+}
+
+export interface AttemptLine {
+  /** From 1. */
+  readonly attempt: number;
+  /** Null where it has not begun. */
+  readonly startedAt: number | null;
+  /** Null while it is asked for or runs. */
+  readonly endedAt: number | null;
+  readonly exitCode: number | null;
+  /** Why it was told to end; null where it was not. */
+  readonly stopReason: string | null;
+  /** Why it did not deliver; null while it runs, and where it ended as it should. */
+  readonly failure: Failure | null;
 }
 
 export function trialLine(view: StudyView, trial: TrialView): TrialLine {
@@ -31,6 +47,9 @@ export function trialLine(view: StudyView, trial: TrialView): TrialLine {
     attempts: trial.attempts.length,
     startedAt: trial.startedAt,
     endedAt: trial.endedAt,
+    history: trial.attempts.map(({ attempt, startedAt, endedAt, exitCode, stopReason, failure }) => {
+      return { attempt, startedAt, endedAt, exitCode, stopReason, failure };
+    }),
   };
 }
 
@@ -62,8 +81,8 @@ export function exportJson(view: StudyView): string {
 
 /**
  * The trials as a table (RFC 4180: CRLF, quotes where needed): one column per parameter (`params.lr`) and metric
- * (`values.loss`), empty where a trial has none; times in ISO 8601, lists as JSON. Text that a spreadsheet would
- * run as a formula gets an apostrophe in front.
+ * (`values.loss`), empty where a trial has none; times in ISO 8601, lists as JSON; `failures` tells of each attempt that failed
+ * why, by its number. Text that a spreadsheet would run as a formula gets an apostrophe in front.
  */
 export function exportCsv(view: StudyView): string {
   const params = columnNames(
@@ -84,6 +103,7 @@ export function exportCsv(view: StudyView): string {
     'attempts',
     'startedAt',
     'endedAt',
+    'failures',
   ];
   const rows = view.trials.map((trial) => {
     const line = trialLine(view, trial);
@@ -97,6 +117,7 @@ export function exportCsv(view: StudyView): string {
       String(line.attempts),
       time(line.startedAt),
       time(line.endedAt),
+      line.history.flatMap(({ attempt, failure }) => (failure === null ? [] : [failureText(attempt, failure)])).join('; '),
     ];
   });
   return [header.map(text), ...rows].map((cells) => `${cells.map(quote).join(',')}\r\n`).join('');
@@ -115,6 +136,10 @@ function paramCell(value: unknown): string {
 
 function text(value: string): string {
   return /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+}
+
+function failureText(attempt: number, { kind, code, message }: Failure): string {
+  return `${attempt}: ${kind} ${code} ${message}`;
 }
 
 function time(at: number | null): string {

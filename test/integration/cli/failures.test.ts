@@ -262,7 +262,15 @@ for epoch in range(begin + 1, epochs + 1):
     const studyId = started?.studyId ?? '';
     for (const attempt of [1, 2, 3]) await lose(hpo, studyId, attempt, (log) => log.includes('begun'));
     await hpo.ended(studyId);
-    expect((await hpo.run('trials', studyId)).stdout).toMatch(/HPO-3007 The process vanished.*It was tried again in vain\./);
+    const { stdout } = await hpo.run('trials', studyId);
+    expect(stdout).toMatch(/HPO-3007 The process vanished.*It was tried again in vain\./);
+    expect(stdout).toMatch(/3 attempts \(the machine failed 2 times: The process vanished/);
+    const [line] = await hpo.json<{ history: unknown[] }>('trials', studyId, '--trial', '0');
+    expect(line?.history).toMatchObject([1, 2, 3].map((attempt) => ({ attempt, failure: { code: 'HPO-3007' } })));
+    expect((await hpo.run('trials', studyId, '--trial', '0')).stdout.match(/HPO-3007 .*The process vanished/g)).toHaveLength(4);
+    expect(await hpo.run('logs', studyId, '0', '--attempt', '1', '--follow')).toMatchObject({ code: 0, stdout: 'begun\n' });
+    expect((await hpo.run('logs', studyId, '0', '--attempt', '4')).stderr).toContain('HPO-4006');
+    expect((await hpo.run('logs', studyId, '--attempt', '1')).stderr).toContain('HPO-4019');
   });
 });
 

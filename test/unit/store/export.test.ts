@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { JournalEntry, StudyEvent } from '../../../agent/protocol/events.ts';
+import type { Failure } from '../../../agent/protocol/study.ts';
 import { createView, foldView, type StudyView } from '../../../agent/protocol/view.ts';
 import { exportCsv, exportJson, trialLine } from '../../../agent/store/export.ts';
 import { make, startMs, studyCreated, studySpec, wholeTrial } from './studies.ts';
@@ -47,6 +48,7 @@ test('a trial line is what the command line promises', () => {
     'attempts',
     'startedAt',
     'endedAt',
+    'history',
   ]);
   expect(line).toMatchObject({
     trialId: 'k3f9/0',
@@ -57,7 +59,30 @@ test('a trial line is what the command line promises', () => {
     attempts: 1,
     startedAt: startMs + 250,
     endedAt: startMs + 9125,
+    history: [{ attempt: 1, startedAt: startMs + 250, endedAt: startMs + 8000, exitCode: 0, stopReason: null, failure: null }],
   });
+});
+
+/** Preempted once, and done then. */
+const preempted: Failure = { kind: 'preempted', code: 'HPO-3008', message: 'The machine was taken away, and "gone".' };
+const twice = (): StudyView => {
+  const [created, requested, started, ...rest] = wholeTrial(0, 0.5);
+  if (created === undefined || requested === undefined || started === undefined) throw new Error('a trial has events');
+  const again = rest.map((event) => ('attempt' in event ? { ...event, attempt: 2 } : event));
+  const first = [created, requested, started, make.attemptEnd(0, 1, preempted)];
+  return viewOf(studyCreated(), ...first, make.request(0, 2), make.start(0, 2), ...again);
+};
+
+test('why a trial was begun again stays, after it has ended, too', () => {
+  const view = twice();
+  const history = [
+    { attempt: 1, exitCode: 1, failure: preempted },
+    { attempt: 2, exitCode: 0, failure: null },
+  ];
+  expect(view.trials.map((trial) => trialLine(view, trial))).toMatchObject([{ state: 'complete', attempts: 2, history }]);
+  expect(JSON.parse(exportJson(view)).trials).toMatchObject([{ failure: null, attempts: 2, history }]);
+  const [header, row] = parseCsv(exportCsv(view));
+  expect(row?.[header?.indexOf('failures') ?? -1]).toBe('1: preempted HPO-3008 The machine was taken away, and "gone".');
 });
 
 describe('JSON', () => {
@@ -88,12 +113,12 @@ describe('CSV', () => {
     expect(rest).toEqual([]);
     expect(header?.join(' ')).toBe(
       'trialId number state params.lr params.momentum params.dropout params.layers params.units params.optimizer ' +
-        'params.batch params.shape params.extra values.loss values.acc resource attempts startedAt endedAt',
+        'params.batch params.shape params.extra values.loss values.acc resource attempts startedAt endedAt failures',
     );
     expect(first?.join(' ')).toBe(
-      'k3f9/0 0 complete 0.0003 0.9 0.1 3 64 adam 64 [128,64,"x"]  0.5 0.5 5 1 2026-03-01T09:00:00.250Z 2026-03-01T09:00:09.125Z',
+      'k3f9/0 0 complete 0.0003 0.9 0.1 3 64 adam 64 [128,64,"x"]  0.5 0.5 5 1 2026-03-01T09:00:00.250Z 2026-03-01T09:00:09.125Z ',
     );
-    expect(second?.join(' ')).toBe('k3f9/1 1 waiting 0.00001     null   3   0 0  ');
+    expect(second?.join(' ')).toBe('k3f9/1 1 waiting 0.00001     null   3   0 0   ');
   });
 
   test.each<[string, string]>([
