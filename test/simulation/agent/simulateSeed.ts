@@ -59,7 +59,7 @@ const saysSoMs = 100_000;
 const maxSteps = 40_000;
 const cpus = 4;
 /** Most requests of an agent to the cluster in any minute, beyond those that go with each attempt that begins in it. */
-const maxRequests = 450;
+const maxRequests = 600;
 
 /** Lives one seed through: agents, programs, a user, faults; then a calm in which all must come to its end. */
 export async function simulateSeed(seed: number, executor: SimulatedExecutor, isTraced = false): Promise<SeedResult> {
