@@ -6,6 +6,7 @@ import type { ClusterProfile } from '../cluster/profile.ts';
 import { whyWaits } from '../cluster/whyWaits.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { networkLabel, restrictedContainer } from './manifests.ts';
+import { claimMount, lookAtCheckpoints } from './testCheckpoints.ts';
 import { clusterPermissions, type Permission, permissions, queuePermissions, resourceName } from './permissions.ts';
 
 /** The oldest whose Jobs tell a disruption from a failure without an extra switch. */
@@ -22,7 +23,7 @@ export interface Check {
 
 export interface TestOptions {
   readonly cluster: Cluster;
-  readonly profile: Pick<ClusterProfile, 'queue' | 'pullSecrets' | 'registry'>;
+  readonly profile: Pick<ClusterProfile, 'queue' | 'pullSecrets' | 'registry' | 'checkpoints'>;
   /** Of which the pod is made; has a POSIX shell. With a registry it is pushed there first, with a layer of ours. */
   readonly image: string;
   /** Resolves with the image as nodes pull it; null where nothing is pushed. */
@@ -60,7 +61,8 @@ export async function testCluster(options: TestOptions): Promise<readonly Check[
     checks.push(pushed);
     if (pushed.isOk !== true) return checks;
   }
-  checks.push(...(await checkPod(options, image)));
+  const kept = await lookAtCheckpoints(cluster, profile);
+  checks.push(...kept.checks, ...(await checkPod(options, image, kept.claim)));
   return checks;
 }
 
@@ -153,7 +155,7 @@ async function checkQueue(cluster: Cluster, queue: string): Promise<Check> {
   });
 }
 
-async function checkPod(options: TestOptions, image: string): Promise<readonly Check[]> {
+async function checkPod(options: TestOptions, image: string, claim: string | null): Promise<readonly Check[]> {
   const { cluster, id, onProgress } = options;
   const name = `hpo-test-${id}`;
   const checks: Check[] = [];
@@ -171,12 +173,13 @@ async function checkPod(options: TestOptions, image: string): Promise<readonly C
     onProgress('runs a pod');
     let pod = '';
     const ran = await attempt('runs', async () => {
-      await cluster.create('Job', testJob(options, name, image));
+      await cluster.create('Job', testJob(options, name, image, claim));
       pod = await runningPod(options, name);
       return `a pod of ${image} that passes Pod Security restricted`;
     });
     checks.push(ran);
     if (ran.isOk !== true) return checks;
+    if (claim !== null) checks.push({ check: 'checkpoints', isOk: true, what: `the pod has the claim ${claim}` });
     checks.push(await checkMount(cluster, pod, id), await checkExec(cluster, pod), await checkEnd(options, name));
     return checks;
   } finally {
@@ -194,7 +197,13 @@ while [ ! -e /tmp/end ] && [ $n -lt 120 ]; do n=$((n + 1)); sleep 1; done
 [ -e /tmp/end ]
 `;
 
-function testJob({ profile, id }: TestOptions, name: string, image: string): V1Job {
+/** Mounts the claim, which is where studies keep their checkpoints, and leaves it as it is. */
+export function testJob(
+  { profile, id }: Pick<TestOptions, 'profile' | 'id'>,
+  name: string,
+  image: string,
+  claim: string | null,
+): V1Job {
   const labels = {
     'app.kubernetes.io/managed-by': 'hpo',
     'hpo.test': id,
@@ -225,12 +234,14 @@ function testJob({ profile, id }: TestOptions, name: string, image: string): V1J
               volumeMounts: [
                 { name: 'test', mountPath: '/hpo/test', readOnly: true },
                 { name: 'tmp', mountPath: '/tmp' },
+                ...(claim === null ? [] : [{ name: 'kept', mountPath: claimMount }]),
               ],
             },
           ],
           volumes: [
             { name: 'test', configMap: { name } },
             { name: 'tmp', emptyDir: {} },
+            ...(claim === null ? [] : [{ name: 'kept', persistentVolumeClaim: { claimName: claim } }]),
           ],
         },
       },
@@ -253,7 +264,11 @@ async function runningPod({ cluster, delay, onProgress }: TestOptions, name: str
         : whyEnded(pod) || (whyWaits(job, pod ?? null, { events })?.reason.message ?? 'its pod is about to be made');
     if (why !== said) onProgress(why);
     said = why;
-    if (isOver || looks >= maxLooks || /cannot be pulled: .*(?:not found|denied|unauthorized)|violates PodSecurity/.test(why))
+    if (
+      isOver ||
+      looks >= maxLooks ||
+      /cannot be pulled: .*(?:not found|denied|unauthorized)|violates PodSecurity|has no volume claim/.test(why)
+    )
       throw new HpoError('HPO-2498', `no pod ran: ${why}`, 'see to that, then: hpo cluster test');
     await delay(lookMs);
   }
