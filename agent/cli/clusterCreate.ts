@@ -7,7 +7,7 @@ import type { ClusterProfile } from '../cluster/profile.ts';
 import { type ClusterFile, readClusterFile } from '../clusters/clusterFile.ts';
 import { createCluster, planCluster, type PlannedCluster, profileOf, registryHost } from '../clusters/createCluster.ts';
 import { wireOf, yamlOf } from '../clusters/manifests.ts';
-import { createCommands, placeOf, shownCommand, type ToolCommand } from '../clusters/tools.ts';
+import { createCommands, placeOf, shownCommand, type ToolCommand, toolRemarks } from '../clusters/tools.ts';
 import { registryCredentials } from '../engine/registryCredentials.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { plural } from '../protocol/format.ts';
@@ -47,8 +47,9 @@ async function create(
   const planned = planCluster(file, mark, host === null ? null : await registryCredentials(host));
   const kubeconfig = kubeconfigOf(line.home, file.name);
   const commands = file.make === undefined ? [] : createCommands(file.make.with, { ...file.make, name: file.name }, kubeconfig);
+  const remarks = file.make === undefined ? [] : toolRemarks(file.make.with, { ...file.make, name: file.name });
   if (dryRun) {
-    showPlan(line, planned, commands, json);
+    showPlan(line, { ...planned, remarks: [...remarks, ...planned.remarks] }, commands, json);
     return;
   }
   const known = readProfiles(line.home).profiles.find(({ name }) => name === file.name);
@@ -60,6 +61,7 @@ async function create(
     } else {
       requireTool(file.make.with);
       line.note(`${name} is made by ${file.make.with}:`);
+      for (const remark of remarks) line.note(`  ${remark}`);
       await runTool(line, commands, yes, () => saveProfile(line, first, false));
     }
   }

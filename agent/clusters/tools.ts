@@ -43,10 +43,28 @@ const option = (name: string, value: string | number | null | undefined): readon
   value === undefined || value === null ? [] : [name, String(value)];
 
 /** `europe-west1-b` is a zone, `europe-west1` a region: gcloud wants to be told which. */
+const isZone = (region: string): boolean => /-[a-z]$/.test(region);
+
 const gcloudPlace = ({ region, project }: ToolPlace): readonly string[] => [
-  ...option(/-[a-z]$/.test(region ?? '') ? '--zone' : '--region', region),
+  ...option(isZone(region ?? '') ? '--zone' : '--region', region),
   ...option('--project', project),
 ];
+
+/** Of each version of Kubernetes there are several of k3s: `1.34.1` is its first, `v1.34.1+k3s2` the one that is named. */
+const k3sImage = (version: string): string =>
+  `rancher/k3s:v${version.includes('k3s') ? version.replace('+', '-') : `${version}-k3s1`}`;
+
+/** What gcloud makes where nobody says how many. */
+const gcloudNodes = 3;
+
+/** What the commands do that nobody may expect, for people; to be said before they run. */
+export function toolRemarks(tool: ToolName, { nodes, region }: ToolPlan): readonly string[] {
+  if (tool !== 'gcloud' || region === undefined || isZone(region)) return [];
+  const count = nodes ?? gcloudNodes;
+  return [
+    `${region} is a region: gcloud makes ${count} ${count === 1 ? 'node' : 'nodes'} in each of its zones, which are 3 as a rule, so ${count * 3} in all; for ${count} in all name a zone, such as region: ${region}-b`,
+  ];
+}
 
 /**
  * The commands that make a cluster and write how it is reached into a kubeconfig of its own, so that the user's is left as it is.
@@ -84,7 +102,7 @@ export function createCommands(tool: ToolName, plan: ToolPlan, kubeconfig: strin
           '--wait',
           '--kubeconfig-update-default=false',
           ...option('--agents', nodes === undefined || nodes === 1 ? undefined : nodes - 1),
-          ...option('--image', version === undefined ? undefined : `rancher/k3s:v${version}`),
+          ...option('--image', version === undefined ? undefined : k3sImage(version)),
           ...own,
         ]),
         command('k3d', ['kubeconfig', 'write', name, '--output', kubeconfig]),

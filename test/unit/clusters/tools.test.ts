@@ -4,6 +4,7 @@ import {
   destroyCommand,
   placeOf,
   shownCommand,
+  toolRemarks,
   type ToolName,
   type ToolPlan,
 } from '../../../agent/clusters/tools.ts';
@@ -29,6 +30,21 @@ it.each<[ToolName, ToolPlan, readonly string[], string]>([
     ['k3d cluster create lab --wait --kubeconfig-update-default=false --agents 2', 'k3d kubeconfig write lab --output /k.yml'],
     'k3d cluster delete lab',
   ],
+  ...(
+    [
+      ['1.34.1', 'v1.34.1-k3s1'],
+      ['v1.34.1+k3s2', 'v1.34.1-k3s2'],
+      ['1.34.1-k3s2', 'v1.34.1-k3s2'],
+    ] as const
+  ).map(([version, tag]): [ToolName, ToolPlan, readonly string[], string] => [
+    'k3d',
+    { name: 'lab', version },
+    [
+      `k3d cluster create lab --wait --kubeconfig-update-default=false --image rancher/k3s:${tag}`,
+      'k3d kubeconfig write lab --output /k.yml',
+    ],
+    'k3d cluster delete lab',
+  ]),
   [
     'eksctl',
     { name: 'lab', region: 'eu-central-1', nodes: 2, machine: 'm6i.xlarge', version: 'v1.34' },
@@ -67,4 +83,16 @@ it.each<[ToolName, ToolPlan, readonly string[], string]>([
 ])('%s %j', (tool, plan, creating, destroying) => {
   expect(createCommands(tool, plan, '/k.yml').map(shownCommand)).toEqual(creating);
   expect(shownCommand(destroyCommand(tool, placeOf(plan), '/k.yml'))).toBe(destroying);
+});
+
+it.each<[ToolName, Omit<ToolPlan, 'name'>, RegExp | null]>([
+  ['gcloud', { region: 'europe-west1', nodes: 2 }, /2 nodes in each of its zones, .* 6 in all; .* region: europe-west1-b$/],
+  ['gcloud', { region: 'europe-west1', nodes: 1 }, /1 node in each/],
+  ['gcloud', { region: 'europe-west1' }, /3 nodes in each of its zones, .* 9 in all/],
+  ['gcloud', { region: 'europe-west1-b', nodes: 2 }, null],
+  ['eksctl', { region: 'eu-central-1', nodes: 2 }, null],
+  ['kind', { nodes: 2 }, null],
+])('what %s does with %j that nobody may expect is said before', (tool, plan, said) => {
+  const remarks = toolRemarks(tool, { name: 'lab', ...plan });
+  expect(remarks).toEqual(said === null ? [] : [expect.stringMatching(said)]);
 });
