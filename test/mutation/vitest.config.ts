@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/mutation/seeds.test.ts'],
     setupFiles: ['test/mutation/setup.ts'],
+    provide: { patienceMs: 25_000 },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 1,
