@@ -2,6 +2,7 @@ import { PassThrough, Writable } from 'node:stream';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import semver from 'semver';
 import type { Cluster } from '../cluster/cluster.ts';
+import { boundingPolicies } from '../cluster/networkBounds.ts';
 import type { ClusterProfile } from '../cluster/profile.ts';
 import { whyWaits } from '../cluster/whyWaits.ts';
 import { HpoError } from '../protocol/errors.ts';
@@ -49,6 +50,7 @@ export async function testCluster(options: TestOptions): Promise<readonly Check[
   const checks: Check[] = [await checkVersion(cluster)];
   if (checks.some(({ isOk }) => isOk === false)) return checks;
   checks.push(...(await checkPermissions(cluster, profile.queue !== null)), await checkNamespace(cluster));
+  checks.push(await checkNetwork(cluster));
   if (profile.queue !== null) checks.push(await checkQueue(cluster, profile.queue));
   let image = options.image;
   if (options.push !== null) {
@@ -139,6 +141,35 @@ async function checkNamespace(cluster: Cluster): Promise<Check> {
         what: `${namespace}; its Pod Security may not be read, and pods of studies pass every level`,
       };
     return failed('namespace', error);
+  }
+}
+
+/** That something bounds pods without network, as far as it can be asked; studies run without that. */
+export async function checkNetwork(cluster: Pick<Cluster, 'list' | 'place'>): Promise<Check> {
+  const check = 'network';
+  try {
+    const policies = await boundingPolicies(cluster);
+    const { namespace } = cluster.place;
+    if (policies === null)
+      return {
+        check,
+        isOk: null,
+        what: `whether ${namespace} keeps pods from the network is not known: its networkpolicies may not be listed`,
+      };
+    if (policies.length > 0)
+      return {
+        check,
+        isOk: true,
+        what: `${policies.join(', ')} keeps pods without network from it, where the cluster enforces policies`,
+      };
+    return {
+      check,
+      isOk: null,
+      what: `${namespace} has no NetworkPolicy for pods with ${networkLabel}=no: nothing keeps trials from the network`,
+      next: 'make one, as hpo cluster create --dry-run prints it',
+    };
+  } catch (error) {
+    return failed(check, error);
   }
 }
 

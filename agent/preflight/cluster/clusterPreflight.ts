@@ -1,10 +1,12 @@
 import type { Cluster } from '../../cluster/cluster.ts';
 import { identify } from '../../cluster/index.ts';
+import { boundingPolicies } from '../../cluster/networkBounds.ts';
 import type { ClusterProfile } from '../../cluster/profile.ts';
 import { nodeArchitectures, poolsFor, type RunsOn, wantedArchitecture } from './clusterArchitecture.ts';
 import { chooseCluster, type KnownClusters } from './clusterChoice.ts';
 import { usualCpus } from './clusterCpus.ts';
 import type { AskedCredential } from './clusterCredentials.ts';
+import { networkNotes } from './clusterNetwork.ts';
 import { rehearse, type Rehearsed } from './clusterRehearsal.ts';
 import { type ClusterInputs, type ClusterPlan, clusterSettings, storeText } from './clusterSettings.ts';
 import {
@@ -94,6 +96,8 @@ interface Found {
   readonly version: string;
   readonly queues: ClusterInputs['queues'];
   readonly usual: ClusterInputs['usual'];
+  /** See `boundingPolicies`. */
+  readonly policies: readonly string[] | null;
 }
 
 export async function lookAtCluster(
@@ -128,7 +132,11 @@ export async function lookAtCluster(
   const partly = rehearsal.isWhole ? [] : [notRehearsed(found.cluster)];
   return {
     image,
-    container: { ...container, isReady: made.isReady, notes: [...container.notes, ...notes, ...partly] },
+    container: {
+      ...container,
+      isReady: made.isReady,
+      notes: [...container.notes, ...notes, ...partly, ...networkNotes(found, parts)],
+    },
     cluster: preflightOf(found, settings, made),
     found: refused === null ? found : null,
     refusal: refused,
@@ -261,16 +269,20 @@ async function connect(
   try {
     const cluster = await clusters.connect(profile, root);
     const version = await cluster.version();
-    const [queues, seen, identity, usual] = await Promise.all([
+    const [queues, seen, identity, usual, policies] = await Promise.all([
       queuesOf(cluster),
       orForbidden(nodeArchitectures(cluster)),
       identify(cluster),
       usualCpus(cluster, profile, orForbidden),
+      boundingPolicies(cluster),
     ]);
     if (!(await cluster.may('create', { group: 'batch', resource: 'jobs' }))) throw forbidden(cluster);
     const nodes = seen ?? [];
     const architecture = wantedArchitecture(nodes, spec.kubernetes?.pools ?? []);
-    return { found: { profile: { ...profile, identity }, cluster, version, queues, nodes, architecture, usual }, refusal: null };
+    return {
+      found: { profile: { ...profile, identity }, cluster, version, queues, nodes, architecture, usual, policies },
+      refusal: null,
+    };
   } catch (error) {
     if (!(error instanceof HpoError)) throw error;
     return { found: null, refusal: withWayAround(error) };
