@@ -104,7 +104,7 @@ function amounts(text: string): ReadonlyMap<string, number> {
 /** What to do about which words of the server, the first that fits. */
 const ways: readonly (readonly [RegExp, string])[] = [
   [
-    /^namespaces? "[^"]*" not found|metadata\.namespace: /,
+    /^namespaces? "[^"]*" not found|metadata\.namespace: |could not find the requested resource/,
     'name one that is there, or make it: hpo cluster create -f cluster.yml',
   ],
   [

@@ -42,6 +42,12 @@ test.each<readonly [string, string, { isImageKnown?: boolean; status?: number; k
     /^name one that is there, or make it/,
   ],
   ['limits', 'pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2', {}, /lets a container have/],
+  [
+    'a namespace that cannot be',
+    'the server could not find the requested resource',
+    { status: 404, kind: 'Job' },
+    /^name one that is there, or make it/,
+  ],
   ['pod security', 'pods "x" is forbidden: violates PodSecurity "restricted:latest": hostPath', {}, /pod template what it names/],
   ['a class', 'pods "x" is forbidden: no PriorityClass with name low was found', {}, /priority=NAME/],
   [
