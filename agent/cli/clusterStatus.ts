@@ -32,7 +32,7 @@ async function status(
 
 /** For people; `bold` marks the words at the beginning of the parts. */
 export function lookText(name: string, look: ClusterLook, bold: (text: string) => string): string[] {
-  const { place, version, nodes, countsAll, quotas, queues, studies, waiting } = look;
+  const { place, version, nodes, countsAll, quotas, queues, studies, waiting, removals } = look;
   const part = (word: string, rows: readonly (readonly string[])[]): string[] =>
     rows.length === 0 ? [] : [bold(word), formatTable(rows.map(([first = '', ...others]) => [`  ${first}`, ...others]))];
   return [
@@ -68,6 +68,14 @@ export function lookText(name: string, look: ClusterLook, bold: (text: string) =
     ...part(
       'waiting',
       waiting.map(({ studyId, trial, why }) => [studyId, `trial ${trial}`, why]),
+    ),
+    ...part(
+      'removals',
+      removals.map(({ studyId, kept, why }) => [
+        studyId,
+        `is deleted: ${kept} is being removed`,
+        why === null ? '' : `waits: ${why}`,
+      ]),
     ),
     ...(studies.length === 0 ? ['no study runs here'] : []),
   ];

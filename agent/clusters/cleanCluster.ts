@@ -1,7 +1,8 @@
 import type { V1Job } from '@kubernetes/client-node';
 import type { Cluster } from '../cluster/cluster.ts';
 import { isFailed, isFinished } from '../cluster/jobStatus.ts';
-import { studyOf } from './look.ts';
+import { isSweep, keptOf, studyOf } from './look.ts';
+import { formatDuration } from '../protocol/format.ts';
 import type { Found } from './apply.ts';
 
 /** Something in a cluster that nobody needs any more. */
@@ -9,6 +10,8 @@ export interface Leftover {
   readonly kind: 'Job' | 'ConfigMap' | 'Secret';
   readonly name: string;
   readonly reason: string;
+  /** It waits to remove something, which stays where it is removed. */
+  readonly isWaiting?: true;
 }
 
 export interface KnownStudies {
@@ -24,6 +27,8 @@ export interface KnownStudies {
 const testMs = 15 * 60_000;
 /** A build of an image in the cluster takes no longer, with its wait for a node. */
 const buildMs = 3 * 3_600_000;
+/** What removes the checkpoints of a deleted study begins sooner where there is a place for it, and its volume. */
+const sweepMs = 15 * 60_000;
 
 /**
  * What studies of this home left in a cluster, and tests that were broken off: Jobs that are over and recorded, and all of studies that
@@ -43,13 +48,13 @@ export async function leftoversOf(
   const isHere = (object: Found): boolean => !away.has(studyOf(object) ?? '');
   const isBuilding = ({ metadata }: Found): boolean =>
     metadata?.labels?.['hpo.build'] !== undefined && ageOf(metadata.creationTimestamp, now) < buildMs;
-  const sweeps = allJobs.filter(({ metadata }) => metadata?.labels?.['hpo.sweep'] !== undefined);
+  const sweeps = allJobs.filter(isSweep);
   const jobs = allJobs.filter((job) => isHere(job) && !isBuilding(job) && !sweeps.includes(job));
   const configMaps = allConfigMaps.filter((map) => isHere(map) && !isBuilding(map));
   const isGone = (object: Found): boolean => !all.has(studyOf(object) ?? '');
   const goneStudies = new Set([...jobs, ...configMaps].filter(isGone).map((object) => studyOf(object) ?? ''));
   return [
-    ...sweeps.flatMap((job) => sweepLeftover(job) ?? []),
+    ...sweeps.flatMap((job) => sweepLeftover(job, now) ?? []),
     ...jobs.flatMap((job): Leftover[] => {
       const name = job.metadata?.name ?? '';
       if (isGone(job)) return [{ kind: 'Job', name, reason: goneReason(job) }];
@@ -82,11 +87,17 @@ function goneReason(object: Found): string {
   return study === undefined ? 'a build that was broken off' : `the study ${study} is gone`;
 }
 
-/** Begun by itself, and not a study's: it removes what a deleted one kept. Null while it does. */
-function sweepLeftover(job: V1Job): Leftover | null {
-  const { name = '', annotations = {} } = job.metadata ?? {};
-  const kept = annotations['hpo/kept'] ?? 'what a study kept';
-  if (!isFinished(job)) return null;
+/** Begun by itself, and not a study's: it removes what a deleted one kept. Null while it does, or is about to. */
+function sweepLeftover(job: V1Job, now: number): Leftover | null {
+  const { name = '', creationTimestamp } = job.metadata ?? {};
+  const kept = keptOf(job);
+  if (!isFinished(job)) {
+    const hasBegun = (job.status?.ready ?? 0) > 0;
+    const ageMs = ageOf(creationTimestamp, now);
+    if (hasBegun || ageMs < sweepMs) return null;
+    const reason = `it is to remove ${kept}, and has not begun for ${formatDuration(ageMs)}: without it, remove that yourself`;
+    return { kind: 'Job', name, reason, isWaiting: true };
+  }
   const reason = isFailed(job) ? `it could not remove ${kept}: remove that yourself` : `it has removed ${kept}`;
   return { kind: 'Job', name, reason };
 }

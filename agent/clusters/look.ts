@@ -20,6 +20,18 @@ export interface ClusterLook {
   readonly queues: readonly { readonly name: string; readonly clusterQueue: string; readonly waiting: number }[] | null;
   readonly studies: readonly StudyShare[];
   readonly waiting: readonly { readonly studyId: string; readonly trial: number; readonly pod: string; readonly why: string }[];
+  readonly removals: readonly Removal[];
+}
+
+/** What removes the checkpoints that a deleted study kept: no trial, and of no study that is there. */
+export interface Removal {
+  readonly studyId: string;
+  /** Name of its Job. */
+  readonly job: string;
+  /** What it removes, for people. */
+  readonly kept: string;
+  /** Null where it is under way. */
+  readonly why: string | null;
 }
 
 /** What a study has of the namespace. */
@@ -90,7 +102,7 @@ export interface NamespaceContent {
 export function sharesOf(
   { jobs, pods, workloads, events }: NamespaceContent,
   homeMark: string,
-): Pick<ClusterLook, 'studies' | 'waiting'> {
+): Pick<ClusterLook, 'studies' | 'waiting' | 'removals'> {
   const podOf = new Map(pods.map((pod) => [pod.metadata?.labels?.['batch.kubernetes.io/job-name'] ?? '', pod]));
   const workloadOf = new Map(workloads.map((workload) => [workload.metadata?.ownerReferences?.[0]?.name ?? '', workload]));
   const going = jobs.flatMap((job) => {
@@ -101,36 +113,46 @@ export function sharesOf(
     const isRunning = pod?.status?.phase === 'Running';
     return [{ study, job, name, pod, isRunning }];
   });
-  const waiting = going.flatMap(({ study, job, name, pod, isRunning }) =>
-    isRunning
-      ? []
-      : [
-          {
-            studyId: study,
-            trial: Number(job.metadata?.labels?.['hpo.trial'] ?? -1),
-            pod: pod?.metadata?.name ?? name,
-            why:
-              whyWaits(job, pod, { workload: workloadOf.get(name) ?? null, events })?.reason.message ??
-              'its pod is about to begin',
-          },
-        ],
-  );
-  const running = going.filter(({ isRunning }) => isRunning);
+  const whyOf = ({ job, name, pod }: (typeof going)[number]): string =>
+    whyWaits(job, pod, { workload: workloadOf.get(name) ?? null, events })?.reason.message ?? 'its pod is about to begin';
+  const attempts = going.filter(({ job }) => !isSweep(job));
+  const waiting = attempts
+    .filter(({ isRunning }) => !isRunning)
+    .map((one) => ({
+      studyId: one.study,
+      trial: Number(one.job.metadata?.labels?.['hpo.trial'] ?? -1),
+      pod: one.pod?.metadata?.name ?? one.name,
+      why: whyOf(one),
+    }));
+  const removals = going
+    .filter(({ job }) => isSweep(job))
+    .map((one) => ({ studyId: one.study, job: one.name, kept: keptOf(one.job), why: one.isRunning ? null : whyOf(one) }));
+  const running = attempts.filter(({ isRunning }) => isRunning);
   const total = sumOf(running.flatMap(({ pod }) => (pod === null ? [] : [requestsOf(pod)])));
-  const studies = [...Map.groupBy(going, ({ study }) => study)].map(([studyId, attempts]) => {
-    const own = attempts.filter(({ isRunning }) => isRunning);
+  const studies = [...Map.groupBy(attempts, ({ study }) => study)].map(([studyId, all]) => {
+    const own = all.filter(({ isRunning }) => isRunning);
     const uses = sumOf(own.flatMap(({ pod }) => (pod === null ? [] : [requestsOf(pod)])));
     const shares = Object.entries(uses).map(([resource, amount]) => (amount === 0 ? 0 : amount / (total[resource] ?? amount)));
     return {
       studyId,
-      isOurs: attempts.every(({ job }) => job.metadata?.labels?.['hpo.home'] === homeMark),
+      isOurs: all.every(({ job }) => job.metadata?.labels?.['hpo.home'] === homeMark),
       running: own.length,
-      waiting: attempts.length - own.length,
+      waiting: all.length - own.length,
       uses,
       share: Math.max(0, ...shares),
     };
   });
-  return { studies: studies.toSorted((a, b) => b.share - a.share || a.studyId.localeCompare(b.studyId)), waiting };
+  return { studies: studies.toSorted((a, b) => b.share - a.share || a.studyId.localeCompare(b.studyId)), waiting, removals };
+}
+
+/** Whether the Job removes what a deleted study kept. */
+export function isSweep({ metadata }: Found): boolean {
+  return metadata?.labels?.['hpo.sweep'] !== undefined;
+}
+
+/** What such a Job removes, for people. */
+export function keptOf({ metadata }: Found): string {
+  return metadata?.annotations?.['hpo/kept'] ?? 'what a study kept';
 }
 
 /** Its id stands in an annotation as it is; a label cannot hold every one. */

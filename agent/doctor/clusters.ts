@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ClusterProfiles } from '../cluster/index.ts';
 import type { ClusterProfile } from '../cluster/profile.ts';
-import { leftoversOf, removeLeftovers } from '../clusters/cleanCluster.ts';
+import { type Leftover, leftoversOf, removeLeftovers } from '../clusters/cleanCluster.ts';
 import { checkPermissions, requireVersion } from '../clusters/testCluster.ts';
 import { HpoError } from '../protocol/errors.ts';
 import { type Finding, repairCommand } from './finding.ts';
@@ -118,15 +118,28 @@ async function left(
       },
       Date.now(),
     );
-  const leftovers = await find(cluster);
+  const found = await find(cluster);
   // Without a journal everything would seem to be of studies that are gone.
   if (!isKnown)
     return [
       { check, state: 'unknown', what: `what is left on ${profile.name} is not looked at, as the journal cannot be trusted` },
     ];
-  if (leftovers.length === 0) return [];
+  // Not mended: without them what they wait to remove would stay.
+  const waiting = found
+    .filter(({ isWaiting }) => isWaiting)
+    .map(
+      ({ kind, name, reason }): Finding => ({
+        check,
+        state: 'wrong',
+        what: `${kind} ${name} on ${profile.name}: ${reason}`,
+        next: `see what it waits for: hpo cluster status ${profile.name}; give it up: hpo cluster clean ${profile.name}`,
+      }),
+    );
+  const leftovers = needless(found);
+  if (leftovers.length === 0) return waiting;
   const names = leftovers.slice(0, 3).map(({ kind, name }) => `${kind} ${name}`);
   return [
+    ...waiting,
     {
       check,
       state: 'wrong',
@@ -134,11 +147,15 @@ async function left(
       next: `${repairCommand}, or hpo cluster clean ${profile.name}: it removes them`,
       mend: async () => {
         await using again = await access.connect(profile);
-        const removed = await removeLeftovers(again, await find(again));
+        const removed = await removeLeftovers(again, needless(await find(again)));
         return `removed ${removed.length} objects from ${profile.name}`;
       },
     },
   ];
+}
+
+function needless(leftovers: readonly Leftover[]): readonly Leftover[] {
+  return leftovers.filter(({ isWaiting }) => isWaiting === undefined);
 }
 
 /** Wrong where a study waits for it, as nobody else may need it now. */

@@ -35,6 +35,21 @@ test.each<readonly [string, readonly V1Job[], readonly V1ConfigMap[], readonly s
     [],
     ['Job sweep: it could not remove pvc://c/s: remove that yourself'],
   ],
+  [
+    'a sweep that has not begun for long',
+    [labelled('sweep', { 'hpo.sweep': 'yes' }, hours(3))],
+    [],
+    ['Job sweep: it is to remove pvc://c/s, and has not begun for 3 h 00 min: without it, remove that yourself'],
+  ],
+  [
+    'sweeps that have begun, or may yet',
+    [
+      { ...labelled('sweep', { 'hpo.sweep': 'yes' }, hours(3)), status: { active: 1, ready: 1 } },
+      { ...labelled('sweep', { 'hpo.sweep': 'yes' }, hours(0.1)), status: { active: 1, ready: 0 } },
+    ],
+    [],
+    [],
+  ],
   ['a build that runs', [build(1)], [build(1)], []],
   [
     'a build that was left',

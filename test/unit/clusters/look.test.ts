@@ -1,5 +1,6 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { expect, it } from 'vitest';
+import { lookText } from '../../../agent/cli/clusterStatus.ts';
 import { sharesOf } from '../../../agent/clusters/look.ts';
 
 const home = 'mine';
@@ -53,4 +54,38 @@ it('each waiting trial says what it waits for, by what the events of its own Job
     { studyId: 's', isOurs: true, running: 1, waiting: 2, uses: { cpu: 3 }, share: 0.75 },
     { studyId: 't', isOurs: false, running: 1, waiting: 0, uses: { cpu: 1 }, share: 0.25 },
   ]);
+});
+
+it('what removes the checkpoints of a deleted study is no trial of it', () => {
+  const sweep = (name: string): V1Job => ({
+    metadata: {
+      name: `job-${name}`,
+      uid: `job-${name}`,
+      labels: { 'hpo.home': home, 'hpo.sweep': 'yes' },
+      annotations: { 'hpo/study': `study-${name}`, 'hpo/kept': `pvc://c/${name}` },
+    },
+    spec: { template: {} },
+  });
+  const unbound = 'pod has unbound immediate PersistentVolumeClaims';
+  const stuck: V1Pod = {
+    metadata: { name: 'pod-2', labels: { 'batch.kubernetes.io/job-name': 'job-2' } },
+    status: {
+      phase: 'Pending',
+      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: unbound }],
+    },
+  };
+  const pods = [pod(1, 'Running', '1'), stuck];
+  const found = sharesOf({ jobs: [sweep('1'), sweep('2'), job(3)], pods, workloads: [], events: [] }, home);
+  expect(found.removals).toEqual([
+    { studyId: 'study-1', job: 'job-1', kept: 'pvc://c/1', why: null },
+    { studyId: 'study-2', job: 'job-2', kept: 'pvc://c/2', why: expect.stringContaining(unbound) },
+  ]);
+  expect(found.studies).toMatchObject([{ studyId: 's', running: 0, waiting: 1 }]);
+  expect(found.waiting).toMatchObject([{ studyId: 's', trial: 3 }]);
+  const place = { context: 'c', namespace: 'n', server: 's' };
+  const look = { place, version: 'v1.34.4', nodes: null, countsAll: false, quotas: [], queues: [], ...found };
+  const text = lookText('lab', look, (word) => word).join('\n');
+  expect(text).toContain('study-1  is deleted: pvc://c/1 is being removed');
+  expect(text).toMatch(/study-2 {2}is deleted: pvc:\/\/c\/2 is being removed {2}waits: .*unbound/);
+  expect(text).not.toContain('trial -1');
 });

@@ -106,6 +106,37 @@ test('what is left of a study that is gone is found and removed, and nothing els
   expect(await namesOf(cluster)).toEqual(['of-another-home', 'of-s1']);
 });
 
+test('what waits to remove the checkpoints of a deleted study is told as that, and stays', async () => {
+  await using world = await openVirtualCluster();
+  const cluster = await world.connect();
+  await cluster.create('ConfigMap', { metadata: { name: 'of-s2', labels: { 'hpo.home': 'm4rk', 'hpo.study': 's2' } } });
+  const sweep = {
+    metadata: {
+      name: 'of-s3-sweep',
+      creationTimestamp: new Date(Date.now() - 3_600_000),
+      labels: { 'hpo.home': 'm4rk', 'hpo.sweep': 'yes' },
+      annotations: { 'hpo/study': 's3', 'hpo/kept': 'pvc://c/s3' },
+    },
+  };
+  const connect = async (): Promise<Cluster> => {
+    const opened = await world.connect();
+    const list = opened.list.bind(opened);
+    return Object.assign(opened, {
+      list: async (kind: 'Job' | 'ConfigMap', options: object) => (kind === 'Job' ? [sweep] : await list(kind, options)),
+    });
+  };
+  const [, waiting, left, ...others] = await checkClusters(accessTo(connect), recordsOf(false), idle);
+  expect(others).toEqual([]);
+  expect(waiting).toMatchObject({
+    state: 'wrong',
+    what: expect.stringMatching(/^Job of-s3-sweep on lab: it is to remove pvc:\/\/c\/s3, and has not begun for 1 h/),
+    next: expect.stringContaining('hpo cluster status lab'),
+  });
+  expect(waiting).not.toHaveProperty('mend');
+  expect(left?.what).not.toContain('sweep');
+  expect(await left?.mend?.()).toBe('removed 1 objects from lab');
+});
+
 async function namesOf(cluster: Cluster): Promise<readonly string[]> {
   return (await cluster.list('ConfigMap')).map(({ metadata }) => metadata?.name ?? '').toSorted();
 }
