@@ -140,6 +140,20 @@ describe('the simulated cluster', () => {
     expect(world.kube.store.list('Pod')).toHaveLength(left ? 1 : 0);
   });
 
+  it('a Job whose pod a quota refuses is tried again ever more rarely, and soon after it was changed', async () => {
+    const world = open();
+    world.kube.store.quota = { kind: 'Pod', most: 0 };
+    await world.make('one', ['run', 'hi', '600000']);
+    // About 1, 3, 7, 15, 31 and 63 s later.
+    await world.pass(35_000);
+    world.kube.store.quota = null;
+    await world.pass(20_000);
+    expect(world.podOf('one')).toBeNull();
+    void world.cluster.patch('Job', 'one', { metadata: { annotations: { a: 'changed' } } });
+    await world.pass(2_000);
+    expect(world.podOf('one')).not.toBeNull();
+  });
+
   it('a Job that is suspended has no pod until it goes on', async () => {
     const world = open();
     await world.make('one', ['run', 'hi', '10'], { suspend: true });

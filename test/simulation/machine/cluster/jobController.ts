@@ -18,19 +18,24 @@ export interface ControllerHost {
 }
 
 const retryMs = 1_000;
-/** A Job whose pods cannot be made is tried again so much later. */
+/** A pod that has failed is replaced so much later. */
 const backOffMs = 10_000;
+/** A Job whose pod cannot be made is tried again so much later, and each time twice as long after that, up to the longest. */
+const firstPauseMs = 1_000;
+const longestPauseMs = 60_000;
 
 /**
  * The Job controller, as far as Jobs with one pod go, which is made again while it has failed less often than the Job bears, here only
  * when the one before it has ended. Seen on a real one (1.34): a pod that somebody deletes is counted as failed when its kubelet has
  * ended it (`BackoffLimitExceeded`; with `DisruptionTarget`, as an eviction sets it, `PodFailurePolicy`), as succeeded where its program
  * ended with 0 all the same; its object goes in the same moment. At the deadline the pod is deleted and let go at once, and the Job
- * counts as failed when it is gone.
+ * counts as failed when it is gone. A pause after a pod that could not be made is cut short by any change of the Job, and does not begin anew.
  */
 export class JobController {
   readonly #host: ControllerHost;
-  readonly #planned = new Set<string>();
+  readonly #planned = new Map<string, { readonly at: number; readonly timer: Disposable }>();
+  /** How often in a row a Job's pod could not be made. */
+  readonly #refusals = new Map<string, number>();
   /** Jobs that get a second pod, as from a controller whose view is stale. */
   readonly #doubled = new Set<string>();
 
@@ -61,13 +66,17 @@ export class JobController {
   }
 
   #plan(name: string, ms = this.#tookMs(40)): void {
-    if (this.#planned.has(name)) return;
-    this.#planned.add(name);
-    this.#host.timeline.after(ms, () => {
+    const { timeline } = this.#host;
+    const at = timeline.now + ms;
+    const planned = this.#planned.get(name);
+    if (planned !== undefined && planned.at <= at) return;
+    planned?.timer[Symbol.dispose]();
+    const timer = timeline.after(ms, () => {
       this.#planned.delete(name);
       if (this.#host.canWork()) this.#sync(name);
       else this.#plan(name, retryMs);
     });
+    this.#planned.set(name, { at, timer });
   }
 
   #sync(name: string): void {
@@ -75,7 +84,10 @@ export class JobController {
     const job = store.get('Job', name);
     const pods = this.#pods(name);
     for (const pod of pods) if (!isOf(pod, job)) this.#letGo(pod);
-    if (job === null) return;
+    if (job === null) {
+      this.#refusals.delete(name);
+      return;
+    }
     const own = pods.filter((pod) => isOf(pod, job));
     if (isFinished(job)) {
       for (const pod of own) this.#letGo(pod);
@@ -131,7 +143,12 @@ export class JobController {
       return this.#update(job, { ...counts, succeeded: 1, completionTime: store.now() }, [['Complete', 'True', reason, message]]);
     }
     if (own.every((pod) => isTerminal(pod) && pod.metadata?.finalizers?.includes(trackingFinalizer) !== true)) {
-      if (!this.#createPod(job)) this.#plan(name, backOffMs);
+      if (this.#createPod(job)) this.#refusals.delete(name);
+      else {
+        const nRefusals = this.#refusals.get(name) ?? 0;
+        this.#refusals.set(name, nRefusals + 1);
+        this.#plan(name, Math.min(longestPauseMs, firstPauseMs * 2 ** nRefusals));
+      }
     } else if (active.length > 1 && !this.#doubled.has(name)) {
       // The younger one, or whichever has not begun.
       const [surplus] = active.toSorted((a, b) => rank(a) - rank(b));

@@ -120,7 +120,7 @@ export class ObjectStore {
     if (this.#objects.has(`${kind}/${name}`)) return false;
     if (JSON.stringify(object).length > maxObjectBytes)
       throw refused(`${kind} "${name}" is invalid: []: Too long: may not be more than ${maxObjectBytes} bytes`);
-    if (this.quota !== null && this.quota.kind === kind && this.list(kind).length >= this.quota.most)
+    if (this.quota !== null && this.quota.kind === kind && this.list(kind).filter(counts).length >= this.quota.most)
       throw refused(`${kind} "${name}" is forbidden: exceeded quota: most, limited: ${this.quota.most}`);
     return true;
   }
@@ -209,6 +209,12 @@ export class ObjectStore {
   #suffix(): string {
     return createHash('sha256').update(`name ${this.#nUids}`).digest('hex').slice(0, 5);
   }
+}
+
+/** By a quota: all but pods that are over. */
+function counts(object: KubeObject): boolean {
+  const phase = 'status' in object && object.status !== undefined && 'phase' in object.status ? object.status.phase : undefined;
+  return phase !== 'Succeeded' && phase !== 'Failed';
 }
 
 /** A pod is removed at once when nobody has to end it any more. */
