@@ -34,6 +34,7 @@ export const permissions: readonly Permission[] = [
     get: 'look at one attempt',
     list: 'find what is there after a restart',
     watch: 'hear at once that an attempt ended',
+    patch: 'have the one tried at once whose turn it is, when a full quota has room again',
     delete: 'remove attempts that are over',
   }),
   ...of('', 'pods', null, {

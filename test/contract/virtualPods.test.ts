@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { attemptOf, eventually, key, Observer } from './executorSuite.ts';
 import { StudyFolders } from '../../agent/executors/attempt/studyFolders.ts';
+import type { AttemptKey } from '../../agent/protocol/study.ts';
 import { homeDir } from '../simulation/agent/simulatedAgent.ts';
 import { openVirtualKubernetesWorld } from './virtualWorld.ts';
 
@@ -91,5 +92,32 @@ it.concurrent('the files of an attempt are made again where somebody removed the
     for (const name of names(world, 'ConfigMap')) if (name.endsWith('-files')) world.kube.store.remove('ConfigMap', name);
     expect(await observer.ending(key(0))).toMatchObject({ exitCode: 0 });
     expect(await world.read(key(0), 'out')).toBe('hello');
+  });
+}, 90_000);
+
+it.concurrent('what becomes free of a full quota goes soon to who has waited for it, first to the study that has less', async () => {
+  await begin(async (world, observer, executor) => {
+    const { store, timeline } = world.kube;
+    store.quota = { kind: 'Pod', most: 3 };
+    const start = (one: AttemptKey): Promise<void> =>
+      executor.start(attemptOf(world, [{ do: 'sleep', ms: 600_000 }], { key: one }));
+    const hasStarted = (one: AttemptKey): boolean => observer.count('started', one) === 1;
+    for (const trial of [0, 1, 2]) await start(key(trial));
+    await eventually(() => [0, 1, 2].every((trial) => hasStarted(key(trial))), 'the quota is full');
+    const [older, smaller] = [key(3), key(0, 1, 'study-10')];
+    await start(older);
+    await start(smaller);
+    const since = timeline.now;
+    // The cluster by itself tries them 15, and then 31 seconds after they were made.
+    await eventually(() => timeline.now - since > 17_000, 'both have waited for long');
+    expect(observer.told.filter((line) => line.endsWith(' queued'))).toHaveLength(2);
+    for (const [trial, next] of [smaller, older].entries()) {
+      await executor.stop(key(trial), 0);
+      await observer.ending(key(trial));
+      const freedAt = timeline.now;
+      await eventually(() => hasStarted(next), 'it has what became free');
+      expect(timeline.now - freedAt).toBeLessThan(6_000);
+      expect(hasStarted(older)).toBe(next === older);
+    }
   });
 }, 90_000);

@@ -55,6 +55,10 @@ it('an executor with the Role and nothing else does all that it does, and uses e
     );
     await executor.start(other);
     await eventually(() => told.told.includes(`waits ${studyId}/1/1 queued`), 'the full quota is told');
+    await eventually(
+      () => proxy.requests.some((line) => /^PATCH \S+\/jobs\//.test(line)),
+      'its turn comes, in case that there is room',
+    );
     await executor.stop(other.key, 1_000);
     expect(await told.ending(other.key)).toMatchObject({ exitCode: null });
   }

@@ -259,6 +259,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: [unit('driver/places', 'a number of its own, where another with fewer waits: false')],
   },
   {
+    name: 'has the Job tried that has waited for longest, whatever its study has',
+    file: 'agent/executors/kubernetes/quotaTurns.ts',
+    find: 'nPodsOf(a) - nPodsOf(b) || ',
+    replace: '',
+    caughtBy: [unit('executors/kubernetes/quotaTurns', 'what becomes free goes to the study with the fewest pods')],
+  },
+  {
+    name: 'lets a full quota keep what waits for it after places became free',
+    file: 'agent/executors/kubernetes/kubernetesExecutor.ts',
+    find: '    home.onChange = (view, id) => this.#turns.heard(view, id);\n',
+    replace: '',
+    caughtBy: [contract('virtualPods', 'what becomes free of a full quota goes soon to who has waited for it')],
+  },
+  {
     name: 'lets what can never begin hold others off for ever',
     file: 'agent/driver/places.ts',
     find: 'isTurn ||= now - since < patienceMs;',

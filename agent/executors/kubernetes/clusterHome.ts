@@ -62,6 +62,8 @@ export class ClusterHome {
   readonly used: UsedClusters;
   readonly away: AwayStudies;
   readonly removals: Set<Promise<void>> = new Set<Promise<void>>();
+  /** Something of an attempt may have changed; by `keyText`. */
+  onChange: (view: ClusterView, id: string) => void = () => {};
   /** All that there is in one place was just listed. */
   onLook: (view: ClusterView) => Promise<void> = () => Promise.resolve();
   /** Looks at how much room there is, while attempts wait. */
@@ -95,7 +97,10 @@ export class ClusterHome {
           cluster,
           home: settings.home,
           clock: this.system.clock,
-          onChange: (id) => this.live.get(id)?.wake(),
+          onChange: (view, id) => {
+            this.live.get(id)?.wake();
+            this.onChange(view, id);
+          },
           onLook: (view) => this.background(this.onLook(view)),
           isLively: () => [...this.live.values()].some((live) => !live.hasBegun),
           isNeeded: () => [...this.live.values()].some(({ view }) => view !== null && view.cluster === cluster),

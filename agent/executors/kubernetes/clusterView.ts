@@ -29,7 +29,7 @@ export class ClusterView implements Disposable {
   readonly cluster: Cluster;
   readonly home: string;
   readonly #clock: Clock;
-  readonly #onChange: (id: string) => void;
+  readonly #onChange: (view: ClusterView, id: string) => void;
   readonly #onLook: (view: ClusterView) => void;
   readonly #isLively: () => boolean;
   readonly #isNeeded: () => boolean;
@@ -52,7 +52,7 @@ export class ClusterView implements Disposable {
     readonly home: string;
     readonly clock: Clock;
     /** Something of an attempt may have changed; by `keyText`. */
-    readonly onChange: (id: string) => void;
+    readonly onChange: (view: ClusterView, id: string) => void;
     /** All that there is has just been listed. */
     readonly onLook: (view: ClusterView) => void;
     /** Whether attempts are about to begin. */
@@ -167,7 +167,7 @@ export class ClusterView implements Disposable {
   #hear(key: AttemptKey, change: (seen: Seen) => Seen): void {
     if (this.#isDisposed) return;
     this.#set(keyText(key), change(this.of(key)));
-    this.#onChange(keyText(key));
+    this.#onChange(this, keyText(key));
   }
 
   #set(id: string, seen: Seen): void {

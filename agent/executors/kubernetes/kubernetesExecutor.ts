@@ -19,6 +19,7 @@ import { jobName } from './names.ts';
 import { firstPauseMs, isOver, keyOf, PodAttempt, podOf, stopFile } from './podAttempt.ts';
 import { hasBegun } from './podEnd.ts';
 import { PodReading } from './podReading.ts';
+import { QuotaTurns } from './quotaTurns.ts';
 import { StudyCleanup } from './studyCleanup.ts';
 import { type ClusterStudy, readClusterStudy, writeClusterStudy } from './studyFile.ts';
 import { UnwantedObjects } from './unwantedObjects.ts';
@@ -44,6 +45,7 @@ export class KubernetesExecutor implements Executor {
   readonly #stops: AttemptStops;
   readonly #ends: AttemptEnds;
   readonly #waits: AttemptWaits;
+  readonly #turns: QuotaTurns;
   readonly #cleaning: StudyCleanup;
   readonly #verified = new Map<string, Promise<void>>();
 
@@ -57,13 +59,18 @@ export class KubernetesExecutor implements Executor {
     this.#stops = new AttemptStops(home);
     this.#ends = new AttemptEnds(home, this.#reports, this.#reading, this.#making);
     this.#waits = new AttemptWaits(home, this.#reports, this.#making);
+    this.#turns = new QuotaTurns(home);
     this.#cleaning = new StudyCleanup(
       home,
       (key, graceMs) => this.stop(key, graceMs),
       (live) => this.#step(live),
     );
     const unwanted = new UnwantedObjects(home);
-    home.onLook = (view) => unwanted.afterLook(view);
+    home.onChange = (view, id) => this.#turns.heard(view, id);
+    home.onLook = (view) => {
+      this.#turns.afterLook(view);
+      return unwanted.afterLook(view);
+    };
   }
 
   prepare(study: PreparedStudy): Promise<void> {
@@ -177,6 +184,7 @@ export class KubernetesExecutor implements Executor {
   /** Lets go of the attempts without ending them: the next agent adopts them. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#home.isDisposed = true;
+    this.#turns[Symbol.dispose]();
     this.#home.room[Symbol.dispose]();
     for (const live of this.#home.live.values()) live.letGo();
     await this.#home.live.letGo();

@@ -48,6 +48,8 @@ export const sweptAnnotation = 'hpo/kept';
 
 /** In which the id of the study stands as it is: a label cannot hold every one. */
 export const studyAnnotation = 'hpo/study';
+/** Of a Job that waits for its pod: when this home last had it tried again. */
+export const triedAnnotation = 'hpo/tried';
 
 interface Named {
   readonly metadata?: {

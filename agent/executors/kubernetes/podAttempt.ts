@@ -48,6 +48,10 @@ export class PodAttempt implements LiveAttempt {
   waitsSince = 0;
   /** And since when it waits for what only somebody can mend. */
   faultSince = 0;
+  /** When its pod was last tried for in its turn, where a quota is full, by the monotonic clock. */
+  triedAt = -Infinity;
+  /** How often something had become free then. */
+  nTurns = 0;
   /** Until when its log was read, by the monotonic clock; null while it was not read by this agent. */
   readAt: number | null = null;
   /** When anything new was read, by the monotonic clock: what was read twice says nothing of what is missing. */
