@@ -13,6 +13,8 @@ import type { ClusterStudy } from './studyFile.ts';
 /** A cluster that has no place for it now does it later. */
 const mostMs = 60_000;
 const pauseMs = 500;
+/** What keeps its pod from a node is looked for each so many looks at the Job. */
+const podLooks = 10;
 /** For one that finds no place for a day: what it should remove stays. */
 const deadlineSeconds = 24 * 3_600;
 const place = '/hpo/kept';
@@ -22,8 +24,8 @@ const keptSeconds = 7 * 24 * 3_600;
 
 /**
  * Removes what a study kept on its volume or in its object store, by a Job of its own, as only pods reach the one and have the keys of
- * the other. Resolves when that is done, or after a minute: the Job goes on then. Rejects with HPO-2523 where it failed, and says what
- * is left; its Job stays for a week.
+ * the other. Resolves when that is done, where the claim never had a volume, or after a minute: the Job goes on then. Rejects with
+ * HPO-2523 where it failed, and says what is left; its Job stays for a week.
  */
 export async function sweepCheckpoints(cluster: Cluster, clock: Clock, studyId: string, study: ClusterStudy): Promise<void> {
   const work = sweepWork(studyId, study);
@@ -34,17 +36,30 @@ export async function sweepCheckpoints(cluster: Cluster, clock: Clock, studyId: 
   });
   let job: V1Job | null = made.object;
   const until = clock.monotonic() + mostMs;
-  for (;;) {
+  for (let nLooks = 1; ; nLooks++) {
     if (job === null) return;
     if (isFailed(job)) {
       const { message } = job.status?.conditions?.find(({ type }) => type === 'Failed') ?? {};
       throw notRemoved(studyId, work, `the Job ${name} failed${message === undefined ? '' : `: ${message}`}`);
     }
-    if (isFinished(job)) return void (await cluster.remove('Job', name));
+    if (isFinished(job) || (nLooks % podLooks === 0 && (await hasNoVolume(cluster, name)))) {
+      await cluster.remove('Job', name);
+      return;
+    }
     if (clock.monotonic() >= until) return;
     await sleep(clock, pauseMs);
     job = await cluster.get('Job', name);
   }
+}
+
+/** Its claim was never bound, or is not there: nobody can have kept anything on it, and its pod would wait for ever. */
+async function hasNoVolume(cluster: Cluster, job: string): Promise<boolean> {
+  const pods = await cluster.list('Pod', { labels: { 'batch.kubernetes.io/job-name': job } }).catch(() => []);
+  return pods.some(({ status }) => {
+    const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
+    const message = scheduled?.status === 'False' ? (scheduled.message ?? '') : '';
+    return /unbound immediate PersistentVolumeClaims|persistentvolumeclaim "[^"]+" not found/.test(message);
+  });
 }
 
 function notRemoved(studyId: string, { place: kept }: SweepWork, why: string): HpoError {

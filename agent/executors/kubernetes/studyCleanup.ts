@@ -3,6 +3,7 @@ import { HpoError } from '../../protocol/errors.ts';
 import type { AttemptKey, ClusterSettings } from '../../protocol/study.ts';
 import { sleep } from '../../system/clock.ts';
 import { endOf } from '../attempt/liveAttempts.ts';
+import { readAttemptFile } from './attemptFile.ts';
 import { sweepCheckpoints } from './checkpointSweep.ts';
 import type { ClusterHome } from './clusterHome.ts';
 import { studyLabels, studyName } from './names.ts';
@@ -39,13 +40,11 @@ export class StudyCleanup {
       ({ cluster }) => [cluster],
       () => this.#home.used.all(),
     );
-    // Also where it has ended, and of its attempts nothing is listed any more: what they kept is there.
-    const hasRun = (await disk.names(this.#home.files.trialsDir(studyId))).some((name) => /^\d+$/.test(name));
+    const hasRun = removeFiles && (await this.#mayHaveRun(studyId));
     for (const place of settings) await this.#removeObjects(place, studyId);
-    const faults = [
-      removeFiles && hasRun ? await this.#sweep(studyId) : null,
-      removeFiles ? await this.#removeCode(studyId) : null,
-    ].filter((fault) => fault !== null);
+    const faults = [hasRun ? await this.#sweep(studyId) : null, removeFiles ? await this.#removeCode(studyId) : null].filter(
+      (fault) => fault !== null,
+    );
     for (const live of lives) await this.#step(live).catch(() => false);
     for (const id of this.#home.reported) if (id.startsWith(`${studyId}/`)) this.#home.reported.delete(id);
     this.#home.studies.delete(studyId);
@@ -62,6 +61,19 @@ export class StudyCleanup {
     if (fault === undefined) return;
     if (another === undefined) throw fault;
     throw new HpoError(fault.code, `${fault.message}; ${another.message}`, `${fault.next}; ${another.next}`);
+  }
+
+  /** Also of one that has ended, and of whose attempts nothing is listed any more: what they kept is there. */
+  async #mayHaveRun(studyId: string): Promise<boolean> {
+    const { files: disk } = this.#home.system;
+    const trialsDir = this.#home.files.trialsDir(studyId);
+    for (const trial of (await disk.names(trialsDir)).filter((name) => /^\d+$/.test(name))) {
+      const attempts = (await disk.names(join(trialsDir, trial))).filter((name) => /^attempt-\d+$/.test(name));
+      const files = await Promise.all(attempts.map((name) => readAttemptFile(disk, join(trialsDir, trial, name))));
+      // One for which no Job was ever made has kept nothing.
+      if (files.length === 0 || files.some((file) => file === null || file === 'damaged' || file.job !== null)) return true;
+    }
+    return false;
   }
 
   /** What an agent that was killed, or had no room, left half written of an attempt that is over. */

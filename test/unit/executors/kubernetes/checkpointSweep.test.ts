@@ -1,4 +1,4 @@
-import type { V1Job } from '@kubernetes/client-node';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { expect, test } from 'vitest';
 import type { Cluster } from '../../../../agent/cluster/cluster.ts';
 import { sweepCheckpoints } from '../../../../agent/executors/kubernetes/checkpointSweep.ts';
@@ -29,7 +29,11 @@ const ended = (type: 'Complete' | 'Failed'): V1Job => ({
 });
 
 /** Sweeps on a cluster whose Job becomes this; null: is gone, and undefined: never ends. */
-async function sweep(becomes: V1Job | null | undefined | HpoError, more: Partial<ClusterSettings> = {}) {
+async function sweep(
+  becomes: V1Job | null | undefined | HpoError,
+  more: Partial<ClusterSettings> = {},
+  list: () => Promise<readonly V1Pod[]> = () => Promise.resolve([]),
+) {
   const made: V1Job[] = [];
   const removed: string[] = [];
   const cluster = {
@@ -38,6 +42,7 @@ async function sweep(becomes: V1Job | null | undefined | HpoError, more: Partial
       return becomes instanceof HpoError ? Promise.reject(becomes) : Promise.resolve({ result: 'created', object });
     },
     get: () => Promise.resolve(becomes === undefined ? {} : becomes),
+    list,
     remove: (_kind: string, name: string) => Promise.resolve(removed.push(name) > 0),
   };
   const study = { snapshot: 's', container: podContainer, cluster: { ...simulatedClusterSettings, ...more } };
@@ -81,6 +86,20 @@ test.each<readonly [string, Parameters<typeof sweep>[0], boolean, RegExp | null]
       message: expect.stringMatching(fault),
       next: expect.stringMatching(/^remove pvc/),
     });
+});
+
+const unscheduled = (message: string) => (): Promise<readonly V1Pod[]> =>
+  Promise.resolve([{ status: { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', message }] } }]);
+
+test.each<readonly [string, () => Promise<readonly V1Pod[]>, boolean]>([
+  ['was never bound', unscheduled('0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. x'), true],
+  ['is not there', unscheduled('0/1 nodes are available: persistentvolumeclaim "checkpoints" not found.'), true],
+  ['is there, and no node has room', unscheduled('0/1 nodes are available: 1 Insufficient cpu.'), false],
+  ['cannot be looked at', () => Promise.reject(new HpoError('HPO-2462', 'away', 'x')), false],
+])('a Job whose claim %s', async (_what, list, isRemoved) => {
+  const { outcome, removed, job } = await sweep(undefined, {}, list);
+  expect(outcome).toBe('done');
+  expect(removed).toEqual(isRemoved ? [job?.metadata?.name] : []);
 });
 
 test('an object store is named by its objects', async () => {
