@@ -127,9 +127,34 @@ function checkView(world: World, view: StudyView, entries: readonly JournalEntry
   if (first === undefined) return world.findings.check('view', false, 'the journal has nothing of it', view.studyId);
   const folded = createView(first);
   for (const entry of rest) foldView(folded, entry);
-  // Over the wire it is JSON.
-  const isSame = isDeepStrictEqual(JSON.parse(JSON.stringify(folded)), JSON.parse(JSON.stringify(view)));
-  world.findings.check('view', isSame, 'the view of the agent is not the fold of the journal', view.studyId);
+  const differs = differences(folded, view);
+  const what = `the view of the agent is not the fold of the journal: ${differs.join('; ').slice(0, 2_000)}`;
+  world.findings.check('view', differs.length === 0, what, view.studyId);
+}
+
+/** Where two views differ, with what stands there, as JSON: so they go over the wire. */
+function differences(folded: StudyView, shown: StudyView): string[] {
+  const [{ trials: known, ...one }, { trials: told, ...other }] = [folded, shown];
+  const pairs: [name: string, folded: unknown, shown: unknown][] = [
+    ...Object.keys({ ...one, ...other }).map((key): (typeof pairs)[number] => [
+      key,
+      Object.entries(one).find(([name]) => name === key)?.[1],
+      Object.entries(other).find(([name]) => name === key)?.[1],
+    ]),
+    ...Array.from({ length: Math.max(known.length, told.length) }, (_, i): (typeof pairs)[number] => [
+      `trial ${i}`,
+      known[i],
+      told[i],
+    ]),
+  ];
+  return pairs
+    .map(([name, ...sides]) => [name, ...sides.map((side) => JSON.stringify(side))] as const)
+    .filter(([, a, b]) => !isDeepStrictEqual(parsed(a), parsed(b)))
+    .map(([name, a, b]) => `${name} ${a} and not ${b}`);
+}
+
+function parsed(text: string | undefined): unknown {
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 /** What was told against what the programs printed, by their own records. */
