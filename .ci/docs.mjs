@@ -33,7 +33,8 @@ const causes = {
   'HPO-2494': 'Something on a cluster was not made by this hpo, and so is neither changed nor removed.',
   'HPO-2496': 'A cluster of that name is known already.',
   'HPO-2498': 'A step of `hpo cluster test` failed.',
-  'HPO-2524': 'The agent in the cluster does not reach the API server from its pod: egress is denied, or nothing routes Services to it.',
+  'HPO-2524':
+    'The agent in the cluster does not reach the API server from its pod: egress is denied, or nothing routes Services to it.',
   'HPO-3001': 'The program of the trial failed: it ended with an exit code, a signal or an error of its own.',
   'HPO-3002': 'The program of the trial could not be started, or stopped before it began to work.',
   'HPO-3003': 'The trial ended without a value for the objective.',
