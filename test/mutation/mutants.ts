@@ -263,14 +263,24 @@ export const mutants: readonly Mutant[] = [
     file: 'agent/executors/kubernetes/quotaTurns.ts',
     find: 'nPodsOf(a) - nPodsOf(b) || ',
     replace: '',
-    caughtBy: [unit('executors/kubernetes/quotaTurns', 'what becomes free goes to the study with the fewest pods')],
+    caughtBy: [
+      unit(
+        'executors/kubernetes/quotaTurns',
+        'what becomes free goes to the study with the fewest pods, then to who waits for longest',
+      ),
+    ],
   },
   {
     name: 'lets a full quota keep what waits for it after places became free',
     file: 'agent/executors/kubernetes/kubernetesExecutor.ts',
     find: '    home.onChange = (view, id) => this.#turns.heard(view, id);\n',
     replace: '',
-    caughtBy: [contract('virtualPods', 'what becomes free of a full quota goes soon to who has waited for it')],
+    caughtBy: [
+      contract(
+        'virtualPods',
+        'what becomes free of a full quota goes soon to who has waited for it, first to the study that has less',
+      ),
+    ],
   },
   {
     name: 'lets what can never begin hold others off for ever',
