@@ -50,8 +50,10 @@ export function checkBudget(study: KnownStudy, event: StudyEvent, check: Check):
 
 function checkMetered(study: KnownStudy, at: number, name: string, check: Check): void {
   const { gpuMs: gpuLimit, cost: costLimit } = study.spec.budget;
+  if (gpuLimit === undefined && costLimit === undefined) return;
   let { gpuMs, cost } = study;
-  for (const { live } of study.trials) {
+  for (const number of study.slots.values()) {
+    const live = study.trials[number]?.live ?? null;
     if (live === null) continue;
     const use = usedBy(live, at);
     gpuMs += use.gpuMs;

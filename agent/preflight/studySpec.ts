@@ -3,7 +3,7 @@ import { usualLiar } from '../core/samplers/index.ts';
 import { compileSpace } from '../core/space/index.ts';
 import { userPoint, usualRetries } from '../core/study/index.ts';
 import { HpoError } from '../protocol/errors.ts';
-import { formatMoney } from '../protocol/metered.ts';
+import { asksForGpus, formatMoney, moneysOf } from '../protocol/metered.ts';
 import type { TuneRequest } from '../protocol/requests.ts';
 import type { Objective, Params, ScriptSpec } from '../protocol/space.ts';
 import {
@@ -240,11 +240,11 @@ export function moneyOf(text: string | null | undefined): Money | null {
 }
 
 /** That what is limited is counted at all, in one currency. */
-function checkMetered({ budget, price, cluster, container }: StudySpec): void {
-  const pools = cluster?.pools ?? [];
+function checkMetered(spec: StudySpec): void {
+  const { budget, price, cluster } = spec;
   const { cost, gpuMs } = budget;
-  const monies = [cost, price, ...pools.map((pool) => pool.price)].filter((money) => money !== undefined);
-  const currencies = [...new Set(monies.map(({ currency }) => currency))];
+  const pools = cluster?.pools ?? [];
+  const currencies = [...new Set(moneysOf(spec).map(({ currency }) => currency))];
   if (currencies.length > 1)
     throw new HpoError(
       'HPO-4063',
@@ -260,8 +260,7 @@ function checkMetered({ budget, price, cluster, container }: StudySpec): void {
       `write what the place of one trial costs in an hour: @hpo.resources price=0.90${cost.currency}${pools.length > 1 ? ', or a price for each pool' : ''}`,
       { exitCode: 2 },
     );
-  const hasGpus = (container?.gpus ?? 0) > 0 || pools.some(({ gpus }) => gpus > 0);
-  if (gpuMs !== undefined && !hasGpus)
+  if (gpuMs !== undefined && !asksForGpus(spec))
     throw new HpoError(
       'HPO-4065',
       'the budget of GPU hours counts nothing: no trial asks for a GPU',

@@ -132,29 +132,15 @@ function checkView(world: World, view: StudyView, entries: readonly JournalEntry
   world.findings.check('view', differs.length === 0, what, view.studyId);
 }
 
-/** Where two views differ, with what stands there, as JSON: so they go over the wire. */
-function differences(folded: StudyView, shown: StudyView): string[] {
-  const [{ trials: known, ...one }, { trials: told, ...other }] = [folded, shown];
-  const pairs: [name: string, folded: unknown, shown: unknown][] = [
-    ...Object.keys({ ...one, ...other }).map((key): (typeof pairs)[number] => [
-      key,
-      Object.entries(one).find(([name]) => name === key)?.[1],
-      Object.entries(other).find(([name]) => name === key)?.[1],
-    ]),
-    ...Array.from({ length: Math.max(known.length, told.length) }, (_, i): (typeof pairs)[number] => [
-      `trial ${i}`,
-      known[i],
-      told[i],
-    ]),
-  ];
-  return pairs
-    .map(([name, ...sides]) => [name, ...sides.map((side) => JSON.stringify(side))] as const)
-    .filter(([, a, b]) => !isDeepStrictEqual(parsed(a), parsed(b)))
-    .map(([name, a, b]) => `${name} ${a} and not ${b}`);
-}
-
-function parsed(text: string | undefined): unknown {
-  return text === undefined ? undefined : JSON.parse(text);
+/** Where two views differ, and what stands there: as JSON, as they go over the wire. */
+function differences(...views: readonly [folded: StudyView, shown: StudyView]): string[] {
+  const [folded, shown] = views.map(({ trials, ...study }): Record<string, unknown> => {
+    const byName = Object.fromEntries(trials.map((trial) => [`trial ${trial.number}`, trial]));
+    return JSON.parse(JSON.stringify({ ...study, ...byName }));
+  });
+  return Object.keys({ ...folded, ...shown })
+    .filter((key) => !isDeepStrictEqual(folded?.[key], shown?.[key]))
+    .map((key) => `${key} ${JSON.stringify(folded?.[key])} and not ${JSON.stringify(shown?.[key])}`);
 }
 
 /** What was told against what the programs printed, by their own records. */

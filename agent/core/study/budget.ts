@@ -1,22 +1,28 @@
-import { meteredDeadline } from './metered.ts';
+import type { Rate } from '../../protocol/metered.ts';
+import { isMeteredAffordable, meteredDeadline } from './metered.ts';
 import type { StudyState, LiveAttempt } from './state.ts';
 import type { AttemptOutcome } from './verdict.ts';
 
+/** Whether an attempt that may consume `cost` of the resource, and uses up `rate` while it runs, fits into the budgets. */
+export function isAffordable(state: StudyState, cost: number, rate: Rate | null): boolean {
+  return fitsResource(state, cost) && isMeteredAffordable(state, rate);
+}
+
 /** Whether an attempt that may consume `cost` still fits into the budget of resource, live attempts counted in full. */
-export function isAffordable(state: StudyState, cost: number): boolean {
+export function fitsResource(state: StudyState, cost: number): boolean {
   const { resource } = state.view.spec.budget;
   // Sums of fractions such as 0.1 end a little beside the budget.
   return resource === null || state.spent + state.reserved + cost <= resource * (1 + 1e-9);
 }
 
 /**
- * Whether a start that may consume `cost` fits into the budget of resource. In batches each start before it counts with all that it
+ * Whether a start fits into the budgets, as `isAffordable`. In batches, as to the resource, each start before it counts with all that it
  * may consume until the batch has ended, so that it does not matter who ends first.
  */
-export function mayStart(state: StudyState, cost: number): boolean {
+export function mayStart(state: StudyState, cost: number, rate: Rate | null): boolean {
   const { batch, view } = state;
   const { resource } = view.spec.budget;
-  if (!isAffordable(state, cost)) return false;
+  if (!isAffordable(state, cost, rate)) return false;
   return resource === null || batch === null || batch.spentBefore + batch.cost + cost <= resource * (1 + 1e-9);
 }
 

@@ -5,7 +5,7 @@ import type { Params } from '../../protocol/space.ts';
 import { endedTrialStates, type TrialState } from '../../protocol/study.ts';
 import { unreachable } from '../../protocol/view.ts';
 import { shownState } from '../../protocol/waits.ts';
-import { isAffordable, startCost } from './budget.ts';
+import { fitsResource, startCost } from './budget.ts';
 import { isMeteredAffordable } from './metered.ts';
 import type { StudyState } from './state.ts';
 import { userPoint } from './userPoint.ts';
@@ -237,7 +237,7 @@ function retry(state: StudyState, number: number, at: number): readonly StudyEve
 /** The budget that has no room for another attempt; null where there is room. */
 function whatIsUsed(state: StudyState, cost: number, rate: Rate | null, now: number): string | null {
   const { budget, fidelity } = state.view.spec;
-  if (!isAffordable(state, cost)) return fidelity?.name ?? 'resource';
+  if (!fitsResource(state, cost)) return fidelity?.name ?? 'resource';
   if (!isMeteredAffordable(state, rate)) return budget.cost === undefined ? 'GPU hours' : 'money';
   const { wallTimeMs } = budget;
   const ranMs = (state.idleSince ?? now) - state.view.createdAt - state.idleMs;

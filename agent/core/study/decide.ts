@@ -1,4 +1,5 @@
 import type { StudyEvent } from '../../protocol/events.ts';
+import type { TrialView } from '../../protocol/view.ts';
 import { freeSlot } from '../resources/index.ts';
 import type { Proposal, SamplerContext } from '../samplers/index.ts';
 import type { Promotion } from '../schedulers/index.ts';
@@ -6,7 +7,6 @@ import { isBatchFull, toldTrials } from './batch.ts';
 import { deadline, isAffordable, mayStart, startCost } from './budget.ts';
 import { endNow, endOfWork, selfPause } from './endConditions.ts';
 import { isMachineFault } from './failurePolicy.ts';
-import { isMeteredAffordable } from './metered.ts';
 import { type NextTrial, nextTrial, samplerContext } from './nextTrial.ts';
 import type { StudyState } from './state.ts';
 
@@ -143,16 +143,16 @@ function start(state: StudyState, world: World): readonly StudyEvent[] {
   let nHeld = 0;
   let nWithoutPool = 0;
   for (const [number, waiting] of state.waiting) {
-    const { params, target } = state.trial(number);
-    if (!isAffordable(state, startCost(state, number, target)) || !isMeteredAffordable(state, state.rateOf(params))) continue;
+    const trial = state.trial(number);
+    if (!isAffordable(state, startCost(state, number, trial.target), state.rateOf(trial.params))) continue;
     // Everything else is held until it has run.
     if (waiting.isAlone && state.live.size > 0) return [];
     const isDueNow = isDue(state, number, waiting.notBefore, now);
-    if (isDueNow && !state.hasPoolFor(state.trial(number).params)) {
+    if (isDueNow && !state.hasPoolFor(trial.params)) {
       nWithoutPool++;
       continue;
     }
-    if (isDueNow && hasCapacity) return [requested(state, now, number, slot, state.trial(number).target)];
+    if (isDueNow && hasCapacity) return [requested(state, now, trial, slot, trial.target)];
     nHeld++;
   }
   // What waits for a full pool keeps no trial of others back, but the search does not run ahead of it without end.
@@ -213,8 +213,9 @@ function close(
 
 function affordablePromotion(state: StudyState, isClosing: boolean): Promotion | null {
   const promotion = state.scheduler.nextPromotion(isClosing);
-  if (promotion === null || !mayStart(state, startCost(state, promotion.number, promotion.target))) return null;
-  return isMeteredAffordable(state, state.rateOf(state.trial(promotion.number).params)) ? promotion : null;
+  if (promotion === null) return null;
+  const { number, target } = promotion;
+  return mayStart(state, startCost(state, number, target), state.rateOf(state.trial(number).params)) ? promotion : null;
 }
 
 function propose(state: StudyState, world: World): Proposed | null {
@@ -234,26 +235,19 @@ function created(
   const number = state.view.trials.length;
   const from = { ...(parent === null ? {} : { parent }), ...(basedOn === undefined ? {} : { basedOn }) };
   const born: StudyEvent = { type: 'trialCreated', at, number, params, origin, reason, target, ...from };
-  const rate = state.rateOf(params);
-  const request: StudyEvent = {
-    type: 'attemptRequested',
-    at,
-    number,
-    attempt: 1,
-    slot,
-    target,
-    ...(rate === null ? {} : { rate }),
-  };
-  return state.hasPoolFor(params) ? [born, request] : [born];
+  return state.hasPoolFor(params) ? [born, requested(state, at, { number, params, attempts: [] }, slot, target)] : [born];
 }
 
 function promoted(state: StudyState, at: number, slot: number, { number, target }: Promotion): readonly StudyEvent[] {
   const chosen: StudyEvent = { type: 'trialPromoted', at, number, target };
-  return state.hasPoolFor(state.trial(number).params) ? [chosen, requested(state, at, number, slot, target)] : [chosen];
+  const trial = state.trial(number);
+  return state.hasPoolFor(trial.params) ? [chosen, requested(state, at, trial, slot, target)] : [chosen];
 }
 
-function requested(state: StudyState, at: number, number: number, slot: number, target: number | null): StudyEvent {
-  const { params, attempts } = state.trial(number);
+type Asking = Pick<TrialView, 'number' | 'params' | 'attempts'>;
+
+function requested(state: StudyState, at: number, trial: Asking, slot: number, target: number | null): StudyEvent {
+  const { number, params, attempts } = trial;
   const rate = state.rateOf(params);
   const metered = rate === null ? {} : { rate };
   return { type: 'attemptRequested', at, number, attempt: attempts.length + 1, slot, target, ...metered };

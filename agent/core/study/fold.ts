@@ -1,5 +1,5 @@
 import type { JournalEntry, StudyEvent } from '../../protocol/events.ts';
-import { attemptUse } from '../../protocol/metered.ts';
+import { addUse, attemptUse } from '../../protocol/metered.ts';
 import type { MetricValues, TrialState } from '../../protocol/study.ts';
 import { foldView, unreachable } from '../../protocol/view.ts';
 import { releaseSlot, scaleSlots, takeSlot } from '../resources/index.ts';
@@ -10,7 +10,6 @@ import { nextBatch, type StoppedTrial, type TrialResult } from './batch.ts';
 import { attemptCost, hasReportedAll, reservation, startCost } from './budget.ts';
 import { failureSignature, goalReached } from './endConditions.ts';
 import { failurePolicy, isAway, isMachineFault } from './failurePolicy.ts';
-import { charge } from './metered.ts';
 import { leavePlateau, tellPlateau } from './plateau.ts';
 import { objectiveValues, withLevel } from './proposalBase.ts';
 import { StudyState, type LiveAttempt } from './state.ts';
@@ -236,7 +235,7 @@ function foldEnded(state: StudyState, event: EventOf<'attemptEnded'>): void {
   const outcome: AttemptOutcome = { live, failure: event.failure, exitCode: event.exitCode, signal: event.signal, at: event.at };
   state.reserved -= reservation(live);
   const view = state.trial(number).attempts[live.attempt - 1];
-  if (view !== undefined) state.metered = charge(state.metered, attemptUse(view, event.at));
+  if (view !== undefined) state.metered = addUse(state.metered, attemptUse(view, event.at));
   const stopped = state.batch?.stopped.get(number);
   state.spent += attemptCost(live, outcome, stopped !== undefined);
   // In batches the scheduler's word holds, however far the attempt came before it heard of it; but not against the user's.

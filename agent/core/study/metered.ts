@@ -1,4 +1,4 @@
-import { currencyOf, formatMoney, gpuHours, type Metered, type Rate } from '../../protocol/metered.ts';
+import { currencyOf, formatMoney, gpuHours, type Rate } from '../../protocol/metered.ts';
 import type { StudyEnd } from './endConditions.ts';
 import type { StudyState } from './state.ts';
 
@@ -39,11 +39,6 @@ function limits({ view, metered }: StudyState): readonly Limit[] {
   ];
 }
 
-/** What an attempt that has ended is charged. */
-export function charge(metered: Metered, use: Metered): Metered {
-  return { gpuMs: metered.gpuMs + use.gpuMs, cost: metered.cost + use.cost };
-}
-
 /** Attempts whose programs run. */
 function running(state: StudyState): readonly { readonly startedAt: number; readonly rate: Rate }[] {
   return [...state.live.values()].flatMap(({ number, attempt }) => {
@@ -57,9 +52,11 @@ function running(state: StudyState): readonly { readonly startedAt: number; read
  * nothing that counts runs.
  */
 export function meteredDeadline(state: StudyState): number | null {
+  const limited = limits(state);
+  if (limited.length === 0) return null;
   let deadline = Infinity;
   const live = running(state);
-  for (const { limit, used, of } of limits(state)) {
+  for (const { limit, used, of } of limited) {
     const total = live.reduce((sum, { rate }) => sum + of(rate), 0);
     if (total === 0) continue;
     // used + Σ rate · (t − start) = limit, less the grace
@@ -82,10 +79,11 @@ export function meteredEnd(state: StudyState, now: number): StudyEnd | null {
  * end: set aside at the start, as with a budget of resource. Before the first trial has ended no more than the grace is known.
  */
 export function isMeteredAffordable(state: StudyState, rate: Rate | null): boolean {
-  if (rate === null) return true;
+  const limited = limits(state);
+  if (rate === null || limited.length === 0) return true;
   const expectedMs = (state.trialMs ?? 0) + state.view.spec.limits.graceMs;
   const rates = [...state.live.values()].flatMap(({ number, attempt }) => state.trial(number).attempts[attempt - 1]?.rate ?? []);
-  return limits(state).every(({ limit, used, of }) => {
+  return limited.every(({ limit, used, of }) => {
     const setAside = [...rates, rate].reduce((sum, one) => sum + of(one) * expectedMs, 0);
     // Sums of fractions end a little beside the budget.
     return of(rate) === 0 || used + setAside <= limit * (1 + 1e-9);

@@ -6,7 +6,6 @@ import type { SamplerContext } from '../samplers/index.ts';
 import { streams } from '../samplers/streams.ts';
 import { isBatchFull } from './batch.ts';
 import { mayCreate, mayStart, startCost } from './budget.ts';
-import { isMeteredAffordable } from './metered.ts';
 import { plateauEnd } from './plateau.ts';
 import type { StudyState } from './state.ts';
 
@@ -32,20 +31,19 @@ export function nextTrial(state: StudyState): NextTrial {
   if (state.reopened !== null || !mayCreate(state) || isBatchFull(state.batch)) return { type: 'none', reason: null };
   const isAsked = number === state.baseline?.number || state.points.size > 0;
   if (!isAsked && plateauEnd(state) !== null) return { type: 'none', reason: null };
-  if (!isMeteredAffordable(state, state.rateOf())) return { type: 'none', reason: null };
   const admission = state.scheduler.nextTrial(number);
   if (admission.type === 'wait')
     return { type: 'none', reason: `The plan of the scheduler "${state.scheduler.name}" has no further trial.` };
   const { target } = admission;
   if (admission.type === 'fork') {
     const { parent } = admission;
-    if (!mayStart(state, startCost(state, parent, target))) return { type: 'none', reason: null };
+    if (!mayStart(state, startCost(state, parent, target), state.rateOf())) return { type: 'none', reason: null };
     const rng = createRng(state.view.spec.search.seed, number, streams.fork);
     const params = forkPoint(state.space, state.trial(parent).params, rng);
     const reason = `Trial ${parent} did well: it goes on from there with changed values.`;
     return { type: 'point', target, params, origin: 'sampler', reason, parent };
   }
-  if (!mayStart(state, target ?? 0)) return { type: 'none', reason: null };
+  if (!mayStart(state, target ?? 0, state.rateOf())) return { type: 'none', reason: null };
   if (number === state.baseline?.number) {
     const { params } = state.baseline;
     return { type: 'point', target, params, origin: 'default', reason: "the script's own values", parent: null };

@@ -7,6 +7,8 @@ import { type Condition, evaluate, parseCondition } from '../space/index.ts';
 export class Pools {
   readonly #pools: readonly { readonly pool: Pool; readonly when: Condition | null }[];
   readonly #spec: Pick<StudySpec, 'price' | 'container'>;
+  /** The most that an attempt may use up, wherever it goes; null where nothing of it counts. */
+  readonly highestRate: Rate | null;
 
   constructor(spec: Pick<StudySpec, 'cluster' | 'space' | 'price' | 'container'>) {
     const { cluster, space } = spec;
@@ -16,6 +18,10 @@ export class Pools {
       pool,
       when: pool.when === null ? null : conditionOf(pool.when, names),
     }));
+    const places = [null, ...this.#pools.map(({ pool }) => pool)];
+    const rates = places.flatMap((pool) => this.#rateIn(pool) ?? []);
+    const most = (of: (rate: Rate) => number): number => Math.max(...rates.map(of));
+    this.highestRate = rates.length === 0 ? null : { gpus: most(({ gpus }) => gpus), perHour: most(({ perHour }) => perHour) };
   }
 
   /** Whether the number of trials at once is limited anywhere. */
@@ -26,13 +32,6 @@ export class Pools {
   /** Of an attempt with these values; null where nothing of it counts. */
   rateOf(params: Params): Rate | null {
     return this.#rateIn(this.of(params));
-  }
-
-  /** The most that an attempt may use up, wherever it goes. */
-  get highestRate(): Rate | null {
-    const rates = [null, ...this.#pools.map(({ pool }) => pool)].flatMap((pool) => this.#rateIn(pool) ?? []);
-    if (rates.length === 0) return null;
-    return { gpus: Math.max(...rates.map(({ gpus }) => gpus)), perHour: Math.max(...rates.map(({ perHour }) => perHour)) };
   }
 
   #rateIn(pool: Pool | null): Rate | null {

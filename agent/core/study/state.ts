@@ -1,5 +1,5 @@
 import type { JournalEntry, OutputCursor, StopReason } from '../../protocol/events.ts';
-import type { Metered, Rate } from '../../protocol/metered.ts';
+import { type Metered, nothingUsed, type Rate } from '../../protocol/metered.ts';
 import type { Params } from '../../protocol/space.ts';
 import type {
   Failure,
@@ -111,7 +111,7 @@ export class StudyState {
   spent = 0;
   reserved = 0;
   /** What ended attempts used up. */
-  metered: Metered = { gpuMs: 0, cost: 0 };
+  metered: Metered = nothingUsed;
   /** Null for a study in which whatever is known counts at once. */
   readonly batch: BatchState | null;
   /** Time for which the study was paused or ended, and since when it is. */

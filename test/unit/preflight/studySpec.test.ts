@@ -4,13 +4,13 @@ import { planStudy } from '../../../agent/core/study/index.ts';
 import type { TuneRequest } from '../../../agent/protocol/requests.ts';
 import type { StudySpec } from '../../../agent/protocol/study.ts';
 import { buildStudySpec, durationMs } from '../../../agent/preflight/studySpec.ts';
-import { cluster } from '../core/study/clusterSpec.ts';
+import { cluster, container } from '../core/study/clusterSpec.ts';
 
 /** The spec of a script with these directives, on a machine with 4 processors. */
 function specOf(
   directives: readonly string[],
   request: Partial<TuneRequest> = {},
-  container: StudySpec['container'] | null = null,
+  inContainer: StudySpec['container'] | null = null,
   onCluster: StudySpec['cluster'] | null = null,
 ): StudySpec {
   const text = [...directives.map((words) => `# @hpo.${words}`), 'x = 1  # @hpo int(1, 9)', ''].join('\n');
@@ -23,7 +23,7 @@ function specOf(
     root: '/project',
     scriptPath: 'src/train.py',
     environment: { interpreter: '/usr/bin/python3', version: '3.12.1', reason: 'PATH' },
-    container,
+    container: inContainer,
     cluster: onCluster,
     snapshot: 'abc',
     cpus: 4,
@@ -85,17 +85,7 @@ describe('words of a script', () => {
   test('money counts with the price of a place, GPU hours with GPUs', () => {
     const costs = specOf(['budget cost=15USD', 'resources price=0.5USD']);
     expect(costs.budget).toMatchObject({ trials: null, cost: { amount: 15, currency: 'USD' } });
-    const container = {
-      image: { name: 'python', id: 'sha256:1', recipe: null },
-      mounts: [],
-      network: false,
-      memoryBytes: null,
-      shmBytes: 1,
-      pids: 1,
-      gpus: 2,
-      secrets: [],
-    };
-    expect(specOf(['budget gpu_hours=20'], {}, container).budget).toMatchObject({ trials: null, gpuMs: 72e6 });
+    expect(specOf(['budget gpu_hours=20'], {}, container({ gpus: 2 })).budget).toMatchObject({ trials: null, gpuMs: 72e6 });
   });
 
   test.each([

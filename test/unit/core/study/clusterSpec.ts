@@ -1,4 +1,4 @@
-import type { ClusterSettings, Pool } from '../../../../agent/protocol/study.ts';
+import type { ClusterSettings, ContainerSettings, Pool } from '../../../../agent/protocol/study.ts';
 
 export const pool = (name: string, changes: Partial<Pool> = {}): Pool => ({
   name,
@@ -24,5 +24,17 @@ export const cluster = (changes: Partial<ClusterSettings> = {}): ClusterSettings
   pools: [pool('default')],
   podTemplate: null,
   followsCapacity: false,
+  ...changes,
+});
+
+export const container = (changes: Partial<ContainerSettings> = {}): ContainerSettings => ({
+  image: { name: 'python', id: 'sha256:1', recipe: null },
+  mounts: [],
+  network: false,
+  memoryBytes: null,
+  shmBytes: 1,
+  pids: 1,
+  gpus: 0,
+  secrets: [],
   ...changes,
 });

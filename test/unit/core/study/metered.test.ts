@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { nextWakeup, stateHash } from '../../../../agent/core/study/index.ts';
 import { studyUse } from '../../../../agent/protocol/metered.ts';
+import { cluster, container, pool } from './clusterSpec.ts';
 import { ended, Harness, metric, spec } from './harness.ts';
 
 const hour = 3_600_000;
@@ -82,19 +83,8 @@ describe('money', () => {
 });
 
 describe('GPU hours', () => {
-  const container = {
-    image: { name: 'i', id: 'sha256:1', recipe: null },
-    mounts: [],
-    network: false,
-    memoryBytes: null,
-    shmBytes: 1,
-    pids: 1,
-    gpus: 2,
-    secrets: [],
-  };
-
   test('are those of all GPUs of all trials', () => {
-    const h = new Harness(spec({ executor: 'docker', container, budget: { ...long, gpuMs: 5 * hour } }));
+    const h = new Harness(spec({ executor: 'docker', container: container({ gpus: 2 }), budget: { ...long, gpuMs: 5 * hour } }));
     for (let number = 0; h.state.live.has(number); number++) runFor(h, number, hour);
     expect(h.states()).toBe('complete complete');
     expect(h.state.metered.gpuMs).toBe(4 * hour);
@@ -104,27 +94,10 @@ describe('GPU hours', () => {
   });
 
   test('of a pool are its own, with its own price, and the rate stands with each attempt', () => {
-    const pool = { slots: null, gpuResource: 'nvidia.com/gpu', nodeSelector: {}, tolerations: [] };
-    const pools = [
-      { ...pool, name: 'large', when: 'lr > 0.5', gpus: 4, price: usd(9) },
-      { ...pool, name: 'small', when: null, gpus: 0 },
-    ];
-    const cluster = {
-      context: 'c',
-      namespace: 'n',
-      home: 'h',
-      codeIn: 'objects' as const,
-      pullSecrets: [],
-      queue: null,
-      priorityClass: null,
-      volumes: [],
-      checkpoints: null,
-      pools,
-      podTemplate: null,
-      followsCapacity: false,
-    };
+    const pools = [pool('large', { when: 'lr > 0.5', gpus: 4, price: usd(9) }), pool('small')];
+    const place = { executor: 'kubernetes', container: container({ gpus: 2 }), cluster: cluster({ pools }) } as const;
     const search = { points: [{ lr: 0.9 }, { lr: 0.1 }] };
-    const h = new Harness(spec({ executor: 'kubernetes', container, cluster, price: usd(1), search, budget: { trials: 3 } }));
+    const h = new Harness(spec({ ...place, price: usd(1), search, budget: { trials: 3 } }));
     for (let number = 0; h.state.live.has(number); number++) runFor(h, number, hour);
     expect(h.state.view.trials.map(({ attempts }) => attempts[0]?.rate)).toEqual([
       { gpus: 0, perHour: 1 },
