@@ -18,7 +18,7 @@ export class Pools {
       pool,
       when: pool.when === null ? null : conditionOf(pool.when, names),
     }));
-    const places = [null, ...this.#pools.map(({ pool }) => pool)];
+    const places = this.#pools.length === 0 ? [null] : this.#pools.map(({ pool }) => pool);
     const rates = places.flatMap((pool) => this.#rateIn(pool) ?? []);
     const most = (of: (rate: Rate) => number): number => Math.max(...rates.map(of));
     this.highestRate = rates.length === 0 ? null : { gpus: most(({ gpus }) => gpus), perHour: most(({ perHour }) => perHour) };

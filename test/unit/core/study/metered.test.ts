@@ -71,6 +71,17 @@ describe('money', () => {
     expect(h.state.view.state).toBe('stopping');
   });
 
+  test('where each pool has a price, that of the study is not set aside', () => {
+    const place = {
+      executor: 'kubernetes',
+      container: container(),
+      cluster: cluster({ pools: [pool('all', { price: usd(1) })] }),
+    } as const;
+    const h = new Harness(spec({ ...place, price: usd(50), budget: { ...long, cost: usd(3) } }));
+    for (let number = 0; h.state.live.has(number); number++) runFor(h, number, hour);
+    expect(h.states()).toBe('complete complete');
+  });
+
   test('a retried trial has to fit as well', () => {
     const h = new Harness(spec({ price: usd(1), budget: { ...long, trials: 2, cost: usd(2.5) } }));
     runFor(h, 0, hour);
