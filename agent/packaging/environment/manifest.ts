@@ -47,7 +47,8 @@ export async function findManifest(script: string, root: string): Promise<Manife
 /** The folder and those above it, up to the root; the folder alone when it is outside of the root. */
 export function foldersUp(folder: string, root: string): string[] {
   const inside = relative(root, folder);
-  if (inside.startsWith('..') || resolve(inside) === inside) return [folder];
+  // Its first segment says so: a folder may be called `..k`.
+  if (inside.split(sep)[0] === '..' || resolve(inside) === inside) return [folder];
   const parts = inside === '' ? [] : inside.split(sep);
   return [...parts.keys()].map((index) => join(root, ...parts.slice(0, parts.length - index))).concat(root);
 }

@@ -126,4 +126,5 @@ test('folders upward end at the root', () => {
   expect(foldersUp('/p/a/b', '/p')).toEqual(['/p/a/b', '/p/a', '/p']);
   expect(foldersUp('/p', '/p')).toEqual(['/p']);
   expect(foldersUp('/q/a', '/p')).toEqual(['/q/a']);
+  expect(foldersUp('/p/..k/a', '/p')).toEqual(['/p/..k/a', '/p/..k', '/p']);
 });
