@@ -73,7 +73,7 @@ export function spentText(view: StudyView, now: number): string | null {
     currency === null ? null : formatMoney({ amount: cost, currency }),
     gpuMs === 0 ? null : `${formatNumber(gpuHours(gpuMs), 3)} GPU hours`,
   ].filter((part) => part !== null);
-  return parts.length === 0 ? null : `${parts.join(', ')} so far`;
+  return parts.length === 0 ? null : `${parts.join(', ')} used`;
 }
 
 /** Without a checkpoint each further attempt begins again from nothing. */
